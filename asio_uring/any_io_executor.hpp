@@ -1,0 +1,30 @@
+// asio_uring/any_io_executor.hpp: boost::asio::any_io_executor, with its I/O objects on io_uring.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_ANY_IO_EXECUTOR_HPP
+#define ASIO_URING_ANY_IO_EXECUTOR_HPP
+
+#include <asio_uring/enable_io_uring.hpp>
+#include <asio_uring/socket/io_object.hpp>
+#include <boost/asio/any_io_executor.hpp>
+
+namespace asio_uring {
+
+/// Holds any executor that boost::asio::any_io_executor holds, and converts from and to it. An I/O object with this
+/// executor type performs its operations through the io_uring of the executor's context.
+class any_io_executor : public boost::asio::any_io_executor
+{
+public:
+  using boost::asio::any_io_executor::any_io_executor;
+  any_io_executor() = default;
+  any_io_executor(const boost::asio::any_io_executor& ex) noexcept : boost::asio::any_io_executor(ex) {}
+  any_io_executor(boost::asio::any_io_executor&& ex) noexcept : boost::asio::any_io_executor(std::move(ex)) {}
+};
+
+template <>
+inline constexpr bool enable_io_uring<any_io_executor> = true;
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_ANY_IO_EXECUTOR_HPP

@@ -1,0 +1,28 @@
+// asio_uring/as_default.hpp: the whole program on io_uring, without a change of its source.
+//
+//   g++ -std=c++20 -include asio_uring/as_default.hpp program.cpp -luring
+//
+// To be the first header of every translation unit. All sockets and acceptors of boost::asio, those inside Boost.Beast
+// and other libraries too, then perform their operations through io_uring.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_AS_DEFAULT_HPP
+#define ASIO_URING_AS_DEFAULT_HPP
+
+#if defined(BOOST_ASIO_BASIC_SOCKET_HPP) && !defined(ASIO_URING_SOCKET_IO_OBJECT_HPP)
+#error "asio_uring/as_default.hpp comes too late: include it before any header of Boost.Asio, best by -include"
+#endif
+
+#include <asio_uring/any_io_executor.hpp>
+
+namespace asio_uring {
+
+/// Everything but what the library itself needs stock.
+template <typename Executor>
+  requires(!std::is_same_v<Executor, stock_executor>)
+inline constexpr bool enable_io_uring<Executor> = true;
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_AS_DEFAULT_HPP

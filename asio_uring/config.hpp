@@ -1,0 +1,39 @@
+// asio_uring/config.hpp: what the library is built against, checked in one place.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_CONFIG_HPP
+#define ASIO_URING_CONFIG_HPP
+
+// Asio's own backend changes the layout of Asio's thread state and renames its services: one program is
+// either Asio's io_uring or ours.
+#if defined(BOOST_ASIO_HAS_IO_URING)
+#error "asio_uring: do not define BOOST_ASIO_HAS_IO_URING; asio_uring brings io_uring to the default build of Asio"
+#endif
+#if !defined(__linux__)
+#error "asio_uring: needs Linux"
+#endif
+#if __cplusplus < 202002L
+#error "asio_uring: needs C++20 (-std=c++20)"
+#endif
+
+#include <boost/asio/detail/config.hpp>
+#include <boost/asio/version.hpp>
+
+#if BOOST_ASIO_VERSION < 102600
+#error "asio_uring: needs Boost 1.81 (Asio 1.26) or newer"
+#endif
+#if !defined(BOOST_ASIO_HAS_EPOLL)
+#error "asio_uring: needs Asio's epoll reactor; do not define BOOST_ASIO_DISABLE_EPOLL"
+#endif
+
+// Functions that are not templates: inline in a header-only build, ordinary functions of one translation unit
+// (the one that includes asio_uring/src.hpp) with ASIO_URING_SEPARATE_COMPILATION.
+#if defined(ASIO_URING_SEPARATE_COMPILATION)
+#define ASIO_URING_DECL
+#else
+#define ASIO_URING_DECL inline
+#define ASIO_URING_HEADER_ONLY
+#endif
+
+#endif // ASIO_URING_CONFIG_HPP

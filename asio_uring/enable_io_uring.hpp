@@ -1,0 +1,24 @@
+// asio_uring/enable_io_uring.hpp: which executors put their I/O objects on io_uring.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_ENABLE_IO_URING_HPP
+#define ASIO_URING_ENABLE_IO_URING_HPP
+
+#include <asio_uring/config.hpp>
+#include <boost/asio/strand.hpp>
+
+namespace asio_uring {
+
+/// True for an executor whose I/O objects are ours. Specialise it for an executor of your own; the specialisation must
+/// be seen before the first I/O object with that executor is instantiated.
+template <typename Executor>
+inline constexpr bool enable_io_uring = false;
+
+/// A strand is what it runs on.
+template <typename Executor>
+inline constexpr bool enable_io_uring<boost::asio::strand<Executor>> = enable_io_uring<Executor>;
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_ENABLE_IO_URING_HPP

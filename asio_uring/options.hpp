@@ -1,0 +1,54 @@
+// asio_uring/options.hpp: how a context uses its ring. All optional.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_OPTIONS_HPP
+#define ASIO_URING_OPTIONS_HPP
+
+#include <asio_uring/config.hpp>
+#include <boost/asio/execution_context.hpp>
+
+namespace asio_uring {
+
+/// How a socket's operations are performed.
+enum class path
+{
+  automatic,  ///< what measures best for the kind of socket: readiness for streams and datagrams, completion for accept
+  completion, ///< the operation itself is submitted: hardly any system call
+  readiness   ///< a standing poll on the ring, plain calls when data is there: fewest instructions
+};
+
+/// Who turns the ring.
+enum class pump_kind
+{
+  automatic, ///< ring on an io_context or thread_pool that has no reactor yet, guest elsewhere
+  ring,      ///< the context's own reactor is ours
+  guest      ///< the context's reactor watches the ring
+};
+
+/// Options of a context's ring.
+struct options
+{
+  unsigned entries = 256;      ///< submission queue entries, 2 to 32768
+  unsigned completions = 4096; ///< completion queue entries, 2 * entries to 65536
+  asio_uring::path path = asio_uring::path::automatic;
+  pump_kind pump = pump_kind::automatic;
+};
+
+/// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first object does
+/// so with default options.
+/**
+ * What is `automatic` in the options is taken from the environment where ASIO_URING_PATH (completion, readiness) or
+ * ASIO_URING_PUMP (ring, guest) is set.
+ *
+ * @throws std::invalid_argument for a value out of range, naming it; std::logic_error when the context has its ring
+ * already, or pump_kind::ring is asked for and the context has a stock reactor already;
+ * boost::system::system_error when the kernel gives no ring, with the reason.
+ * Thread safety: as the context's construction. Since Linux 5.11.
+ */
+ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& = {});
+
+} // namespace asio_uring
+
+
+#endif // ASIO_URING_OPTIONS_HPP

@@ -1,0 +1,46 @@
+// asio_uring/ring/features.hpp: what the running kernel's io_uring can do, by probing, never by its version.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_RING_FEATURES_HPP
+#define ASIO_URING_RING_FEATURES_HPP
+
+#include <asio_uring/config.hpp>
+#include <asio_uring/ring/uapi.hpp>
+#include <bitset>
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+
+namespace asio_uring {
+
+/// What one ring was granted. Plain data; obtained from ring::features().
+struct features
+{
+  std::uint32_t setup_flags = 0; ///< IORING_SETUP_* in force
+  std::uint32_t kernel = 0;      ///< IORING_FEAT_* reported at setup
+  std::bitset<256> opcodes;      ///< IORING_OP_* the kernel performs
+
+  bool setup(std::uint32_t flag) const noexcept { return (setup_flags & flag) == flag; }
+  bool has(std::uint32_t feature) const noexcept { return (kernel & feature) == feature; }
+  bool opcode(unsigned op) const noexcept { return op < opcodes.size() && opcodes[op]; }
+
+  /// Multishot poll came with 5.13, as did IORING_FEAT_RSRC_TAGS.
+  bool multishot_poll() const noexcept { return has(IORING_FEAT_RSRC_TAGS); }
+  /// IORING_RECVSEND_POLL_FIRST came with 5.19, as did IORING_SETUP_COOP_TASKRUN.
+  bool poll_first() const noexcept { return setup(IORING_SETUP_COOP_TASKRUN); }
+};
+
+/// The names of the set-up flags and of the kernel's features, separated by spaces.
+ASIO_URING_DECL std::string setup_flag_names(std::uint32_t flags);
+ASIO_URING_DECL std::string feature_names(std::uint32_t bits);
+/// The kernel's name of an opcode, or an empty string for one this library has no name for.
+ASIO_URING_DECL const char* opcode_name(unsigned opcode) noexcept;
+
+} // namespace asio_uring
+
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/ring/features.ipp>
+#endif
+
+#endif // ASIO_URING_RING_FEATURES_HPP

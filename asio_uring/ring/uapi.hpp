@@ -1,0 +1,35 @@
+// asio_uring/ring/uapi.hpp: kernel constants that liburing 2.3 does not name yet.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_RING_UAPI_HPP
+#define ASIO_URING_RING_UAPI_HPP
+
+#include <liburing.h>
+
+// params.features
+#ifndef IORING_FEAT_LINKED_FILE
+#define IORING_FEAT_LINKED_FILE (1U << 12) // 5.17
+#endif
+#ifndef IORING_FEAT_REG_REG_RING
+#define IORING_FEAT_REG_REG_RING (1U << 13) // 6.3
+#endif
+#ifndef IORING_FEAT_RECVSEND_BUNDLE
+#define IORING_FEAT_RECVSEND_BUNDLE (1U << 14) // 6.10
+#endif
+#ifndef IORING_FEAT_MIN_TIMEOUT
+#define IORING_FEAT_MIN_TIMEOUT (1U << 15) // 6.12
+#endif
+#ifndef IORING_FEAT_RW_ATTR
+#define IORING_FEAT_RW_ATTR (1U << 16) // 6.14
+#endif
+#ifndef IORING_FEAT_NO_IOWAIT
+#define IORING_FEAT_NO_IOWAIT (1U << 17) // 6.15
+#endif
+
+// io_uring_enter flags
+#ifndef IORING_ENTER_NO_IOWAIT
+#define IORING_ENTER_NO_IOWAIT (1U << 7) // 6.15
+#endif
+
+#endif // ASIO_URING_RING_UAPI_HPP

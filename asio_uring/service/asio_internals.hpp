@@ -1,0 +1,86 @@
+// asio_uring/service/asio_internals.hpp: everything the library takes from boost::asio::detail, in one place.
+//
+// The record that Asio's scheduler queues, the queue, the scheduler and the reactor slot have kept their shape from
+// Boost 1.66 on. What is reached past `private` (the reactor's timers and epoll descriptor) is checked per version by
+// the tests.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_ASIO_INTERNALS_HPP
+#define ASIO_URING_SERVICE_ASIO_INTERNALS_HPP
+
+#include <asio_uring/config.hpp>
+#include <boost/asio/detail/epoll_reactor.hpp>
+#include <boost/asio/detail/op_queue.hpp>
+#include <boost/asio/detail/scheduler.hpp>
+#include <boost/asio/detail/scheduler_operation.hpp>
+#include <boost/asio/detail/socket_ops.hpp>
+#include <boost/asio/execution_context.hpp>
+
+namespace asio_uring::detail {
+
+namespace asio = boost::asio;
+namespace socket_ops = boost::asio::detail::socket_ops;
+using boost::system::error_code;
+
+using scheduler = asio::detail::scheduler;
+using epoll_reactor = asio::detail::epoll_reactor;
+
+/// What a run loop runs: complete(owner, ec, n) delivers, destroy() gives up. Asio's own type, so that the stock
+/// scheduler can queue our operations among its own.
+using completion = asio::detail::scheduler_operation;
+using completion_queue = asio::detail::op_queue<completion>;
+
+inline completion* next_of(completion* op) noexcept { return asio::detail::op_queue_access::next(op); }
+inline void set_next(completion* op, completion* next) noexcept
+{
+  asio::detail::op_queue_access::next(op, next);
+}
+
+/// A private member of `Class`, by the one loophole the language leaves: explicit instantiation ignores access.
+template <typename Tag, typename Tag::type Member>
+struct expose_member
+{
+  friend typename Tag::type member_of(Tag) { return Member; }
+};
+
+struct reactor_timer_fd
+{
+  using type = int epoll_reactor::*;
+  friend type member_of(reactor_timer_fd);
+};
+struct reactor_epoll_fd
+{
+  using type = int epoll_reactor::*;
+  friend type member_of(reactor_epoll_fd);
+};
+struct reactor_timer_queues
+{
+  using type = asio::detail::timer_queue_set epoll_reactor::*;
+  friend type member_of(reactor_timer_queues);
+};
+template struct expose_member<reactor_timer_fd, &epoll_reactor::timer_fd_>;
+template struct expose_member<reactor_epoll_fd, &epoll_reactor::epoll_fd_>;
+template struct expose_member<reactor_timer_queues, &epoll_reactor::timer_queues_>;
+
+// The mutex type itself is private, too.
+template <typename Tag, auto Member>
+struct expose_auto
+{
+  friend auto member_of(Tag) { return Member; }
+};
+struct reactor_mutex
+{
+  friend auto member_of(reactor_mutex);
+};
+template struct expose_auto<reactor_mutex, &epoll_reactor::mutex_>;
+
+/// Whether the context's concurrency hint asks for locks in I/O (anything but the UNSAFE hints).
+inline bool wants_locks(scheduler& s) noexcept
+{
+  return BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(REACTOR_IO, s.concurrency_hint());
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_ASIO_INTERNALS_HPP

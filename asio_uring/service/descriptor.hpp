@@ -1,0 +1,152 @@
+// asio_uring/service/descriptor.hpp: the operations of one file descriptor.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_DESCRIPTOR_HPP
+#define ASIO_URING_SERVICE_DESCRIPTOR_HPP
+
+#include <asio_uring/options.hpp>
+#include <asio_uring/service/lock.hpp>
+#include <asio_uring/service/operation.hpp>
+#include <sys/types.h>
+
+namespace asio_uring::detail {
+
+class io_uring_service;
+
+/// Outlives the socket object that opened it until the kernel and the loop have let go of everything of it.
+/**
+ * Reads and writes form two lanes. In each only the first operation is active: on the completion path it is in the
+ * kernel, on the readiness path it waits for the lane's poll and is performed by a plain call when the loop runs the
+ * descriptor. So the data of a read leaves the socket in the moment its handler is about to run, and a cancelled read
+ * has touched nothing. On the completion path, what a cancelled read had received is kept here for the next.
+ */
+class descriptor final : public completion
+{
+public:
+  ASIO_URING_DECL descriptor(io_uring_service& service, bool locking) noexcept;
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+
+  /// Starts life for an open file descriptor.
+  ASIO_URING_DECL void open(int fd) noexcept;
+  int fd() const noexcept { return fd_; }
+
+  ASIO_URING_DECL void start(operation& op, const void* cancellation_key) noexcept;
+
+  ASIO_URING_DECL void cancel_all() noexcept;
+  /// Cancels what was started with this key, if it is still here.
+  ASIO_URING_DECL void cancel(const void* cancellation_key) noexcept;
+
+  /// Ends all operations and polls; afterwards the file descriptor may be closed at once. The owner's last call.
+  ASIO_URING_DECL void close() noexcept;
+
+  /// Bytes kept from cancelled reads.
+  std::size_t unread() noexcept
+  {
+    locked guard(lock_);
+    return unread_.empty() ? 0 : unread_.size();
+  }
+  /// Runs f(unread_bytes&) under the lock.
+  template <typename F>
+  auto with_unread(F&& f)
+  {
+    locked guard(lock_);
+    return f(unread_);
+  }
+
+  /// At the end of the context: gives up what waits in user space, asks the kernel for the rest.
+  ASIO_URING_DECL void abandon(completion_queue& given_up) noexcept;
+  /// In a forked child, whose ring is new: what was in the kernel goes there again.
+  ASIO_URING_DECL void resubmit() noexcept;
+
+private:
+  friend class io_uring_service;
+  friend class operation;
+
+  /// The poll of a lane: standing for reads, one shot for a write that found no room.
+  class poll final : public request
+  {
+  public:
+    poll(descriptor& d, lane_kind lane, unsigned events, bool standing) noexcept
+        : request(functions()), descriptor_(d), lane_(lane), standing_(standing), events_(events)
+    {}
+
+  private:
+    friend class descriptor;
+    ASIO_URING_DECL static const request::type& functions() noexcept;
+    descriptor& descriptor_;
+    const lane_kind lane_;
+    const bool standing_;
+    const unsigned events_;
+    bool armed_ = false;
+    bool cancelled_ = false;
+  };
+
+  struct lane
+  {
+    operation* first = nullptr;
+    operation* last = nullptr;
+    bool busy = false;   // the first is being performed right now
+    bool ready = false;  // a plain call is likely to succeed
+    bool eager = false;  // end of stream, error or urgent data is about: a short transfer does not mean "empty"
+  };
+
+  lane& lane_of(lane_kind kind) noexcept { return lanes_[static_cast<unsigned>(kind)]; }
+  poll& poll_of(lane_kind kind) noexcept { return kind == lane_kind::in ? read_poll_ : write_poll_; }
+
+  /// A stretch under the lock. What it decides (completions to queue, entries to submit, the end of the descriptor's
+  /// life) happens after the lock is released: no system call, no upcall under it.
+  class section
+  {
+  public:
+    explicit section(descriptor& d) noexcept : descriptor_(d) { d.lock_.acquire(); }
+    ~section() { leave(); }
+    ASIO_URING_DECL void leave() noexcept;
+    void unlock() noexcept { descriptor_.lock_.release(); }
+    void relock() noexcept { descriptor_.lock_.acquire(); }
+
+    completion_queue ready;  // to be posted
+    bool submitted = false;  // something was pushed: notify
+  private:
+    descriptor& descriptor_;
+    bool left_ = false;
+  };
+
+  ASIO_URING_DECL static void do_complete(void* owner, completion* base, const error_code& ec, std::size_t);
+  ASIO_URING_DECL void polled(poll& p, int result, unsigned flags, completion_queue& out) noexcept;
+  ASIO_URING_DECL bool failed(operation& op, int result) noexcept;
+  ASIO_URING_DECL void settled(operation& op) noexcept;
+
+  ASIO_URING_DECL void advance(lane_kind kind, section& s) noexcept;
+  ASIO_URING_DECL operation* perform_first(lane_kind kind, section& s) noexcept;
+  ASIO_URING_DECL bool runnable(lane_kind kind) noexcept;
+  ASIO_URING_DECL bool completes(const operation& op) const noexcept;
+  ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
+  ASIO_URING_DECL void arm(lane_kind kind, section& s) noexcept;
+  ASIO_URING_DECL void enqueue(completion_queue& out) noexcept;
+
+  ASIO_URING_DECL void append(operation& op) noexcept;
+  ASIO_URING_DECL void remove(operation& op) noexcept;
+  ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
+  ASIO_URING_DECL void cancel(operation& op, section& s) noexcept;
+  ASIO_URING_DECL void end_polls(section& s) noexcept;
+  template <typename F>
+  void for_each(F&& f);
+
+  io_uring_service& service_;
+  lock lock_;
+  int fd_ = -1;
+  unsigned references_ = 0;   // owner, operations, armed polls, a place in the run queue
+  bool closed_ = false;
+  bool queued_ = false;       // in the run queue
+  lane lanes_[3];
+  poll read_poll_;
+  poll write_poll_;
+  unread_bytes unread_;
+  descriptor* next_free_ = nullptr;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_DESCRIPTOR_HPP

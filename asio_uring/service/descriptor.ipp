@@ -1,0 +1,423 @@
+// asio_uring/service/descriptor.ipp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_DESCRIPTOR_IPP
+#define ASIO_URING_SERVICE_DESCRIPTOR_IPP
+
+#include <asio_uring/service/io_uring_service.hpp>
+#include <cassert>
+#include <cerrno>
+#include <poll.h>
+#include <thread>
+#include <utility>
+
+namespace asio_uring::detail {
+
+// --- life
+
+ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) noexcept
+    : completion(&descriptor::do_complete), service_(service), lock_(locking),
+      read_poll_(*this, lane_kind::in, POLLIN | POLLPRI | POLLRDHUP,
+                 service.get_ring().features().multishot_poll()),
+      write_poll_(*this, lane_kind::out, POLLOUT, false)
+{}
+
+ASIO_URING_DECL void descriptor::open(int fd) noexcept
+{
+  fd_ = fd;
+  references_ = 1;
+  closed_ = queued_ = false;
+  for (lane& l : lanes_) l = lane{};
+  lane_of(lane_kind::out).ready = true;
+  unread_ = {};
+}
+
+ASIO_URING_DECL void descriptor::section::leave() noexcept
+{
+  if (std::exchange(left_, true)) return;
+  const bool last = descriptor_.references_ == 0;
+  io_uring_service& service = descriptor_.service_;
+  unlock();
+  if (last) service.recycle(descriptor_);
+  while (completion* op = ready.front()) {
+    ready.pop();
+    service.post(*op);
+  }
+  if (submitted) service.notify();
+}
+
+// --- the lanes as lists
+
+ASIO_URING_DECL void descriptor::append(operation& op) noexcept
+{
+  lane& l = lane_of(op.get_type().lane);
+  op.descriptor_ = this;
+  op.previous_ = l.last;
+  op.following_ = nullptr;
+  l.last ? l.last->following_ = &op : l.first = &op;
+  l.last = &op;
+  ++references_;
+}
+
+ASIO_URING_DECL void descriptor::remove(operation& op) noexcept
+{
+  lane& l = lane_of(op.get_type().lane);
+  (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
+  (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
+  op.descriptor_ = nullptr;
+  op.cancellation_key_ = nullptr;
+  --references_;
+}
+
+// Takes an operation out with a result, its completion to be queued.
+ASIO_URING_DECL void descriptor::give_back(operation& op, int result, section& s) noexcept
+{
+  remove(op);
+  op.result_ = result;
+  s.ready.push(&op);
+}
+
+template <typename F>
+void descriptor::for_each(F&& f)
+{
+  for (lane& l : lanes_)
+    for (operation* op = l.first; op;) {
+      operation* following = op->following_;
+      f(*op);
+      op = following;
+    }
+}
+
+// --- starting
+
+ASIO_URING_DECL void descriptor::start(operation& op, const void* cancellation_key) noexcept
+{
+  service_.pump().work_started();
+  section s(*this);
+  op.cancellation_key_ = cancellation_key;
+  append(op);
+  const lane_kind kind = op.get_type().lane;
+  if (service_.stopped())
+    give_back(op, -ECANCELED, s);
+  else if (kind == lane_kind::none)
+    submit(op, s);
+  else if (lane_of(kind).first == &op)
+    advance(kind, s);
+}
+
+// Sets the first operation of a lane going.
+ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
+{
+  lane& l = lane_of(kind);
+  while (l.first && !l.busy) {
+    operation& op = *l.first;
+    if (op.get_type().take && !unread_.empty())
+      give_back(op, op.get_type().take(op, unread_), s);
+    else if (completes(op)) {
+      if (!op.in_kernel_) submit(op, s);
+      return;
+    } else if (kind == lane_kind::out && l.ready) {
+      // A send that finds room is done here and now, as Asio does it.
+      if (operation* done = perform_first(kind, s)) s.ready.push(done);
+    } else {
+      // A read waits until its handler is about to run, even if the data is there.
+      l.ready ? enqueue(s.ready) : arm(kind, s);
+      return;
+    }
+  }
+}
+
+ASIO_URING_DECL bool descriptor::completes(const operation& op) const noexcept
+{
+  return service_.path_for(op.get_type().preferred) == path::completion;
+}
+
+ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
+{
+  op.in_kernel_ = true;
+  service_.push(op);
+  s.submitted = true;
+}
+
+ASIO_URING_DECL void descriptor::arm(lane_kind kind, section& s) noexcept
+{
+  poll& p = poll_of(kind);
+  if (p.armed_) return;
+  p.armed_ = true;
+  p.cancelled_ = false;
+  ++references_;
+  service_.push(p);
+  s.submitted = true;
+}
+
+ASIO_URING_DECL void descriptor::enqueue(completion_queue& out) noexcept
+{
+  if (queued_) return;
+  queued_ = true;
+  ++references_;
+  out.push(this);
+}
+
+// --- readiness
+
+ASIO_URING_DECL const request::type& descriptor::poll::functions() noexcept
+{
+  static constexpr request::type type = {
+      [](request& r, io_uring_sqe& sqe) noexcept {
+        auto& self = static_cast<poll&>(r);
+        io_uring_prep_poll_add(&sqe, self.descriptor_.fd_, self.events_);
+        if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
+      },
+      [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
+        auto& self = static_cast<poll&>(r);
+        self.descriptor_.polled(self, result, flags, out);
+      }};
+  return type;
+}
+
+ASIO_URING_DECL void descriptor::polled(poll& p, int result, unsigned flags, completion_queue& out) noexcept
+{
+  section s(*this);
+  lane& l = lane_of(p.lane_);
+  if (!(flags & IORING_CQE_F_MORE)) {
+    service_.forget(p);
+    p.armed_ = false;
+    --references_;
+  }
+  if (!closed_) {
+    if (result >= 0) {
+      l.ready = true;
+      l.eager = result & (POLLRDHUP | POLLHUP | POLLERR | POLLPRI);
+    } else if (result != -ECANCELED)
+      l.ready = true; // the call itself will tell the error
+    else if (l.first && !service_.stopped())
+      arm(p.lane_, s); // nobody asked: the thread that submitted the poll has exited
+    if (runnable(p.lane_)) enqueue(out);
+  }
+  s.submitted = false; // the turn of the ring that brought us here goes on
+}
+
+// Performs the first operation of a lane; takes it out and returns it if it is done. The lock is open during the call.
+ASIO_URING_DECL operation* descriptor::perform_first(lane_kind kind, section& s) noexcept
+{
+  lane& l = lane_of(kind);
+  operation& op = *l.first;
+  const operation::type& type = op.get_type();
+  int result;
+  for (;;) {
+    l.busy = true;
+    l.ready = false; // an event from here on sets it again
+    s.unlock();
+    result = type.perform(op, fd_);
+    s.relock();
+    l.busy = false;
+    if (type.retry && type.retry(op, result) && !op.cancelled_) continue;
+    if (result != -EAGAIN) break;
+    if (op.cancelled_) {
+      result = -ECANCELED;
+      break;
+    }
+    if (!l.ready) {
+      arm(kind, s);
+      return nullptr;
+    }
+  }
+  if (l.eager || type.more(op, result)) l.ready = true;
+  remove(op);
+  op.result_ = result;
+  return &op;
+}
+
+ASIO_URING_DECL bool descriptor::runnable(lane_kind kind) noexcept
+{
+  const lane& l = lane_of(kind);
+  return l.first && l.ready && !l.busy && !l.first->in_kernel_;
+}
+
+// The loop runs the descriptor: one operation is performed and delivered.
+ASIO_URING_DECL void descriptor::do_complete(void* owner, completion* base, const error_code& ec, std::size_t)
+{
+  auto& self = *static_cast<descriptor*>(base);
+  io_uring_service& service = self.service_;
+  operation* done = nullptr;
+  {
+    section s(self);
+    self.queued_ = false; // its reference lasts to the end of this section
+    if (owner && !self.closed_) {
+      for (const lane_kind kind : {lane_kind::out, lane_kind::in})
+        if (!done && self.runnable(kind)) done = self.perform_first(kind, s);
+      for (const lane_kind kind : {lane_kind::out, lane_kind::in}) {
+        if (self.runnable(kind))
+          self.enqueue(s.ready);
+        else if (lane& l = self.lane_of(kind); l.first && !l.busy && !l.first->in_kernel_)
+          self.arm(kind, s);
+      }
+    }
+    --self.references_;
+  }
+  if (done)
+    done->complete(owner, ec, 0);
+  else if (owner)
+    service.pump().nothing_completed();
+}
+
+// --- completion
+
+ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned, completion_queue& out) noexcept
+{
+  auto& self = static_cast<operation&>(r);
+  if (result < 0 && self.descriptor_->failed(self, result)) return;
+  self.result_ = result;
+  out.push(&self);
+}
+
+// Whether the operation goes on all the same.
+ASIO_URING_DECL bool descriptor::failed(operation& op, int result) noexcept
+{
+  section s(*this);
+  const operation::type& type = op.get_type();
+  bool goes_on = false;
+  if (!op.cancelled_ && !closed_ && !service_.stopped()) {
+    if (result == -EAGAIN && type.lane != lane_kind::none) {
+      // A kernel that takes O_NONBLOCK at its word: poll, then perform.
+      op.in_kernel_ = false;
+      arm(type.lane, s);
+      goes_on = true;
+    } else if (result == -ECANCELED || (type.retry && type.retry(op, result))) {
+      // Cancelled, but not by us: the thread that submitted it has exited.
+      submit(op, s);
+      goes_on = true;
+    }
+  }
+  s.submitted = false; // the turn of the ring that brought us here goes on
+  return goes_on;
+}
+
+ASIO_URING_DECL void operation::settle() noexcept
+{
+  if (descriptor_) descriptor_->settled(*this);
+}
+
+ASIO_URING_DECL int operation::fd() const noexcept { return descriptor_ ? descriptor_->fd() : -1; }
+
+ASIO_URING_DECL int operation::open_fd() const noexcept
+{
+  if (!descriptor_) return -1;
+  locked guard(descriptor_->lock_);
+  return descriptor_->closed_ ? -1 : descriptor_->fd_;
+}
+
+// An operation that went to the kernel is about to be delivered.
+ASIO_URING_DECL void descriptor::settled(operation& op) noexcept
+{
+  section s(*this);
+  const operation::type& type = op.get_type();
+  service_.forget(op);
+  if (op.cancelled_ && type.keep && op.result_ > 0 && type.keep(op, unread_)) op.result_ = -ECANCELED;
+  remove(op);
+  if (!closed_ && type.lane != lane_kind::none) advance(type.lane, s);
+}
+
+// --- cancelling
+
+// What is being performed right now is left to finish.
+ASIO_URING_DECL void descriptor::cancel(operation& op, section& s) noexcept
+{
+  const lane& l = lane_of(op.get_type().lane);
+  if (op.in_kernel_) {
+    op.cancelled_ = true;
+    service_.cancel(op);
+    s.submitted = true;
+  } else if (l.busy && l.first == &op)
+    op.cancelled_ = true;
+  else
+    give_back(op, -ECANCELED, s);
+}
+
+ASIO_URING_DECL void descriptor::cancel_all() noexcept
+{
+  section s(*this);
+  for_each([&](operation& op) { cancel(op, s); });
+}
+
+ASIO_URING_DECL void descriptor::cancel(const void* cancellation_key) noexcept
+{
+  section s(*this);
+  for_each([&](operation& op) {
+    if (op.cancellation_key_ == cancellation_key) cancel(op, s);
+  });
+}
+
+ASIO_URING_DECL void descriptor::end_polls(section& s) noexcept
+{
+  for (poll* p : {&read_poll_, &write_poll_})
+    if (p->armed_ && !std::exchange(p->cancelled_, true)) {
+      service_.cancel(*p);
+      s.submitted = true;
+    }
+}
+
+ASIO_URING_DECL void descriptor::close() noexcept
+{
+  section s(*this);
+  // Another thread may be within a call that does not block: the number must not be reused meanwhile.
+  while (lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy) {
+    s.unlock();
+    std::this_thread::yield();
+    s.relock();
+  }
+  closed_ = true;
+  for_each([&](operation& op) {
+    const bool asked = op.cancelled_;
+    cancel(op, s);
+    // No later read could find the bytes of one that is done already: it may deliver them.
+    if (op.descriptor_) op.cancelled_ = asked;
+  });
+  end_polls(s);
+  // The kernel holds the file as long as a request does: have them ended while the number is still ours.
+  if (std::exchange(s.submitted, false)) {
+    s.unlock();
+    service_.submit_now();
+    s.relock();
+  }
+  --references_;
+}
+
+// --- end of the context, fork
+
+ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
+{
+  section s(*this);
+  for_each([&](operation& op) {
+    if (op.in_kernel_) {
+      op.cancelled_ = true;
+      service_.cancel(op);
+    } else {
+      remove(op);
+      given_up.push(&op);
+    }
+  });
+  end_polls(s);
+  s.submitted = false;
+}
+
+ASIO_URING_DECL void descriptor::resubmit() noexcept
+{
+  section s(*this);
+  for (const lane_kind kind : {lane_kind::in, lane_kind::out})
+    if (std::exchange(poll_of(kind).armed_, false)) {
+      --references_;
+      if (!closed_) arm(kind, s);
+    }
+  for_each([&](operation& op) {
+    if (!op.in_kernel_) return;
+    submit(op, s);
+    if (op.cancelled_) service_.cancel(op);
+  });
+  s.submitted = false;
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_DESCRIPTOR_IPP

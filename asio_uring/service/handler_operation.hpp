@@ -1,0 +1,178 @@
+// asio_uring/service/handler_operation.hpp: a description and a handler make an operation.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_HANDLER_OPERATION_HPP
+#define ASIO_URING_SERVICE_HANDLER_OPERATION_HPP
+
+#include <asio_uring/service/completion_work.hpp>
+#include <asio_uring/service/operation.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+#include <memory>
+
+namespace asio_uring::detail {
+
+/// Turns a kernel result into Asio's error code.
+inline error_code error_of(int result) noexcept
+{
+  return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
+}
+
+/// The one record of all operations. What differs between them is the description:
+/**
+ * - `static constexpr lane_kind lane; static constexpr path preferred;`
+ * - `void prepare(io_uring_sqe&, int fd)`: the operation as a submission entry
+ * - `int perform(int fd)`: the operation as a call that does not block; -EAGAIN: not now
+ * - `bool more(int result)`: whether more is likely to be there at once
+ * - `auto arguments(int result)`: the handler's arguments as a tuple
+ * - optional: `bool retry(int result)`; `bool keep(int result, unread_bytes&)` and `int take(unread_bytes&)`;
+ *   `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`, called when the
+ *   handler is about to run.
+ */
+template <typename Description, typename Handler, typename IoExecutor>
+class handler_operation final : public operation
+{
+public:
+  using allocator_type =
+      typename std::allocator_traits<asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>>::
+          template rebind_alloc<handler_operation>;
+
+  /// Starts the operation on an open descriptor, or completes it with `result` if there is one already.
+  static void start(io_uring_service& service, descriptor* d, std::optional<int> result, Description&& description,
+                    Handler& handler, const IoExecutor& io_ex, [[maybe_unused]] const char* name)
+  {
+    service.use_executor(io_ex);
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    allocator_type allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
+    handler_operation* op = std::allocator_traits<allocator_type>::allocate(allocator, 1);
+    try {
+      new (op) handler_operation(std::move(description), handler, io_ex, service);
+    } catch (...) {
+      std::allocator_traits<allocator_type>::deallocate(allocator, op, 1);
+      throw;
+    }
+    BOOST_ASIO_HANDLER_CREATION(
+        (service.context(), *op, "socket", d, static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
+    if (result) return service.complete(*op, *result);
+    const void* key = nullptr;
+    if (slot.is_connected()) key = &slot.template emplace<slot_cancellation>(d);
+    d->start(*op, key);
+  }
+
+private:
+  // Stays in the slot after the operation has ended: then no operation has its key, and nothing happens.
+  struct slot_cancellation
+  {
+    explicit slot_cancellation(descriptor* d) noexcept : target(d) {}
+    descriptor* target;
+    void operator()(asio::cancellation_type type) const
+    {
+      if ((type & (asio::cancellation_type::terminal | asio::cancellation_type::partial |
+                   asio::cancellation_type::total)) != asio::cancellation_type::none)
+        target->cancel(this);
+    }
+  };
+
+  handler_operation(Description&& description, Handler& handler, const IoExecutor& io_ex, io_uring_service& service)
+      : operation(operation_type, &handler_operation::do_complete), work_(service, handler, io_ex),
+        description_(std::move(description)), handler_(std::move(handler))
+  {}
+
+  static Description& description_of(request& r) noexcept
+  {
+    return static_cast<handler_operation&>(static_cast<operation&>(r)).description_;
+  }
+  static Description& description_of(const operation& op) noexcept
+  {
+    return const_cast<handler_operation&>(static_cast<const handler_operation&>(op)).description_;
+  }
+
+  static void do_prepare(request& r, io_uring_sqe& sqe) noexcept
+  {
+    description_of(r).prepare(sqe, static_cast<handler_operation&>(static_cast<operation&>(r)).fd());
+  }
+  static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
+  static bool do_more(const operation& op, int result) noexcept { return description_of(op).more(result); }
+  static bool do_retry(const operation& op, int result) noexcept
+  {
+    if constexpr (requires(Description& d) { d.retry(result); })
+      return description_of(op).retry(result);
+    else
+      return false;
+  }
+  static bool do_keep(operation& op, unread_bytes& bytes)
+  {
+    if constexpr (requires(Description& d) { d.keep(0, bytes); })
+      return description_of(op).keep(op.result(), bytes);
+    else
+      return false;
+  }
+  static int do_take(operation& op, unread_bytes& bytes)
+  {
+    if constexpr (requires(Description& d) { d.take(bytes); })
+      return description_of(op).take(bytes);
+    else
+      return 0;
+  }
+
+  static constexpr bool retries = requires(Description& d) { d.retry(0); };
+  static constexpr bool keeps = requires(Description& d, unread_bytes& bytes) { d.take(bytes); };
+
+  static constexpr operation::type operation_type = {
+      {&do_prepare, &operation::on_completion}, Description::lane, Description::preferred,
+      &do_perform, &do_more, retries ? &do_retry : nullptr,
+      keeps ? &do_keep : nullptr, keeps ? &do_take : nullptr};
+
+  static void do_complete(void* owner, completion* base, const error_code&, std::size_t)
+  {
+    auto* self = static_cast<handler_operation*>(static_cast<operation*>(base));
+    int result = self->result();
+    if constexpr (requires(Description& d) { d.finish(0, 0); }) {
+      const int fd = self->open_fd();
+      self->settle();
+      result = owner ? self->description_.finish(fd, self->result()) : self->result();
+    } else {
+      self->settle();
+      result = self->result();
+    }
+
+    // Everything the upcall needs leaves the record, then the memory goes, then the upcall.
+    struct release
+    {
+      handler_operation* op;
+      allocator_type allocator;
+      void operator()()
+      {
+        if (!op) return;
+        op->~handler_operation();
+        std::allocator_traits<allocator_type>::deallocate(allocator, std::exchange(op, nullptr), 1);
+      }
+      ~release() { (*this)(); }
+    } free{self, allocator_type(asio::get_associated_allocator(self->handler_, asio::recycling_allocator<void>()))};
+
+    BOOST_ASIO_HANDLER_COMPLETION((*self));
+    if (!owner) {
+      if constexpr (requires(Description& d) { d.discard(result); }) self->description_.discard(result);
+      // The handler may own the last reference to the allocator's memory: it goes after the record.
+      Handler handler(std::move(self->handler_));
+      free();
+      return;
+    }
+    completion_work<Handler, IoExecutor> work(std::move(self->work_));
+    auto arguments = self->description_.arguments(result);
+    Handler handler(std::move(self->handler_));
+    free();
+    BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
+    work.complete(handler, std::move(arguments));
+    BOOST_ASIO_HANDLER_INVOCATION_END;
+  }
+
+  completion_work<Handler, IoExecutor> work_;
+  Description description_;
+  Handler handler_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_HANDLER_OPERATION_HPP

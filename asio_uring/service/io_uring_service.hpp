@@ -1,0 +1,138 @@
+// asio_uring/service/io_uring_service.hpp: the ring of an execution context.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_IO_URING_SERVICE_HPP
+#define ASIO_URING_SERVICE_IO_URING_SERVICE_HPP
+
+#include <asio_uring/options.hpp>
+#include <asio_uring/ring/ring.hpp>
+#include <asio_uring/service/descriptor.hpp>
+#include <asio_uring/service/pump.hpp>
+#include <asio_uring/service/ready_list.hpp>
+#include <asio_uring/service/submitter.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace asio_uring::detail {
+
+class guest_pump;
+
+/// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns them.
+class io_uring_service : public asio::execution_context::service
+{
+public:
+  using key_type = io_uring_service;
+  inline static asio::execution_context::id id;
+
+  ASIO_URING_DECL explicit io_uring_service(asio::execution_context& context, const options& = {});
+  ASIO_URING_DECL ~io_uring_service() override;
+
+  // For the operations.
+  void push(request& r) noexcept { submitter_.push(r); }
+  void cancel(request& r) noexcept { submitter_.cancel(r); }
+  void forget(request& r) noexcept { submitter_.forget(r); }
+
+  /// To be called after push or cancel, outside of all locks. The loop's own thread submits when its handler returns;
+  /// anybody else submits now, for the loop may be asleep, or not running at all.
+  void notify() noexcept
+  {
+    if (!pump_->here() || idle_.load(std::memory_order_seq_cst)) submit_now();
+  }
+
+  /// Queues a completion that needs no kernel.
+  void post(completion& op) noexcept
+  {
+    ready_.push(op);
+    if (idle_.load(std::memory_order_seq_cst) && idle_.exchange(false)) pump_->wake();
+  }
+
+  /// Completes an operation that never came to a descriptor.
+  void complete(operation& op, int result) noexcept
+  {
+    op.result_ = result;
+    pump_->work_started();
+    post(op);
+  }
+
+  /// Enters the kernel with what is published, before a file descriptor is closed for instance.
+  ASIO_URING_DECL void submit_now() noexcept;
+
+  asio_uring::path path_for(path preferred) const noexcept
+  {
+    return options_.path == path::automatic ? preferred : options_.path;
+  }
+  ASIO_URING_DECL descriptor& open_descriptor(int fd);
+  ASIO_URING_DECL void recycle(descriptor& d) noexcept;
+
+  /// To be called with an executor of the context before each operation.
+  template <typename Executor>
+  void use_executor(const Executor& ex);
+
+  detail::pump& pump() noexcept { return *pump_; }
+  bool native() const noexcept { return native_; }
+  bool stopped() const noexcept { return stopped_; }
+  ring& get_ring() noexcept { return *ring_; }
+  const options& get_options() const noexcept { return options_; }
+  bool locking() const noexcept { return locking_; }
+
+  // For the pumps.
+  /// Submits what handlers left, waits for at most `timeout` if there is nothing to run, collects.
+  ASIO_URING_DECL void turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
+  /// The loop must not sleep in its next turn. True if it sleeps already and has to be woken.
+  bool interrupt() noexcept
+  {
+    interrupted_.store(true, std::memory_order_seq_cst);
+    return idle_.exchange(false, std::memory_order_seq_cst);
+  }
+  void set_idle(bool idle) noexcept { idle_.store(idle, std::memory_order_seq_cst); }
+  bool in_flight() const noexcept { return submitter_.submitted() != retired_ || submitter_.has_backlog(); }
+  std::uint64_t retired() const noexcept { return retired_; }
+  std::uint64_t submitted() const noexcept { return submitter_.submitted(); }
+
+private:
+  ASIO_URING_DECL void shutdown() override;
+  ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
+  ASIO_URING_DECL void collect(completion_queue& out) noexcept;
+  ASIO_URING_DECL void make_pump();
+
+  options options_;
+  const bool locking_;
+  std::optional<ring> ring_;
+  submitter submitter_;
+  ready_list ready_;
+  std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
+  std::atomic<bool> interrupted_{false}; // the loop must not sleep
+  std::uint64_t retired_ = 0;            // terminal completions seen
+  bool stopped_ = false;
+  bool native_ = false;
+
+  lock descriptors_lock_;
+  std::vector<std::unique_ptr<descriptor>> descriptors_;
+  descriptor* free_descriptors_ = nullptr;
+  detail::pump* pump_ = nullptr; // owned by the context (ring pump) or by guest_
+  std::unique_ptr<guest_pump> guest_;
+};
+
+} // namespace asio_uring::detail
+
+#include <asio_uring/service/guest_pump.hpp>
+
+namespace asio_uring::detail {
+
+template <typename Executor>
+void io_uring_service::use_executor(const Executor& ex)
+{
+  if (guest_) guest_->use_executor(ex);
+}
+
+} // namespace asio_uring::detail
+
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/service/descriptor.ipp>
+#include <asio_uring/service/io_uring_service.ipp>
+#endif
+
+#endif // ASIO_URING_SERVICE_IO_URING_SERVICE_HPP

@@ -1,0 +1,215 @@
+// asio_uring/service/io_uring_service.ipp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_IO_URING_SERVICE_IPP
+#define ASIO_URING_SERVICE_IO_URING_SERVICE_IPP
+
+#include <asio_uring/service/guest_pump.hpp>
+#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/service/ring_pump.hpp>
+#include <boost/asio/detail/throw_error.hpp>
+#include <cerrno>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace asio_uring {
+namespace detail {
+
+/// A choice left open by the program, made in the environment; an unknown word is refused, naming it.
+template <typename Choice, std::size_t N>
+Choice choose(Choice chosen, const char* variable, const std::pair<std::string_view, Choice> (&words)[N])
+{
+  const char* value = std::getenv(variable);
+  if (chosen != Choice::automatic || !value || !*value) return chosen;
+  std::string allowed;
+  for (const auto& [word, choice] : words) {
+    if (word == value) return choice;
+    allowed += (allowed.empty() ? "" : ", ") + std::string(word);
+  }
+  throw std::invalid_argument("asio_uring: " + std::string(variable) + "=" + value + ": allowed are " + allowed);
+}
+
+inline void check_range(const char* name, unsigned value, unsigned lowest, unsigned highest)
+{
+  if (value < lowest || value > highest)
+    throw std::invalid_argument("asio_uring: options." + std::string(name) + " = " + std::to_string(value) +
+                                ": allowed is " + std::to_string(lowest) + " to " + std::to_string(highest));
+}
+
+ASIO_URING_DECL options checked(options o)
+{
+  check_range("entries", o.entries, 2, 32768);
+  check_range("completions", o.completions, 2 * o.entries, 65536);
+  o.path = choose<path>(
+      o.path, "ASIO_URING_PATH",
+      {{"automatic", path::automatic}, {"completion", path::completion}, {"readiness", path::readiness}});
+  o.pump = choose<pump_kind>(
+      o.pump, "ASIO_URING_PUMP",
+      {{"automatic", pump_kind::automatic}, {"ring", pump_kind::ring}, {"guest", pump_kind::guest}});
+  return o;
+}
+
+/// What a person can do about a ring that cannot be had.
+ASIO_URING_DECL std::string setup_advice(int error)
+{
+  switch (error) {
+  case EPERM: return "io_uring: seccomp or kernel.io_uring_disabled forbids io_uring_setup";
+  case ENOSYS: return "io_uring: the kernel has no io_uring, or is older than Linux 5.11";
+  case ENOMEM: return "io_uring: no memory for the ring; raise RLIMIT_MEMLOCK (ulimit -l) or options.entries is too large";
+  case EMFILE:
+  case ENFILE: return "io_uring: no file descriptor left for the ring (ulimit -n)";
+  default: return "io_uring_setup";
+  }
+}
+
+ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& context, const options& o)
+    : asio::execution_context::service(context), options_(checked(o)),
+      locking_(!asio::has_service<scheduler>(context) || wants_locks(asio::use_service<scheduler>(context))),
+      submitter_(locking_), descriptors_lock_(locking_)
+{
+  try {
+    ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
+  } catch (const std::system_error& e) {
+    throw boost::system::system_error(error_code(e.code().value(), boost::system::system_category()),
+                                      setup_advice(e.code().value()));
+  }
+  submitter_.use(*ring_);
+  make_pump();
+}
+
+ASIO_URING_DECL io_uring_service::~io_uring_service() = default;
+
+ASIO_URING_DECL void io_uring_service::make_pump()
+{
+  asio::execution_context& context = this->context();
+  const bool possible = !asio::has_service<epoll_reactor>(context);
+  if (options_.pump == pump_kind::ring && !possible)
+    throw std::logic_error("asio_uring: pump_kind::ring: the context has a stock reactor already; construct the first "
+                           "socket, or call use_io_uring, before any other I/O object");
+  const bool wanted = options_.pump == pump_kind::ring ||
+                      (options_.pump == pump_kind::automatic && asio::has_service<scheduler>(context));
+  if (wanted && possible) {
+    auto reactor = std::make_unique<ring_pump>(context, *this);
+    asio::add_service<epoll_reactor>(context, reactor.get()); // the context owns it from here on
+    pump_ = reactor.release();
+  } else {
+    guest_ = std::make_unique<guest_pump>(context, *this);
+    pump_ = guest_.get();
+    set_idle(true);
+  }
+  native_ = pump_->native();
+  pump_->restart();
+}
+
+ASIO_URING_DECL void io_uring_service::submit_now() noexcept
+{
+  ring_->submit();
+  // What found no room on the ring needs the loop: it may be asleep.
+  if (submitter_.has_backlog() && idle_.exchange(false)) pump_->wake();
+}
+
+ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd)
+{
+  descriptor* d;
+  {
+    locked guard(descriptors_lock_);
+    if (free_descriptors_)
+      free_descriptors_ = std::exchange((d = free_descriptors_)->next_free_, nullptr);
+    else
+      d = descriptors_.emplace_back(std::make_unique<descriptor>(*this, locking_)).get();
+  }
+  d->open(fd);
+  return *d;
+}
+
+ASIO_URING_DECL void io_uring_service::recycle(descriptor& d) noexcept
+{
+  locked guard(descriptors_lock_);
+  d.next_free_ = free_descriptors_;
+  free_descriptors_ = &d;
+}
+
+ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
+{
+  ring_->consume_completions([&](const io_uring_cqe& cqe) {
+    if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
+    if (cqe.user_data != submitter::cancel_mark)
+      reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
+          ->completed(cqe.res, cqe.flags, out);
+  });
+}
+
+ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
+{
+  ready_.move_to(out);
+  if (timeout.count() > 0 && out.empty() && !ring_->has_completions()) {
+    // Whoever posts, submits or interrupts from here on sees the loop idle and wakes it, or is seen here.
+    idle_.store(true, std::memory_order_seq_cst);
+    if (ready_.empty() && !interrupted_.load(std::memory_order_seq_cst))
+      ring_->submit_and_wait(timeout);
+    else if (ring_->unsubmitted())
+      ring_->submit();
+    idle_.store(false, std::memory_order_relaxed);
+  } else if (ring_->unsubmitted() || ring_->wants_enter())
+    ring_->submit();
+  interrupted_.store(false, std::memory_order_relaxed);
+  collect(out);
+  while (submitter_.refill(out)) {
+    ring_->submit();
+    collect(out);
+  }
+  ready_.move_to(out);
+}
+
+ASIO_URING_DECL void io_uring_service::shutdown()
+{
+  stopped_ = true;
+  completion_queue given_up;
+  pump_->shutdown();
+  {
+    locked guard(descriptors_lock_);
+    for (const auto& d : descriptors_) d->abandon(given_up);
+  }
+  // The kernel may write into buffers until the last terminal completion: wait for it, however long.
+  while (in_flight()) {
+    ring_->submit_and_wait(std::chrono::nanoseconds::max());
+    collect(given_up);
+    while (submitter_.refill(given_up)) {}
+  }
+  ready_.move_to(given_up);
+  while (completion* op = given_up.front()) {
+    given_up.pop();
+    op->destroy();
+    ready_.move_to(given_up);
+  }
+}
+
+// A child shares the parent's ring and would eat its completions: it gets one of its own, and what was in the kernel
+// for the parent is submitted for the child as well, as Asio's reactor does with its registrations.
+ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork_event event)
+{
+  if (event != asio::execution_context::fork_child) return;
+  ring_.reset();
+  ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
+  submitter_.use(*ring_);
+  retired_ = 0;
+  pump_->restart();
+  for (const auto& d : descriptors_) d->resubmit();
+}
+
+} // namespace detail
+
+ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& o)
+{
+  if (boost::asio::has_service<detail::io_uring_service>(context))
+    throw std::logic_error("asio_uring: use_io_uring: the context has its ring already; call it before the context's "
+                           "first I/O object, once");
+  boost::asio::make_service<detail::io_uring_service>(context, o);
+}
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_SERVICE_IO_URING_SERVICE_IPP

@@ -1,0 +1,106 @@
+// asio_uring/service/operation.hpp: the record of one operation on a descriptor.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_OPERATION_HPP
+#define ASIO_URING_SERVICE_OPERATION_HPP
+
+#include <asio_uring/options.hpp>
+#include <asio_uring/service/request.hpp>
+#include <cstddef>
+#include <vector>
+
+namespace asio_uring::detail {
+
+class descriptor;
+
+/// Bytes that a cancelled read had already taken from the kernel; the next read gets them first.
+class unread_bytes
+{
+public:
+  bool empty() const noexcept { return bytes_.empty(); }
+  std::size_t size() const noexcept { return bytes_.size() - taken_; }
+  const std::byte* data() const noexcept { return bytes_.data() + taken_; }
+  void append(const void* data, std::size_t size)
+  {
+    const auto* first = static_cast<const std::byte*>(data);
+    bytes_.insert(bytes_.end(), first, first + size);
+  }
+  void consume(std::size_t size) noexcept
+  {
+    taken_ += size;
+    if (taken_ == bytes_.size()) {
+      bytes_.clear();
+      taken_ = 0;
+    }
+  }
+
+private:
+  std::vector<std::byte> bytes_;
+  std::size_t taken_ = 0;
+};
+
+/// Where an operation waits for its turn.
+enum class lane_kind : unsigned char
+{
+  in,  ///< reads and accepts: one after the other
+  out, ///< writes: one after the other, so bytes never interleave
+  none ///< waits and connects: side by side
+};
+
+/// Owns all that the kernel may touch, and the handler. The same record serves both paths: it can be submitted
+/// (prepare), or performed by a plain call that does not block (perform). Both leave a result as the kernel gives it:
+/// a count, a descriptor, or a negative errno.
+class operation : public completion, public request
+{
+public:
+  struct type : request::type
+  {
+    lane_kind lane;
+    path preferred; ///< where neither the program nor the environment forces one
+    /// Tries without blocking; -EAGAIN: not now.
+    int (*perform)(operation&, int fd) noexcept;
+    /// Whether after this result more is likely to be there at once.
+    bool (*more)(const operation&, int result) noexcept;
+    /// Whether this result is to be hidden and the operation tried again.
+    bool (*retry)(const operation&, int result) noexcept;
+    /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: they are there anyway.
+    bool (*keep)(operation&, unread_bytes&);
+    /// Takes bytes that an earlier read left.
+    int (*take)(operation&, unread_bytes&);
+  };
+
+  int result() const noexcept { return result_; }
+
+protected:
+  operation(const type& t, completion::func_type complete) noexcept : completion(complete), request(t) {}
+  ~operation() = default;
+
+  const type& get_type() const noexcept { return static_cast<const type&>(request::get_type()); }
+
+  /// request::type::completed of every operation.
+  ASIO_URING_DECL static void on_completion(request& r, int result, unsigned, completion_queue& out) noexcept;
+
+  /// Called first thing when the completion runs: leaves the descriptor, which starts the next in the lane.
+  ASIO_URING_DECL void settle() noexcept;
+
+  ASIO_URING_DECL int fd() const noexcept;
+  /// The same, -1 if the socket has been closed since. Not under the descriptor's lock.
+  ASIO_URING_DECL int open_fd() const noexcept;
+
+private:
+  friend class descriptor;
+  friend class io_uring_service;
+
+  descriptor* descriptor_ = nullptr; // null once the descriptor is done with it
+  operation* previous_ = nullptr;    // in the lane
+  operation* following_ = nullptr;
+  const void* cancellation_key_ = nullptr; // who may cancel it by slot
+  int result_ = 0;
+  bool in_kernel_ = false;
+  bool cancelled_ = false;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_OPERATION_HPP

@@ -1,0 +1,44 @@
+// asio_uring/service/pump.hpp: the seam between the ring and whoever runs handlers.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_PUMP_HPP
+#define ASIO_URING_SERVICE_PUMP_HPP
+
+#include <asio_uring/options.hpp>
+
+namespace asio_uring::detail {
+
+/// Decides when the ring is turned, and counts operations as work of the execution context.
+class pump
+{
+public:
+  virtual ~pump() = default;
+
+  virtual pump_kind kind() const noexcept = 0;
+
+  /// An operation was started. Its completion, when run, ends the work.
+  virtual void work_started() noexcept = 0;
+
+  /// A queued completion ran and found nothing to complete.
+  virtual void nothing_completed() noexcept = 0;
+
+  /// Whether the calling thread will turn the ring by itself when the current handler returns.
+  virtual bool here() const noexcept = 0;
+
+  /// Makes an idle loop look at the ready list.
+  virtual void wake() noexcept = 0;
+
+  /// Whether the loop runs handlers as a stock io_context's thread: no executor needs to be asked.
+  virtual bool native() const noexcept = 0;
+
+  /// Withdraws the pump's own requests from the ring.
+  virtual void shutdown() noexcept = 0;
+
+  /// The ring was replaced in a forked child.
+  virtual void restart() = 0;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_PUMP_HPP

@@ -1,0 +1,51 @@
+// asio_uring/service/request.hpp: what the kernel knows by its user_data.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_REQUEST_HPP
+#define ASIO_URING_SERVICE_REQUEST_HPP
+
+#include <asio_uring/ring/uapi.hpp>
+#include <asio_uring/service/asio_internals.hpp>
+
+namespace asio_uring::detail {
+
+/// Something that can be in the kernel: described by its submission entry, ended by its terminal completion.
+/// Must live until completed() is called with IORING_CQE_F_MORE clear, whatever else happens.
+class request
+{
+public:
+  struct type
+  {
+    /// Fills a zeroed entry; user_data is set by the submitter.
+    void (*prepare)(request&, io_uring_sqe&) noexcept;
+    /// A completion arrived. Whatever becomes ready to run is pushed to the queue.
+    void (*completed)(request&, int result, unsigned flags, completion_queue&) noexcept;
+  };
+
+  explicit request(const type& t) noexcept : type_(&t) {}
+  request(const request&) = delete;
+  request& operator=(const request&) = delete;
+
+  void prepare(io_uring_sqe& sqe) noexcept { type_->prepare(*this, sqe); }
+  void completed(int result, unsigned flags, completion_queue& out) noexcept
+  {
+    type_->completed(*this, result, flags, out);
+  }
+
+protected:
+  ~request() = default;
+  const type& get_type() const noexcept { return *type_; }
+
+private:
+  friend class submitter;
+  const type* const type_;
+  request* next_ = nullptr;   // in the submitter's backlog
+  bool backlogged_ = false;    // linked there
+  bool submit_wanted_ = false; // not yet on the ring
+  bool cancel_wanted_ = false; // to be cancelled once there is room
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_REQUEST_HPP

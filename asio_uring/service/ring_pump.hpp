@@ -1,0 +1,75 @@
+// asio_uring/service/ring_pump.hpp: our reactor in the place of the context's own.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_RING_PUMP_HPP
+#define ASIO_URING_SERVICE_RING_PUMP_HPP
+
+#include <asio_uring/service/io_uring_service.hpp>
+
+namespace asio_uring::detail {
+
+/// Stands where Asio's scheduler expects its epoll reactor: the scheduler runs it when it has nothing else to run.
+/**
+ * What it collects goes to the scheduler's queue, so run(), run_one(), poll() and their counts are exactly Asio's, and
+ * threads share the work as ever. Stock objects keep their epoll set, which is one poll on the ring; stock timers are
+ * waited for by the ring itself (no timerfd).
+ */
+class ring_pump final : public epoll_reactor, public pump
+{
+public:
+  ASIO_URING_DECL ring_pump(asio::execution_context& context, io_uring_service& service);
+  ASIO_URING_DECL ~ring_pump() override;
+
+  // scheduler_task
+  ASIO_URING_DECL void run(long microseconds, completion_queue& ops) override;
+  ASIO_URING_DECL void interrupt() override;
+
+  // execution_context::service
+  ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
+
+  // pump
+  pump_kind kind() const noexcept override { return pump_kind::ring; }
+  void work_started() noexcept override { scheduler_.work_started(); }
+  void nothing_completed() noexcept override { scheduler_.compensating_work_started(); }
+  bool here() const noexcept override { return scheduler_.can_dispatch(); }
+  bool native() const noexcept override { return true; }
+  ASIO_URING_DECL void wake() noexcept override;
+  ASIO_URING_DECL void shutdown() noexcept override;
+  ASIO_URING_DECL void restart() override;
+
+private:
+  /// A poll of our own on the ring.
+  class watch final : public request
+  {
+  public:
+    watch(ring_pump& pump, bool standing) noexcept : request(functions()), pump_(pump), standing_(standing) {}
+    ASIO_URING_DECL void arm(int fd) noexcept;
+
+    bool armed = false; ///< false again once it has fired for the last time
+
+  private:
+    ASIO_URING_DECL static const request::type& functions() noexcept;
+    ring_pump& pump_;
+    const bool standing_;
+    int fd_ = -1;
+  };
+
+  ASIO_URING_DECL void open_wake_fd();
+  ASIO_URING_DECL void without_timer_fd() noexcept;
+  ASIO_URING_DECL std::chrono::nanoseconds until_next_timer(std::chrono::nanoseconds limit);
+
+  io_uring_service& service_;
+  scheduler& scheduler_;
+  int wake_fd_ = -1;
+  watch wake_watch_;  // an eventfd that is written and never read: each write is an edge
+  watch epoll_watch_; // the epoll set of stock objects; one shot, so that what one epoll_wait left is seen again
+};
+
+} // namespace asio_uring::detail
+
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/service/ring_pump.ipp>
+#endif
+
+#endif // ASIO_URING_SERVICE_RING_PUMP_HPP

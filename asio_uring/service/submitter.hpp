@@ -1,0 +1,152 @@
+// asio_uring/service/submitter.hpp: puts requests on the ring, in order, from any thread, without a system call.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_SUBMITTER_HPP
+#define ASIO_URING_SERVICE_SUBMITTER_HPP
+
+#include <asio_uring/ring/ring.hpp>
+#include <asio_uring/service/lock.hpp>
+#include <asio_uring/service/request.hpp>
+#include <cstdint>
+#include <cstring>
+
+namespace asio_uring::detail {
+
+/// The submission side of a ring. What finds no room waits in user space and keeps its place in the order.
+/**
+ * Entries are consumed by the kernel in the order of push() and cancel(): a cancel can only meet requests pushed
+ * before it, so the address of a record that was freed and taken again is never cancelled by mistake.
+ */
+class submitter
+{
+public:
+  /// user_data of a cancel request: its completion decides nothing and is dropped.
+  static constexpr std::uint64_t cancel_mark = 1;
+
+  explicit submitter(bool locking) noexcept : lock_(locking) {}
+
+  /// Starts with an empty ring; what waits is forgotten.
+  void use(ring& r) noexcept
+  {
+    ring_ = &r;
+    while (front()) pop();
+    submitted_.store(0, std::memory_order_relaxed);
+  }
+
+  /// Queues the request for submission.
+  void push(request& r) noexcept
+  {
+    locked guard(lock_);
+    if (io_uring_sqe* sqe = has_backlog() ? nullptr : ring_->next_entry())
+      publish(*sqe, r);
+    else {
+      r.submit_wanted_ = true;
+      append(r);
+    }
+  }
+
+  /// Asks the kernel to end a pushed request. Only the request's own completion tells what came of it.
+  void cancel(request& r) noexcept
+  {
+    locked guard(lock_);
+    if (r.backlogged_)
+      r.cancel_wanted_ = true;
+    else if (io_uring_sqe* sqe = has_backlog() ? nullptr : ring_->next_entry())
+      publish_cancel(*sqe, r);
+    else {
+      r.cancel_wanted_ = true;
+      append(r);
+    }
+  }
+
+  /// Moves waiting requests to the ring while there is room. Those cancelled before they ever reached it are
+  /// completed with ECANCELED. Returns true if anything reached the ring.
+  bool refill(completion_queue& out) noexcept
+  {
+    if (!has_backlog()) return false; // a request added meanwhile is seen by the next turn
+    bool moved = false;
+    locked guard(lock_);
+    while (request* r = front()) {
+      if (r->submit_wanted_ && r->cancel_wanted_) {
+        pop();
+        guard.unlock();
+        r->completed(-ECANCELED, 0, out);
+        guard.relock();
+        continue;
+      }
+      io_uring_sqe* sqe = ring_->next_entry();
+      if (!sqe) break;
+      const bool submit = r->submit_wanted_;
+      pop();
+      submit ? publish(*sqe, *r) : publish_cancel(*sqe, *r);
+      moved = true;
+    }
+    return moved;
+  }
+
+  /// To be called before the record of a request may go away: no cancel for it may be left waiting.
+  void forget(request& r) noexcept
+  {
+    if (!has_backlog()) return;
+    locked guard(lock_);
+    if (!r.backlogged_) return;
+    request* previous = nullptr;
+    for (request* other = front(); other != &r; other = other->next_) previous = other;
+    previous ? void(previous->next_ = r.next_) : first_.store(r.next_, std::memory_order_relaxed);
+    if (last_ == &r) last_ = previous;
+    r.backlogged_ = r.submit_wanted_ = r.cancel_wanted_ = false;
+  }
+
+  bool has_backlog() const noexcept { return front() != nullptr; }
+
+  /// Requests and cancels ever put on the ring.
+  std::uint64_t submitted() const noexcept { return submitted_.load(std::memory_order_seq_cst); }
+
+private:
+  void publish(io_uring_sqe& sqe, request& r) noexcept
+  {
+    std::memset(&sqe, 0, sizeof(sqe));
+    r.prepare(sqe);
+    sqe.user_data = reinterpret_cast<std::uintptr_t>(&r);
+    publish();
+  }
+  void publish_cancel(io_uring_sqe& sqe, request& r) noexcept
+  {
+    std::memset(&sqe, 0, sizeof(sqe));
+    io_uring_prep_cancel(&sqe, &r, 0);
+    sqe.user_data = cancel_mark;
+    publish();
+  }
+  void publish() noexcept
+  {
+    submitted_.store(submitted_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    ring_->publish();
+  }
+  void append(request& r) noexcept
+  {
+    r.next_ = nullptr;
+    r.backlogged_ = true;
+    last_ ? void(last_->next_ = &r) : first_.store(&r, std::memory_order_relaxed);
+    last_ = &r;
+  }
+  void pop() noexcept
+  {
+    request& r = *front();
+    first_.store(r.next_, std::memory_order_relaxed);
+    if (!r.next_) last_ = nullptr;
+    r.backlogged_ = r.submit_wanted_ = r.cancel_wanted_ = false;
+  }
+
+  request* front() const noexcept { return first_.load(std::memory_order_relaxed); }
+
+  ring* ring_ = nullptr;
+  lock lock_;
+  std::atomic<request*> first_{nullptr}; // backlog, first in first out
+  request* last_ = nullptr;
+  std::atomic<std::uint64_t> submitted_{0};
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_SUBMITTER_HPP

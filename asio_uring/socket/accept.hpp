@@ -1,0 +1,115 @@
+// asio_uring/socket/accept.hpp: accepting, as data.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SOCKET_ACCEPT_HPP
+#define ASIO_URING_SOCKET_ACCEPT_HPP
+
+#include <asio_uring/socket/receive.hpp>
+#include <unistd.h>
+
+namespace asio_uring::detail {
+
+/// What both forms of async_accept do: get a descriptor and the peer's address.
+template <typename Protocol>
+class accept_base
+{
+public:
+  static constexpr lane_kind lane = lane_kind::in;
+  static constexpr path preferred = path::completion;
+
+  using endpoint_type = typename Protocol::endpoint;
+
+  accept_base(const Protocol& protocol, endpoint_type* peer_endpoint, bool reports_aborted) noexcept
+      : protocol_(protocol), peer_endpoint_(peer_endpoint), reports_aborted_(reports_aborted)
+  {}
+
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    length_ = capacity();
+    io_uring_prep_accept(&sqe, fd, address(), peer_endpoint_ ? &length_ : nullptr, 0);
+  }
+  int perform(int fd)
+  {
+    length_ = capacity();
+    return result_of(::accept(fd, address(), peer_endpoint_ ? &length_ : nullptr));
+  }
+  bool more(int) const noexcept { return true; }
+
+  /// A connection that went away before it was accepted is nobody's error, unless asked for.
+  bool retry(int result) const noexcept
+  {
+    return result == -EINTR || ((result == -ECONNABORTED || result == -EPROTO) && !reports_aborted_);
+  }
+
+  /// Nobody gets the connection.
+  void discard(int result) const noexcept
+  {
+    if (result >= 0) ::close(result);
+  }
+
+protected:
+  /// Gives the accepted descriptor to the peer.
+  template <typename Socket>
+  error_code adopt(Socket& peer, int result) const
+  {
+    error_code ec = error_of(result);
+    if (ec) return ec;
+    if (peer_endpoint_) peer_endpoint_->resize(length_);
+    peer.assign(protocol_, result, ec);
+    if (ec) ::close(result);
+    return ec;
+  }
+
+private:
+  socklen_t capacity() const noexcept
+  {
+    return peer_endpoint_ ? static_cast<socklen_t>(peer_endpoint_->capacity()) : 0;
+  }
+  sockaddr* address() const noexcept { return peer_endpoint_ ? peer_endpoint_->data() : nullptr; }
+
+  Protocol protocol_;
+  endpoint_type* peer_endpoint_;
+  socklen_t length_ = 0;
+  bool reports_aborted_;
+};
+
+/// async_accept into a socket that is there.
+template <typename Socket, typename Protocol>
+class accept_into : public accept_base<Protocol>
+{
+public:
+  template <typename... Args>
+  explicit accept_into(Socket& peer, Args&&... args)
+      : accept_base<Protocol>(std::forward<Args>(args)...), peer_(peer)
+  {}
+  std::tuple<error_code> arguments(int result) { return {this->adopt(peer_, result)}; }
+
+private:
+  Socket& peer_;
+};
+
+/// async_accept that makes the socket.
+template <typename Protocol, typename PeerExecutor>
+class accept_new : public accept_base<Protocol>
+{
+public:
+  using socket_type = typename Protocol::socket::template rebind_executor<PeerExecutor>::other;
+
+  template <typename... Args>
+  explicit accept_new(const PeerExecutor& ex, Args&&... args)
+      : accept_base<Protocol>(std::forward<Args>(args)...), peer_(ex)
+  {}
+  std::tuple<error_code, socket_type> arguments(int result)
+  {
+    const error_code ec = this->adopt(peer_, result);
+    return {ec, std::move(peer_)};
+  }
+
+private:
+  socket_type peer_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SOCKET_ACCEPT_HPP

@@ -1,0 +1,235 @@
+// asio_uring/socket/receive.hpp: receiving, as data.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SOCKET_RECEIVE_HPP
+#define ASIO_URING_SOCKET_RECEIVE_HPP
+
+#include <asio_uring/service/handler_operation.hpp>
+#include <asio_uring/socket/buffers.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/socket_base.hpp>
+#include <cerrno>
+#include <poll.h>
+
+namespace asio_uring::detail {
+
+/// What a socket's kind means for receiving from it.
+struct receive_traits
+{
+  bool stream;        ///< zero bytes are the end; a short read empties the socket
+  bool may_pass_fds;  ///< AF_UNIX: a read also ends short before or after passed descriptors
+};
+
+/// A system call's outcome as the kernel gives it to a submitted operation.
+inline int result_of(ssize_t outcome) noexcept { return outcome < 0 ? -errno : static_cast<int>(outcome); }
+
+/// async_receive, async_read_some.
+template <typename Buffers>
+class receive
+{
+public:
+  static constexpr lane_kind lane = lane_kind::in;
+  static constexpr path preferred = path::readiness;
+
+  receive(const Buffers& buffers, int flags, receive_traits traits)
+      : buffers_(buffers), flags_(flags), traits_(traits)
+  {}
+
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    if constexpr (borrowed::single)
+      io_uring_prep_recv(&sqe, fd, buffers_.first().data(), buffers_.first().size(), flags_);
+    else
+      io_uring_prep_recvmsg(&sqe, fd, &message_.set(buffers_), flags_);
+  }
+
+  int perform(int fd)
+  {
+    for (;;) {
+      const int result = call(fd);
+      if (result != -EINTR) return result;
+    }
+  }
+
+  bool more(int result) const noexcept
+  {
+    return !traits_.stream || cut_ || result <= 0 || static_cast<std::size_t>(result) == buffers_.total();
+  }
+
+  /// A stream read that was cancelled too late: what it took goes to the next read.
+  bool keep(int result, unread_bytes& bytes)
+  {
+    if (!traits_.stream) return false;
+    if (flags_ & MSG_PEEK) return true; // they never left the socket
+    std::size_t left = static_cast<std::size_t>(result);
+    const auto last = asio::buffer_sequence_end(buffers_.sequence());
+    for (auto it = asio::buffer_sequence_begin(buffers_.sequence()); it != last && left > 0; ++it) {
+      const asio::mutable_buffer buffer(*it);
+      const std::size_t size = std::min(left, buffer.size());
+      bytes.append(buffer.data(), size);
+      left -= size;
+    }
+    return true;
+  }
+
+  int take(unread_bytes& bytes)
+  {
+    const std::size_t size =
+        asio::buffer_copy(buffers_.sequence(), asio::const_buffer(bytes.data(), bytes.size()));
+    if (!(flags_ & MSG_PEEK)) bytes.consume(size);
+    return static_cast<int>(size);
+  }
+
+  std::tuple<error_code, std::size_t> arguments(int result) const
+  {
+    if (result == 0 && traits_.stream) return {asio::error::eof, 0};
+    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
+  }
+
+private:
+  using borrowed = borrowed_buffers<asio::mutable_buffer, Buffers>;
+  struct nothing
+  {};
+
+  int call(int fd)
+  {
+    if constexpr (borrowed::single)
+      if (!traits_.may_pass_fds)
+        return result_of(::recv(fd, buffers_.first().data(), buffers_.first().size(), flags_ | MSG_DONTWAIT));
+    return buffers_.with_message([&](msghdr& message) {
+      const int result = result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT));
+      cut_ = message.msg_flags & MSG_CTRUNC; // descriptors were passed: the read may have ended there
+      return result;
+    });
+  }
+
+  borrowed buffers_;
+  int flags_;
+  receive_traits traits_;
+  bool cut_ = false;
+  [[no_unique_address]] std::conditional_t<borrowed::single, nothing, submitted_message> message_;
+};
+
+/// async_receive with message_out_of_band: waits for urgent data, then takes it.
+template <typename Buffers>
+class receive_urgent
+{
+public:
+  static constexpr lane_kind lane = lane_kind::none;
+  static constexpr path preferred = path::completion;
+
+  receive_urgent(const Buffers& buffers, int flags, receive_traits traits) : receive_(buffers, flags, traits) {}
+
+  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, POLLPRI); }
+  int perform(int) { return -EAGAIN; }
+  bool more(int) const noexcept { return false; }
+  int finish(int fd, int result)
+  {
+    if (result < 0) return result;
+    return fd < 0 ? -ECANCELED : receive_.perform(fd);
+  }
+  auto arguments(int result) const { return receive_.arguments(result); }
+
+private:
+  receive<Buffers> receive_;
+};
+
+/// async_receive_from: a datagram and its sender.
+template <typename Buffers, typename Endpoint>
+class receive_from
+{
+public:
+  static constexpr lane_kind lane = lane_kind::in;
+  static constexpr path preferred = path::readiness;
+
+  receive_from(const Buffers& buffers, int flags, Endpoint& sender)
+      : buffers_(buffers), flags_(flags), sender_(sender)
+  {}
+
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    io_uring_prep_recvmsg(&sqe, fd, &name(message_.set(buffers_)), flags_);
+  }
+
+  int perform(int fd)
+  {
+    return buffers_.with_message([&](msghdr& message) {
+      name(message);
+      int result;
+      do
+        result = result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT));
+      while (result == -EINTR);
+      performed_length_ = message.msg_namelen;
+      return result;
+    });
+  }
+
+  bool more(int) const noexcept { return true; }
+
+  std::tuple<error_code, std::size_t> arguments(int result) const
+  {
+    if (result >= 0) sender_.resize(performed_length_ ? performed_length_ : message_.get().msg_namelen);
+    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
+  }
+
+private:
+  msghdr& name(msghdr& message) const noexcept
+  {
+    message.msg_name = sender_.data();
+    message.msg_namelen = static_cast<socklen_t>(sender_.capacity());
+    return message;
+  }
+
+  borrowed_buffers<asio::mutable_buffer, Buffers> buffers_;
+  int flags_;
+  Endpoint& sender_;
+  socklen_t performed_length_ = 0;
+  submitted_message message_;
+};
+
+/// async_receive of a sequenced-packet socket: a record and what the kernel says of it.
+template <typename Buffers>
+class receive_with_flags
+{
+public:
+  static constexpr lane_kind lane = lane_kind::in;
+  static constexpr path preferred = path::readiness;
+
+  receive_with_flags(const Buffers& buffers, int in_flags, asio::socket_base::message_flags& out_flags)
+      : buffers_(buffers), flags_(in_flags), out_flags_(out_flags)
+  {}
+
+  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_recvmsg(&sqe, fd, &message_.set(buffers_), flags_); }
+
+  int perform(int fd)
+  {
+    return buffers_.with_message([&](msghdr& message) {
+      int result;
+      do
+        result = result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT));
+      while (result == -EINTR);
+      performed_flags_ = message.msg_flags;
+      return result;
+    });
+  }
+
+  bool more(int) const noexcept { return true; }
+
+  std::tuple<error_code, std::size_t> arguments(int result) const
+  {
+    if (result >= 0) out_flags_ = performed_flags_ | message_.get().msg_flags;
+    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
+  }
+
+private:
+  borrowed_buffers<asio::mutable_buffer, Buffers> buffers_;
+  int flags_;
+  asio::socket_base::message_flags& out_flags_;
+  int performed_flags_ = 0;
+  submitted_message message_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SOCKET_RECEIVE_HPP

@@ -1,0 +1,117 @@
+// asio_uring/socket/send.hpp: sending, as data.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SOCKET_SEND_HPP
+#define ASIO_URING_SOCKET_SEND_HPP
+
+#include <asio_uring/socket/receive.hpp>
+
+namespace asio_uring::detail {
+
+/// async_send, async_write_some.
+template <typename Buffers>
+class send
+{
+public:
+  static constexpr lane_kind lane = lane_kind::out;
+  static constexpr path preferred = path::readiness;
+
+  send(const Buffers& buffers, int flags) : buffers_(buffers), flags_(flags | MSG_NOSIGNAL) {}
+
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    if constexpr (borrowed::single)
+      io_uring_prep_send(&sqe, fd, buffers_.first().data(), buffers_.first().size(), flags_);
+    else
+      io_uring_prep_sendmsg(&sqe, fd, &message_.set(buffers_), static_cast<unsigned>(flags_));
+  }
+
+  int perform(int fd)
+  {
+    int result;
+    do
+      result = call(fd);
+    while (result == -EINTR);
+    return result;
+  }
+
+  bool more(int) const noexcept { return true; }
+
+  std::tuple<error_code, std::size_t> arguments(int result) const
+  {
+    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
+  }
+
+private:
+  using borrowed = borrowed_buffers<asio::const_buffer, Buffers>;
+  struct nothing
+  {};
+
+  int call(int fd)
+  {
+    if constexpr (borrowed::single)
+      return result_of(::send(fd, buffers_.first().data(), buffers_.first().size(), flags_ | MSG_DONTWAIT));
+    else
+      return buffers_.with_message(
+          [&](msghdr& message) { return result_of(::sendmsg(fd, &message, flags_ | MSG_DONTWAIT)); });
+  }
+
+  borrowed buffers_;
+  int flags_;
+  [[no_unique_address]] std::conditional_t<borrowed::single, nothing, submitted_message> message_;
+};
+
+/// async_send_to: a datagram to somebody.
+template <typename Buffers, typename Endpoint>
+class send_to
+{
+public:
+  static constexpr lane_kind lane = lane_kind::out;
+  static constexpr path preferred = path::readiness;
+
+  send_to(const Buffers& buffers, const Endpoint& destination, int flags)
+      : buffers_(buffers), destination_(destination), flags_(flags | MSG_NOSIGNAL)
+  {}
+
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    io_uring_prep_sendmsg(&sqe, fd, &name(message_.set(buffers_)), static_cast<unsigned>(flags_));
+  }
+
+  int perform(int fd)
+  {
+    return buffers_.with_message([&](msghdr& message) {
+      name(message);
+      int result;
+      do
+        result = result_of(::sendmsg(fd, &message, flags_ | MSG_DONTWAIT));
+      while (result == -EINTR);
+      return result;
+    });
+  }
+
+  bool more(int) const noexcept { return true; }
+
+  std::tuple<error_code, std::size_t> arguments(int result) const
+  {
+    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
+  }
+
+private:
+  msghdr& name(msghdr& message) noexcept
+  {
+    message.msg_name = destination_.data();
+    message.msg_namelen = static_cast<socklen_t>(destination_.size());
+    return message;
+  }
+
+  borrowed_buffers<asio::const_buffer, Buffers> buffers_;
+  Endpoint destination_;
+  int flags_;
+  submitted_message message_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SOCKET_SEND_HPP

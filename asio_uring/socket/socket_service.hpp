@@ -1,0 +1,373 @@
+// asio_uring/socket/socket_service.hpp: what Asio's socket classes call.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SOCKET_SOCKET_SERVICE_HPP
+#define ASIO_URING_SOCKET_SOCKET_SERVICE_HPP
+
+#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/socket/accept.hpp>
+#include <asio_uring/socket/receive.hpp>
+#include <asio_uring/socket/send.hpp>
+#include <asio_uring/socket/wait.hpp>
+#include <boost/asio/detail/reactive_socket_service.hpp>
+
+namespace asio_uring::detail {
+
+/// Sets up the ring before a stock service looks for the context's reactor.
+class with_ring
+{
+protected:
+  explicit with_ring(asio::execution_context& context) : uring_(asio::use_service<io_uring_service>(context)) {}
+  io_uring_service& uring_;
+};
+
+/// The synchronous half is Asio's own service; all that is asynchronous, and the life of the descriptor, is ours.
+/**
+ * The interface is the one Asio's basic_socket, basic_stream_socket, basic_socket_acceptor, … have called since
+ * Boost 1.66; so their public surface is Asio's own code, whatever the version.
+ */
+template <typename Protocol>
+class socket_service : private with_ring, public asio::detail::reactive_socket_service<Protocol>
+{
+  using stock = asio::detail::reactive_socket_service<Protocol>;
+
+public:
+  using key_type = socket_service;
+  inline static asio::execution_context::id id;
+
+  using protocol_type = Protocol;
+  using endpoint_type = typename Protocol::endpoint;
+  using native_handle_type = int;
+
+  struct implementation_type : stock::implementation_type
+  {
+    descriptor* descriptor_ = nullptr; // while open
+  };
+
+  explicit socket_service(asio::execution_context& context) : with_ring(context), stock(context) {}
+
+  // --- life
+
+  void construct(implementation_type& impl)
+  {
+    stock::construct(impl);
+    impl.descriptor_ = nullptr;
+  }
+
+  void destroy(implementation_type& impl)
+  {
+    close_descriptor(impl);
+    stock::destroy(impl);
+  }
+
+  void move_construct(implementation_type& impl, implementation_type& other) noexcept
+  {
+    stock::move_construct(impl, other);
+    impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
+  }
+
+  void move_assign(implementation_type& impl, socket_service& other_service, implementation_type& other)
+  {
+    close_descriptor(impl);
+    stock::move_assign(impl, other_service, other);
+    impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
+  }
+
+  template <typename Protocol1>
+  void converting_move_construct(implementation_type& impl, socket_service<Protocol1>& other_service,
+                                 typename socket_service<Protocol1>::implementation_type& other)
+  {
+    stock::converting_move_construct(impl, other_service, other);
+    impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
+  }
+
+  /// From a stock socket: taken over from Asio's reactor.
+  template <typename Protocol1>
+  void converting_move_construct(implementation_type& impl,
+                                 asio::detail::reactive_socket_service<Protocol1>& other_service,
+                                 typename asio::detail::reactive_socket_service<Protocol1>::implementation_type& other)
+  {
+    construct(impl);
+    if (!other_service.is_open(other)) return;
+    const Protocol1 protocol = other.protocol_;
+    const auto state = other.state_;
+    error_code ec;
+    const int fd = other_service.release(other, ec);
+    assign(impl, protocol_type(protocol), fd, ec);
+    impl.state_ = state;
+  }
+
+  error_code open(implementation_type& impl, const protocol_type& protocol, error_code& ec)
+  {
+    if (this->is_open(impl)) return ec = asio::error::already_open;
+    const int fd = socket_ops::socket(protocol.family(), protocol.type(), protocol.protocol(), ec);
+    if (ec) return ec;
+    return adopt(impl, protocol, fd, ec);
+  }
+
+  error_code assign(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
+  {
+    if (this->is_open(impl)) return ec = asio::error::already_open;
+    adopt(impl, protocol, fd, ec);
+    impl.state_ |= socket_ops::possible_dup;
+    return ec;
+  }
+
+  error_code close(implementation_type& impl, error_code& ec)
+  {
+    close_descriptor(impl);
+    return stock::close(impl, ec);
+  }
+
+  int release(implementation_type& impl, error_code& ec)
+  {
+    close_descriptor(impl);
+    return stock::release(impl, ec);
+  }
+
+  error_code cancel(implementation_type& impl, error_code& ec)
+  {
+    if (!this->is_open(impl)) return ec = asio::error::bad_descriptor;
+    impl.descriptor_->cancel_all();
+    return ec = error_code();
+  }
+
+  // --- what bytes of a cancelled read mean to the synchronous functions
+
+  std::size_t available(const implementation_type& impl, error_code& ec) const
+  {
+    const std::size_t kept = impl.descriptor_ ? impl.descriptor_->unread() : 0;
+    return kept + stock::available(impl, ec);
+  }
+
+  error_code wait(implementation_type& impl, asio::socket_base::wait_type w, error_code& ec)
+  {
+    if (w == asio::socket_base::wait_read && has_unread(impl)) return ec = error_code();
+    return stock::wait(impl, w, ec);
+  }
+
+  template <typename Buffers>
+  std::size_t receive(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
+                      error_code& ec)
+  {
+    if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) {
+      ec = error_code();
+      detail::receive<Buffers> taker(buffers, flags, traits_of(impl));
+      return static_cast<std::size_t>(
+          impl.descriptor_->with_unread([&](unread_bytes& bytes) { return taker.take(bytes); }));
+    }
+    return stock::receive(impl, buffers, flags, ec);
+  }
+
+  std::size_t receive(implementation_type& impl, const asio::null_buffers& buffers,
+                      asio::socket_base::message_flags flags, error_code& ec)
+  {
+    if (has_unread(impl)) return ec = error_code(), 0;
+    return stock::receive(impl, buffers, flags, ec);
+  }
+
+  // --- asynchronous operations
+
+  template <typename Handler, typename IoExecutor>
+  void async_wait(implementation_type& impl, asio::socket_base::wait_type w, Handler& handler, const IoExecutor& io_ex)
+  {
+    detail::wait<> operation(w);
+    std::optional<int> result;
+    if (!operation.valid())
+      result = -EINVAL;
+    else if (w == asio::socket_base::wait_read && has_unread(impl))
+      result = 0;
+    start(impl, result, std::move(operation), handler, io_ex, "async_wait");
+  }
+
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_send(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
+                  Handler& handler, const IoExecutor& io_ex)
+  {
+    start(impl, nothing_to_do<asio::const_buffer>(impl, buffers), send<Buffers>(buffers, flags), handler, io_ex,
+          "async_send");
+  }
+
+  template <typename Handler, typename IoExecutor>
+  void async_send(implementation_type& impl, const asio::null_buffers&, asio::socket_base::message_flags,
+                  Handler& handler, const IoExecutor& io_ex)
+  {
+    start_wait(impl, asio::socket_base::wait_write, handler, io_ex, "async_send(null_buffers)");
+  }
+
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_send_to(implementation_type& impl, const Buffers& buffers, const endpoint_type& destination,
+                     asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
+  {
+    start(impl, std::nullopt, send_to<Buffers, endpoint_type>(buffers, destination, flags), handler, io_ex,
+          "async_send_to");
+  }
+
+  template <typename Handler, typename IoExecutor>
+  void async_send_to(implementation_type& impl, const asio::null_buffers&, const endpoint_type&,
+                     asio::socket_base::message_flags, Handler& handler, const IoExecutor& io_ex)
+  {
+    start_wait(impl, asio::socket_base::wait_write, handler, io_ex, "async_send_to(null_buffers)");
+  }
+
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_receive(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
+                     Handler& handler, const IoExecutor& io_ex)
+  {
+    const auto result = nothing_to_do<asio::mutable_buffer>(impl, buffers);
+    if (flags & asio::socket_base::message_out_of_band)
+      start(impl, result, receive_urgent<Buffers>(buffers, flags, traits_of(impl)), handler, io_ex, "async_receive");
+    else
+      start(impl, result, detail::receive<Buffers>(buffers, flags, traits_of(impl)), handler, io_ex, "async_receive");
+  }
+
+  template <typename Handler, typename IoExecutor>
+  void async_receive(implementation_type& impl, const asio::null_buffers&, asio::socket_base::message_flags flags,
+                     Handler& handler, const IoExecutor& io_ex)
+  {
+    start_wait(impl, read_or_urgent(flags), handler, io_ex, "async_receive(null_buffers)");
+  }
+
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_receive_from(implementation_type& impl, const Buffers& buffers, endpoint_type& sender,
+                          asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
+  {
+    start(impl, std::nullopt, receive_from<Buffers, endpoint_type>(buffers, flags, sender), handler, io_ex,
+          "async_receive_from");
+  }
+
+  template <typename Handler, typename IoExecutor>
+  void async_receive_from(implementation_type& impl, const asio::null_buffers&, endpoint_type& sender,
+                          asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
+  {
+    sender = endpoint_type();
+    start_wait(impl, read_or_urgent(flags), handler, io_ex, "async_receive_from(null_buffers)");
+  }
+
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_receive_with_flags(implementation_type& impl, const Buffers& buffers,
+                                asio::socket_base::message_flags in_flags,
+                                asio::socket_base::message_flags& out_flags, Handler& handler,
+                                const IoExecutor& io_ex)
+  {
+    start(impl, std::nullopt, receive_with_flags<Buffers>(buffers, in_flags, out_flags), handler, io_ex,
+          "async_receive_with_flags");
+  }
+
+  template <typename Handler, typename IoExecutor>
+  void async_receive_with_flags(implementation_type& impl, const asio::null_buffers&,
+                                asio::socket_base::message_flags in_flags,
+                                asio::socket_base::message_flags& out_flags, Handler& handler,
+                                const IoExecutor& io_ex)
+  {
+    out_flags = 0;
+    start_wait(impl, read_or_urgent(in_flags), handler, io_ex, "async_receive_with_flags(null_buffers)");
+  }
+
+  template <typename Socket, typename Handler, typename IoExecutor>
+  void async_accept(implementation_type& impl, Socket& peer, endpoint_type* peer_endpoint, Handler& handler,
+                    const IoExecutor& io_ex)
+  {
+    std::optional<int> result = prepare_accept(impl);
+    if (peer.is_open()) result = -asio::error::already_open;
+    start(impl, result, accept_into<Socket, Protocol>(peer, impl.protocol_, peer_endpoint, reports_aborted(impl)),
+          handler, io_ex, "async_accept");
+  }
+
+  template <typename PeerIoExecutor, typename Handler, typename IoExecutor>
+  void async_move_accept(implementation_type& impl, const PeerIoExecutor& peer_io_ex, endpoint_type* peer_endpoint,
+                         Handler& handler, const IoExecutor& io_ex)
+  {
+    start(impl, prepare_accept(impl),
+          accept_new<Protocol, PeerIoExecutor>(peer_io_ex, impl.protocol_, peer_endpoint, reports_aborted(impl)),
+          handler, io_ex, "async_accept");
+  }
+
+  template <typename Handler, typename IoExecutor>
+  void async_connect(implementation_type& impl, const endpoint_type& peer, Handler& handler, const IoExecutor& io_ex)
+  {
+    start(impl, std::nullopt, detail::connect<endpoint_type>(peer), handler, io_ex, "async_connect");
+  }
+
+private:
+  template <typename>
+  friend class socket_service;
+
+  error_code adopt(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
+  {
+    impl.socket_ = fd;
+    impl.protocol_ = protocol;
+    impl.state_ = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
+                  : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
+                                                  : 0;
+    impl.descriptor_ = &uring_.open_descriptor(fd);
+    return ec = error_code();
+  }
+
+  void close_descriptor(implementation_type& impl)
+  {
+    if (impl.descriptor_) std::exchange(impl.descriptor_, nullptr)->close();
+  }
+
+  bool has_unread(const implementation_type& impl) const { return impl.descriptor_ && impl.descriptor_->unread(); }
+
+  static receive_traits traits_of(const implementation_type& impl) noexcept
+  {
+    return {(impl.state_ & socket_ops::stream_oriented) != 0, impl.protocol_.family() == AF_UNIX};
+  }
+
+  static bool reports_aborted(const implementation_type& impl) noexcept
+  {
+    return impl.state_ & socket_ops::enable_connection_aborted;
+  }
+
+  // accept(2) has no "do not block" of its own.
+  std::optional<int> prepare_accept(implementation_type& impl)
+  {
+    error_code ec;
+    if (impl.descriptor_ && uring_.path_for(accept_base<Protocol>::preferred) == path::readiness &&
+        !(impl.state_ & socket_ops::non_blocking) &&
+        !socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec))
+      return -ec.value();
+    return std::nullopt;
+  }
+
+  static asio::socket_base::wait_type read_or_urgent(asio::socket_base::message_flags flags) noexcept
+  {
+    return flags & asio::socket_base::message_out_of_band ? asio::socket_base::wait_error
+                                                          : asio::socket_base::wait_read;
+  }
+
+  /// A stream transfers nothing at once.
+  template <typename Buffer, typename Buffers>
+  static std::optional<int> nothing_to_do(const implementation_type& impl, const Buffers& buffers)
+  {
+    if ((impl.state_ & socket_ops::stream_oriented) && borrowed_buffers<Buffer, Buffers>::all_empty(buffers))
+      return nothing_done;
+    return std::nullopt;
+  }
+  static constexpr int nothing_done = 0;
+
+  template <typename Handler, typename IoExecutor>
+  void start_wait(implementation_type& impl, asio::socket_base::wait_type w, Handler& handler,
+                  const IoExecutor& io_ex, const char* name)
+  {
+    std::optional<int> result;
+    if (w == asio::socket_base::wait_read && has_unread(impl)) result = 0;
+    start(impl, result, detail::wait<std::size_t>(w), handler, io_ex, name);
+  }
+
+  template <typename Description, typename Handler, typename IoExecutor>
+  void start(implementation_type& impl, std::optional<int> result, Description&& description, Handler& handler,
+             const IoExecutor& io_ex, const char* name)
+  {
+    if (!impl.descriptor_ && !result) result = -EBADF;
+    handler_operation<std::decay_t<Description>, Handler, IoExecutor>::start(
+        uring_, impl.descriptor_, result, std::move(description), handler, io_ex, name);
+  }
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SOCKET_SOCKET_SERVICE_HPP

@@ -1,0 +1,69 @@
+// asio_uring/socket/wait.hpp: waiting for readiness, and connecting, as data.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SOCKET_WAIT_HPP
+#define ASIO_URING_SOCKET_WAIT_HPP
+
+#include <asio_uring/service/handler_operation.hpp>
+#include <boost/asio/socket_base.hpp>
+#include <cerrno>
+#include <poll.h>
+
+namespace asio_uring::detail {
+
+/// async_wait. `Extra` are further arguments of the handler: a count of zero for null_buffers.
+template <typename... Extra>
+class wait
+{
+public:
+  static constexpr lane_kind lane = lane_kind::none;
+  static constexpr path preferred = path::completion;
+
+  explicit wait(asio::socket_base::wait_type what) noexcept : what_(what) {}
+
+  bool valid() const noexcept { return events() != 0; }
+  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, events()); }
+  int perform(int) { return -EAGAIN; }
+  bool more(int) const noexcept { return false; }
+  std::tuple<error_code, Extra...> arguments(int result) const { return {error_of(result), Extra{}...}; }
+
+private:
+  unsigned events() const noexcept
+  {
+    switch (what_) {
+    case asio::socket_base::wait_read: return POLLIN;
+    case asio::socket_base::wait_write: return POLLOUT;
+    case asio::socket_base::wait_error: return POLLPRI | POLLERR;
+    default: return 0;
+    }
+  }
+
+  asio::socket_base::wait_type what_;
+};
+
+/// async_connect.
+template <typename Endpoint>
+class connect
+{
+public:
+  static constexpr lane_kind lane = lane_kind::none;
+  static constexpr path preferred = path::completion;
+
+  explicit connect(const Endpoint& peer) : peer_(peer) {}
+
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    io_uring_prep_connect(&sqe, fd, peer_.data(), static_cast<socklen_t>(peer_.size()));
+  }
+  int perform(int) { return -EAGAIN; }
+  bool more(int) const noexcept { return false; }
+  std::tuple<error_code> arguments(int result) const { return {error_of(result)}; }
+
+private:
+  Endpoint peer_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SOCKET_WAIT_HPP

@@ -8,6 +8,7 @@
 #include <asio_uring/enable_io_uring.hpp>
 #include <asio_uring/socket/io_object.hpp>
 #include <boost/asio/any_io_executor.hpp>
+#include <concepts>
 
 namespace asio_uring {
 
@@ -22,8 +23,9 @@ public:
   any_io_executor(boost::asio::any_io_executor&& ex) noexcept : boost::asio::any_io_executor(std::move(ex)) {}
 };
 
-template <>
-inline constexpr bool enable_io_uring<any_io_executor> = true;
+/// Also what Asio derives from it, as use_awaitable_t<>::as_default_on does.
+template <std::derived_from<any_io_executor> Executor>
+inline constexpr bool enable_io_uring<Executor> = true;
 
 } // namespace asio_uring
 

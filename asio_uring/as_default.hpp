@@ -19,9 +19,8 @@
 namespace asio_uring {
 
 /// Everything but what the library itself needs stock.
-template <typename Executor>
-  requires(!std::is_same_v<Executor, stock_executor>)
-inline constexpr bool enable_io_uring<Executor> = true;
+template <>
+inline constexpr bool enable_io_uring<stock_executor> = false;
 
 } // namespace asio_uring
 

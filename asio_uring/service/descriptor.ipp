@@ -388,6 +388,7 @@ ASIO_URING_DECL void descriptor::close() noexcept
 
 ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
 {
+  if (references_ == 0) return; // waits to be opened again
   section s(*this);
   for_each([&](operation& op) {
     if (op.in_kernel_) {
@@ -404,6 +405,7 @@ ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
 
 ASIO_URING_DECL void descriptor::resubmit() noexcept
 {
+  if (references_ == 0) return;
   section s(*this);
   for (const lane_kind kind : {lane_kind::in, lane_kind::out})
     if (std::exchange(poll_of(kind).armed_, false)) {

@@ -169,10 +169,7 @@ ASIO_URING_DECL void io_uring_service::shutdown()
   stopped_ = true;
   completion_queue given_up;
   pump_->shutdown();
-  {
-    locked guard(descriptors_lock_);
-    for (const auto& d : descriptors_) d->abandon(given_up);
-  }
+  for (const auto& d : descriptors_) d->abandon(given_up);
   // The kernel may write into buffers until the last terminal completion: wait for it, however long.
   while (in_flight()) {
     ring_->submit_and_wait(std::chrono::nanoseconds::max());

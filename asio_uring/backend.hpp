@@ -1,0 +1,42 @@
+// asio_uring/backend.hpp: what performs the operations of a context, and why.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_BACKEND_HPP
+#define ASIO_URING_BACKEND_HPP
+
+#include <asio_uring/options.hpp>
+#include <asio_uring/ring/features.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <iosfwd>
+#include <string>
+
+namespace asio_uring {
+
+/// A context's backend. Printable.
+struct backend_info
+{
+  bool io_uring = false;         ///< false: no I/O object of this library has been made on the context yet
+  std::string reason;            ///< why, in words
+  pump_kind pump = pump_kind::automatic; ///< ring or guest
+  asio_uring::path path = asio_uring::path::automatic; ///< as forced by the options; automatic: by kind of operation
+  asio_uring::features features; ///< what the kernel granted
+  unsigned entries = 0;          ///< submission queue entries
+  unsigned completions = 0;      ///< completion queue entries
+};
+
+/// Describes the backend of a context; sets up nothing.
+/** Thread safety: may be called by any thread once the context's first I/O object exists. */
+ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context);
+
+ASIO_URING_DECL const char* name(pump_kind k) noexcept;
+ASIO_URING_DECL const char* name(path p) noexcept;
+ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& b);
+
+} // namespace asio_uring
+
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/backend.ipp>
+#endif
+
+#endif // ASIO_URING_BACKEND_HPP

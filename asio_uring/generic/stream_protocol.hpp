@@ -1,0 +1,23 @@
+// asio_uring/generic/stream_protocol.hpp: streams of any protocol on io_uring, type by type.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_GENERIC_STREAM_PROTOCOL_HPP
+#define ASIO_URING_GENERIC_STREAM_PROTOCOL_HPP
+
+#include <asio_uring/any_io_executor.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+
+namespace asio_uring::generic {
+
+/// boost::asio::generic::stream_protocol with its I/O objects on io_uring; everything else is inherited.
+struct stream_protocol : boost::asio::generic::stream_protocol
+{
+  using socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, any_io_executor>;
+};
+
+} // namespace asio_uring::generic
+
+#endif // ASIO_URING_GENERIC_STREAM_PROTOCOL_HPP

@@ -1,0 +1,23 @@
+// asio_uring/src.hpp: the library's functions, for one translation unit of a program that defines
+// ASIO_URING_SEPARATE_COMPILATION everywhere.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SRC_HPP
+#define ASIO_URING_SRC_HPP
+
+#if !defined(ASIO_URING_SEPARATE_COMPILATION)
+#error "asio_uring/src.hpp: define ASIO_URING_SEPARATE_COMPILATION in every translation unit"
+#endif
+
+#include <asio_uring/asio_uring.hpp>
+
+#include <asio_uring/backend.ipp>
+#include <asio_uring/ring/features.ipp>
+#include <asio_uring/ring/ring.ipp>
+#include <asio_uring/service/descriptor.ipp>
+#include <asio_uring/service/guest_pump.ipp>
+#include <asio_uring/service/io_uring_service.ipp>
+#include <asio_uring/service/ring_pump.ipp>
+
+#endif // ASIO_URING_SRC_HPP

@@ -1,8 +1,10 @@
-// Chat server for line-based clients such as nc: the first line is the name, every further line goes to all others.
+// Chat server for line-based clients such as nc: the first line is the name, every further line goes to all
+// others.
 // "/who" lists the names, "/quit" leaves.
 //
-// The room is shared by all connections, so everything of it runs on one strand. A client that does not read costs a
-// bounded amount of memory: what does not fit into its outbox is skipped, and the client is told how much.
+// The room is shared by all connections, so everything of it runs on one strand. A client that does not read
+// costs a bounded amount of memory: what does not fit into its outbox is skipped, and the client is told how
+// much.
 //
 // Usage: chat_server [address] port [threads]
 
@@ -55,8 +57,10 @@ class participant : public std::enable_shared_from_this<participant>
 {
 public:
   participant(tcp::socket socket, room& room)
-    : socket_(std::move(socket)), outbox_filled_(socket_.get_executor()), farewell_(socket_.get_executor()),
-      room_(room)
+      : socket_(std::move(socket)),
+        outbox_filled_(socket_.get_executor()),
+        farewell_(socket_.get_executor()),
+        room_(room)
   {
     outbox_filled_.expires_at(asio::steady_timer::time_point::max());
     // A small send buffer: what waits for a client that does not read should wait, and be bounded, here.
@@ -169,7 +173,8 @@ private:
         co_await outbox_filled_.async_wait(nothrow_awaitable);
         continue;
       }
-      const auto [error, length] = co_await asio::async_write(socket_, asio::buffer(lines), nothrow_awaitable);
+      const auto [error, length] =
+          co_await asio::async_write(socket_, asio::buffer(lines), nothrow_awaitable);
       failed = error;
     }
     all_written_ = true;
@@ -258,8 +263,8 @@ struct arguments
     int value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-      throw std::invalid_argument("'" + std::string(text) + "' is not a " + what + " (" + std::to_string(least) +
-                                  " to " + std::to_string(most) + ")");
+      throw std::invalid_argument("'" + std::string(text) + "' is not a " + what + " (" +
+                                  std::to_string(least) + " to " + std::to_string(most) + ")");
     return value;
   }
 };

@@ -51,6 +51,7 @@ eventually() {
 }
 
 start() {
+  : >"$work/output"
   "$program" "$@" >"$work/output" 2>"$work/errors" &
   server=$!
   eventually 15 grep -q '^listening on ' "$work/output" || fail "does not say 'listening on'"

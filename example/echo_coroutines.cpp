@@ -76,8 +76,8 @@ struct arguments
     int value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-      throw std::invalid_argument("'" + std::string(text) + "' is not a " + what + " (" + std::to_string(least) +
-                                  " to " + std::to_string(most) + ")");
+      throw std::invalid_argument("'" + std::string(text) + "' is not a " + what + " (" +
+                                  std::to_string(least) + " to " + std::to_string(most) + ")");
     return value;
   }
 };

@@ -137,8 +137,7 @@ private:
     response_.content_length(response_.body().size());
     if (head_only) response_.body().clear();
     stream_.expires_after(write_timeout);
-    http::async_write(stream_, response_,
-                      beast::bind_front_handler(&session::written, shared_from_this()));
+    http::async_write(stream_, response_, beast::bind_front_handler(&session::written, shared_from_this()));
   }
 
   void written(error_code error, std::size_t)
@@ -166,7 +165,7 @@ class server
 {
 public:
   server(asio::io_context& context, const tcp::endpoint& endpoint)
-    : context_(context), acceptor_(asio::make_strand(context), endpoint), pause_(acceptor_.get_executor())
+      : context_(context), acceptor_(asio::make_strand(context), endpoint), pause_(acceptor_.get_executor())
   {
     accept();
   }
@@ -174,7 +173,8 @@ public:
   tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
 
 private:
-  // Each connection gets a strand of its own: its timeouts and its operations may otherwise meet on two threads.
+  // Each connection gets a strand of its own: its timeouts and its operations may otherwise meet on two
+  // threads.
   void accept()
   {
     acceptor_.async_accept(asio::make_strand(context_), [this](error_code error, tcp::socket socket) {
@@ -225,8 +225,8 @@ struct arguments
     int value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-      throw std::invalid_argument("'" + std::string(text) + "' is not a " + what + " (" + std::to_string(least) +
-                                  " to " + std::to_string(most) + ")");
+      throw std::invalid_argument("'" + std::string(text) + "' is not a " + what + " (" +
+                                  std::to_string(least) + " to " + std::to_string(most) + ")");
     return value;
   }
 };

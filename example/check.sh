@@ -1,0 +1,301 @@
+#!/usr/bin/env bash
+# Runs example servers against real clients: check.sh PROGRAM...
+# PROGRAM is NAME_epoll or NAME_uring. Exit code 0 only if everything holds. Needs curl, wrk and nc (OpenBSD's).
+
+if (($# != 1)); then
+  (($#)) || { echo "usage: check.sh PROGRAM..." >&2; exit 2; }
+  failures=0
+  for each; do "$0" "$each" || ((++failures)); done
+  exit $((failures > 0))
+fi
+[[ ${CHECK_IS_BOUNDED:-} ]] || CHECK_IS_BOUNDED=1 exec timeout 110 "$0" "$1"
+
+set -u
+program=$1
+name=${program##*/}
+kind=${name%_*}
+build=${name##*_}
+host=127.0.0.1
+server=
+work=$(mktemp -d)
+
+finish() {
+  local code=$?
+  exec 3>&- 4>&- 5>&-
+  [[ $server ]] && kill -KILL "$server" 2>/dev/null
+  local job
+  for job in $(jobs -p); do kill "$job" 2>/dev/null; done
+  wait 2>/dev/null
+  rm -rf "$work"
+  exit "$code"
+}
+trap finish EXIT
+trap 'exit 1' TERM INT
+
+fail() {
+  echo "$name: FAILED: $*" >&2
+  [[ -s $work/errors ]] && sed 's/^/  server: /' "$work/errors" >&2
+  exit 1
+}
+
+passed() { echo "$name: $*"; }
+
+# eventually SECONDS COMMAND...: true as soon as COMMAND is.
+eventually() {
+  local until=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < until)) || return 1
+    sleep 0.05
+  done
+}
+
+start() {
+  : >"$work/output"
+  "$program" "$@" >"$work/output" 2>"$work/errors" &
+  server=$!
+  eventually 15 grep -q '^listening on ' "$work/output" || fail "does not say 'listening on'"
+  local line
+  line=$(<"$work/output")
+  port=${line##*:}
+  [[ $port =~ ^[1-9][0-9]*$ ]] || fail "no port in '$line'"
+}
+
+gone() { ! kill -0 "$server" 2>/dev/null; }
+
+# stop SIGNAL: the server must end by itself with exit code 0.
+stop() {
+  kill -"$1" "$server"
+  eventually 15 gone || fail "still running after SIG$1"
+  wait "$server"
+  local code=$?
+  server=
+  ((code == 0)) || fail "exit code $code after SIG$1"
+  [[ ! -s $work/errors ]] || fail "wrote to standard error"
+  passed "clean stop on SIG$1"
+}
+
+check_backend() {
+  local descriptors
+  descriptors=$(ls -l "/proc/$server/fd")
+  case $build in
+    uring) [[ $descriptors == *'anon_inode:[io_uring]'* ]] || fail "has no io_uring" ;;
+    epoll)
+      [[ $descriptors != *'anon_inode:[io_uring]'* ]] || fail "has an io_uring"
+      [[ $descriptors == *'anon_inode:[eventpoll]'* ]] || fail "has no epoll"
+      ;;
+    *) fail "is the name of neither build" ;;
+  esac
+  passed "runs on $build"
+}
+
+# refused CODE WORD ARGUMENT...: ends with CODE, saying WORD.
+refused() {
+  local expected=$1 word=$2
+  shift 2
+  timeout 10 "$program" "$@" >/dev/null 2>"$work/refusal"
+  local code=$?
+  ((code == expected)) || fail "exit code $code instead of $expected with arguments '$*'"
+  grep -q -- "$word" "$work/refusal" || fail "does not say '$word' with arguments '$*'"
+}
+
+check_arguments() {
+  refused 2 usage
+  refused 2 usage 1 2 3
+  refused 2 usage 127.0.0.1 1 2 3
+  refused 2 "'70000' is not a port" 70000
+  refused 2 "'nowhere' is not a port" nowhere 0
+  refused 2 "'0' is not a number of threads" 127.0.0.1 0 0
+  refused 1 "in use" "$host" "$port"
+  passed "bad arguments are refused"
+}
+
+# ---- echo_callbacks, echo_coroutines
+
+check_echo() {
+  local i fds=() fd line jobs=()
+
+  for i in {1..100}; do
+    exec 3<>"/dev/tcp/$host/$port" || fail "connection $i of 100"
+    echo "message $i" >&3
+    IFS= read -r -t 10 line <&3 && [[ $line == "message $i" ]] || fail "echo on connection $i of 100"
+    exec 3>&-
+  done
+  passed "100 connections in turn"
+
+  for i in {0..99}; do
+    exec {fd}<>"/dev/tcp/$host/$port" || fail "connection $i of 100 at once"
+    fds+=("$fd")
+  done
+  for i in {0..99}; do echo "message $i" >&"${fds[i]}"; done
+  for i in {99..0}; do
+    IFS= read -r -t 10 line <&"${fds[i]}" && [[ $line == "message $i" ]] || fail "echo on connection $i at once"
+  done
+  for fd in "${fds[@]}"; do exec {fd}>&-; done
+  passed "100 connections at once"
+
+  head -c 2000000 /dev/urandom >"$work/data"
+  for i in {1..8}; do
+    timeout 40 nc -N "$host" "$port" <"$work/data" >"$work/echo.$i" 2>/dev/null &
+    jobs+=($!)
+  done
+  wait "${jobs[@]}"
+  for i in {1..8}; do cmp -s "$work/data" "$work/echo.$i" || fail "2 MB through nc, client $i of 8"; done
+  passed "2 MB through each of 8 nc"
+}
+
+# ---- http_server
+
+# http EXPECTED-CODE CURL-ARGUMENT...: the answer's head in $work/head, its body in $work/body.
+http() {
+  local expected=$1 code
+  shift
+  code=$(curl -s --max-time 20 -D "$work/head" -o "$work/body" -w '%{http_code}' "$@") || fail "curl $*: error $?"
+  [[ $code == "$expected" ]] || fail "curl $*: $code instead of $expected"
+}
+
+# raw REQUEST: what the server answers to these bytes, until it closes.
+raw() { printf "$1" | timeout 20 nc -N "$host" "$port" | tr -d '\r'; }
+
+# Whether an idle connection is closed by the server's own timeout.
+idle_connection() {
+  local begin=$SECONDS
+  exec 3<>"/dev/tcp/$host/$port" || return 1
+  printf "$1" >&3
+  timeout 20 cat <&3 >/dev/null || return 1
+  ((SECONDS - begin >= 3))
+}
+
+check_http() {
+  local site=http://$host:$port i jobs=()
+
+  idle_connection '' &
+  local idle_unused=$!
+  idle_connection 'GET /hello HTTP/1.1\r\nHost: a\r\n\r\n' &
+  local idle_used=$!
+
+  http 200 "$site/hello"
+  [[ $(<"$work/body") == 'Hello, world!' ]] || fail "/hello says '$(<"$work/body")'"
+  http 200 "$site/?with=query"
+  grep -q '^GET /hello$' "$work/body" || fail "/ does not list /hello"
+  http 404 "$site/nothing-here"
+  http 404 "$site/hello/there"
+  http 405 -X DELETE "$site/hello"
+  grep -qi '^allow: GET, HEAD' "$work/head" || fail "405 without Allow"
+  http 405 "$site/echo"
+  http 400 "$site/bytes/many"
+  passed "pages, 404, 405"
+
+  http 200 -I "$site/hello"
+  grep -qi '^content-length: 14' "$work/head" || fail "HEAD without Content-Length"
+  [[ $(raw 'HEAD /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n') != *Hello* ]] || fail "HEAD with a body"
+  [[ $(curl -s --max-time 20 -o /dev/null -w '%{num_connects} ' -I "$site/hello" --next \
+    -s -o /dev/null -o /dev/null -w '%{num_connects} ' "$site/hello" "$site/none") == '1 0 0 ' ]] ||
+    fail "the connection is not kept after HEAD, GET"
+  passed "HEAD, keep-alive"
+
+  [[ $(raw 'GARBAGE\r\n\r\n') == 'HTTP/1.1 400 '* ]] || fail "garbage is not answered with 400"
+  [[ $(raw 'GET / HTTP/1.1\r\n\r\n') == 'HTTP/1.1 400 '* ]] || fail "no Host is not answered with 400"
+  [[ $(raw 'GET /hello HTTP/1.0\r\n\r\n') == 'HTTP/1.0 200 '*Hello* ]] || fail "HTTP/1.0"
+  [[ $(raw 'GET /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\n' | grep -c '^HTTP/1.1 [24]0[04] ') == 2 ]] ||
+    fail "two requests sent at once"
+  passed "malformed, old and pipelined requests"
+
+  head -c 500000 /dev/urandom >"$work/data"
+  http 200 --data-binary "@$work/data" "$site/echo"
+  cmp -s "$work/data" "$work/body" || fail "POST /echo changed the body"
+  head -c 2000000 /dev/zero >"$work/large"
+  http 413 --data-binary "@$work/large" "$site/echo"
+  for i in {1..8}; do
+    curl -s --max-time 20 -o "$work/bytes.$i" "$site/bytes/3000000" &
+    jobs+=($!)
+  done
+  http 200 --limit-rate 16M "$site/bytes/16777216"
+  [[ $(stat -c %s "$work/body") == 16777216 ]] || fail "16 MiB, slowly"
+  wait "${jobs[@]}"
+  for i in {1..8}; do [[ $(stat -c %s "$work/bytes.$i") == 3000000 ]] || fail "3 MB to client $i of 8"; done
+  passed "large bodies, 8 clients at once"
+
+  timeout 20 wrk -t1 -c32 -d1s "$site/hello" >"$work/wrk" || fail "wrk ends with $?"
+  grep -Eq '^ +[1-9][0-9]* requests in' "$work/wrk" || fail "wrk got no answer"
+  ! grep -E 'Socket errors|Non-2xx' "$work/wrk" >&2 || fail "wrk saw errors"
+  passed "wrk:$(grep 'Requests/sec' "$work/wrk" | tr -s ' ' | cut -d: -f2) requests/s on 32 connections"
+
+  wait "$idle_unused" || fail "an unused connection is not closed after its timeout"
+  wait "$idle_used" || fail "an idle connection is not closed after its timeout"
+  passed "idle connections are closed"
+}
+
+# ---- chat_server
+
+# join FD NAME: an nc in the chat, what is written to FD is its input, its output goes to $work/NAME.
+join() {
+  mkfifo "$work/$2.in"
+  timeout 60 nc -N "$host" "$port" <"$work/$2.in" >"$work/$2" 2>/dev/null 3>&- 4>&- &
+  eval "exec $1>\"\$work/\$2.in\""
+  echo "$2" >&"$1"
+  hears "$2" "^\* welcome, $2;"
+}
+
+# hears NAME PATTERN: sooner or later NAME's nc shows a line like this.
+hears() { eventually 20 grep -aq -- "$2" "$work/$1" || fail "chat: $1 does not hear '$2'"; }
+
+check_chat() {
+  join 3 ann
+  join 4 bob
+  hears ann '^\* bob joined$'
+  echo "hello, all" >&3
+  hears bob '^ann: hello, all$'
+  grep -q 'hello, all' "$work/ann" && fail "chat: ann hears herself"
+  echo "/who" >&4
+  hears bob '^\* here: \(ann, bob\|bob, ann\)$'
+
+  [[ $(printf 'ann\neve\n/quit\n' | timeout 20 nc -N "$host" "$port") == \
+    *'your name'*'name is taken'*'welcome, eve'*'good bye'* ]] || fail "chat: a taken name, /quit"
+  hears ann '^\* eve joined$'
+  hears ann '^\* eve left$'
+  [[ $({ echo max; head -c 5000 /dev/zero | tr '\0' x; } | timeout 20 nc "$host" "$port") == \
+    *'too long'* ]] || fail "chat: an endless line"
+  passed "join, broadcast, /who, /quit"
+
+  # sam does not read while 8 MB pass by.
+  exec 5<>"/dev/tcp/$host/$port"
+  echo sam >&5
+  hears ann '^\* sam joined$'
+  { echo zoe; yes "$(printf 'x%.0s' {1..1000})" | head -n 8000; } | timeout 40 nc -N "$host" "$port" >/dev/null ||
+    fail "chat: 8 MB of lines"
+  hears ann '^\* zoe left$'
+  echo "quiet again" >&4
+  hears ann '^bob: quiet again$'
+  timeout 30 cat <&5 >"$work/sam" 3>&- 4>&- &
+  hears sam '^\* [0-9]* lines skipped$'
+  echo "welcome back" >&4
+  hears sam '^bob: welcome back$'
+  exec 5>&-
+  passed "a client that does not read is bounded"
+
+  exec 4>&-
+  hears ann '^\* bob left$'
+}
+
+for threads in 1 2; do
+  start "$host" 0 "$threads"
+  check_backend
+  case $kind in
+    echo_*) check_echo ;;
+    http_server) check_http ;;
+    chat_server) check_chat ;;
+    *) fail "no check for this program" ;;
+  esac
+  # Connections in use must not keep it from stopping.
+  exec {idle}<>"/dev/tcp/$host/$port"
+  if ((threads == 1)); then
+    check_arguments
+    stop TERM
+  else
+    stop INT
+  fi
+  exec {idle}>&- 3>&-
+  rm -f "$work"/*
+done
+passed "all well"

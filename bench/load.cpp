@@ -1,0 +1,300 @@
+// Load generator: keeps `depth` requests outstanding on each connection, checks every byte that comes back,
+// and reads the server's CPU clock at both ends of the measured interval. One line of name=value pairs is its
+// result.
+#include "socket.hpp"
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <fcntl.h>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/epoll.h>
+#include <thread>
+#include <vector>
+
+namespace {
+
+constexpr std::string_view usage =
+    "load --tcp PORT | --unix PATH [--connections N] [--size BYTES] [--depth OUTSTANDING] [--http]\n"
+    "     [--seconds S | --requests N] [--warm-up SECONDS] [--server-pid PID]";
+
+constexpr std::size_t most_at_once = 1 << 16;
+
+[[noreturn]] void die(char const* why)
+{
+  std::fprintf(stderr, "load: %s\n", why);
+  std::exit(1);
+}
+
+std::uint64_t nanoseconds(clockid_t clock)
+{
+  timespec at{};
+  bench::check(clock_gettime(clock, &at), "clock_gettime");
+  return static_cast<std::uint64_t>(at.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(at.tv_nsec);
+}
+
+std::uint64_t now() { return nanoseconds(CLOCK_MONOTONIC); }
+
+// An endless stream that repeats itself; any `most_at_once` bytes of it are contiguous.
+class stream
+{
+public:
+  explicit stream(std::string_view repeated) : period_(repeated.size())
+  {
+    while (bytes_.size() < period_ + most_at_once)
+      bytes_ += repeated;
+  }
+  char const* at(std::uint64_t offset) const { return bytes_.data() + offset % period_; }
+
+private:
+  std::string bytes_;
+  std::size_t period_;
+};
+
+// A prime period: a message never equals its predecessor, so stale and misplaced bytes show.
+std::string echo_bytes()
+{
+  std::string bytes;
+  for (std::uint32_t x = 1; bytes.size() < 4093; bytes += static_cast<char>(x >> 24))
+    x = x * 1664525 + 1013904223;
+  return bytes;
+}
+
+// What a connection sends, and what it must get back.
+struct dialogue
+{
+  stream request, response;
+  std::size_t request_size, response_size;
+};
+
+// Logarithmic buckets, 64 to each power of two.
+class histogram
+{
+public:
+  void add(std::uint64_t ns)
+  {
+    ++buckets_[bucket(std::max<std::uint64_t>(ns, 64))];
+    ++total_;
+  }
+  double quantile_us(double q) const
+  {
+    auto left = static_cast<std::uint64_t>(q * static_cast<double>(total_));
+    for (std::size_t i = 0; i < buckets_.size(); ++i) {
+      if (left < buckets_[i])
+        return (64.5 + static_cast<double>(i % 64)) * static_cast<double>(1ull << i / 64) / 1e3;
+      left -= buckets_[i];
+    }
+    return 0;
+  }
+
+private:
+  static std::size_t bucket(std::uint64_t ns)
+  {
+    auto const shift = static_cast<std::size_t>(std::bit_width(ns)) - 7;
+    return std::min<std::size_t>(shift * 64 + (ns >> shift) - 64, 64 * 40 - 1);
+  }
+
+  std::array<std::uint64_t, 64 * 40> buckets_{};
+  std::uint64_t total_ = 0;
+};
+
+int connect_to(bench::endpoint const& where)
+{
+  // A server that has just been started may not listen yet.
+  for (auto const deadline = now() + 10'000'000'000;;) {
+    int const fd = bench::check(socket(where.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+    if (connect(fd, where.data(), where.size) == 0) {
+      if (where.is_tcp()) bench::set_no_delay(fd);
+      return fd;
+    }
+    if ((errno != ECONNREFUSED && errno != ENOENT && errno != EAGAIN) || now() > deadline)
+      bench::check(-1, "connect");
+    close(fd);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+// The first answer says what all others must be.
+std::string learn_http(bench::endpoint const& where, std::string const& request)
+{
+  int const fd = connect_to(where);
+  bench::send_all(fd, request.data(), request.size());
+  std::string answer;
+  for (std::array<char, 4096> part;;) {
+    auto const size = recv(fd, part.data(), part.size(), 0);
+    if (size <= 0) die("no HTTP answer");
+    answer.append(part.data(), static_cast<std::size_t>(size));
+    auto const end = answer.find("\r\n\r\n");
+    if (end == answer.npos) continue;
+    if (!answer.starts_with("HTTP/1.1 200")) die("not a 200 answer");
+    auto const length = answer.find("Content-Length: ");
+    if (length > end) die("an answer without Content-Length");
+    if (answer.size() >= end + 4 + std::stoul(answer.substr(length + 16))) break;
+  }
+  close(fd);
+  return answer;
+}
+
+dialogue make_dialogue(bench::options const& given, bench::endpoint const& where)
+{
+  if (given.has("http")) {
+    std::string const request =
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\nAccept: */*\r\n\r\n";
+    auto const answer = learn_http(where, request);
+    return {stream(request), stream(answer), request.size(), answer.size()};
+  }
+  auto const size = static_cast<std::size_t>(given.number("size", 64));
+  return {stream(echo_bytes()), stream(echo_bytes()), size, size};
+}
+
+class load
+{
+public:
+  load(bench::endpoint const& where, dialogue says, std::size_t connections, std::size_t depth)
+      : says_(std::move(says)), depth_(depth), incoming_(most_at_once)
+  {
+    if (!connections || !depth || !says_.request_size || depth * says_.request_size > most_at_once)
+      die("connections, depth and size must be positive, depth * size at most 65536");
+    epoll_ = bench::check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    for (std::size_t i = 0; i < connections; ++i) {
+      int const fd = connect_to(where);
+      connections_.push_back({fd, 0, 0, std::vector<std::uint64_t>(depth)});
+      fcntl(fd, F_SETFL, O_NONBLOCK);
+      epoll_event event{};
+      event.events = EPOLLIN | EPOLLET;
+      event.data.u64 = i;
+      bench::check(epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+    }
+  }
+
+  // Every connection's first requests.
+  void start(std::uint64_t requests)
+  {
+    budget_ = requests;
+    for (auto& each : connections_)
+      send(each, depth_, now());
+  }
+
+  // Runs until so many requests are done in all, or until the time has come.
+  void run(std::uint64_t completed, std::uint64_t deadline)
+  {
+    for (std::uint64_t time = 0; completed_ < completed && time < deadline; time = now()) {
+      std::array<epoll_event, 64> events;
+      int const count = epoll_wait(epoll_, events.data(), events.size(), 5000);
+      if (count == 0) die("the server is silent");
+      for (int i = 0; i < count; ++i)
+        receive(connections_[events[static_cast<unsigned>(i)].data.u64]);
+    }
+  }
+
+  // Takes the outstanding answers and sends nothing more.
+  void finish()
+  {
+    budget_ = 0;
+    run(sent_, never);
+  }
+
+  std::uint64_t completed() const { return completed_; }
+  void measure(histogram* into) { latencies_ = into; }
+
+  static constexpr auto never = std::numeric_limits<std::uint64_t>::max();
+
+private:
+  struct connection
+  {
+    int fd;
+    std::uint64_t sent, received;     // requests, bytes
+    std::vector<std::uint64_t> begun; // of the outstanding requests, by number modulo depth
+  };
+
+  void send(connection& on, std::size_t requests, std::uint64_t time)
+  {
+    requests = std::min<std::uint64_t>(requests, budget_);
+    if (!requests) return;
+    auto const* bytes = says_.request.at(on.sent * says_.request_size);
+    if (!bench::send_all(on.fd, bytes, requests * says_.request_size)) die("send failed");
+    budget_ -= requests;
+    sent_ += requests;
+    for (; requests; --requests)
+      on.begun[on.sent++ % depth_] = time;
+  }
+
+  // A read that does not fill the buffer has emptied the socket.
+  void receive(connection& on)
+  {
+    for (;;) {
+      auto const got = recv(on.fd, incoming_.data(), incoming_.size(), 0);
+      if (got < 0 && errno == EAGAIN) return;
+      if (got <= 0) die("the server closed a connection");
+      auto const size = static_cast<std::size_t>(got);
+      if (std::memcmp(incoming_.data(), says_.response.at(on.received), size) != 0) die("wrong bytes");
+      auto const time = now();
+      auto done = on.received / says_.response_size;
+      on.received += size;
+      auto const all = on.received / says_.response_size;
+      if (all > on.sent) die("more bytes than were asked for");
+      completed_ += all - done;
+      auto const requests = all - done;
+      for (; done < all; ++done)
+        if (latencies_) latencies_->add(time - on.begun[done % depth_]);
+      send(on, requests, time);
+      if (size < incoming_.size()) return;
+    }
+  }
+
+  dialogue says_;
+  std::size_t depth_;
+  std::vector<connection> connections_;
+  std::vector<char> incoming_;
+  int epoll_;
+  std::uint64_t budget_ = 0, sent_ = 0, completed_ = 0;
+  histogram* latencies_ = nullptr;
+};
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+  bench::options const given(argc, argv, usage);
+  std::optional<clockid_t> server;
+  if (given.has("server-pid")) {
+    server.emplace();
+    if (clock_getcpuclockid(static_cast<pid_t>(given.number("server-pid", 0)), &*server))
+      die("no such server");
+  }
+  bench::endpoint const where(given);
+  auto const connections = static_cast<std::size_t>(given.number("connections", 1));
+  auto const depth = static_cast<std::size_t>(given.number("depth", 1));
+  load load(where, make_dialogue(given, where), connections, depth);
+
+  // A fixed number of requests is exact, warm-up included: the first ones of each connection.
+  bool const counted = given.has("requests");
+  auto const warm = counted ? connections * depth : load::never;
+  auto const wanted = counted ? warm + static_cast<std::uint64_t>(given.number("requests", 0)) : load::never;
+  load.start(wanted);
+  load.run(warm,
+           counted ? load::never : now() + static_cast<std::uint64_t>(given.number("warm-up", 0.2) * 1e9));
+
+  auto const latencies = std::make_unique<histogram>();
+  load.measure(latencies.get());
+  auto const done_before = load.completed();
+  auto const cpu_before = server ? nanoseconds(*server) : 0;
+  auto const before = now();
+  load.run(wanted,
+           counted ? load::never : before + static_cast<std::uint64_t>(given.number("seconds", 1) * 1e9));
+  auto const seconds = static_cast<double>(now() - before) / 1e9;
+  auto const cpu = server ? nanoseconds(*server) - cpu_before : 0;
+  auto const requests = load.completed() - done_before;
+  load.finish();
+
+  std::printf("requests=%llu seconds=%.6f p50_us=%.2f p99_us=%.2f", static_cast<unsigned long long>(requests),
+              seconds, latencies->quantile_us(0.5), latencies->quantile_us(0.99));
+  if (server)
+    std::printf(" cpu_ns_per_request=%.1f", static_cast<double>(cpu) / static_cast<double>(requests));
+  std::printf("\n");
+}

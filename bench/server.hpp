@@ -1,0 +1,52 @@
+// What the Asio servers share: one io_context, one thread, an acceptor, a clean end on a signal.
+#ifndef ASIO_URING_BENCH_SERVER_HPP
+#define ASIO_URING_BENCH_SERVER_HPP
+
+#include "options.hpp"
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <unistd.h>
+
+namespace bench {
+
+namespace asio = boost::asio;
+
+template <class Protocol, class Serve>
+void run_server(typename Protocol::endpoint const& where, Serve serve)
+{
+  asio::io_context context;
+  typename Protocol::acceptor acceptor(context, where);
+  asio::signal_set signals(context, SIGINT, SIGTERM);
+  signals.async_wait([&](auto, int) { context.stop(); });
+  serve(acceptor);
+  context.run();
+}
+
+// `serve` is called with the listening acceptor and starts the program's operations.
+template <class Serve>
+void run_server(options const& given, Serve serve)
+{
+  if (given.has("tcp")) {
+    auto const port = static_cast<unsigned short>(given.number("tcp", 0));
+    run_server<asio::ip::tcp>({asio::ip::address_v4::loopback(), port}, serve);
+  } else if (given.has("unix")) {
+    auto const path = given.text("unix");
+    unlink(path.c_str());
+    run_server<asio::local::stream_protocol>(path, serve);
+    unlink(path.c_str());
+  } else
+    given.fail("where? --tcp or --unix");
+}
+
+template <class Socket>
+void set_no_delay(Socket& socket)
+{
+  if constexpr (std::is_same_v<typename Socket::protocol_type, asio::ip::tcp>)
+    socket.set_option(asio::ip::tcp::no_delay(true));
+}
+
+} // namespace bench
+
+#endif

@@ -14,14 +14,14 @@
 #error "asio_uring/as_default.hpp comes too late: include it before any header of Boost.Asio, best by -include"
 #endif
 
+#if defined(ASIO_URING_ENABLE_IO_URING_HPP) && !defined(ASIO_URING_AS_DEFAULT)
+#error "asio_uring/as_default.hpp comes too late: include it before any other header of asio_uring"
+#endif
+
+#if !defined(ASIO_URING_AS_DEFAULT)
+#define ASIO_URING_AS_DEFAULT
+#endif
+
 #include <asio_uring/any_io_executor.hpp>
-
-namespace asio_uring {
-
-/// Everything but what the library itself needs stock.
-template <>
-inline constexpr bool enable_io_uring<stock_executor> = false;
-
-} // namespace asio_uring
 
 #endif // ASIO_URING_AS_DEFAULT_HPP

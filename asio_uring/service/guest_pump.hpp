@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_SERVICE_GUEST_PUMP_HPP
 #define ASIO_URING_SERVICE_GUEST_PUMP_HPP
 
+#include <asio_uring/enable_io_uring.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
@@ -22,6 +23,9 @@ struct stock_executor : boost::asio::any_io_executor
   using boost::asio::any_io_executor::any_io_executor;
   stock_executor(const boost::asio::any_io_executor& ex) : boost::asio::any_io_executor(ex) {}
 };
+
+template <>
+inline constexpr bool enable_io_uring<stock_executor> = false;
 
 namespace detail {
 

@@ -11,7 +11,7 @@ instructions() {
   # The load generator's first HTTP request has a connection of its own.
   local sessions=$5
   if [[ $2 == http ]]; then sessions=$(($5 + 1)); fi
-  start env EXIT_AFTER="$sessions" LD_PRELOAD="$BUILD/libexit_after.so" \
+  start "$1" env EXIT_AFTER="$sessions" LD_PRELOAD="$BUILD/libexit_after.so" \
     valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$scratch/log" $(command_of "$1" "$2") $3
   load $4 --connections "$5" --requests "$6" >/dev/null
   wait "$server"
@@ -21,7 +21,7 @@ instructions() {
 
 allocations() {
   new_address tcp
-  start env LD_PRELOAD="$BUILD/liballocations.so" $(command_of "$1" "$2") $3 2>"$scratch/log"
+  start "$1" env LD_PRELOAD="$BUILD/liballocations.so" $(command_of "$1" "$2") $3 2>"$scratch/log"
   load $4 --connections "$5" --requests "$6" >/dev/null
   stop
   counted=$(awk -F= '/^allocations=/ {print $2}' "$scratch/log")

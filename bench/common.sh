@@ -18,21 +18,27 @@ trap 'stop; rm -rf "$scratch"' EXIT
 asio_sides="epoll asio-uring ours ours-completion ours-readiness"
 raw_sides="raw-epoll raw-oneshot raw-multishot raw-poll"
 
+# environment_of SIDE: what selects the side at run time.
+environment_of() {
+  case $1 in
+    ours-completion) echo ASIO_URING_PATH=completion ;;
+    ours-readiness) echo ASIO_URING_PATH=readiness ;;
+    ours-guest) echo ASIO_URING_PUMP=guest ;;
+  esac
+}
+
 # command_of SIDE echo|http: the server's command line, without its address. Fails where there is none.
 command_of() {
-  local environment= name=$2_server
+  local name=$2_server
   case $1 in
     epoll) ;;
     asio-uring) name+=_asio_uring_backend ;;
-    ours) name+=_uring ;;
-    ours-completion) name+=_uring environment="env ASIO_URING_PATH=completion" ;;
-    ours-readiness) name+=_uring environment="env ASIO_URING_PATH=readiness" ;;
-    ours-guest) name+=_uring environment="env ASIO_URING_PUMP=guest" ;;
+    ours | ours-*) name+=_uring ;;
     raw-epoll) name=raw_epoll ;;
     raw-*) name="raw_uring --path ${1#raw-}" ;;
     *) echo "unknown side $1" >&2 && return 1 ;;
   esac
-  [[ $2 == echo || $1 != raw-* ]] && [[ -x $BUILD/${name%% *} ]] && echo "$environment $BUILD/$name"
+  [[ $2 == echo || $1 != raw-* ]] && [[ -x $BUILD/${name%% *} ]] && echo "$BUILD/$name"
 }
 
 # sides_of echo|http CANDIDATE…: those of the candidates that exist; SIDES overrides the candidates.
@@ -56,9 +62,9 @@ new_address() { # tcp|unix
   fi
 }
 
-# start COMMAND…: in the background, on the core; sets $server.
+# start SIDE COMMAND…: in the background, on the core; sets $server.
 start() {
-  taskset -c "$CORE" chrt -b 0 "$@" $address &
+  env $(environment_of "$1") taskset -c "$CORE" chrt -b 0 "${@:2}" $address &
   server=$!
 }
 

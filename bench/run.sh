@@ -41,7 +41,7 @@ run_workload() {
     for ((position = 0; position < ${#sides[@]}; ++position)); do
       side=${sides[(position + round) % ${#sides[@]}]}
       new_address "$socket"
-      start $(command_of "$side" "$kind") $arguments
+      start "$side" $(command_of "$side" "$kind") $arguments
       if result=$(load $of_load --seconds "$SECONDS_PER_RUN" --server-pid "$server"); then
         echo "$workload,$round,$side,$(sed 's/[a-z0-9_]*=//g; s/ /,/g' <<<"$result")" >>"$csv"
       else

@@ -36,6 +36,21 @@ private:
   Arguments arguments_;
 };
 
+/// Whether functions given to the executor from within the service's loop would run at once.
+template <typename Executor>
+bool is_loop(io_uring_service& service, const Executor& ex) noexcept
+{
+  using loop_executor = asio::io_context::executor_type;
+  if (!service.native()) return false;
+  if constexpr (std::is_same_v<Executor, loop_executor>)
+    return &ex.context() == &service.context();
+  else if constexpr (requires { ex.template target<loop_executor>(); }) {
+    const auto* loop = ex.template target<loop_executor>();
+    return loop && &loop->context() == &service.context();
+  } else
+    return false;
+}
+
 /// Whether a handler names no executor of its own, known at compile time where Asio says so.
 template <typename Handler, typename IoExecutor>
 inline constexpr bool runs_on_io_executor =
@@ -47,9 +62,9 @@ template <typename Handler, typename IoExecutor>
 class completion_work
 {
 public:
-  completion_work(io_uring_service& service, const Handler& handler, const IoExecutor& io_ex)
+  /// `io_native`: what is_loop says of the I/O executor.
+  completion_work(io_uring_service& service, bool io_native, const Handler& handler, const IoExecutor& io_ex)
   {
-    const bool io_native = is_loop(service, io_ex);
     if (!io_native) io_work_.emplace(io_ex);
     if constexpr (!runs_on_io_executor<Handler, IoExecutor>) {
       const auto ex = asio::get_associated_executor(handler, io_ex);
@@ -59,37 +74,37 @@ public:
 
   /// Calls the handler, or dispatches it to its executor.
   template <typename Arguments>
-  void complete(Handler& handler, Arguments&& arguments)
+  [[gnu::always_inline]] void complete(Handler& handler, Arguments&& arguments)
+  {
+    if (works()) [[unlikely]]
+      return dispatch(handler, std::move(arguments));
+    [&]<std::size_t... I>(std::index_sequence<I...>) [[gnu::always_inline]] {
+      std::move(handler)(std::get<I>(std::move(arguments))...);
+    }(std::make_index_sequence<std::tuple_size_v<Arguments>>());
+  }
+
+private:
+  bool works() const noexcept
+  {
+    if constexpr (!runs_on_io_executor<Handler, IoExecutor>)
+      if (handler_work_) return true;
+    return io_work_.has_value();
+  }
+
+  template <typename Arguments>
+  void dispatch(Handler& handler, Arguments&& arguments)
   {
     if constexpr (!runs_on_io_executor<Handler, IoExecutor>)
       if (handler_work_)
         return asio::dispatch(handler_work_->get_executor(),
                               bound_handler<Handler, Arguments>(std::move(handler), std::move(arguments)));
-    if (io_work_)
-      return asio::dispatch(io_work_->get_executor(),
-                            bound_handler<Handler, Arguments>(std::move(handler), std::move(arguments)));
-    std::apply(std::move(handler), std::move(arguments));
+    asio::dispatch(io_work_->get_executor(),
+                   bound_handler<Handler, Arguments>(std::move(handler), std::move(arguments)));
   }
 
-private:
   using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
   struct nothing
   {};
-
-  // Whether functions given to the executor from within the service's loop would run at once.
-  template <typename Executor>
-  static bool is_loop(io_uring_service& service, const Executor& ex) noexcept
-  {
-    using loop_executor = asio::io_context::executor_type;
-    if (!service.native()) return false;
-    if constexpr (std::is_same_v<Executor, loop_executor>)
-      return &ex.context() == &service.context();
-    else if constexpr (requires { ex.template target<loop_executor>(); }) {
-      const auto* loop = ex.template target<loop_executor>();
-      return loop && &loop->context() == &service.context();
-    } else
-      return false;
-  }
 
   std::optional<asio::executor_work_guard<IoExecutor>> io_work_;
   [[no_unique_address]] std::conditional_t<runs_on_io_executor<Handler, IoExecutor>, nothing,

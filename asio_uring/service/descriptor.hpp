@@ -41,6 +41,24 @@ public:
   /// Ends all operations and polls; afterwards the file descriptor may be closed at once. The owner's last call.
   ASIO_URING_DECL void close() noexcept;
 
+  /// Memory for one record per lane, so that a socket's usual operations allocate nothing. Null if it is taken, or too
+  /// small. Only one thread at a time starts operations on a socket; any thread may give the memory back.
+  void* allocate(lane_kind lane, std::size_t size) noexcept
+  {
+    record_memory& m = record_memory_[lane == lane_kind::out];
+    if (size > sizeof(m.bytes) || m.taken.load(std::memory_order_acquire)) return nullptr;
+    m.taken.store(true, std::memory_order_relaxed);
+    return m.bytes;
+  }
+  /// False: it came from elsewhere.
+  bool deallocate(lane_kind lane, void* record) noexcept
+  {
+    record_memory& m = record_memory_[lane == lane_kind::out];
+    if (record != m.bytes) return false;
+    m.taken.store(false, std::memory_order_release);
+    return true;
+  }
+
   /// Bytes kept from cancelled reads.
   std::size_t unread() noexcept
   {
@@ -92,6 +110,12 @@ private:
     bool eager = false;  // end of stream, error or urgent data is about: a short transfer does not mean "empty"
   };
 
+  struct record_memory
+  {
+    std::atomic<bool> taken{false};
+    alignas(std::max_align_t) std::byte bytes[368];
+  };
+
   lane& lane_of(lane_kind kind) noexcept { return lanes_[static_cast<unsigned>(kind)]; }
   poll& poll_of(lane_kind kind) noexcept { return kind == lane_kind::in ? read_poll_ : write_poll_; }
 
@@ -100,7 +124,9 @@ private:
   class section
   {
   public:
+    enum already_held { held };
     explicit section(descriptor& d) noexcept : descriptor_(d) { d.lock_.acquire(); }
+    section(descriptor& d, already_held) noexcept : descriptor_(d) {}
     ~section() { leave(); }
     ASIO_URING_DECL void leave() noexcept;
     void unlock() noexcept { descriptor_.lock_.release(); }
@@ -114,19 +140,22 @@ private:
   };
 
   ASIO_URING_DECL static void do_complete(void* owner, completion* base, const error_code& ec, std::size_t);
+  ASIO_URING_DECL void performed(void* owner, operation* first, int result) noexcept;
   ASIO_URING_DECL void polled(poll& p, int result, unsigned flags, completion_queue& out) noexcept;
   ASIO_URING_DECL bool failed(operation& op, int result) noexcept;
   ASIO_URING_DECL void settled(operation& op) noexcept;
 
   ASIO_URING_DECL void advance(lane_kind kind, section& s) noexcept;
   ASIO_URING_DECL operation* perform_first(lane_kind kind, section& s) noexcept;
-  ASIO_URING_DECL bool runnable(lane_kind kind) noexcept;
+  ASIO_URING_DECL operation* settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept;
+  ASIO_URING_DECL static bool runnable(const lane& l) noexcept;
   ASIO_URING_DECL bool completes(const operation& op) const noexcept;
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
   ASIO_URING_DECL void arm(lane_kind kind, section& s) noexcept;
   ASIO_URING_DECL void enqueue(completion_queue& out) noexcept;
 
   ASIO_URING_DECL void append(operation& op) noexcept;
+  ASIO_URING_DECL void prepend(operation& op) noexcept;
   ASIO_URING_DECL void remove(operation& op) noexcept;
   ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
   ASIO_URING_DECL void cancel(operation& op, section& s) noexcept;
@@ -143,6 +172,7 @@ private:
   lane lanes_[3];
   poll read_poll_;
   poll write_poll_;
+  record_memory record_memory_[2];
   unread_bytes unread_;
   descriptor* next_free_ = nullptr;
 };

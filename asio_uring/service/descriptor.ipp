@@ -60,6 +60,17 @@ ASIO_URING_DECL void descriptor::append(operation& op) noexcept
   ++references_;
 }
 
+ASIO_URING_DECL void descriptor::prepend(operation& op) noexcept
+{
+  lane& l = lane_of(op.get_type().lane);
+  op.descriptor_ = this;
+  op.previous_ = nullptr;
+  op.following_ = l.first;
+  (l.first ? l.first->previous_ : l.last) = &op;
+  l.first = &op;
+  ++references_;
+}
+
 ASIO_URING_DECL void descriptor::remove(operation& op) noexcept
 {
   lane& l = lane_of(op.get_type().lane);
@@ -91,19 +102,61 @@ void descriptor::for_each(F&& f)
 
 // --- starting
 
+// The two usual cases, a send that finds room and a read that waits for the standing poll, are all there is to do here.
 ASIO_URING_DECL void descriptor::start(operation& op, const void* cancellation_key) noexcept
 {
-  service_.pump().work_started();
-  section s(*this);
+  service_.work_started();
   op.cancellation_key_ = cancellation_key;
+  const operation::type& type = op.get_type();
+  lock_.acquire();
+  lane& l = lane_of(type.lane);
+  if (!l.first && !l.busy && service_.readiness(type.preferred)) {
+    if (type.lane == lane_kind::in && (l.ready || read_poll_.armed_) && unread_.empty()) {
+      append(op);
+      const bool run = l.ready && !queued_;
+      if (run) {
+        queued_ = true;
+        ++references_;
+      }
+      lock_.release();
+      if (run) service_.post(*this);
+      return;
+    }
+    if (type.lane == lane_kind::out && l.ready) {
+      l.busy = true;
+      lock_.release();
+      const int result = type.perform(op, fd_);
+      lock_.acquire();
+      l.busy = false;
+      if (result == -EAGAIN) {
+        l.ready = false;
+        prepend(op); // before those that came meanwhile
+      } else if (!l.first) {
+        lock_.release();
+        op.result_ = result;
+        service_.post(op);
+        return;
+      } else {
+        op.result_ = result;
+        section s(*this, section::held);
+        s.ready.push(&op);
+        advance(type.lane, s);
+        return;
+      }
+      section s(*this, section::held);
+      advance(type.lane, s);
+      return;
+    }
+  }
+
+  section s(*this, section::held);
   append(op);
-  const lane_kind kind = op.get_type().lane;
   if (service_.stopped())
     give_back(op, -ECANCELED, s);
-  else if (kind == lane_kind::none)
+  else if (type.lane == lane_kind::none)
     submit(op, s);
-  else if (lane_of(kind).first == &op)
-    advance(kind, s);
+  else if (l.first == &op)
+    advance(type.lane, s);
 }
 
 // Sets the first operation of a lane going.
@@ -178,6 +231,16 @@ ASIO_URING_DECL const request::type& descriptor::poll::functions() noexcept
 
 ASIO_URING_DECL void descriptor::polled(poll& p, int result, unsigned flags, completion_queue& out) noexcept
 {
+  if ((flags & IORING_CQE_F_MORE) && result >= 0) {
+    lock_.acquire();
+    lane& l = lane_of(p.lane_);
+    l.ready = true;
+    l.eager = result & (POLLRDHUP | POLLHUP | POLLERR | POLLPRI);
+    if (!closed_ && runnable(l)) enqueue(out);
+    lock_.release();
+    return;
+  }
+
   section s(*this);
   lane& l = lane_of(p.lane_);
   if (!(flags & IORING_CQE_F_MORE)) {
@@ -193,9 +256,14 @@ ASIO_URING_DECL void descriptor::polled(poll& p, int result, unsigned flags, com
       l.ready = true; // the call itself will tell the error
     else if (l.first && !service_.stopped())
       arm(p.lane_, s); // nobody asked: the thread that submitted the poll has exited
-    if (runnable(p.lane_)) enqueue(out);
+    if (runnable(l)) enqueue(out);
   }
   s.submitted = false; // the turn of the ring that brought us here goes on
+}
+
+ASIO_URING_DECL bool descriptor::runnable(const lane& l) noexcept
+{
+  return l.first && l.ready && !l.busy && !l.first->in_kernel_;
 }
 
 // Performs the first operation of a lane; takes it out and returns it if it is done. The lock is open during the call.
@@ -203,22 +271,29 @@ ASIO_URING_DECL operation* descriptor::perform_first(lane_kind kind, section& s)
 {
   lane& l = lane_of(kind);
   operation& op = *l.first;
+  l.busy = true;
+  l.ready = false; // an event from here on sets it again
+  s.unlock();
+  const int result = op.get_type().perform(op, fd_);
+  s.relock();
+  l.busy = false;
+  return settle_attempt(kind, op, result, s);
+}
+
+ASIO_URING_DECL operation* descriptor::settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept
+{
+  lane& l = lane_of(kind);
   const operation::type& type = op.get_type();
-  int result;
-  for (;;) {
-    l.busy = true;
-    l.ready = false; // an event from here on sets it again
-    s.unlock();
-    result = type.perform(op, fd_);
-    s.relock();
-    l.busy = false;
-    if (type.retry && type.retry(op, result) && !op.cancelled_) continue;
-    if (result != -EAGAIN) break;
-    if (op.cancelled_) {
+  if (type.retry && type.retry(op, result) && !op.cancelled_) {
+    l.ready = true;
+    return perform_first(kind, s);
+  }
+  if (result == -EAGAIN) {
+    if (op.cancelled_)
       result = -ECANCELED;
-      break;
-    }
-    if (!l.ready) {
+    else if (l.ready)
+      return perform_first(kind, s);
+    else {
       arm(kind, s);
       return nullptr;
     }
@@ -229,35 +304,63 @@ ASIO_URING_DECL operation* descriptor::perform_first(lane_kind kind, section& s)
   return &op;
 }
 
-ASIO_URING_DECL bool descriptor::runnable(lane_kind kind) noexcept
-{
-  const lane& l = lane_of(kind);
-  return l.first && l.ready && !l.busy && !l.first->in_kernel_;
-}
-
 // The loop runs the descriptor: one operation is performed and delivered.
 ASIO_URING_DECL void descriptor::do_complete(void* owner, completion* base, const error_code& ec, std::size_t)
 {
   auto& self = *static_cast<descriptor*>(base);
-  io_uring_service& service = self.service_;
+  self.lock_.acquire();
+  self.queued_ = false; // its reference lasts to the end
+  lane& in = self.lane_of(lane_kind::in);
+  operation* const first = in.first;
+  if (owner && !self.closed_ && self.runnable(in) && in.last == first && !self.lane_of(lane_kind::out).first) {
+    // One read and nothing else, as nearly always.
+    in.busy = true;
+    in.ready = false;
+    self.lock_.release();
+    const operation::type& type = first->get_type();
+    const int result = type.perform(*first, self.fd_);
+    self.lock_.acquire();
+    in.busy = false;
+    if (result != -EAGAIN && in.last == first && !type.retry && !self.closed_) {
+      if (in.eager || type.more(*first, result)) in.ready = true;
+      in.first = in.last = nullptr;
+      first->descriptor_ = nullptr;
+      self.references_ -= 2;
+      self.lock_.release();
+      first->result_ = result;
+      first->complete(owner, ec, 0);
+      return;
+    }
+    self.performed(owner, first, result);
+  } else
+    self.performed(owner, nullptr, 0);
+}
+
+// The same, step by step. `first` has been performed already, if not null.
+ASIO_URING_DECL void descriptor::performed(void* owner, operation* first, int result) noexcept
+{
+  io_uring_service& service = service_;
   operation* done = nullptr;
   {
-    section s(self);
-    self.queued_ = false; // its reference lasts to the end of this section
-    if (owner && !self.closed_) {
-      for (const lane_kind kind : {lane_kind::out, lane_kind::in})
-        if (!done && self.runnable(kind)) done = self.perform_first(kind, s);
+    section s(*this, section::held);
+    if (owner && !closed_) {
+      if (first)
+        done = settle_attempt(lane_kind::in, *first, result, s);
+      else
+        for (const lane_kind kind : {lane_kind::out, lane_kind::in})
+          if (!done && runnable(lane_of(kind))) done = perform_first(kind, s);
       for (const lane_kind kind : {lane_kind::out, lane_kind::in}) {
-        if (self.runnable(kind))
-          self.enqueue(s.ready);
-        else if (lane& l = self.lane_of(kind); l.first && !l.busy && !l.first->in_kernel_)
-          self.arm(kind, s);
+        const lane& l = lane_of(kind);
+        if (runnable(l))
+          enqueue(s.ready);
+        else if (l.first && !l.busy && !l.first->in_kernel_)
+          arm(kind, s);
       }
     }
-    --self.references_;
+    --references_;
   }
   if (done)
-    done->complete(owner, ec, 0);
+    done->complete(owner, error_code(), 0);
   else if (owner)
     service.pump().nothing_completed();
 }
@@ -294,10 +397,7 @@ ASIO_URING_DECL bool descriptor::failed(operation& op, int result) noexcept
   return goes_on;
 }
 
-ASIO_URING_DECL void operation::settle() noexcept
-{
-  if (descriptor_) descriptor_->settled(*this);
-}
+ASIO_URING_DECL void operation::leave_descriptor() noexcept { descriptor_->settled(*this); }
 
 ASIO_URING_DECL int operation::fd() const noexcept { return descriptor_ ? descriptor_->fd() : -1; }
 

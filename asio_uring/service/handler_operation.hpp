@@ -39,19 +39,14 @@ public:
           template rebind_alloc<handler_operation>;
 
   /// Starts the operation on an open descriptor, or completes it with `result` if there is one already.
-  static void start(io_uring_service& service, descriptor* d, std::optional<int> result, Description&& description,
-                    Handler& handler, const IoExecutor& io_ex, [[maybe_unused]] const char* name)
+  static void start(io_uring_service& service, descriptor* d, bool io_native, std::optional<int> result,
+                    Description&& description, Handler& handler, const IoExecutor& io_ex,
+                    [[maybe_unused]] const char* name)
   {
-    service.use_executor(io_ex);
     auto slot = asio::get_associated_cancellation_slot(handler);
-    allocator_type allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
-    handler_operation* op = std::allocator_traits<allocator_type>::allocate(allocator, 1);
-    try {
-      new (op) handler_operation(std::move(description), handler, io_ex, service);
-    } catch (...) {
-      std::allocator_traits<allocator_type>::deallocate(allocator, op, 1);
-      throw;
-    }
+    memory record(handler, d);
+    auto* op = new (record.address) handler_operation(std::move(description), handler, io_ex, service, io_native, d);
+    record.address = nullptr;
     BOOST_ASIO_HANDLER_CREATION(
         (service.context(), *op, "socket", d, static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
     if (result) return service.complete(*op, *result);
@@ -61,6 +56,37 @@ public:
   }
 
 private:
+  // The memory of a record: the descriptor's own where the handler brings no allocator, the handler's otherwise.
+  struct memory
+  {
+    static constexpr bool handler_has_allocator =
+        !std::is_same_v<asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>,
+                        asio::recycling_allocator<void>>;
+
+    memory(const Handler& handler, descriptor* d)
+        : home(d), allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()))
+    {
+      if (!handler_has_allocator && home) address = home->allocate(Description::lane, sizeof(handler_operation));
+      if (!address) address = std::allocator_traits<allocator_type>::allocate(allocator, 1);
+    }
+    memory(handler_operation& op)
+        : home(op.home_), allocator(asio::get_associated_allocator(op.handler_, asio::recycling_allocator<void>())),
+          address(&op)
+    {}
+    ~memory() { release(); }
+    void release() noexcept
+    {
+      if (!address) return;
+      if (handler_has_allocator || !home || !home->deallocate(Description::lane, address))
+        std::allocator_traits<allocator_type>::deallocate(allocator, static_cast<handler_operation*>(address), 1);
+      address = nullptr;
+    }
+
+    descriptor* home;
+    [[no_unique_address]] allocator_type allocator;
+    void* address = nullptr;
+  };
+
   // Stays in the slot after the operation has ended: then no operation has its key, and nothing happens.
   struct slot_cancellation
   {
@@ -74,8 +100,10 @@ private:
     }
   };
 
-  handler_operation(Description&& description, Handler& handler, const IoExecutor& io_ex, io_uring_service& service)
-      : operation(operation_type, &handler_operation::do_complete), work_(service, handler, io_ex),
+  handler_operation(Description&& description, Handler& handler, const IoExecutor& io_ex, io_uring_service& service,
+                    bool io_native, descriptor* home)
+      : operation(operation_type, &handler_operation::do_complete), home_(home),
+        work_(service, io_native, handler, io_ex),
         description_(std::move(description)), handler_(std::move(handler))
   {}
 
@@ -138,36 +166,27 @@ private:
     }
 
     // Everything the upcall needs leaves the record, then the memory goes, then the upcall.
-    struct release
-    {
-      handler_operation* op;
-      allocator_type allocator;
-      void operator()()
-      {
-        if (!op) return;
-        op->~handler_operation();
-        std::allocator_traits<allocator_type>::deallocate(allocator, std::exchange(op, nullptr), 1);
-      }
-      ~release() { (*this)(); }
-    } free{self, allocator_type(asio::get_associated_allocator(self->handler_, asio::recycling_allocator<void>()))};
-
+    memory record(*self);
     BOOST_ASIO_HANDLER_COMPLETION((*self));
     if (!owner) {
       if constexpr (requires(Description& d) { d.discard(result); }) self->description_.discard(result);
       // The handler may own the last reference to the allocator's memory: it goes after the record.
       Handler handler(std::move(self->handler_));
-      free();
+      self->~handler_operation();
+      record.release();
       return;
     }
     completion_work<Handler, IoExecutor> work(std::move(self->work_));
     auto arguments = self->description_.arguments(result);
     Handler handler(std::move(self->handler_));
-    free();
+    self->~handler_operation();
+    record.release();
     BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
     work.complete(handler, std::move(arguments));
     BOOST_ASIO_HANDLER_INVOCATION_END;
   }
 
+  descriptor* home_; // whose memory this may be
   completion_work<Handler, IoExecutor> work_;
   Description description_;
   Handler handler_;

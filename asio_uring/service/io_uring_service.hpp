@@ -42,6 +42,15 @@ public:
     if (!pump_->here() || idle_.load(std::memory_order_seq_cst)) submit_now();
   }
 
+  /// Counts an operation as work of the context, until its completion has run.
+  void work_started() noexcept
+  {
+    if (scheduler_)
+      scheduler_->work_started();
+    else
+      pump_->work_started();
+  }
+
   /// Queues a completion that needs no kernel.
   void post(completion& op) noexcept
   {
@@ -53,7 +62,7 @@ public:
   void complete(operation& op, int result) noexcept
   {
     op.result_ = result;
-    pump_->work_started();
+    work_started();
     post(op);
   }
 
@@ -64,6 +73,8 @@ public:
   {
     return options_.path == path::automatic ? preferred : options_.path;
   }
+  /// Whether operations of this preference take the readiness path and the service is not stopped.
+  bool readiness(path preferred) const noexcept { return readiness_[static_cast<unsigned>(preferred)]; }
   ASIO_URING_DECL descriptor& open_descriptor(int fd);
   ASIO_URING_DECL void recycle(descriptor& d) noexcept;
 
@@ -106,12 +117,14 @@ private:
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
   std::atomic<bool> interrupted_{false}; // the loop must not sleep
   std::uint64_t retired_ = 0;            // terminal completions seen
+  bool readiness_[3] = {};
   bool stopped_ = false;
   bool native_ = false;
 
   lock descriptors_lock_;
   std::vector<std::unique_ptr<descriptor>> descriptors_;
   descriptor* free_descriptors_ = nullptr;
+  scheduler* scheduler_ = nullptr; // counts the work, with the ring pump
   detail::pump* pump_ = nullptr; // owned by the context (ring pump) or by guest_
   std::unique_ptr<guest_pump> guest_;
 };

@@ -9,6 +9,7 @@
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/ring_pump.hpp>
 #include <boost/asio/detail/throw_error.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <stdexcept>
@@ -77,6 +78,8 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
                                       setup_advice(e.code().value()));
   }
   submitter_.use(*ring_);
+  for (const path p : {path::automatic, path::completion, path::readiness})
+    readiness_[static_cast<unsigned>(p)] = path_for(p) == path::readiness;
   make_pump();
 }
 
@@ -95,6 +98,7 @@ ASIO_URING_DECL void io_uring_service::make_pump()
     auto reactor = std::make_unique<ring_pump>(context, *this);
     asio::add_service<epoll_reactor>(context, reactor.get()); // the context owns it from here on
     pump_ = reactor.release();
+    scheduler_ = &asio::use_service<scheduler>(context);
   } else {
     guest_ = std::make_unique<guest_pump>(context, *this);
     pump_ = guest_.get();
@@ -167,6 +171,7 @@ ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, co
 ASIO_URING_DECL void io_uring_service::shutdown()
 {
   stopped_ = true;
+  std::fill(std::begin(readiness_), std::end(readiness_), false);
   completion_queue given_up;
   pump_->shutdown();
   for (const auto& d : descriptors_) d->abandon(given_up);

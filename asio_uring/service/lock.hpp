@@ -17,18 +17,23 @@ class lock
 public:
   explicit lock(bool enabled) noexcept : enabled_(enabled) {}
 
-  void acquire() noexcept
+  [[gnu::always_inline]] void acquire() noexcept
   {
-    if (!enabled_) return;
-    for (int spins = 0; held_.exchange(true, std::memory_order_acquire); ++spins)
-      if (spins > 64) std::this_thread::yield(); // the holder was preempted
+    if (enabled_ && held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
+      wait();
   }
-  void release() noexcept
+  [[gnu::always_inline]] void release() noexcept
   {
     if (enabled_) held_.store(false, std::memory_order_release);
   }
 
 private:
+  [[gnu::noinline]] void wait() noexcept
+  {
+    for (int spins = 0; held_.exchange(true, std::memory_order_acquire); ++spins)
+      if (spins > 64) std::this_thread::yield(); // the holder was preempted
+  }
+
   std::atomic<bool> held_{false};
   const bool enabled_;
 };

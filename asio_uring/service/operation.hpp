@@ -82,7 +82,10 @@ protected:
   ASIO_URING_DECL static void on_completion(request& r, int result, unsigned, completion_queue& out) noexcept;
 
   /// Called first thing when the completion runs: leaves the descriptor, which starts the next in the lane.
-  ASIO_URING_DECL void settle() noexcept;
+  [[gnu::always_inline]] void settle() noexcept
+  {
+    if (descriptor_) leave_descriptor();
+  }
 
   ASIO_URING_DECL int fd() const noexcept;
   /// The same, -1 if the socket has been closed since. Not under the descriptor's lock.
@@ -91,6 +94,8 @@ protected:
 private:
   friend class descriptor;
   friend class io_uring_service;
+
+  ASIO_URING_DECL void leave_descriptor() noexcept;
 
   descriptor* descriptor_ = nullptr; // null once the descriptor is done with it
   operation* previous_ = nullptr;    // in the lane

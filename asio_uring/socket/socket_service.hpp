@@ -43,6 +43,7 @@ public:
   struct implementation_type : stock::implementation_type
   {
     descriptor* descriptor_ = nullptr; // while open
+    enum : unsigned char { unknown, yes, no } on_loop_ = unknown; // whether the executor is the loop's own
   };
 
   explicit socket_service(asio::execution_context& context) : with_ring(context), stock(context) {}
@@ -53,6 +54,7 @@ public:
   {
     stock::construct(impl);
     impl.descriptor_ = nullptr;
+    impl.on_loop_ = impl.unknown;
   }
 
   void destroy(implementation_type& impl)
@@ -65,6 +67,7 @@ public:
   {
     stock::move_construct(impl, other);
     impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
+    impl.on_loop_ = other.on_loop_;
   }
 
   void move_assign(implementation_type& impl, socket_service& other_service, implementation_type& other)
@@ -72,6 +75,7 @@ public:
     close_descriptor(impl);
     stock::move_assign(impl, other_service, other);
     impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
+    impl.on_loop_ = other.on_loop_;
   }
 
   template <typename Protocol1>
@@ -80,6 +84,7 @@ public:
   {
     stock::converting_move_construct(impl, other_service, other);
     impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
+    impl.on_loop_ = other.on_loop_;
   }
 
   /// From a stock socket: taken over from Asio's reactor.
@@ -363,8 +368,12 @@ private:
              const IoExecutor& io_ex, const char* name)
   {
     if (!impl.descriptor_ && !result) result = -EBADF;
+    if (impl.on_loop_ == impl.unknown) [[unlikely]] {
+      uring_.use_executor(io_ex);
+      impl.on_loop_ = is_loop(uring_, io_ex) ? impl.yes : impl.no;
+    }
     handler_operation<std::decay_t<Description>, Handler, IoExecutor>::start(
-        uring_, impl.descriptor_, result, std::move(description), handler, io_ex, name);
+        uring_, impl.descriptor_, impl.on_loop_ == impl.yes, result, std::move(description), handler, io_ex, name);
   }
 };
 

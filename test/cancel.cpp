@@ -14,27 +14,34 @@ namespace {
 constexpr auto every_type = {asio::cancellation_type::terminal, asio::cancellation_type::partial,
                              asio::cancellation_type::total};
 
-/// Reads `text` that may have been delivered to a cancelled read of up to 16 bytes, or may still be in the socket.
+/// Reads `text` that may have been delivered to a cancelled read of up to 16 bytes, or may still be in the
+/// socket.
 template <class Protocol>
 struct cancelled_read : connection<Protocol>
 {
   std::array<char, 16> data;
   outcome read;
 
-  enum moment { before_the_kernel_knows, after_the_kernel_knows, after_the_kernel_may_have_received };
+  enum moment
+  {
+    before_the_kernel_knows,
+    after_the_kernel_knows,
+    after_the_kernel_may_have_received
+  };
 
-  cancelled_read(std::string_view text, moment when) {
+  cancelled_read(std::string_view text, moment when)
+  {
     asio::cancellation_signal signal;
-    this->server.async_read_some(asio::buffer(data), asio::bind_cancellation_slot(signal.slot(), read.record()));
-    if (when != before_the_kernel_knows)
-      settle(this->context);
+    this->server.async_read_some(asio::buffer(data),
+                                 asio::bind_cancellation_slot(signal.slot(), read.record()));
+    if (when != before_the_kernel_knows) settle(this->context);
     write_text(this->client, text);
-    if (when == after_the_kernel_may_have_received)
-      std::this_thread::yield();
+    if (when == after_the_kernel_may_have_received) std::this_thread::yield();
     signal.emit(asio::cancellation_type::terminal);
     finish(this->context);
     BOOST_REQUIRE(read.calls == 1);
-    BOOST_REQUIRE(read.error ? read.error == asio::error::operation_aborted && read.bytes == 0 : read.bytes != 0);
+    BOOST_REQUIRE(read.error ? read.error == asio::error::operation_aborted && read.bytes == 0
+                             : read.bytes != 0);
   }
 
   std::string delivered() const { return {data.data(), read.bytes}; }
@@ -43,7 +50,9 @@ struct cancelled_read : connection<Protocol>
 };
 
 /// Sends a pattern in pieces of all sizes, with pauses, until told to stop.
-asio::awaitable<void> send_until(tcp::socket& socket, const pattern& data, const bool& stop, std::size_t& sent) {
+asio::awaitable<void> send_until(tcp::socket& socket, const pattern& data, const bool& stop,
+                                 std::size_t& sent)
+{
   std::mt19937 random(5);
   asio::steady_timer pause(co_await asio::this_coro::executor);
   while (!stop) {
@@ -58,8 +67,9 @@ asio::awaitable<void> send_until(tcp::socket& socket, const pattern& data, const
 
 /// Reads 10 000 times against a timer, then to the end of the stream.
 template <class Delay>
-asio::awaitable<void> race(tcp::socket& socket, const pattern& data, Delay delay, bool& stop, std::size_t& received,
-                           bool& intact, std::array<int, 2>& wins) {
+asio::awaitable<void> race(tcp::socket& socket, const pattern& data, Delay delay, bool& stop,
+                           std::size_t& received, bool& intact, std::array<int, 2>& wins)
+{
   using namespace asio::experimental::awaitable_operators;
   asio::steady_timer timer(co_await asio::this_coro::executor);
   std::array<char, 2000> space;
@@ -72,20 +82,20 @@ asio::awaitable<void> race(tcp::socket& socket, const pattern& data, Delay delay
     auto winner = co_await (socket.async_read_some(asio::buffer(space), asio::use_awaitable) ||
                             timer.async_wait(asio::use_awaitable));
     ++wins[winner.index()];
-    if (winner.index() == 0)
-      take(std::get<0>(winner));
+    if (winner.index() == 0) take(std::get<0>(winner));
   }
   stop = true;
   for (;;) {
-    auto [error, n] = co_await socket.async_read_some(asio::buffer(space), asio::as_tuple(asio::use_awaitable));
+    auto [error, n] =
+        co_await socket.async_read_some(asio::buffer(space), asio::as_tuple(asio::use_awaitable));
     take(n);
-    if (error)
-      co_return;
+    if (error) co_return;
   }
 }
 
 template <class Delay>
-void check_race(Delay delay) {
+void check_race(Delay delay)
+{
   connection c;
   pattern data;
   bool stop = false, intact = true;
@@ -103,7 +113,8 @@ void check_race(Delay delay) {
 
 BOOST_AUTO_TEST_SUITE(cancel)
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(socket_cancel, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(socket_cancel, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read, read_too, waited;
@@ -118,7 +129,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(socket_cancel, Protocol, stream_protocols) {
   CHECK_FAILED(waited, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(cancel_before_run, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(cancel_before_run, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read;
@@ -128,7 +140,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(cancel_before_run, Protocol, stream_protocols) {
   CHECK_FAILED(read, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(cancel_without_operations) {
+BOOST_AUTO_TEST_CASE(cancel_without_operations)
+{
   connection c;
   std::array<char, 8> data;
   c.server.cancel();
@@ -139,7 +152,8 @@ BOOST_AUTO_TEST_CASE(cancel_without_operations) {
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(operation_initiated_after_the_cancel_is_not_cancelled) {
+BOOST_AUTO_TEST_CASE(operation_initiated_after_the_cancel_is_not_cancelled)
+{
   connection c;
   std::array<char, 8> data;
   outcome first, second;
@@ -149,11 +163,11 @@ BOOST_AUTO_TEST_CASE(operation_initiated_after_the_cancel_is_not_cancelled) {
   write_text(c.client, "abc");
   finish(c.context);
   BOOST_CHECK(first.error == asio::error::operation_aborted || first.succeeded());
-  if (first.error)
-    CHECK_SUCCEEDED(second);
+  if (first.error) CHECK_SUCCEEDED(second);
 }
 
-BOOST_AUTO_TEST_CASE(slot_of_each_type_cancels_a_read) {
+BOOST_AUTO_TEST_CASE(slot_of_each_type_cancels_a_read)
+{
   for (auto type : every_type) {
     connection c;
     std::array<char, 8> data;
@@ -167,7 +181,8 @@ BOOST_AUTO_TEST_CASE(slot_of_each_type_cancels_a_read) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(slot_of_each_type_cancels_wait_accept_and_write) {
+BOOST_AUTO_TEST_CASE(slot_of_each_type_cancels_wait_accept_and_write)
+{
   for (auto type : every_type) {
     connection c;
     listener acceptor(c.context);
@@ -192,7 +207,8 @@ BOOST_AUTO_TEST_CASE(slot_of_each_type_cancels_wait_accept_and_write) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(slot_with_no_type_cancels_nothing) {
+BOOST_AUTO_TEST_CASE(slot_with_no_type_cancels_nothing)
+{
   connection c;
   std::array<char, 8> data;
   outcome read;
@@ -205,13 +221,15 @@ BOOST_AUTO_TEST_CASE(slot_with_no_type_cancels_nothing) {
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(partially_done_write_tells_how_much_was_sent) {
+BOOST_AUTO_TEST_CASE(partially_done_write_tells_how_much_was_sent)
+{
   connection c;
   pattern data;
   std::string text(32 << 20, 'x');
   outcome written;
   asio::cancellation_signal signal;
-  asio::async_write(c.client, asio::buffer(text), asio::bind_cancellation_slot(signal.slot(), written.record()));
+  asio::async_write(c.client, asio::buffer(text),
+                    asio::bind_cancellation_slot(signal.slot(), written.record()));
   settle(c.context);
   signal.emit(asio::cancellation_type::partial);
   finish(c.context);
@@ -220,7 +238,8 @@ BOOST_AUTO_TEST_CASE(partially_done_write_tells_how_much_was_sent) {
   BOOST_CHECK_EQUAL(read_to_end(c.server).size(), written.bytes);
 }
 
-BOOST_AUTO_TEST_CASE(cancel_of_one_queued_read_leaves_the_others) {
+BOOST_AUTO_TEST_CASE(cancel_of_one_queued_read_leaves_the_others)
+{
   connection c;
   std::array<std::array<char, 4>, 3> data;
   std::array<outcome, 3> reads;
@@ -237,7 +256,8 @@ BOOST_AUTO_TEST_CASE(cancel_of_one_queued_read_leaves_the_others) {
   BOOST_CHECK_EQUAL(std::string(data[0].data(), 4) + std::string(data[2].data(), 4), "aaaabbbb");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(cancel_of_the_read_leaves_the_write_alone, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(cancel_of_the_read_leaves_the_write_alone, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   std::string text(16 << 20, 'x');
@@ -256,14 +276,16 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(cancel_of_the_read_leaves_the_write_alone, Protoco
   CHECK_SUCCEEDED(written);
 }
 
-BOOST_AUTO_TEST_CASE(cancel_of_the_write_leaves_the_read_alone) {
+BOOST_AUTO_TEST_CASE(cancel_of_the_write_leaves_the_read_alone)
+{
   connection c;
   std::array<char, 8> data;
   std::string text(64 << 20, 'x');
   outcome read, written;
   asio::cancellation_signal signal;
   c.server.async_read_some(asio::buffer(data), read.record());
-  asio::async_write(c.server, asio::buffer(text), asio::bind_cancellation_slot(signal.slot(), written.record()));
+  asio::async_write(c.server, asio::buffer(text),
+                    asio::bind_cancellation_slot(signal.slot(), written.record()));
   settle(c.context);
   signal.emit(asio::cancellation_type::terminal);
   settle(c.context);
@@ -274,7 +296,8 @@ BOOST_AUTO_TEST_CASE(cancel_of_the_write_leaves_the_read_alone) {
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(cancel_after_completion_but_before_the_handler_ran) {
+BOOST_AUTO_TEST_CASE(cancel_after_completion_but_before_the_handler_ran)
+{
   asio::io_context context;
   pair<> first(context), second(context);
   std::array<char, 8> data, more;
@@ -289,7 +312,8 @@ BOOST_AUTO_TEST_CASE(cancel_after_completion_but_before_the_handler_ran) {
   BOOST_CHECK_EQUAL(read.error ? second.server.available() : read.bytes, 3u);
 }
 
-BOOST_AUTO_TEST_CASE(cancel_through_the_slot_after_the_handler_ran) {
+BOOST_AUTO_TEST_CASE(cancel_through_the_slot_after_the_handler_ran)
+{
   connection c;
   std::array<char, 8> data;
   outcome first, second;
@@ -307,7 +331,8 @@ BOOST_AUTO_TEST_CASE(cancel_through_the_slot_after_the_handler_ran) {
 }
 
 // Stock Asio leaves its (then harmless) handler in the slot.
-BOOST_AUTO_TEST_CASE(slot_is_cleared_before_the_handler_runs, *only_on_uring()) {
+BOOST_AUTO_TEST_CASE(slot_is_cleared_before_the_handler_runs, *only_on_uring())
+{
   connection c;
   std::array<char, 8> data;
   asio::cancellation_signal signal;
@@ -321,14 +346,16 @@ BOOST_AUTO_TEST_CASE(slot_is_cleared_before_the_handler_runs, *only_on_uring()) 
   BOOST_CHECK(cleared);
 }
 
-BOOST_AUTO_TEST_CASE(signal_is_reused_inside_the_handler) {
+BOOST_AUTO_TEST_CASE(signal_is_reused_inside_the_handler)
+{
   connection c;
   std::array<char, 8> data;
   outcome second;
   asio::cancellation_signal signal;
   c.server.async_read_some(
       asio::buffer(data), asio::bind_cancellation_slot(signal.slot(), [&](error_code, std::size_t) {
-        c.server.async_read_some(asio::buffer(data), asio::bind_cancellation_slot(signal.slot(), second.record()));
+        c.server.async_read_some(asio::buffer(data),
+                                 asio::bind_cancellation_slot(signal.slot(), second.record()));
         asio::post(c.context, [&] { signal.emit(asio::cancellation_type::terminal); });
       }));
   write_text(c.client, "abc");
@@ -336,7 +363,8 @@ BOOST_AUTO_TEST_CASE(signal_is_reused_inside_the_handler) {
   CHECK_FAILED(second, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(socket_is_destroyed_before_the_signal_fires) {
+BOOST_AUTO_TEST_CASE(socket_is_destroyed_before_the_signal_fires)
+{
   asio::io_context context;
   std::array<char, 8> data;
   outcome read;
@@ -352,7 +380,8 @@ BOOST_AUTO_TEST_CASE(socket_is_destroyed_before_the_signal_fires) {
     signal.emit(asio::cancellation_type::terminal);
 }
 
-BOOST_AUTO_TEST_CASE(cancel_from_another_thread_by_post) {
+BOOST_AUTO_TEST_CASE(cancel_from_another_thread_by_post)
+{
   connection c;
   std::array<char, 8> data;
   outcome read;
@@ -366,7 +395,8 @@ BOOST_AUTO_TEST_CASE(cancel_from_another_thread_by_post) {
   CHECK_FAILED(read, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_accept) {
+BOOST_AUTO_TEST_CASE(cancelled_accept)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket peer(context);
@@ -384,7 +414,8 @@ BOOST_AUTO_TEST_CASE(cancelled_accept) {
   CHECK_SUCCEEDED(again);
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_accept_that_had_connected_loses_no_connection) {
+BOOST_AUTO_TEST_CASE(cancelled_accept_that_had_connected_loses_no_connection)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context), server(context), next(context);
@@ -402,7 +433,8 @@ BOOST_AUTO_TEST_CASE(cancelled_accept_that_had_connected_loses_no_connection) {
   BOOST_CHECK_EQUAL(read_text(server, 3), "abc");
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_connect) {
+BOOST_AUTO_TEST_CASE(cancelled_connect)
+{
   asio::io_context context;
   // Nobody accepts and the backlog is full, so the last connect stays pending.
   tcp::acceptor acceptor(context, tcp::v4());
@@ -418,7 +450,8 @@ BOOST_AUTO_TEST_CASE(cancelled_connect) {
   CHECK_FAILED(connected, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_connect_through_the_slot) {
+BOOST_AUTO_TEST_CASE(cancelled_connect_through_the_slot)
+{
   asio::io_context context;
   tcp::acceptor acceptor(context, tcp::v4());
   acceptor.bind(loopback());
@@ -435,14 +468,17 @@ BOOST_AUTO_TEST_CASE(cancelled_connect_through_the_slot) {
   CHECK_FAILED(connected, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_available_counts_the_data, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_available_counts_the_data, Protocol, stream_protocols)
+{
   for (auto when : cancelled_read<Protocol>::moments) {
     cancelled_read<Protocol> c("abcdef", when);
     BOOST_CHECK_EQUAL(c.read.bytes + c.server.available(), 6u);
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_a_synchronous_one_sees_the_data, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_a_synchronous_one_sees_the_data, Protocol,
+                              stream_protocols)
+{
   for (auto when : cancelled_read<Protocol>::moments) {
     cancelled_read<Protocol> c("abc", when);
     write_text(c.client, "def");
@@ -450,7 +486,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_a_synchronous_one_sees_the_
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_the_next_sees_the_data, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_the_next_sees_the_data, Protocol, stream_protocols)
+{
   for (auto when : cancelled_read<Protocol>::moments) {
     cancelled_read<Protocol> c("abc", when);
     c.client.close();
@@ -463,7 +500,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_the_next_sees_the_data, Pro
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_small_reads_see_the_data, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_small_reads_see_the_data, Protocol, stream_protocols)
+{
   for (auto when : cancelled_read<Protocol>::moments) {
     cancelled_read<Protocol> c("abcdef", when);
     std::string text = c.delivered();
@@ -478,11 +516,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_small_reads_see_the_data, P
   }
 }
 
-BOOST_AUTO_TEST_CASE(after_a_cancelled_read_waiting_and_peeking_see_the_data) {
+BOOST_AUTO_TEST_CASE(after_a_cancelled_read_waiting_and_peeking_see_the_data)
+{
   for (auto when : cancelled_read<tcp>::moments) {
     cancelled_read<tcp> c("abcdef", when);
-    if (!c.read.error)
-      continue;
+    if (!c.read.error) continue;
     std::array<char, 8> data;
     outcome waited, peeked;
     c.server.async_wait(tcp::socket::wait_read, waited.record());
@@ -496,7 +534,8 @@ BOOST_AUTO_TEST_CASE(after_a_cancelled_read_waiting_and_peeking_see_the_data) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(after_a_cancelled_read_a_non_blocking_one_sees_the_data) {
+BOOST_AUTO_TEST_CASE(after_a_cancelled_read_a_non_blocking_one_sees_the_data)
+{
   for (auto when : cancelled_read<tcp>::moments) {
     cancelled_read<tcp> c("abc", when);
     std::array<char, 8> data;
@@ -507,7 +546,8 @@ BOOST_AUTO_TEST_CASE(after_a_cancelled_read_a_non_blocking_one_sees_the_data) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(after_a_cancelled_read_the_moved_socket_sees_the_data) {
+BOOST_AUTO_TEST_CASE(after_a_cancelled_read_the_moved_socket_sees_the_data)
+{
   for (auto when : cancelled_read<tcp>::moments) {
     cancelled_read<tcp> c("abc", when);
     tcp::socket moved(std::move(c.server));
@@ -516,7 +556,8 @@ BOOST_AUTO_TEST_CASE(after_a_cancelled_read_the_moved_socket_sees_the_data) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(data_of_a_cancelled_read_is_not_seen_by_the_next_connection) {
+BOOST_AUTO_TEST_CASE(data_of_a_cancelled_read_is_not_seen_by_the_next_connection)
+{
   for (auto when : cancelled_read<tcp>::moments) {
     cancelled_read<tcp> c("old", when);
     c.server.close();
@@ -527,7 +568,8 @@ BOOST_AUTO_TEST_CASE(data_of_a_cancelled_read_is_not_seen_by_the_next_connection
   }
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_peek_duplicates_nothing) {
+BOOST_AUTO_TEST_CASE(cancelled_peek_duplicates_nothing)
+{
   connection c;
   std::array<char, 8> data;
   outcome peeked;
@@ -540,7 +582,8 @@ BOOST_AUTO_TEST_CASE(cancelled_peek_duplicates_nothing) {
   BOOST_CHECK_EQUAL(read_to_end(c.server), "abc");
 }
 
-BOOST_AUTO_TEST_CASE(read_cancelled_while_others_queue_behind_it_keeps_the_order) {
+BOOST_AUTO_TEST_CASE(read_cancelled_while_others_queue_behind_it_keeps_the_order)
+{
   connection c;
   std::array<char, 4> first, second;
   outcome read, next;
@@ -556,21 +599,25 @@ BOOST_AUTO_TEST_CASE(read_cancelled_while_others_queue_behind_it_keeps_the_order
   BOOST_CHECK_EQUAL(text + read_to_end(c.server), "abcdefgh");
 }
 
-BOOST_AUTO_TEST_CASE(timer_beats_read_and_no_byte_is_lost) {
+BOOST_AUTO_TEST_CASE(timer_beats_read_and_no_byte_is_lost)
+{
   std::mt19937 random(6);
   check_race([&] { return std::chrono::microseconds(random() % 80); });
 }
 
-BOOST_AUTO_TEST_CASE(expired_timer_beats_read_and_no_byte_is_lost) {
+BOOST_AUTO_TEST_CASE(expired_timer_beats_read_and_no_byte_is_lost)
+{
   check_race([] { return -1s; });
 }
 
-BOOST_AUTO_TEST_CASE(timer_of_zero_or_little_beats_read_and_no_byte_is_lost) {
+BOOST_AUTO_TEST_CASE(timer_of_zero_or_little_beats_read_and_no_byte_is_lost)
+{
   std::mt19937 random(11);
   check_race([&] { return std::chrono::nanoseconds(random() % 2 ? 0 : random() % 5000); });
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(read_against_peer_against_cancel, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(read_against_peer_against_cancel, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   pattern data;
   std::mt19937 random(12);
@@ -582,15 +629,35 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(read_against_peer_against_cancel, Protocol, stream
     asio::cancellation_signal signal;
     auto send = [&] { sent += c.client.write_some(data.at(sent, 1 + random() % 300)); };
     auto cancel = [&] { signal.emit(asio::cancellation_type::terminal); };
-    c.server.async_read_some(asio::buffer(space),
-                             asio::bind_cancellation_slot(signal.slot(), read.record()));
+    c.server.async_read_some(asio::buffer(space), asio::bind_cancellation_slot(signal.slot(), read.record()));
     switch (random() % 6) {
-    case 0: send(); cancel(); break;
-    case 1: cancel(); send(); break;
-    case 2: c.context.poll(); send(); cancel(); break;
-    case 3: c.context.poll(); cancel(); send(); break;
-    case 4: send(); c.context.poll_one(); asio::post(c.context, cancel); break;
-    case 5: asio::post(c.context, send); asio::post(c.context, cancel); break;
+    case 0:
+      send();
+      cancel();
+      break;
+    case 1:
+      cancel();
+      send();
+      break;
+    case 2:
+      c.context.poll();
+      send();
+      cancel();
+      break;
+    case 3:
+      c.context.poll();
+      cancel();
+      send();
+      break;
+    case 4:
+      send();
+      c.context.poll_one();
+      asio::post(c.context, cancel);
+      break;
+    case 5:
+      asio::post(c.context, send);
+      asio::post(c.context, cancel);
+      break;
     }
     finish(c.context);
     once = once && read.calls == 1 && (!read.error || read.error == asio::error::operation_aborted);

@@ -13,7 +13,8 @@ namespace {
 struct no_more_descriptors
 {
   rlimit before;
-  no_more_descriptors() {
+  no_more_descriptors()
+  {
     ::getrlimit(RLIMIT_NOFILE, &before);
     int lowest_free = ::dup(0);
     ::close(lowest_free);
@@ -30,7 +31,8 @@ tcp::endpoint refusing_endpoint(asio::io_context& context) { return listener(con
 
 BOOST_AUTO_TEST_SUITE(errors)
 
-BOOST_AUTO_TEST_CASE(connect_refused) {
+BOOST_AUTO_TEST_CASE(connect_refused)
+{
   asio::io_context context;
   tcp::socket client(context), blocking(context);
   auto endpoint = refusing_endpoint(context);
@@ -43,7 +45,8 @@ BOOST_AUTO_TEST_CASE(connect_refused) {
   BOOST_CHECK_EQUAL(error, asio::error::connection_refused);
 }
 
-BOOST_AUTO_TEST_CASE(connect_again_on_the_same_socket_after_a_refusal) {
+BOOST_AUTO_TEST_CASE(connect_again_on_the_same_socket_after_a_refusal)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context);
@@ -56,7 +59,8 @@ BOOST_AUTO_TEST_CASE(connect_again_on_the_same_socket_after_a_refusal) {
   CHECK_SUCCEEDED(connected);
 }
 
-BOOST_AUTO_TEST_CASE(local_connect_without_a_listener) {
+BOOST_AUTO_TEST_CASE(local_connect_without_a_listener)
+{
   asio::io_context context;
   socket_path path;
   local::socket missing(context), refused(context);
@@ -64,13 +68,16 @@ BOOST_AUTO_TEST_CASE(local_connect_without_a_listener) {
   missing.async_connect(local::endpoint(path.name), to_missing.record());
   finish(context);
   CHECK_FAILED(to_missing, boost::system::errc::no_such_file_or_directory);
-  { local::acceptor once(context, local::endpoint(path.name)); }
+  {
+    local::acceptor once(context, local::endpoint(path.name));
+  }
   refused.async_connect(local::endpoint(path.name), to_closed.record());
   finish(context);
   CHECK_FAILED(to_closed, asio::error::connection_refused);
 }
 
-BOOST_AUTO_TEST_CASE(local_connect_to_a_full_backlog) {
+BOOST_AUTO_TEST_CASE(local_connect_to_a_full_backlog)
+{
   asio::io_context context;
   socket_path path;
   local::acceptor acceptor(context);
@@ -87,7 +94,8 @@ BOOST_AUTO_TEST_CASE(local_connect_to_a_full_backlog) {
   BOOST_CHECK(connected.succeeded() || connected.error == asio::error::try_again);
 }
 
-BOOST_AUTO_TEST_CASE(connect_to_an_address_of_another_family) {
+BOOST_AUTO_TEST_CASE(connect_to_an_address_of_another_family)
+{
   asio::io_context context;
   tcp::socket client(context, tcp::v4());
   outcome connected;
@@ -96,7 +104,8 @@ BOOST_AUTO_TEST_CASE(connect_to_an_address_of_another_family) {
   CHECK_FAILED(connected, asio::error::address_family_not_supported);
 }
 
-BOOST_AUTO_TEST_CASE(connect_to_a_multicast_address_is_unreachable) {
+BOOST_AUTO_TEST_CASE(connect_to_a_multicast_address_is_unreachable)
+{
   asio::io_context context;
   tcp::socket client(context), blocking(context);
   tcp::endpoint multicast(asio::ip::make_address("224.0.0.1"), 1);
@@ -109,7 +118,8 @@ BOOST_AUTO_TEST_CASE(connect_to_a_multicast_address_is_unreachable) {
   CHECK_FAILED(connected, error);
 }
 
-BOOST_AUTO_TEST_CASE(connect_a_connected_socket) {
+BOOST_AUTO_TEST_CASE(connect_a_connected_socket)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context);
@@ -120,14 +130,16 @@ BOOST_AUTO_TEST_CASE(connect_a_connected_socket) {
   CHECK_FAILED(connected, asio::error::already_connected);
 }
 
-BOOST_AUTO_TEST_CASE(bind_to_a_port_in_use) {
+BOOST_AUTO_TEST_CASE(bind_to_a_port_in_use)
+{
   asio::io_context context;
   listener acceptor(context);
   BOOST_CHECK_EXCEPTION(tcp::acceptor(context, acceptor.endpoint()), boost::system::system_error,
                         [](auto& e) { return e.code() == asio::error::address_in_use; });
 }
 
-BOOST_AUTO_TEST_CASE(bind_to_an_address_of_somebody_else) {
+BOOST_AUTO_TEST_CASE(bind_to_an_address_of_somebody_else)
+{
   asio::io_context context;
   tcp::socket socket(context, tcp::v4());
   error_code error;
@@ -135,7 +147,8 @@ BOOST_AUTO_TEST_CASE(bind_to_an_address_of_somebody_else) {
   BOOST_CHECK_EQUAL(error, boost::system::errc::address_not_available);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(asynchronous_operations_on_a_closed_socket, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(asynchronous_operations_on_a_closed_socket, Protocol, stream_protocols)
+{
   asio::io_context context;
   typename Protocol::socket closed(context);
   std::array<char, 8> data;
@@ -153,7 +166,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(asynchronous_operations_on_a_closed_socket, Protoc
   CHECK_FAILED(waited, asio::error::bad_descriptor);
 }
 
-BOOST_AUTO_TEST_CASE(asynchronous_operations_on_a_closed_acceptor) {
+BOOST_AUTO_TEST_CASE(asynchronous_operations_on_a_closed_acceptor)
+{
   asio::io_context context;
   tcp::acceptor closed(context);
   tcp::socket peer(context);
@@ -167,7 +181,8 @@ BOOST_AUTO_TEST_CASE(asynchronous_operations_on_a_closed_acceptor) {
   CHECK_FAILED(waited, asio::error::bad_descriptor);
 }
 
-BOOST_AUTO_TEST_CASE(synchronous_functions_on_a_closed_socket) {
+BOOST_AUTO_TEST_CASE(synchronous_functions_on_a_closed_socket)
+{
   asio::io_context context;
   tcp::socket closed(context);
   std::array<char, 8> data;
@@ -194,7 +209,8 @@ BOOST_AUTO_TEST_CASE(synchronous_functions_on_a_closed_socket) {
     BOOST_CHECK_EQUAL(error, asio::error::bad_descriptor);
 }
 
-BOOST_AUTO_TEST_CASE(close_twice_is_no_error) {
+BOOST_AUTO_TEST_CASE(close_twice_is_no_error)
+{
   connection c;
   error_code error = asio::error::eof;
   c.server.close();
@@ -202,7 +218,8 @@ BOOST_AUTO_TEST_CASE(close_twice_is_no_error) {
   BOOST_CHECK_EQUAL(error, error_code());
 }
 
-BOOST_AUTO_TEST_CASE(open_an_open_socket) {
+BOOST_AUTO_TEST_CASE(open_an_open_socket)
+{
   asio::io_context context;
   tcp::socket socket(context, tcp::v4());
   tcp::acceptor acceptor(context, tcp::v4());
@@ -215,7 +232,8 @@ BOOST_AUTO_TEST_CASE(open_an_open_socket) {
   BOOST_CHECK_EQUAL(opened_acceptor, asio::error::already_open);
 }
 
-BOOST_AUTO_TEST_CASE(accept_into_an_open_socket) {
+BOOST_AUTO_TEST_CASE(accept_into_an_open_socket)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket open(context, tcp::v4());
@@ -228,7 +246,8 @@ BOOST_AUTO_TEST_CASE(accept_into_an_open_socket) {
   BOOST_CHECK_EQUAL(error, asio::error::already_open);
 }
 
-BOOST_AUTO_TEST_CASE(accept_without_listening) {
+BOOST_AUTO_TEST_CASE(accept_without_listening)
+{
   asio::io_context context;
   tcp::acceptor acceptor(context, tcp::v4());
   tcp::socket peer(context);
@@ -238,7 +257,8 @@ BOOST_AUTO_TEST_CASE(accept_without_listening) {
   CHECK_FAILED(accepted, asio::error::invalid_argument);
 }
 
-BOOST_AUTO_TEST_CASE(option_of_another_protocol) {
+BOOST_AUTO_TEST_CASE(option_of_another_protocol)
+{
   asio::io_context context;
   local::socket socket(context, local());
   error_code error;
@@ -246,7 +266,8 @@ BOOST_AUTO_TEST_CASE(option_of_another_protocol) {
   BOOST_CHECK_EQUAL(error, asio::error::operation_not_supported);
 }
 
-BOOST_AUTO_TEST_CASE(assign_of_a_descriptor_that_is_not_open) {
+BOOST_AUTO_TEST_CASE(assign_of_a_descriptor_that_is_not_open)
+{
   asio::io_context context;
   tcp::socket socket(context);
   error_code error;
@@ -257,7 +278,8 @@ BOOST_AUTO_TEST_CASE(assign_of_a_descriptor_that_is_not_open) {
   BOOST_CHECK(!socket.is_open());
 }
 
-BOOST_AUTO_TEST_CASE(not_connected) {
+BOOST_AUTO_TEST_CASE(not_connected)
+{
   asio::io_context context;
   tcp::socket socket(context, tcp::v4());
   std::array<char, 8> data;
@@ -274,7 +296,8 @@ BOOST_AUTO_TEST_CASE(not_connected) {
   BOOST_CHECK_EQUAL(shut, asio::error::not_connected);
 }
 
-BOOST_AUTO_TEST_CASE(write_of_an_unconnected_socket) {
+BOOST_AUTO_TEST_CASE(write_of_an_unconnected_socket)
+{
   asio::io_context context;
   tcp::socket socket(context, tcp::v4());
   outcome written;
@@ -283,7 +306,8 @@ BOOST_AUTO_TEST_CASE(write_of_an_unconnected_socket) {
   CHECK_FAILED(written, asio::error::broken_pipe);
 }
 
-BOOST_AUTO_TEST_CASE(write_after_the_own_shutdown) {
+BOOST_AUTO_TEST_CASE(write_after_the_own_shutdown)
+{
   connection c;
   c.server.shutdown(tcp::socket::shutdown_send);
   outcome written;
@@ -292,7 +316,8 @@ BOOST_AUTO_TEST_CASE(write_after_the_own_shutdown) {
   CHECK_FAILED(written, asio::error::broken_pipe);
 }
 
-BOOST_AUTO_TEST_CASE(connection_reset_before_it_is_accepted) {
+BOOST_AUTO_TEST_CASE(connection_reset_before_it_is_accepted)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context), server(context);
@@ -309,7 +334,8 @@ BOOST_AUTO_TEST_CASE(connection_reset_before_it_is_accepted) {
   CHECK_FAILED(read, asio::error::connection_reset);
 }
 
-BOOST_AUTO_TEST_CASE(descriptor_limit_on_accept_then_recovery) {
+BOOST_AUTO_TEST_CASE(descriptor_limit_on_accept_then_recovery)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context);
@@ -333,7 +359,8 @@ BOOST_AUTO_TEST_CASE(descriptor_limit_on_accept_then_recovery) {
   BOOST_CHECK_EQUAL(server.remote_endpoint(), client.local_endpoint());
 }
 
-BOOST_AUTO_TEST_CASE(descriptor_limit_while_the_accept_is_pending) {
+BOOST_AUTO_TEST_CASE(descriptor_limit_while_the_accept_is_pending)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context, tcp::v4()), server(context);
@@ -348,7 +375,8 @@ BOOST_AUTO_TEST_CASE(descriptor_limit_while_the_accept_is_pending) {
   CHECK_FAILED(accepted, asio::error::no_descriptors);
 }
 
-BOOST_AUTO_TEST_CASE(descriptor_limit_on_connect) {
+BOOST_AUTO_TEST_CASE(descriptor_limit_on_connect)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context);
@@ -362,7 +390,8 @@ BOOST_AUTO_TEST_CASE(descriptor_limit_on_connect) {
   CHECK_FAILED(connected, asio::error::no_descriptors);
 }
 
-BOOST_AUTO_TEST_CASE(throwing_forms_carry_the_same_errors) {
+BOOST_AUTO_TEST_CASE(throwing_forms_carry_the_same_errors)
+{
   asio::io_context context;
   tcp::socket socket(context);
   auto endpoint = refusing_endpoint(context);
@@ -372,7 +401,8 @@ BOOST_AUTO_TEST_CASE(throwing_forms_carry_the_same_errors) {
   BOOST_CHECK_THROW(tcp::socket(context).remote_endpoint(), boost::system::system_error);
 }
 
-BOOST_AUTO_TEST_CASE(failed_operation_leaves_the_socket_usable) {
+BOOST_AUTO_TEST_CASE(failed_operation_leaves_the_socket_usable)
+{
   connection c;
   std::array<char, 8> data;
   outcome aborted, read;

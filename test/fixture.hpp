@@ -48,21 +48,26 @@ inline constexpr bool on_uring = true;
 /// For the few scenarios in which stock Asio itself falls short.
 using only_on_uring = boost::unit_test::enable_if<on_uring>;
 
-/// The guest pump's own handlers show in the counts of run() and run_one(); stock and the ring pump count exactly.
-inline bool counts_are_exact() {
+/// The guest pump's own handlers show in the counts of run() and run_one(); stock and the ring pump count
+/// exactly.
+inline bool counts_are_exact()
+{
   const char* pump = std::getenv("ASIO_URING_PUMP");
   return !on_uring || !pump || std::string_view(pump) != "guest";
 }
 
-inline void check_count(std::size_t counted, std::size_t expected) {
+inline void check_count(std::size_t counted, std::size_t expected)
+{
   if (counts_are_exact())
     BOOST_CHECK_EQUAL(counted, expected);
   else
     BOOST_CHECK_GE(counted, expected);
 }
 
-/// Runs until no work is left; a context that is still busy after a long while fails the test instead of hanging it.
-inline std::size_t finish(asio::io_context& context) {
+/// Runs until no work is left; a context that is still busy after a long while fails the test instead of
+/// hanging it.
+inline std::size_t finish(asio::io_context& context)
+{
   context.restart();
   std::size_t count = context.run_for(60s);
   BOOST_REQUIRE_MESSAGE(context.stopped(), "work was left");
@@ -71,7 +76,8 @@ inline std::size_t finish(asio::io_context& context) {
 
 /// Runs until `done()` holds.
 template <class Predicate>
-void run_until(asio::io_context& context, Predicate done) {
+void run_until(asio::io_context& context, Predicate done)
+{
   auto limit = std::chrono::steady_clock::now() + 60s;
   context.restart();
   while (!done()) {
@@ -85,7 +91,8 @@ void run_until(asio::io_context& context, Predicate done) {
 }
 
 /// Starts what was initiated: submits it and waits for nothing.
-inline void settle(asio::io_context& context) {
+inline void settle(asio::io_context& context)
+{
   context.restart();
   context.poll();
   context.restart();
@@ -100,7 +107,8 @@ struct outcome
   std::size_t bytes = 0;
   int calls = 0;
 
-  auto record() {
+  auto record()
+  {
     return [this](error_code e, std::size_t n = 0) {
       error = e;
       bytes = n;
@@ -111,7 +119,8 @@ struct outcome
   bool succeeded() const { return calls == 1 && !error; }
 };
 
-inline std::ostream& operator<<(std::ostream& out, const outcome& o) {
+inline std::ostream& operator<<(std::ostream& out, const outcome& o)
+{
   return out << o.error.message() << ", " << o.bytes << " bytes, " << o.calls << " calls";
 }
 
@@ -129,7 +138,8 @@ struct listener : tcp::acceptor
 };
 
 template <class Socket>
-void connect(Socket& client, Socket& server) {
+void connect(Socket& client, Socket& server)
+{
   using protocol = typename Socket::protocol_type;
   if constexpr (std::is_same_v<protocol, local>) {
     asio::local::connect_pair(client, server);
@@ -165,25 +175,29 @@ struct connection
 
 /// Waits, past Asio, until the kernel has something to read on the socket.
 template <class Socket>
-bool readable(Socket& socket, std::chrono::milliseconds limit = 20s) {
+bool readable(Socket& socket, std::chrono::milliseconds limit = 20s)
+{
   pollfd p{socket.native_handle(), POLLIN, 0};
   return ::poll(&p, 1, static_cast<int>(limit.count())) == 1;
 }
 
 template <class Stream>
-void write_text(Stream& stream, std::string_view text) {
+void write_text(Stream& stream, std::string_view text)
+{
   asio::write(stream, asio::buffer(text));
 }
 
 template <class Stream>
-std::string read_text(Stream& stream, std::size_t size) {
+std::string read_text(Stream& stream, std::size_t size)
+{
   std::string text(size, '\0');
   asio::read(stream, asio::buffer(text));
   return text;
 }
 
 template <class Stream>
-std::string read_to_end(Stream& stream) {
+std::string read_to_end(Stream& stream)
+{
   std::string text;
   error_code error;
   asio::read(stream, asio::dynamic_buffer(text), error);
@@ -197,23 +211,25 @@ class pattern
   std::string block_;
 
 public:
-  explicit pattern(unsigned seed = 1) : block_(period, '\0') {
+  explicit pattern(unsigned seed = 1) : block_(period, '\0')
+  {
     std::mt19937 random(seed);
     for (char& c : block_)
       c = static_cast<char>(random());
   }
 
   /// At most `size` bytes that follow `offset`.
-  asio::const_buffer at(std::size_t offset, std::size_t size) const {
+  asio::const_buffer at(std::size_t offset, std::size_t size) const
+  {
     offset %= period;
     return asio::buffer(block_.data() + offset, std::min(size, period - offset));
   }
 
-  bool matches(std::size_t offset, const char* data, std::size_t size) const {
+  bool matches(std::size_t offset, const char* data, std::size_t size) const
+  {
     while (size) {
       auto expected = at(offset, size);
-      if (std::memcmp(expected.data(), data, expected.size()) != 0)
-        return false;
+      if (std::memcmp(expected.data(), data, expected.size()) != 0) return false;
       offset += expected.size();
       data += expected.size();
       size -= expected.size();
@@ -224,7 +240,8 @@ public:
 
 /// `whole` cut at random places into `count` buffers, some of them empty.
 template <class Buffer, class Random>
-std::vector<Buffer> scattered(Buffer whole, std::size_t count, Random& random) {
+std::vector<Buffer> scattered(Buffer whole, std::size_t count, Random& random)
+{
   std::vector<std::size_t> cuts(count - 1);
   for (auto& cut : cuts)
     cut = random() % (whole.size() + 1);
@@ -239,7 +256,8 @@ std::vector<Buffer> scattered(Buffer whole, std::size_t count, Random& random) {
   return pieces;
 }
 
-inline std::size_t open_descriptors() {
+inline std::size_t open_descriptors()
+{
   namespace fs = std::filesystem;
   return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), {}));
 }
@@ -248,7 +266,8 @@ inline std::size_t open_descriptors() {
 struct socket_path
 {
   std::string name;
-  socket_path() {
+  socket_path()
+  {
     static int count = 0;
     name = (std::filesystem::temp_directory_path() /
             ("asio_uring_test." + std::to_string(::getpid()) + "." + std::to_string(++count)))

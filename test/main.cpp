@@ -12,9 +12,9 @@ struct watchdog : boost::unit_test::test_observer
 {
   watchdog() { boost::unit_test::framework::register_observer(*this); }
   ~watchdog() { boost::unit_test::framework::deregister_observer(*this); }
-  void test_unit_start(const boost::unit_test::test_unit& unit) override {
-    if (unit.p_type == boost::unit_test::TUT_CASE)
-      ::alarm(90);
+  void test_unit_start(const boost::unit_test::test_unit& unit) override
+  {
+    if (unit.p_type == boost::unit_test::TUT_CASE) ::alarm(90);
   }
   void test_unit_finish(const boost::unit_test::test_unit&, unsigned long) override { ::alarm(0); }
 };

@@ -23,18 +23,19 @@ struct sender
   std::mt19937 random{7};
   error_code error{};
 
-  void start() {
+  void start()
+  {
     if (sent == transfer_size) {
       socket.shutdown(Socket::shutdown_send, error);
       return;
     }
     auto piece = data.at(sent, std::min(piece_size, transfer_size - sent));
-    socket.async_write_some(scattered(piece, 1 + random() % 1000, random), [this](error_code e, std::size_t n) {
-      error = e;
-      sent += n;
-      if (!e)
-        start();
-    });
+    socket.async_write_some(scattered(piece, 1 + random() % 1000, random),
+                            [this](error_code e, std::size_t n) {
+                              error = e;
+                              sent += n;
+                              if (!e) start();
+                            });
   }
 };
 
@@ -50,30 +51,35 @@ struct receiver
   error_code error{};
   std::string space = std::string(piece_size, '\0');
 
-  void start() {
+  void start()
+  {
     auto whole = asio::buffer(space.data(), 1 + random() % piece_size);
-    socket.async_read_some(scattered(whole, 1 + random() % 1000, random), [this](error_code e, std::size_t n) {
-      error = e;
-      intact = intact && data.matches(received, space.data(), n);
-      received += n;
-      if (!e)
-        start();
-    });
+    socket.async_read_some(scattered(whole, 1 + random() % 1000, random),
+                           [this](error_code e, std::size_t n) {
+                             error = e;
+                             intact = intact && data.matches(received, space.data(), n);
+                             received += n;
+                             if (!e) start();
+                           });
   }
 };
 
 template <class Socket>
-asio::awaitable<void> send_pattern(Socket& socket, const pattern& data) {
+asio::awaitable<void> send_pattern(Socket& socket, const pattern& data)
+{
   std::mt19937 random(9);
   for (std::size_t sent = 0; sent != transfer_size;) {
     auto piece = data.at(sent, std::min(piece_size, transfer_size - sent));
-    sent += co_await asio::async_write(socket, scattered(piece, 1 + random() % 1000, random), asio::use_awaitable);
+    sent += co_await asio::async_write(socket, scattered(piece, 1 + random() % 1000, random),
+                                       asio::use_awaitable);
   }
   socket.shutdown(Socket::shutdown_send);
 }
 
 template <class Socket>
-asio::awaitable<void> receive_pattern(Socket& socket, const pattern& data, std::size_t& received, bool& intact) {
+asio::awaitable<void> receive_pattern(Socket& socket, const pattern& data, std::size_t& received,
+                                      bool& intact)
+{
   std::mt19937 random(10);
   std::string space(piece_size, '\0');
   for (;;) {
@@ -93,7 +99,8 @@ asio::awaitable<void> receive_pattern(Socket& socket, const pattern& data, std::
 
 BOOST_AUTO_TEST_SUITE(streams)
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(zero_length_read_and_write, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(zero_length_read_and_write, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 1> data;
   outcome read, written;
@@ -106,7 +113,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(zero_length_read_and_write, Protocol, stream_proto
   BOOST_CHECK_EQUAL(c.server.write_some(asio::buffer(data, 0)), 0u);
 }
 
-BOOST_AUTO_TEST_CASE(zero_length_read_at_the_end_of_the_stream_is_no_error) {
+BOOST_AUTO_TEST_CASE(zero_length_read_at_the_end_of_the_stream_is_no_error)
+{
   connection c;
   c.client.close();
   std::array<char, 1> data;
@@ -116,7 +124,8 @@ BOOST_AUTO_TEST_CASE(zero_length_read_at_the_end_of_the_stream_is_no_error) {
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(empty_buffers_before_the_full_one) {
+BOOST_AUTO_TEST_CASE(empty_buffers_before_the_full_one)
+{
   connection c;
   std::array<char, 4> data;
   std::array<asio::mutable_buffer, 3> in{asio::buffer(data, 0), asio::buffer(data), asio::buffer(data, 0)};
@@ -129,7 +138,8 @@ BOOST_AUTO_TEST_CASE(empty_buffers_before_the_full_one) {
   BOOST_CHECK_EQUAL(std::string(data.data(), read.bytes), "abcd");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(one_to_1000_buffers, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(one_to_1000_buffers, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   pattern data;
   std::mt19937 random(3);
@@ -145,7 +155,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(one_to_1000_buffers, Protocol, stream_protocols) {
   BOOST_CHECK(intact);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(both_directions_at_once_with_callbacks, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(both_directions_at_once_with_callbacks, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   pattern up(1), down(2);
   sender<typename Protocol::socket> s1{c.client, up}, s2{c.server, down};
@@ -161,7 +172,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(both_directions_at_once_with_callbacks, Protocol, 
   BOOST_CHECK(r1.error == asio::error::eof && r2.error == asio::error::eof);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(both_directions_at_once_with_coroutines, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(both_directions_at_once_with_coroutines, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   pattern up(1), down(2);
   std::size_t there = 0, back = 0;
@@ -176,7 +188,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(both_directions_at_once_with_coroutines, Protocol,
   BOOST_CHECK(intact);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(read_and_write_at_once_on_one_socket, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(read_and_write_at_once_on_one_socket, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 4> data;
   outcome read, written;
@@ -189,7 +202,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(read_and_write_at_once_on_one_socket, Protocol, st
   BOOST_CHECK_EQUAL(std::string(data.data(), read.bytes), "ping");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(queued_reads_are_served_in_order, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(queued_reads_are_served_in_order, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<std::array<char, 4>, 5> data;
   std::string order;
@@ -203,7 +217,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(queued_reads_are_served_in_order, Protocol, stream
   BOOST_CHECK_EQUAL(order, "0:aaaa 1:bbbb 2:cccc 3:dddd 4:eeee ");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(queued_reads_on_waiting_data_are_served_in_order, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(queued_reads_on_waiting_data_are_served_in_order, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   write_text(c.client, "aaaabbbbcccc");
   std::array<std::array<char, 4>, 3> data;
@@ -216,7 +231,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(queued_reads_on_waiting_data_are_served_in_order, 
   BOOST_CHECK_EQUAL(received, "aaaabbbbcccc");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(queued_writes_leave_in_order, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(queued_writes_leave_in_order, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   for (std::string_view text : {"one ", "two ", "three"})
     c.client.async_write_some(asio::buffer(text), asio::detached);
@@ -224,7 +240,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(queued_writes_leave_in_order, Protocol, stream_pro
   BOOST_CHECK_EQUAL(read_text(c.server, 13), "one two three");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(queued_large_writes_never_interleave, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(queued_large_writes_never_interleave, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<std::string, 4> text;
   std::string expected, received, space(100000, '\0');
@@ -233,15 +250,13 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(queued_large_writes_never_interleave, Protocol, st
     text[i].assign(8 << 20, static_cast<char>('a' + i));
     c.client.async_write_some(asio::buffer(text[i]), [&, i](error_code, std::size_t n) {
       expected += text[i].substr(0, n);
-      if (--pending == 0)
-        c.client.shutdown(Protocol::socket::shutdown_send);
+      if (--pending == 0) c.client.shutdown(Protocol::socket::shutdown_send);
     });
   }
   std::function<void()> read = [&] {
     c.server.async_read_some(asio::buffer(space), [&](error_code e, std::size_t n) {
       received.append(space.data(), n);
-      if (!e)
-        read();
+      if (!e) read();
     });
   };
   read();
@@ -249,7 +264,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(queued_large_writes_never_interleave, Protocol, st
   BOOST_CHECK(received == expected);
 }
 
-BOOST_AUTO_TEST_CASE(write_larger_than_the_buffers_of_the_connection_waits_for_the_reader) {
+BOOST_AUTO_TEST_CASE(write_larger_than_the_buffers_of_the_connection_waits_for_the_reader)
+{
   connection c;
   std::string text(32 << 20, 'x');
   outcome written;
@@ -265,7 +281,8 @@ BOOST_AUTO_TEST_CASE(write_larger_than_the_buffers_of_the_connection_waits_for_t
   BOOST_CHECK_EQUAL(written.bytes, text.size());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(half_close, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(half_close, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   c.client.shutdown(Protocol::socket::shutdown_send);
   std::array<char, 8> data;
@@ -278,7 +295,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(half_close, Protocol, stream_protocols) {
   BOOST_CHECK_EQUAL(read_text(c.client, 5), "still");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(half_close_while_the_read_is_pending, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(half_close_while_the_read_is_pending, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read;
@@ -289,7 +307,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(half_close_while_the_read_is_pending, Protocol, st
   CHECK_FAILED(read, asio::error::eof);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(shutdown_of_the_own_receiving_side_ends_the_pending_read, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(shutdown_of_the_own_receiving_side_ends_the_pending_read, Protocol,
+                              stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read;
@@ -300,7 +320,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(shutdown_of_the_own_receiving_side_ends_the_pendin
   CHECK_FAILED(read, asio::error::eof);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(data_before_the_end_is_delivered_before_it, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(data_before_the_end_is_delivered_before_it, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   write_text(c.client, "last");
   c.client.close();
@@ -312,7 +333,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(data_before_the_end_is_delivered_before_it, Protoc
   BOOST_CHECK_EQUAL(text, "last");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(close_with_unread_data_resets_the_peer, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(close_with_unread_data_resets_the_peer, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   write_text(c.server, "never read");
   BOOST_REQUIRE(readable(c.client));
@@ -325,7 +347,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(close_with_unread_data_resets_the_peer, Protocol, 
   CHECK_FAILED(read, asio::error::connection_reset);
 }
 
-BOOST_AUTO_TEST_CASE(close_without_linger_resets_the_peer) {
+BOOST_AUTO_TEST_CASE(close_without_linger_resets_the_peer)
+{
   connection c;
   std::array<char, 8> data;
   outcome read;
@@ -337,7 +360,8 @@ BOOST_AUTO_TEST_CASE(close_without_linger_resets_the_peer) {
   CHECK_FAILED(read, asio::error::connection_reset);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(write_after_the_peer_closed_fails_without_sigpipe, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(write_after_the_peer_closed_fails_without_sigpipe, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   c.client.close();
   error_code error;
@@ -350,7 +374,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(write_after_the_peer_closed_fails_without_sigpipe,
   BOOST_CHECK(error == asio::error::broken_pipe || error == asio::error::connection_reset);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(pending_write_fails_when_the_peer_closes, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(pending_write_fails_when_the_peer_closes, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::string text(64 << 20, 'x');
   outcome written;
@@ -361,7 +386,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(pending_write_fails_when_the_peer_closes, Protocol
   BOOST_CHECK(written.error == asio::error::broken_pipe || written.error == asio::error::connection_reset);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(close_with_operations_pending_sends_fin_at_once, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(close_with_operations_pending_sends_fin_at_once, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read, waited;
@@ -378,7 +404,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(close_with_operations_pending_sends_fin_at_once, P
   CHECK_FAILED(waited, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(close_with_operations_just_initiated_sends_fin_at_once, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(close_with_operations_just_initiated_sends_fin_at_once, Protocol,
+                              stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read;
@@ -392,7 +420,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(close_with_operations_just_initiated_sends_fin_at_
   CHECK_FAILED(read, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(rebind_the_port_right_after_close) {
+BOOST_AUTO_TEST_CASE(rebind_the_port_right_after_close)
+{
   asio::io_context context;
   outcome accepted;
   listener acceptor(context);
@@ -407,7 +436,8 @@ BOOST_AUTO_TEST_CASE(rebind_the_port_right_after_close) {
   CHECK_FAILED(accepted, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(accept_into_an_existing_socket_with_endpoint) {
+BOOST_AUTO_TEST_CASE(accept_into_an_existing_socket_with_endpoint)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context), server(context);
@@ -420,7 +450,8 @@ BOOST_AUTO_TEST_CASE(accept_into_an_existing_socket_with_endpoint) {
   BOOST_CHECK_EQUAL(peer, client.local_endpoint());
 }
 
-BOOST_AUTO_TEST_CASE(accept_onto_another_executor) {
+BOOST_AUTO_TEST_CASE(accept_onto_another_executor)
+{
   asio::io_context context, other;
   listener acceptor(context);
   tcp::socket client(context);
@@ -437,14 +468,14 @@ BOOST_AUTO_TEST_CASE(accept_onto_another_executor) {
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(many_accepts_pending) {
+BOOST_AUTO_TEST_CASE(many_accepts_pending)
+{
   asio::io_context context;
   listener acceptor(context);
   std::vector<tcp::socket> clients, servers;
   for (int i = 0; i != 10; ++i)
     acceptor.async_accept([&](error_code e, tcp::socket s) {
-      if (!e)
-        servers.push_back(std::move(s));
+      if (!e) servers.push_back(std::move(s));
     });
   settle(context);
   for (int i = 0; i != 10; ++i) {
@@ -455,7 +486,8 @@ BOOST_AUTO_TEST_CASE(many_accepts_pending) {
   BOOST_CHECK_EQUAL(servers.size(), 10u);
 }
 
-BOOST_AUTO_TEST_CASE(synchronous_accept_forms) {
+BOOST_AUTO_TEST_CASE(synchronous_accept_forms)
+{
   asio::io_context context, other;
   listener acceptor(context);
   std::vector<tcp::socket> clients;
@@ -469,10 +501,12 @@ BOOST_AUTO_TEST_CASE(synchronous_accept_forms) {
   BOOST_CHECK_EQUAL(peer, clients[0].local_endpoint());
   BOOST_CHECK_EQUAL(acceptor.accept().remote_endpoint(), clients[1].local_endpoint());
   BOOST_CHECK_EQUAL(acceptor.accept(other).remote_endpoint(), clients[2].local_endpoint());
-  BOOST_CHECK_EQUAL(acceptor.accept(other.get_executor(), peer).remote_endpoint(), clients[3].local_endpoint());
+  BOOST_CHECK_EQUAL(acceptor.accept(other.get_executor(), peer).remote_endpoint(),
+                    clients[3].local_endpoint());
 }
 
-BOOST_AUTO_TEST_CASE(out_of_band_data) {
+BOOST_AUTO_TEST_CASE(out_of_band_data)
+{
   connection c;
   std::array<char, 1> data;
   outcome received;
@@ -484,7 +518,8 @@ BOOST_AUTO_TEST_CASE(out_of_band_data) {
   BOOST_CHECK_EQUAL(data[0], '!');
 }
 
-BOOST_AUTO_TEST_CASE(wait_for_an_error_ends_with_out_of_band_data) {
+BOOST_AUTO_TEST_CASE(wait_for_an_error_ends_with_out_of_band_data)
+{
   connection c;
   outcome waited;
   c.server.async_wait(tcp::socket::wait_error, waited.record());
@@ -494,7 +529,8 @@ BOOST_AUTO_TEST_CASE(wait_for_an_error_ends_with_out_of_band_data) {
   CHECK_SUCCEEDED(waited);
 }
 
-BOOST_AUTO_TEST_CASE(at_mark) {
+BOOST_AUTO_TEST_CASE(at_mark)
+{
   connection c;
   write_text(c.client, "abc");
   c.client.send(asio::buffer("!", 1), tcp::socket::message_out_of_band);
@@ -508,7 +544,8 @@ BOOST_AUTO_TEST_CASE(at_mark) {
   BOOST_CHECK(!before && c.server.at_mark());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(available, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(available, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   BOOST_CHECK_EQUAL(c.server.available(), 0u);
   write_text(c.client, "abc");
@@ -516,7 +553,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(available, Protocol, stream_protocols) {
   BOOST_CHECK_EQUAL(c.server.available(), 3u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(peeking_leaves_the_data, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(peeking_leaves_the_data, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> peeked, data;
   outcome peek, read;
@@ -529,7 +567,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(peeking_leaves_the_data, Protocol, stream_protocol
   BOOST_CHECK_EQUAL(std::string(data.data(), read.bytes), "abc");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(synchronous_functions, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(synchronous_functions, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   error_code error = asio::error::eof;
@@ -543,7 +582,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(synchronous_functions, Protocol, stream_protocols)
   BOOST_CHECK_THROW(c.server.read_some(asio::buffer(data)), boost::system::system_error);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(synchronous_read_blocks_after_asynchronous_ones, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(synchronous_read_blocks_after_asynchronous_ones, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read;
@@ -558,7 +598,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(synchronous_read_blocks_after_asynchronous_ones, P
   writer.join();
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(non_blocking_read_would_block, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(non_blocking_read_would_block, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   error_code error;
@@ -568,7 +609,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(non_blocking_read_would_block, Protocol, stream_pr
   BOOST_CHECK(c.server.non_blocking());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(native_non_blocking_read_would_block, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(native_non_blocking_read_would_block, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   error_code error;
@@ -578,7 +620,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(native_non_blocking_read_would_block, Protocol, st
   BOOST_CHECK_EQUAL(error, asio::error::would_block);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(asynchronous_operations_wait_on_a_non_blocking_socket, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(asynchronous_operations_wait_on_a_non_blocking_socket, Protocol,
+                              stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read;
@@ -592,7 +636,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(asynchronous_operations_wait_on_a_non_blocking_soc
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(non_blocking_accept_would_block) {
+BOOST_AUTO_TEST_CASE(non_blocking_accept_would_block)
+{
   asio::io_context context;
   listener acceptor(context);
   acceptor.non_blocking(true);
@@ -602,7 +647,8 @@ BOOST_AUTO_TEST_CASE(non_blocking_accept_would_block) {
   BOOST_CHECK_EQUAL(error, asio::error::would_block);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(wait_for_read_leaves_the_data, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(wait_for_read_leaves_the_data, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   outcome waited;
   c.server.async_wait(Protocol::socket::wait_read, waited.record());
@@ -614,7 +660,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(wait_for_read_leaves_the_data, Protocol, stream_pr
   BOOST_CHECK_EQUAL(c.server.available(), 3u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(wait_for_write, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(wait_for_write, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   outcome waited;
   c.server.async_wait(Protocol::socket::wait_write, waited.record());
@@ -622,7 +669,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(wait_for_write, Protocol, stream_protocols) {
   CHECK_SUCCEEDED(waited);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(wait_for_write_waits_while_the_buffers_are_full, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(wait_for_write_waits_while_the_buffers_are_full, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   c.client.non_blocking(true);
   std::string text(1 << 20, 'x');
@@ -642,14 +690,16 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(wait_for_write_waits_while_the_buffers_are_full, P
   CHECK_SUCCEEDED(waited);
 }
 
-BOOST_AUTO_TEST_CASE(synchronous_wait) {
+BOOST_AUTO_TEST_CASE(synchronous_wait)
+{
   connection c;
   write_text(c.client, "x");
   c.server.wait(tcp::socket::wait_read);
   BOOST_CHECK_EQUAL(c.server.available(), 1u);
 }
 
-BOOST_AUTO_TEST_CASE(wait_on_an_acceptor) {
+BOOST_AUTO_TEST_CASE(wait_on_an_acceptor)
+{
   asio::io_context context;
   listener acceptor(context);
   outcome waited;
@@ -663,7 +713,8 @@ BOOST_AUTO_TEST_CASE(wait_on_an_acceptor) {
 }
 
 #ifndef BOOST_ASIO_NO_DEPRECATED
-BOOST_AUTO_TEST_CASE(null_buffers_wait) {
+BOOST_AUTO_TEST_CASE(null_buffers_wait)
+{
   connection c;
   outcome read, written;
   c.server.async_read_some(asio::null_buffers(), read.record());
@@ -676,7 +727,8 @@ BOOST_AUTO_TEST_CASE(null_buffers_wait) {
 }
 #endif
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(release_and_assign, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(release_and_assign, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read, read_again;
@@ -694,7 +746,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(release_and_assign, Protocol, stream_protocols) {
   BOOST_CHECK_EQUAL(read_again.bytes, 3u);
 }
 
-BOOST_AUTO_TEST_CASE(socket_object_is_reused_after_close) {
+BOOST_AUTO_TEST_CASE(socket_object_is_reused_after_close)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context);
@@ -711,7 +764,8 @@ BOOST_AUTO_TEST_CASE(socket_object_is_reused_after_close) {
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(move_with_operations_pending, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(move_with_operations_pending, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read;
@@ -726,7 +780,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(move_with_operations_pending, Protocol, stream_pro
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(move_with_operations_pending_then_cancel, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(move_with_operations_pending_then_cancel, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::array<char, 8> data;
   outcome read;
@@ -739,7 +794,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(move_with_operations_pending_then_cancel, Protocol
 }
 
 // Stock Asio's slot points into the socket it was filled by.
-BOOST_AUTO_TEST_CASE(move_with_operations_pending_then_cancel_through_the_slot, *only_on_uring()) {
+BOOST_AUTO_TEST_CASE(move_with_operations_pending_then_cancel_through_the_slot, *only_on_uring())
+{
   connection c;
   std::array<char, 8> data;
   outcome read;
@@ -752,7 +808,8 @@ BOOST_AUTO_TEST_CASE(move_with_operations_pending_then_cancel_through_the_slot, 
   CHECK_FAILED(read, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(move_assignment_closes_the_old_connection) {
+BOOST_AUTO_TEST_CASE(move_assignment_closes_the_old_connection)
+{
   connection c;
   pair<> other(c.context);
   c.server = std::move(other.server);
@@ -762,7 +819,8 @@ BOOST_AUTO_TEST_CASE(move_assignment_closes_the_old_connection) {
   BOOST_CHECK_EQUAL(error, asio::error::eof);
 }
 
-BOOST_AUTO_TEST_CASE(move_to_the_generic_protocol_with_a_read_pending) {
+BOOST_AUTO_TEST_CASE(move_to_the_generic_protocol_with_a_read_pending)
+{
   connection c;
   std::array<char, 8> data;
   outcome read, read_again;
@@ -778,7 +836,8 @@ BOOST_AUTO_TEST_CASE(move_to_the_generic_protocol_with_a_read_pending) {
   CHECK_SUCCEEDED(read_again);
 }
 
-BOOST_AUTO_TEST_CASE(move_between_executor_types) {
+BOOST_AUTO_TEST_CASE(move_between_executor_types)
+{
   connection c;
   using typed_socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
   typed_socket typed(c.context);
@@ -794,18 +853,21 @@ BOOST_AUTO_TEST_CASE(move_between_executor_types) {
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(socket_on_a_strand) {
+BOOST_AUTO_TEST_CASE(socket_on_a_strand)
+{
   asio::io_context context;
   listener acceptor(context);
   auto strand = asio::make_strand(context);
   asio::basic_stream_socket<tcp, asio::strand<asio::io_context::executor_type>> client(strand);
   bool inside = false;
-  client.async_connect(acceptor.endpoint(), [&](error_code e) { inside = !e && strand.running_in_this_thread(); });
+  client.async_connect(acceptor.endpoint(),
+                       [&](error_code e) { inside = !e && strand.running_in_this_thread(); });
   finish(context);
   BOOST_CHECK(inside);
 }
 
-BOOST_AUTO_TEST_CASE(socket_options) {
+BOOST_AUTO_TEST_CASE(socket_options)
+{
   connection c;
   c.server.set_option(tcp::no_delay(false));
   c.server.set_option(tcp::socket::keep_alive(true));
@@ -824,13 +886,15 @@ BOOST_AUTO_TEST_CASE(socket_options) {
   BOOST_CHECK_GE(size.value(), 65536);
 }
 
-BOOST_AUTO_TEST_CASE(endpoints) {
+BOOST_AUTO_TEST_CASE(endpoints)
+{
   connection c;
   BOOST_CHECK_EQUAL(c.client.local_endpoint(), c.server.remote_endpoint());
   BOOST_CHECK_EQUAL(c.client.remote_endpoint(), c.server.local_endpoint());
 }
 
-BOOST_AUTO_TEST_CASE(local_sockets_by_path) {
+BOOST_AUTO_TEST_CASE(local_sockets_by_path)
+{
   asio::io_context context;
   socket_path path;
   local::acceptor acceptor(context, local::endpoint(path.name));
@@ -844,14 +908,14 @@ BOOST_AUTO_TEST_CASE(local_sockets_by_path) {
   BOOST_CHECK_EQUAL(client.remote_endpoint().path(), path.name);
 }
 
-BOOST_AUTO_TEST_CASE(ip_version_6) {
+BOOST_AUTO_TEST_CASE(ip_version_6)
+{
   asio::io_context context;
   error_code error;
   tcp::acceptor acceptor(context);
   acceptor.open(tcp::v6());
   acceptor.bind({asio::ip::address_v6::loopback(), 0}, error);
-  if (error)
-    return;
+  if (error) return;
   acceptor.listen();
   tcp::socket client(context), server(context);
   outcome connected, accepted;
@@ -862,7 +926,8 @@ BOOST_AUTO_TEST_CASE(ip_version_6) {
   CHECK_SUCCEEDED(accepted);
 }
 
-BOOST_AUTO_TEST_CASE(iostream) {
+BOOST_AUTO_TEST_CASE(iostream)
+{
   asio::io_context context;
   listener acceptor(context);
   std::thread server([&] {
@@ -884,7 +949,8 @@ BOOST_AUTO_TEST_CASE(iostream) {
   BOOST_CHECK_EQUAL(first + ", " + second, "echo one, echo two");
 }
 
-BOOST_AUTO_TEST_CASE(iostream_expiry) {
+BOOST_AUTO_TEST_CASE(iostream_expiry)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::iostream stream(acceptor.endpoint());
@@ -894,7 +960,8 @@ BOOST_AUTO_TEST_CASE(iostream_expiry) {
   BOOST_CHECK_EQUAL(stream.error(), asio::error::timed_out);
 }
 
-BOOST_AUTO_TEST_CASE(connect_over_the_results_of_a_resolver) {
+BOOST_AUTO_TEST_CASE(connect_over_the_results_of_a_resolver)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::resolver resolver(context);
@@ -911,7 +978,8 @@ BOOST_AUTO_TEST_CASE(connect_over_the_results_of_a_resolver) {
   BOOST_CHECK_EQUAL(chosen, acceptor.endpoint());
 }
 
-BOOST_AUTO_TEST_CASE(connect_goes_on_to_the_next_endpoint_after_a_refusal) {
+BOOST_AUTO_TEST_CASE(connect_goes_on_to_the_next_endpoint_after_a_refusal)
+{
   asio::io_context context;
   listener acceptor(context);
   auto refusing = listener(context).endpoint();
@@ -924,7 +992,8 @@ BOOST_AUTO_TEST_CASE(connect_goes_on_to_the_next_endpoint_after_a_refusal) {
   BOOST_CHECK_EQUAL(client.remote_endpoint(), acceptor.endpoint());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(read_until_a_delimiter, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(read_until_a_delimiter, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   std::string text;
   outcome read;
@@ -936,7 +1005,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(read_until_a_delimiter, Protocol, stream_protocols
   BOOST_CHECK_EQUAL(text.substr(0, read.bytes), "first\r\n");
 }
 
-BOOST_AUTO_TEST_CASE(buffered_stream) {
+BOOST_AUTO_TEST_CASE(buffered_stream)
+{
   connection c;
   asio::buffered_stream<tcp::socket&> stream(c.server);
   std::array<char, 3> data;

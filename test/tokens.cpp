@@ -25,7 +25,8 @@ struct every_operation
   outcome accepted, connected, written, waited, read;
 
   template <class Wrap>
-  void start(Wrap wrap) {
+  void start(Wrap wrap)
+  {
     acceptor.async_accept(server, wrap(accepted.record()));
     client.async_connect(acceptor.endpoint(), wrap(connected.record()));
     finish(context);
@@ -36,7 +37,8 @@ struct every_operation
     finish(context);
   }
 
-  void check() {
+  void check()
+  {
     CHECK_SUCCEEDED(accepted);
     CHECK_SUCCEEDED(connected);
     CHECK_SUCCEEDED(written);
@@ -53,11 +55,13 @@ struct counting_executor
   int* executed;
 
   asio::execution_context& query(asio::execution::context_t) const noexcept { return inner.context(); }
-  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept
+  {
     return asio::execution::blocking.never;
   }
   template <class F>
-  void execute(F f) const {
+  void execute(F f) const
+  {
     ++*executed;
     asio::require(inner, asio::execution::blocking.never).execute(std::move(f));
   }
@@ -77,25 +81,29 @@ struct counting_allocator
 
   explicit counting_allocator(counts& c) : count(&c) {}
   template <class U>
-  counting_allocator(const counting_allocator<U>& other)
-      : count(reinterpret_cast<counts*>(other.count)) {}
-  T* allocate(std::size_t n) {
+  counting_allocator(const counting_allocator<U>& other) : count(reinterpret_cast<counts*>(other.count))
+  {}
+  T* allocate(std::size_t n)
+  {
     ++count->allocations;
     ++count->alive;
     return std::allocator<T>().allocate(n);
   }
-  void deallocate(T* p, std::size_t n) {
+  void deallocate(T* p, std::size_t n)
+  {
     --count->alive;
     std::allocator<T>().deallocate(p, n);
   }
   template <class U>
-  bool operator==(const counting_allocator<U>& other) const {
+  bool operator==(const counting_allocator<U>& other) const
+  {
     return static_cast<void*>(count) == static_cast<void*>(other.count);
   }
 };
 
 template <class Coroutine>
-void run_coroutine(asio::io_context& context, Coroutine coroutine) {
+void run_coroutine(asio::io_context& context, Coroutine coroutine)
+{
   std::exception_ptr failure;
   bool ended = false;
   asio::co_spawn(context, std::move(coroutine), [&](std::exception_ptr e) {
@@ -104,61 +112,67 @@ void run_coroutine(asio::io_context& context, Coroutine coroutine) {
   });
   finish(context);
   BOOST_REQUIRE(ended);
-  if (failure)
-    std::rethrow_exception(failure);
+  if (failure) std::rethrow_exception(failure);
 }
 
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(tokens)
 
-BOOST_AUTO_TEST_CASE(callback) {
+BOOST_AUTO_TEST_CASE(callback)
+{
   every_operation all;
   all.start([](auto handler) { return handler; });
   all.check();
 }
 
-BOOST_AUTO_TEST_CASE(move_only_handler) {
+BOOST_AUTO_TEST_CASE(move_only_handler)
+{
   every_operation all;
   all.start([](auto handler) {
-    return [handler, unique = std::make_unique<int>(1)](error_code error, std::same_as<std::size_t> auto... size) mutable {
-      if (unique)
-        handler(error, size...);
+    return [handler, unique = std::make_unique<int>(1)](error_code error,
+                                                        std::same_as<std::size_t> auto... size) mutable {
+      if (unique) handler(error, size...);
     };
   });
   all.check();
 }
 
-BOOST_AUTO_TEST_CASE(handler_bound_to_a_strand_runs_in_it) {
+BOOST_AUTO_TEST_CASE(handler_bound_to_a_strand_runs_in_it)
+{
   every_operation all;
   auto strand = asio::make_strand(all.context);
   int inside = 0;
   all.start([&](auto handler) {
-    return asio::bind_executor(strand, [&, handler](error_code error, std::same_as<std::size_t> auto... size) mutable {
-      inside += strand.running_in_this_thread();
-      handler(error, size...);
-    });
+    return asio::bind_executor(
+        strand, [&, handler](error_code error, std::same_as<std::size_t> auto... size) mutable {
+          inside += strand.running_in_this_thread();
+          handler(error, size...);
+        });
   });
   all.check();
   BOOST_CHECK_EQUAL(inside, 5);
 }
 
-BOOST_AUTO_TEST_CASE(handler_bound_to_a_thread_pool_runs_there) {
+BOOST_AUTO_TEST_CASE(handler_bound_to_a_thread_pool_runs_there)
+{
   every_operation all;
   asio::thread_pool pool(1);
   int inside = 0;
   all.start([&](auto handler) {
-    return asio::bind_executor(pool, [&, handler](error_code error, std::same_as<std::size_t> auto... size) mutable {
-      inside += pool.get_executor().running_in_this_thread();
-      handler(error, size...);
-    });
+    return asio::bind_executor(
+        pool, [&, handler](error_code error, std::same_as<std::size_t> auto... size) mutable {
+          inside += pool.get_executor().running_in_this_thread();
+          handler(error, size...);
+        });
   });
   pool.join();
   all.check();
   BOOST_CHECK_EQUAL(inside, 5);
 }
 
-BOOST_AUTO_TEST_CASE(handler_bound_to_another_io_context_runs_there) {
+BOOST_AUTO_TEST_CASE(handler_bound_to_another_io_context_runs_there)
+{
   every_operation all;
   asio::io_context other;
   all.start([&](auto handler) { return asio::bind_executor(other, handler); });
@@ -167,7 +181,8 @@ BOOST_AUTO_TEST_CASE(handler_bound_to_another_io_context_runs_there) {
   all.check();
 }
 
-BOOST_AUTO_TEST_CASE(work_is_outstanding_on_the_handlers_executor_meanwhile) {
+BOOST_AUTO_TEST_CASE(work_is_outstanding_on_the_handlers_executor_meanwhile)
+{
   connection c;
   asio::io_context other;
   std::array<char, 8> data;
@@ -181,7 +196,8 @@ BOOST_AUTO_TEST_CASE(work_is_outstanding_on_the_handlers_executor_meanwhile) {
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(associated_executor_of_ones_own) {
+BOOST_AUTO_TEST_CASE(associated_executor_of_ones_own)
+{
   every_operation all;
   int executed = 0;
   counting_executor executor{all.context.get_executor(), &executed};
@@ -190,7 +206,8 @@ BOOST_AUTO_TEST_CASE(associated_executor_of_ones_own) {
   BOOST_CHECK_GE(executed, 5);
 }
 
-BOOST_AUTO_TEST_CASE(associated_allocator_is_used_and_balanced) {
+BOOST_AUTO_TEST_CASE(associated_allocator_is_used_and_balanced)
+{
   every_operation all;
   counting_allocator<void>::counts counts;
   all.start([&](auto handler) { return asio::bind_allocator(counting_allocator<void>(counts), handler); });
@@ -199,7 +216,8 @@ BOOST_AUTO_TEST_CASE(associated_allocator_is_used_and_balanced) {
   BOOST_CHECK_EQUAL(counts.alive, 0);
 }
 
-BOOST_AUTO_TEST_CASE(operation_memory_is_released_before_the_handler_runs) {
+BOOST_AUTO_TEST_CASE(operation_memory_is_released_before_the_handler_runs)
+{
   connection c;
   counting_allocator<void>::counts counts;
   std::array<char, 8> data;
@@ -212,7 +230,8 @@ BOOST_AUTO_TEST_CASE(operation_memory_is_released_before_the_handler_runs) {
   BOOST_CHECK_EQUAL(alive, 0);
 }
 
-BOOST_AUTO_TEST_CASE(cancellation_slot_that_never_fires) {
+BOOST_AUTO_TEST_CASE(cancellation_slot_that_never_fires)
+{
   every_operation all;
   std::vector<std::unique_ptr<asio::cancellation_signal>> signals;
   all.start([&](auto handler) {
@@ -222,19 +241,22 @@ BOOST_AUTO_TEST_CASE(cancellation_slot_that_never_fires) {
   all.check();
 }
 
-BOOST_AUTO_TEST_CASE(append_and_prepend) {
+BOOST_AUTO_TEST_CASE(append_and_prepend)
+{
   connection c;
   write_text(c.client, "abc");
   std::array<char, 8> data;
   int sum = 0;
   c.server.async_read_some(
       asio::buffer(data),
-      asio::prepend(asio::append([&](int a, error_code, std::size_t n, int b) { sum = a + int(n) + b; }, 10), 100));
+      asio::prepend(asio::append([&](int a, error_code, std::size_t n, int b) { sum = a + int(n) + b; }, 10),
+                    100));
   finish(c.context);
   BOOST_CHECK_EQUAL(sum, 113);
 }
 
-BOOST_AUTO_TEST_CASE(future) {
+BOOST_AUTO_TEST_CASE(future)
+{
   asio::io_context context;
   listener acceptor(context);
   tcp::socket client(context);
@@ -256,23 +278,25 @@ BOOST_AUTO_TEST_CASE(future) {
   BOOST_CHECK_EQUAL(read.get(), 3u);
 }
 
-BOOST_AUTO_TEST_CASE(future_waited_for_in_another_thread) {
+BOOST_AUTO_TEST_CASE(future_waited_for_in_another_thread)
+{
   connection c;
   auto work = asio::make_work_guard(c.context);
   std::thread thread([&] { c.context.run(); });
   std::array<char, 8> data;
   auto read = c.server.async_read_some(asio::buffer(data), asio::use_future);
   auto written = c.client.async_write_some(asio::buffer("abc", 3), asio::use_future);
-  bool ready = read.wait_for(30s) == std::future_status::ready && written.wait_for(30s) == std::future_status::ready;
+  bool ready =
+      read.wait_for(30s) == std::future_status::ready && written.wait_for(30s) == std::future_status::ready;
   work.reset();
-  if (!ready)
-    c.context.stop();
+  if (!ready) c.context.stop();
   thread.join();
   BOOST_REQUIRE(ready);
   BOOST_CHECK_EQUAL(read.get(), 3u);
 }
 
-BOOST_AUTO_TEST_CASE(future_carries_the_error) {
+BOOST_AUTO_TEST_CASE(future_carries_the_error)
+{
   connection c;
   std::array<char, 8> data;
   c.client.close();
@@ -282,7 +306,8 @@ BOOST_AUTO_TEST_CASE(future_carries_the_error) {
                         [](auto& e) { return e.code() == asio::error::eof; });
 }
 
-BOOST_AUTO_TEST_CASE(coroutine) {
+BOOST_AUTO_TEST_CASE(coroutine)
+{
   asio::io_context context;
   listener acceptor(context);
   std::string received;
@@ -304,18 +329,21 @@ BOOST_AUTO_TEST_CASE(coroutine) {
   BOOST_CHECK_EQUAL(received, "hello");
 }
 
-BOOST_AUTO_TEST_CASE(coroutine_gets_errors_as_exceptions) {
+BOOST_AUTO_TEST_CASE(coroutine_gets_errors_as_exceptions)
+{
   connection c;
   c.client.close();
   std::array<char, 8> data;
   BOOST_CHECK_THROW(run_coroutine(c.context,
                                   [&]() -> asio::awaitable<void> {
-                                    co_await c.server.async_read_some(asio::buffer(data), asio::use_awaitable);
+                                    co_await c.server.async_read_some(asio::buffer(data),
+                                                                      asio::use_awaitable);
                                   }),
                     boost::system::system_error);
 }
 
-BOOST_AUTO_TEST_CASE(use_awaitable_as_default_token_of_the_socket) {
+BOOST_AUTO_TEST_CASE(use_awaitable_as_default_token_of_the_socket)
+{
   connection c;
   auto server = asio::use_awaitable.as_default_on(std::move(c.server));
   std::size_t size = 0;
@@ -327,7 +355,8 @@ BOOST_AUTO_TEST_CASE(use_awaitable_as_default_token_of_the_socket) {
   BOOST_CHECK_EQUAL(size, 3u);
 }
 
-BOOST_AUTO_TEST_CASE(as_tuple_gives_the_error_as_a_value) {
+BOOST_AUTO_TEST_CASE(as_tuple_gives_the_error_as_a_value)
+{
   connection c;
   c.client.close();
   error_code error;
@@ -339,7 +368,8 @@ BOOST_AUTO_TEST_CASE(as_tuple_gives_the_error_as_a_value) {
   BOOST_CHECK_EQUAL(error, asio::error::eof);
 }
 
-BOOST_AUTO_TEST_CASE(redirect_error_stores_the_error) {
+BOOST_AUTO_TEST_CASE(redirect_error_stores_the_error)
+{
   connection c;
   c.client.close();
   error_code error;
@@ -350,7 +380,8 @@ BOOST_AUTO_TEST_CASE(redirect_error_stores_the_error) {
   BOOST_CHECK_EQUAL(error, asio::error::eof);
 }
 
-BOOST_AUTO_TEST_CASE(deferred_starts_when_invoked) {
+BOOST_AUTO_TEST_CASE(deferred_starts_when_invoked)
+{
   connection c;
   std::array<char, 8> data;
   outcome read;
@@ -362,13 +393,15 @@ BOOST_AUTO_TEST_CASE(deferred_starts_when_invoked) {
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(deferred_chains_operations) {
+BOOST_AUTO_TEST_CASE(deferred_chains_operations)
+{
   connection c;
   std::array<char, 8> data;
   outcome echoed;
-  auto echo = c.server.async_read_some(asio::buffer(data), asio::deferred([&](error_code, std::size_t n) {
-    return c.server.async_write_some(asio::buffer(data, n), asio::deferred);
-  }));
+  auto echo =
+      c.server.async_read_some(asio::buffer(data), asio::deferred([&](error_code, std::size_t n) {
+                                 return c.server.async_write_some(asio::buffer(data, n), asio::deferred);
+                               }));
   std::move(echo)(echoed.record());
   write_text(c.client, "abc");
   finish(c.context);
@@ -376,14 +409,16 @@ BOOST_AUTO_TEST_CASE(deferred_chains_operations) {
   BOOST_CHECK_EQUAL(read_text(c.client, 3), "abc");
 }
 
-BOOST_AUTO_TEST_CASE(detached_write_arrives) {
+BOOST_AUTO_TEST_CASE(detached_write_arrives)
+{
   connection c;
   c.client.async_write_some(asio::buffer("abc", 3), asio::detached);
   finish(c.context);
   BOOST_CHECK_EQUAL(read_text(c.server, 3), "abc");
 }
 
-BOOST_AUTO_TEST_CASE(stackful_coroutine) {
+BOOST_AUTO_TEST_CASE(stackful_coroutine)
+{
   asio::io_context context;
   listener acceptor(context);
   std::string received;
@@ -413,7 +448,8 @@ BOOST_AUTO_TEST_CASE(stackful_coroutine) {
   BOOST_CHECK_EQUAL(received, "hello eof");
 }
 
-BOOST_AUTO_TEST_CASE(awaitable_operator_and) {
+BOOST_AUTO_TEST_CASE(awaitable_operator_and)
+{
   using namespace asio::experimental::awaitable_operators;
   connection c;
   std::array<char, 8> data;
@@ -425,7 +461,8 @@ BOOST_AUTO_TEST_CASE(awaitable_operator_and) {
   BOOST_CHECK(sizes == std::tuple(3u, 3u));
 }
 
-BOOST_AUTO_TEST_CASE(awaitable_operator_or_cancels_the_loser) {
+BOOST_AUTO_TEST_CASE(awaitable_operator_or_cancels_the_loser)
+{
   using namespace asio::experimental::awaitable_operators;
   connection c;
   std::array<char, 8> data;
@@ -439,7 +476,8 @@ BOOST_AUTO_TEST_CASE(awaitable_operator_or_cancels_the_loser) {
   BOOST_CHECK_EQUAL(winner, 1u);
 }
 
-BOOST_AUTO_TEST_CASE(parallel_group_wait_for_one) {
+BOOST_AUTO_TEST_CASE(parallel_group_wait_for_one)
+{
   connection c;
   std::array<char, 8> data;
   asio::steady_timer timer(c.context, 1h);
@@ -460,21 +498,22 @@ BOOST_AUTO_TEST_CASE(parallel_group_wait_for_one) {
   BOOST_CHECK_EQUAL(timer_error, asio::error::operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(parallel_group_wait_for_all) {
+BOOST_AUTO_TEST_CASE(parallel_group_wait_for_all)
+{
   connection c;
   std::array<char, 8> data;
   bool ended = false;
   asio::experimental::make_parallel_group(c.server.async_read_some(asio::buffer(data), asio::deferred),
                                           c.client.async_write_some(asio::buffer("abc", 3), asio::deferred))
       .async_wait(asio::experimental::wait_for_all(),
-                  [&](std::array<std::size_t, 2>, error_code e1, std::size_t n1, error_code e2, std::size_t n2) {
-                    ended = !e1 && !e2 && n1 == 3 && n2 == 3;
-                  });
+                  [&](std::array<std::size_t, 2>, error_code e1, std::size_t n1, error_code e2,
+                      std::size_t n2) { ended = !e1 && !e2 && n1 == 3 && n2 == 3; });
   finish(c.context);
   BOOST_CHECK(ended);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(handler_never_runs_inside_the_initiating_function, Protocol, stream_protocols) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(handler_never_runs_inside_the_initiating_function, Protocol, stream_protocols)
+{
   connection<Protocol> c;
   write_text(c.client, "abc");
   std::array<char, 8> data;
@@ -497,7 +536,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(handler_never_runs_inside_the_initiating_function,
   CHECK_SUCCEEDED(nothing_written);
 }
 
-BOOST_AUTO_TEST_CASE(handler_of_connect_and_accept_never_runs_inside_the_initiating_function) {
+BOOST_AUTO_TEST_CASE(handler_of_connect_and_accept_never_runs_inside_the_initiating_function)
+{
   asio::io_context context;
   socket_path path;
   local::acceptor acceptor(context, local::endpoint(path.name));
@@ -515,7 +555,8 @@ BOOST_AUTO_TEST_CASE(handler_of_connect_and_accept_never_runs_inside_the_initiat
   CHECK_SUCCEEDED(accepted);
 }
 
-BOOST_AUTO_TEST_CASE(handler_of_a_failing_initiation_never_runs_inside_it) {
+BOOST_AUTO_TEST_CASE(handler_of_a_failing_initiation_never_runs_inside_it)
+{
   asio::io_context context;
   tcp::socket closed(context);
   std::array<char, 8> data;
@@ -530,7 +571,8 @@ BOOST_AUTO_TEST_CASE(handler_of_a_failing_initiation_never_runs_inside_it) {
   CHECK_FAILED(read, asio::error::bad_descriptor);
 }
 
-BOOST_AUTO_TEST_CASE(handler_throws_and_run_goes_on_afterwards) {
+BOOST_AUTO_TEST_CASE(handler_throws_and_run_goes_on_afterwards)
+{
   asio::io_context context;
   pair<> first(context), second(context);
   std::array<char, 8> data, more;
@@ -545,7 +587,8 @@ BOOST_AUTO_TEST_CASE(handler_throws_and_run_goes_on_afterwards) {
   CHECK_SUCCEEDED(read);
 }
 
-BOOST_AUTO_TEST_CASE(all_handlers_of_a_batch_throw_one_by_one) {
+BOOST_AUTO_TEST_CASE(all_handlers_of_a_batch_throw_one_by_one)
+{
   asio::io_context context;
   std::array<char, 8> data;
   std::vector<std::unique_ptr<pair<>>> pairs;

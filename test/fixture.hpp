@@ -45,9 +45,6 @@ inline constexpr bool on_uring = false;
 inline constexpr bool on_uring = true;
 #endif
 
-/// For the few scenarios in which stock Asio itself falls short.
-using only_on_uring = boost::unit_test::enable_if<on_uring>;
-
 /// The guest pump's own handlers show in the counts of run() and run_one(); stock and the ring pump count
 /// exactly.
 inline bool counts_are_exact()

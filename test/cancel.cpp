@@ -1,5 +1,6 @@
-// Copyright (c) 2026 the asio_uring authors
-// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+// test/cancel.cpp: cancellation that wins, loses or comes too late; no byte is lost in any.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "fixture.hpp"
 

@@ -1,5 +1,6 @@
-// Copyright (c) 2026 the asio_uring authors
-// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+// test/fixture.hpp: connected sockets, recorded outcomes and other equipment of the tests.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #ifndef ASIO_URING_TEST_FIXTURE_HPP
 #define ASIO_URING_TEST_FIXTURE_HPP

@@ -1,5 +1,6 @@
-// Copyright (c) 2026 the asio_uring authors
-// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+// test/main.cpp: the test runner.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #define BOOST_TEST_MODULE asio_uring
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,6 @@
-// Copyright (c) 2026 the asio_uring authors
-// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+// test/run_loop.cpp: run() and its sisters, threads, fork.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "fixture.hpp"
 

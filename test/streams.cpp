@@ -1,5 +1,6 @@
-// Copyright (c) 2026 the asio_uring authors
-// Distributed under the Boost Software License, Version 1.0 (see LICENSE)
+// test/streams.cpp: reading, writing and waiting on connected sockets.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "fixture.hpp"
 

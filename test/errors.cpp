@@ -373,7 +373,8 @@ BOOST_AUTO_TEST_CASE(descriptor_limit_while_the_accept_is_pending)
     client.connect(acceptor.endpoint());
     finish(context);
   }
-  CHECK_FAILED(accepted, asio::error::no_descriptors);
+  // The kernel applies the limit of the time at which an accept was submitted to the ring.
+  BOOST_CHECK(accepted.error == asio::error::no_descriptors || (on_uring && accepted.succeeded()));
 }
 
 BOOST_AUTO_TEST_CASE(descriptor_limit_on_connect)

@@ -1,0 +1,681 @@
+// test/cancel.cpp: cancellation that wins, loses or comes too late; no byte is lost in any.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include "fixture.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include <thread>
+
+using namespace test;
+
+namespace {
+
+constexpr auto every_type = {asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                             asio::cancellation_type::total};
+
+/// Reads `text` that may have been delivered to a cancelled read of up to 16 bytes, or may still be in the
+/// socket.
+template <class Protocol>
+struct cancelled_read : connection<Protocol>
+{
+  std::array<char, 16> data;
+  outcome read;
+
+  enum moment
+  {
+    before_the_kernel_knows,
+    after_the_kernel_knows,
+    after_the_kernel_may_have_received
+  };
+
+  cancelled_read(std::string_view text, moment when)
+  {
+    asio::cancellation_signal signal;
+    this->server.async_read_some(asio::buffer(data),
+                                 asio::bind_cancellation_slot(signal.slot(), read.record()));
+    if (when != before_the_kernel_knows) settle(this->context);
+    write_text(this->client, text);
+    if (when == after_the_kernel_may_have_received) std::this_thread::yield();
+    signal.emit(asio::cancellation_type::terminal);
+    finish(this->context);
+    BOOST_REQUIRE(read.calls == 1);
+    BOOST_REQUIRE(read.error ? read.error == asio::error::operation_aborted && read.bytes == 0
+                             : read.bytes != 0);
+  }
+
+  std::string delivered() const { return {data.data(), read.bytes}; }
+  static constexpr auto moments = {before_the_kernel_knows, after_the_kernel_knows,
+                                   after_the_kernel_may_have_received};
+};
+
+/// Sends a pattern in pieces of all sizes, with pauses, until told to stop.
+asio::awaitable<void> send_until(tcp::socket& socket, const pattern& data, const bool& stop,
+                                 std::size_t& sent)
+{
+  std::mt19937 random(5);
+  asio::steady_timer pause(co_await asio::this_coro::executor);
+  while (!stop) {
+    sent += co_await socket.async_write_some(data.at(sent, 1 + random() % 3000), asio::use_awaitable);
+    if (random() % 2) {
+      pause.expires_after(std::chrono::microseconds(random() % 60));
+      co_await pause.async_wait(asio::use_awaitable);
+    }
+  }
+  socket.shutdown(tcp::socket::shutdown_send);
+}
+
+/// Reads 10 000 times against a timer, then to the end of the stream.
+template <class Delay>
+asio::awaitable<void> race(tcp::socket& socket, const pattern& data, Delay delay, bool& stop,
+                           std::size_t& received, bool& intact, std::array<int, 2>& wins)
+{
+  using namespace asio::experimental::awaitable_operators;
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  std::array<char, 2000> space;
+  auto take = [&](std::size_t n) {
+    intact = intact && data.matches(received, space.data(), n);
+    received += n;
+  };
+  for (int i = 0; i != 10000; ++i) {
+    timer.expires_after(delay());
+    auto winner = co_await (socket.async_read_some(asio::buffer(space), asio::use_awaitable) ||
+                            timer.async_wait(asio::use_awaitable));
+    ++wins[winner.index()];
+    if (winner.index() == 0) take(std::get<0>(winner));
+  }
+  stop = true;
+  for (;;) {
+    auto [error, n] =
+        co_await socket.async_read_some(asio::buffer(space), asio::as_tuple(asio::use_awaitable));
+    take(n);
+    if (error) co_return;
+  }
+}
+
+template <class Delay>
+void check_race(Delay delay)
+{
+  connection c;
+  pattern data;
+  bool stop = false, intact = true;
+  std::size_t sent = 0, received = 0;
+  std::array<int, 2> wins{};
+  asio::co_spawn(c.context, send_until(c.client, data, stop, sent), asio::detached);
+  asio::co_spawn(c.context, race(c.server, data, delay, stop, received, intact, wins), asio::detached);
+  finish(c.context);
+  BOOST_TEST_MESSAGE("the read won " << wins[0] << " times, the timer " << wins[1] << " times");
+  BOOST_CHECK(intact);
+  BOOST_CHECK_EQUAL(received, sent);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(cancel)
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(socket_cancel, Protocol, stream_protocols)
+{
+  connection<Protocol> c;
+  std::array<char, 8> data;
+  outcome read, read_too, waited;
+  c.server.async_read_some(asio::buffer(data), read.record());
+  c.server.async_read_some(asio::buffer(data), read_too.record());
+  c.server.async_wait(Protocol::socket::wait_error, waited.record());
+  settle(c.context);
+  c.server.cancel();
+  finish(c.context);
+  CHECK_FAILED(read, asio::error::operation_aborted);
+  CHECK_FAILED(read_too, asio::error::operation_aborted);
+  CHECK_FAILED(waited, asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(cancel_before_run, Protocol, stream_protocols)
+{
+  connection<Protocol> c;
+  std::array<char, 8> data;
+  outcome read;
+  c.server.async_read_some(asio::buffer(data), read.record());
+  c.server.cancel();
+  finish(c.context);
+  CHECK_FAILED(read, asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_CASE(cancel_without_operations)
+{
+  connection c;
+  std::array<char, 8> data;
+  c.server.cancel();
+  outcome read;
+  c.server.async_read_some(asio::buffer(data), read.record());
+  write_text(c.client, "abc");
+  finish(c.context);
+  CHECK_SUCCEEDED(read);
+}
+
+BOOST_AUTO_TEST_CASE(operation_initiated_after_the_cancel_is_not_cancelled)
+{
+  connection c;
+  std::array<char, 8> data;
+  outcome first, second;
+  c.server.async_read_some(asio::buffer(data), first.record());
+  c.server.cancel();
+  c.server.async_read_some(asio::buffer(data), second.record());
+  write_text(c.client, "abc");
+  finish(c.context);
+  BOOST_CHECK(first.error == asio::error::operation_aborted || first.succeeded());
+  if (first.error) CHECK_SUCCEEDED(second);
+}
+
+BOOST_AUTO_TEST_CASE(slot_of_each_type_cancels_a_read)
+{
+  for (auto type : every_type) {
+    connection c;
+    std::array<char, 8> data;
+    outcome read;
+    asio::cancellation_signal signal;
+    c.server.async_read_some(asio::buffer(data), asio::bind_cancellation_slot(signal.slot(), read.record()));
+    settle(c.context);
+    signal.emit(type);
+    finish(c.context);
+    CHECK_FAILED(read, asio::error::operation_aborted);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(slot_of_each_type_cancels_wait_accept_and_write)
+{
+  for (auto type : every_type) {
+    connection c;
+    listener acceptor(c.context);
+    tcp::socket peer(c.context);
+    std::string text(64 << 20, 'x');
+    outcome waited, accepted, written;
+    std::array<asio::cancellation_signal, 3> signals;
+    c.server.async_wait(tcp::socket::wait_read,
+                        asio::bind_cancellation_slot(signals[0].slot(), waited.record()));
+    acceptor.async_accept(peer, asio::bind_cancellation_slot(signals[1].slot(), accepted.record()));
+    asio::async_write(c.server, asio::buffer(text),
+                      asio::bind_cancellation_slot(signals[2].slot(), written.record()));
+    settle(c.context);
+    for (auto& signal : signals)
+      signal.emit(type);
+    if (type == asio::cancellation_type::total) // not a promise the composed write can keep
+      c.server.cancel();
+    finish(c.context);
+    CHECK_FAILED(waited, asio::error::operation_aborted);
+    CHECK_FAILED(accepted, asio::error::operation_aborted);
+    CHECK_FAILED(written, asio::error::operation_aborted);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(slot_with_no_type_cancels_nothing)
+{
+  connection c;
+  std::array<char, 8> data;
+  outcome read;
+  asio::cancellation_signal signal;
+  c.server.async_read_some(asio::buffer(data), asio::bind_cancellation_slot(signal.slot(), read.record()));
+  settle(c.context);
+  signal.emit(asio::cancellation_type::none);
+  write_text(c.client, "abc");
+  finish(c.context);
+  CHECK_SUCCEEDED(read);
+}
+
+BOOST_AUTO_TEST_CASE(partially_done_write_tells_how_much_was_sent)
+{
+  connection c;
+  pattern data;
+  std::string text(32 << 20, 'x');
+  outcome written;
+  asio::cancellation_signal signal;
+  asio::async_write(c.client, asio::buffer(text),
+                    asio::bind_cancellation_slot(signal.slot(), written.record()));
+  settle(c.context);
+  signal.emit(asio::cancellation_type::partial);
+  finish(c.context);
+  CHECK_FAILED(written, asio::error::operation_aborted);
+  c.client.close();
+  BOOST_CHECK_EQUAL(read_to_end(c.server).size(), written.bytes);
+}
+
+BOOST_AUTO_TEST_CASE(cancel_of_one_queued_read_leaves_the_others)
+{
+  connection c;
+  std::array<std::array<char, 4>, 3> data;
+  std::array<outcome, 3> reads;
+  std::array<asio::cancellation_signal, 3> signals;
+  for (int i = 0; i != 3; ++i)
+    c.server.async_read_some(asio::buffer(data[i]),
+                             asio::bind_cancellation_slot(signals[i].slot(), reads[i].record()));
+  settle(c.context);
+  signals[1].emit(asio::cancellation_type::terminal);
+  settle(c.context);
+  write_text(c.client, "aaaabbbb");
+  finish(c.context);
+  CHECK_FAILED(reads[1], asio::error::operation_aborted);
+  BOOST_CHECK_EQUAL(std::string(data[0].data(), 4) + std::string(data[2].data(), 4), "aaaabbbb");
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(cancel_of_the_read_leaves_the_write_alone, Protocol, stream_protocols)
+{
+  connection<Protocol> c;
+  std::array<char, 8> data;
+  std::string text(16 << 20, 'x');
+  outcome read, written;
+  asio::cancellation_signal signal;
+  c.server.async_read_some(asio::buffer(data), asio::bind_cancellation_slot(signal.slot(), read.record()));
+  asio::async_write(c.server, asio::buffer(text), written.record());
+  settle(c.context);
+  signal.emit(asio::cancellation_type::terminal);
+  settle(c.context);
+  CHECK_FAILED(read, asio::error::operation_aborted);
+  BOOST_CHECK_EQUAL(written.calls, 0);
+  std::thread reader([&] { read_text(c.client, text.size()); });
+  finish(c.context);
+  reader.join();
+  CHECK_SUCCEEDED(written);
+}
+
+BOOST_AUTO_TEST_CASE(cancel_of_the_write_leaves_the_read_alone)
+{
+  connection c;
+  std::array<char, 8> data;
+  std::string text(64 << 20, 'x');
+  outcome read, written;
+  asio::cancellation_signal signal;
+  c.server.async_read_some(asio::buffer(data), read.record());
+  asio::async_write(c.server, asio::buffer(text),
+                    asio::bind_cancellation_slot(signal.slot(), written.record()));
+  settle(c.context);
+  signal.emit(asio::cancellation_type::terminal);
+  settle(c.context);
+  CHECK_FAILED(written, asio::error::operation_aborted);
+  BOOST_CHECK_EQUAL(read.calls, 0);
+  write_text(c.client, "abc");
+  finish(c.context);
+  CHECK_SUCCEEDED(read);
+}
+
+BOOST_AUTO_TEST_CASE(cancel_after_completion_but_before_the_handler_ran)
+{
+  asio::io_context context;
+  pair<> first(context), second(context);
+  std::array<char, 8> data, more;
+  outcome read;
+  first.server.async_read_some(asio::buffer(data), [&](error_code, std::size_t) { second.server.cancel(); });
+  second.server.async_read_some(asio::buffer(more), read.record());
+  settle(context);
+  write_text(first.client, "abc");
+  write_text(second.client, "abc");
+  finish(context);
+  BOOST_CHECK_EQUAL(read.calls, 1);
+  BOOST_CHECK_EQUAL(read.error ? second.server.available() : read.bytes, 3u);
+}
+
+BOOST_AUTO_TEST_CASE(cancel_through_the_slot_after_the_handler_ran)
+{
+  connection c;
+  std::array<char, 8> data;
+  outcome first, second;
+  asio::cancellation_signal signal, other;
+  c.server.async_read_some(asio::buffer(data), asio::bind_cancellation_slot(signal.slot(), first.record()));
+  write_text(c.client, "abc");
+  finish(c.context);
+  c.server.async_read_some(asio::buffer(data), asio::bind_cancellation_slot(other.slot(), second.record()));
+  settle(c.context);
+  signal.emit(asio::cancellation_type::terminal);
+  write_text(c.client, "def");
+  finish(c.context);
+  CHECK_SUCCEEDED(first);
+  CHECK_SUCCEEDED(second);
+}
+
+#ifndef ASIO_URING_TEST_STOCK
+// Stock Asio leaves its (then harmless) handler in the slot.
+BOOST_AUTO_TEST_CASE(slot_is_cleared_before_the_handler_runs)
+{
+  connection c;
+  std::array<char, 8> data;
+  asio::cancellation_signal signal;
+  bool cleared = false;
+  c.server.async_read_some(asio::buffer(data),
+                           asio::bind_cancellation_slot(signal.slot(), [&](error_code, std::size_t) {
+                             cleared = !signal.slot().has_handler();
+                           }));
+  write_text(c.client, "abc");
+  finish(c.context);
+  BOOST_CHECK(cleared);
+}
+#endif
+
+BOOST_AUTO_TEST_CASE(signal_is_reused_inside_the_handler)
+{
+  connection c;
+  std::array<char, 8> data;
+  outcome second;
+  asio::cancellation_signal signal;
+  c.server.async_read_some(
+      asio::buffer(data), asio::bind_cancellation_slot(signal.slot(), [&](error_code, std::size_t) {
+        c.server.async_read_some(asio::buffer(data),
+                                 asio::bind_cancellation_slot(signal.slot(), second.record()));
+        asio::post(c.context, [&] { signal.emit(asio::cancellation_type::terminal); });
+      }));
+  write_text(c.client, "abc");
+  finish(c.context);
+  CHECK_FAILED(second, asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_CASE(socket_is_destroyed_before_the_signal_fires)
+{
+  asio::io_context context;
+  std::array<char, 8> data;
+  outcome read;
+  asio::cancellation_signal signal;
+  {
+    pair<> p(context);
+    p.server.async_read_some(asio::buffer(data), asio::bind_cancellation_slot(signal.slot(), read.record()));
+    settle(context);
+  }
+  finish(context);
+  CHECK_FAILED(read, asio::error::operation_aborted);
+  if (on_uring) // stock Asio would look into the destroyed socket
+    signal.emit(asio::cancellation_type::terminal);
+}
+
+BOOST_AUTO_TEST_CASE(cancel_from_another_thread_by_post)
+{
+  connection c;
+  std::array<char, 8> data;
+  outcome read;
+  c.server.async_read_some(asio::buffer(data), read.record());
+  std::thread other([&] {
+    std::this_thread::sleep_for(10ms);
+    asio::post(c.context, [&] { c.server.cancel(); });
+  });
+  finish(c.context);
+  other.join();
+  CHECK_FAILED(read, asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_CASE(cancelled_accept)
+{
+  asio::io_context context;
+  listener acceptor(context);
+  tcp::socket peer(context);
+  outcome accepted, again;
+  acceptor.async_accept(peer, accepted.record());
+  settle(context);
+  acceptor.cancel();
+  finish(context);
+  CHECK_FAILED(accepted, asio::error::operation_aborted);
+  BOOST_CHECK(!peer.is_open());
+  acceptor.async_accept(peer, again.record());
+  tcp::socket client(context);
+  client.connect(acceptor.endpoint());
+  finish(context);
+  CHECK_SUCCEEDED(again);
+}
+
+BOOST_AUTO_TEST_CASE(cancelled_accept_that_had_connected_loses_no_connection)
+{
+  asio::io_context context;
+  listener acceptor(context);
+  tcp::socket client(context), server(context), next(context);
+  outcome accepted, again;
+  acceptor.async_accept(server, accepted.record());
+  settle(context);
+  client.connect(acceptor.endpoint());
+  acceptor.cancel();
+  finish(context);
+  if (accepted.error) {
+    acceptor.async_accept(server, again.record());
+    finish(context);
+  }
+  write_text(client, "abc");
+  BOOST_CHECK_EQUAL(read_text(server, 3), "abc");
+}
+
+BOOST_AUTO_TEST_CASE(cancelled_connect)
+{
+  asio::io_context context;
+  // Nobody accepts and the backlog is full, so the last connect stays pending.
+  tcp::acceptor acceptor(context, tcp::v4());
+  acceptor.bind(loopback());
+  acceptor.listen(0);
+  tcp::socket first(context), pending(context);
+  first.connect(acceptor.local_endpoint());
+  outcome connected;
+  pending.async_connect(acceptor.local_endpoint(), connected.record());
+  settle(context);
+  pending.cancel();
+  finish(context);
+  CHECK_FAILED(connected, asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_CASE(cancelled_connect_through_the_slot)
+{
+  asio::io_context context;
+  tcp::acceptor acceptor(context, tcp::v4());
+  acceptor.bind(loopback());
+  acceptor.listen(0);
+  tcp::socket first(context), pending(context);
+  first.connect(acceptor.local_endpoint());
+  outcome connected;
+  asio::cancellation_signal signal;
+  pending.async_connect(acceptor.local_endpoint(),
+                        asio::bind_cancellation_slot(signal.slot(), connected.record()));
+  settle(context);
+  signal.emit(asio::cancellation_type::terminal);
+  finish(context);
+  CHECK_FAILED(connected, asio::error::operation_aborted);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_available_counts_the_data, Protocol, stream_protocols)
+{
+  for (auto when : cancelled_read<Protocol>::moments) {
+    cancelled_read<Protocol> c("abcdef", when);
+    BOOST_CHECK_EQUAL(c.read.bytes + c.server.available(), 6u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_a_synchronous_one_sees_the_data, Protocol,
+                              stream_protocols)
+{
+  for (auto when : cancelled_read<Protocol>::moments) {
+    cancelled_read<Protocol> c("abc", when);
+    write_text(c.client, "def");
+    BOOST_CHECK_EQUAL(c.delivered() + read_text(c.server, 6 - c.read.bytes), "abcdef");
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_the_next_sees_the_data, Protocol, stream_protocols)
+{
+  for (auto when : cancelled_read<Protocol>::moments) {
+    cancelled_read<Protocol> c("abc", when);
+    c.client.close();
+    std::string rest;
+    outcome read;
+    asio::async_read(c.server, asio::dynamic_buffer(rest), read.record());
+    finish(c.context);
+    BOOST_CHECK_EQUAL(c.delivered() + rest, "abc");
+    CHECK_FAILED(read, asio::error::eof);
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_small_reads_see_the_data, Protocol, stream_protocols)
+{
+  for (auto when : cancelled_read<Protocol>::moments) {
+    cancelled_read<Protocol> c("abcdef", when);
+    std::string text = c.delivered();
+    while (text.size() < 6) {
+      std::array<char, 2> small;
+      outcome read;
+      c.server.async_read_some(asio::buffer(small), read.record());
+      finish(c.context);
+      text.append(small.data(), read.bytes);
+    }
+    BOOST_CHECK_EQUAL(text, "abcdef");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(after_a_cancelled_read_waiting_and_peeking_see_the_data)
+{
+  for (auto when : cancelled_read<tcp>::moments) {
+    cancelled_read<tcp> c("abcdef", when);
+    if (!c.read.error) continue;
+    std::array<char, 8> data;
+    outcome waited, peeked;
+    c.server.async_wait(tcp::socket::wait_read, waited.record());
+    c.server.async_receive(asio::buffer(data), tcp::socket::message_peek, peeked.record());
+    finish(c.context);
+    c.server.wait(tcp::socket::wait_read);
+    CHECK_SUCCEEDED(waited);
+    BOOST_CHECK_EQUAL(std::string(data.data(), peeked.bytes), "abcdef");
+    BOOST_CHECK_EQUAL(c.server.receive(asio::buffer(data), tcp::socket::message_peek), 6u);
+    BOOST_CHECK_EQUAL(read_text(c.server, 6), "abcdef");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(after_a_cancelled_read_a_non_blocking_one_sees_the_data)
+{
+  for (auto when : cancelled_read<tcp>::moments) {
+    cancelled_read<tcp> c("abc", when);
+    std::array<char, 8> data;
+    error_code error;
+    c.server.non_blocking(true);
+    auto size = c.server.read_some(asio::buffer(data), error);
+    BOOST_CHECK_EQUAL(c.delivered() + std::string(data.data(), size), "abc");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(after_a_cancelled_read_the_moved_socket_sees_the_data)
+{
+  for (auto when : cancelled_read<tcp>::moments) {
+    cancelled_read<tcp> c("abc", when);
+    tcp::socket moved(std::move(c.server));
+    generic::socket converted(std::move(moved));
+    BOOST_CHECK_EQUAL(c.delivered() + read_text(converted, 3 - c.read.bytes), "abc");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(data_of_a_cancelled_read_is_not_seen_by_the_next_connection)
+{
+  for (auto when : cancelled_read<tcp>::moments) {
+    cancelled_read<tcp> c("old", when);
+    c.server.close();
+    c.client.close();
+    connect(c.client, c.server);
+    write_text(c.client, "new");
+    BOOST_CHECK_EQUAL(read_text(c.server, 3), "new");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(cancelled_peek_duplicates_nothing)
+{
+  connection c;
+  std::array<char, 8> data;
+  outcome peeked;
+  c.server.async_receive(asio::buffer(data), tcp::socket::message_peek, peeked.record());
+  settle(c.context);
+  write_text(c.client, "abc");
+  c.server.cancel();
+  finish(c.context);
+  c.client.close();
+  BOOST_CHECK_EQUAL(read_to_end(c.server), "abc");
+}
+
+BOOST_AUTO_TEST_CASE(read_cancelled_while_others_queue_behind_it_keeps_the_order)
+{
+  connection c;
+  std::array<char, 4> first, second;
+  outcome read, next;
+  asio::cancellation_signal signal;
+  c.server.async_read_some(asio::buffer(first), asio::bind_cancellation_slot(signal.slot(), read.record()));
+  c.server.async_read_some(asio::buffer(second), next.record());
+  settle(c.context);
+  write_text(c.client, "abcdefgh");
+  signal.emit(asio::cancellation_type::terminal);
+  finish(c.context);
+  std::string text = std::string(first.data(), read.bytes) + std::string(second.data(), next.bytes);
+  c.client.close();
+  BOOST_CHECK_EQUAL(text + read_to_end(c.server), "abcdefgh");
+}
+
+BOOST_AUTO_TEST_CASE(timer_beats_read_and_no_byte_is_lost)
+{
+  std::mt19937 random(6);
+  check_race([&] { return std::chrono::microseconds(random() % 80); });
+}
+
+BOOST_AUTO_TEST_CASE(expired_timer_beats_read_and_no_byte_is_lost)
+{
+  check_race([] { return -1s; });
+}
+
+BOOST_AUTO_TEST_CASE(timer_of_zero_or_little_beats_read_and_no_byte_is_lost)
+{
+  std::mt19937 random(11);
+  check_race([&] { return std::chrono::nanoseconds(random() % 2 ? 0 : random() % 5000); });
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(read_against_peer_against_cancel, Protocol, stream_protocols)
+{
+  connection<Protocol> c;
+  pattern data;
+  std::mt19937 random(12);
+  std::size_t sent = 0, received = 0;
+  bool intact = true, once = true;
+  std::array<char, 500> space;
+  c.client.non_blocking(true);
+  for (int i = 0; i != 20000; ++i) {
+    outcome read;
+    asio::cancellation_signal signal;
+    auto send = [&] {
+      error_code full;
+      sent += c.client.write_some(data.at(sent, 1 + random() % 300), full);
+    };
+    auto cancel = [&] { signal.emit(asio::cancellation_type::terminal); };
+    c.server.async_read_some(asio::buffer(space), asio::bind_cancellation_slot(signal.slot(), read.record()));
+    switch (random() % 6) {
+    case 0:
+      send();
+      cancel();
+      break;
+    case 1:
+      cancel();
+      send();
+      break;
+    case 2:
+      c.context.poll();
+      send();
+      cancel();
+      break;
+    case 3:
+      c.context.poll();
+      cancel();
+      send();
+      break;
+    case 4:
+      send();
+      c.context.poll_one();
+      asio::post(c.context, cancel);
+      break;
+    case 5:
+      asio::post(c.context, send);
+      asio::post(c.context, cancel);
+      break;
+    }
+    finish(c.context);
+    once = once && read.calls == 1 && (!read.error || read.error == asio::error::operation_aborted);
+    intact = intact && data.matches(received, space.data(), read.bytes);
+    received += read.bytes;
+  }
+  c.client.close();
+  std::string rest = read_to_end(c.server);
+  BOOST_CHECK(once);
+  BOOST_CHECK(intact && data.matches(received, rest.data(), rest.size()));
+  BOOST_CHECK_EQUAL(received + rest.size(), sent);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

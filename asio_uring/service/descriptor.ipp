@@ -18,7 +18,7 @@ namespace asio_uring::detail {
 
 ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) noexcept
     : completion(&descriptor::do_complete), service_(service), lock_(locking),
-      read_poll_(*this, lane_kind::in, POLLIN | POLLPRI | POLLRDHUP,
+      read_poll_(*this, lane_kind::in, POLLIN | POLLRDHUP,
                  service.get_ring().features().multishot_poll()),
       write_poll_(*this, lane_kind::out, POLLOUT, false)
 {}
@@ -165,12 +165,16 @@ ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
   lane& l = lane_of(kind);
   while (l.first && !l.busy) {
     operation& op = *l.first;
-    if (op.get_type().take && !unread_.empty())
-      give_back(op, op.get_type().take(op, unread_), s);
-    else if (completes(op)) {
+    if (op.get_type().take && !unread_.empty()) {
+      l.ready = true; // taken when the handler is about to run, so that it can still be cancelled
+      enqueue(s.ready);
+      return;
+    }
+    if (completes(op)) {
       if (!op.in_kernel_) submit(op, s);
       return;
-    } else if (kind == lane_kind::out && l.ready) {
+    }
+    if (kind == lane_kind::out && l.ready) {
       // A send that finds room is done here and now, as Asio does it.
       if (operation* done = perform_first(kind, s)) s.ready.push(done);
     } else {
@@ -235,7 +239,7 @@ ASIO_URING_DECL void descriptor::polled(poll& p, int result, unsigned flags, com
     lock_.acquire();
     lane& l = lane_of(p.lane_);
     l.ready = true;
-    l.eager = result & (POLLRDHUP | POLLHUP | POLLERR | POLLPRI);
+    l.eager = result & (POLLRDHUP | POLLHUP | POLLERR);
     if (!closed_ && runnable(l)) enqueue(out);
     lock_.release();
     return;
@@ -251,7 +255,7 @@ ASIO_URING_DECL void descriptor::polled(poll& p, int result, unsigned flags, com
   if (!closed_) {
     if (result >= 0) {
       l.ready = true;
-      l.eager = result & (POLLRDHUP | POLLHUP | POLLERR | POLLPRI);
+      l.eager = result & (POLLRDHUP | POLLHUP | POLLERR);
     } else if (result != -ECANCELED)
       l.ready = true; // the call itself will tell the error
     else if (l.first && !service_.stopped())
@@ -271,12 +275,17 @@ ASIO_URING_DECL operation* descriptor::perform_first(lane_kind kind, section& s)
 {
   lane& l = lane_of(kind);
   operation& op = *l.first;
-  l.busy = true;
   l.ready = false; // an event from here on sets it again
-  s.unlock();
-  const int result = op.get_type().perform(op, fd_);
-  s.relock();
-  l.busy = false;
+  int result;
+  if (op.get_type().take && !unread_.empty())
+    result = op.get_type().take(op, unread_);
+  else {
+    l.busy = true;
+    s.unlock();
+    result = op.get_type().perform(op, fd_);
+    s.relock();
+    l.busy = false;
+  }
   return settle_attempt(kind, op, result, s);
 }
 
@@ -294,7 +303,7 @@ ASIO_URING_DECL operation* descriptor::settle_attempt(lane_kind kind, operation&
     else if (l.ready)
       return perform_first(kind, s);
     else {
-      arm(kind, s);
+      completes(op) ? submit(op, s) : arm(kind, s);
       return nullptr;
     }
   }
@@ -312,7 +321,8 @@ ASIO_URING_DECL void descriptor::do_complete(void* owner, completion* base, cons
   self.queued_ = false; // its reference lasts to the end
   lane& in = self.lane_of(lane_kind::in);
   operation* const first = in.first;
-  if (owner && !self.closed_ && self.runnable(in) && in.last == first && !self.lane_of(lane_kind::out).first) {
+  if (owner && !self.closed_ && self.runnable(in) && in.last == first && !self.lane_of(lane_kind::out).first &&
+      self.unread_.empty()) {
     // One read and nothing else, as nearly always.
     in.busy = true;
     in.ready = false;
@@ -353,8 +363,8 @@ ASIO_URING_DECL void descriptor::performed(void* owner, operation* first, int re
         const lane& l = lane_of(kind);
         if (runnable(l))
           enqueue(s.ready);
-        else if (l.first && !l.busy && !l.first->in_kernel_)
-          arm(kind, s);
+        else
+          advance(kind, s);
       }
     }
     --references_;
@@ -414,7 +424,8 @@ ASIO_URING_DECL void descriptor::settled(operation& op) noexcept
   section s(*this);
   const operation::type& type = op.get_type();
   service_.forget(op);
-  if (op.cancelled_ && type.keep && op.result_ > 0 && type.keep(op, unread_)) op.result_ = -ECANCELED;
+  if (op.cancelled_ && type.keep && op.result_ > 0 && !service_.stopped() && type.keep(op, unread_))
+    op.result_ = -ECANCELED;
   remove(op);
   if (!closed_ && type.lane != lane_kind::none) advance(type.lane, s);
 }

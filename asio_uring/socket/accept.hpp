@@ -56,12 +56,32 @@ protected:
     error_code ec = error_of(result);
     if (ec) return ec;
     if (peer_endpoint_) peer_endpoint_->resize(length_);
-    peer.assign(protocol_, result, ec);
+    give(peer, result, ec);
     if (ec) ::close(result);
     return ec;
   }
 
 private:
+  // Reaches the protected member that every basic_socket keeps its service in.
+  template <typename Socket>
+  struct access : Socket
+  {
+    static auto& impl_of(Socket& s) { return s.*(&access::impl_); }
+  };
+
+  template <typename Socket>
+  void give(Socket& peer, int fd, error_code& ec) const
+  {
+    if constexpr (requires(error_code& e) {
+                    access<Socket>::impl_of(peer).get_service().adopt(
+                        access<Socket>::impl_of(peer).get_implementation(), protocol_, fd, e);
+                  }) {
+      auto& impl = access<Socket>::impl_of(peer);
+      impl.get_service().adopt(impl.get_implementation(), protocol_, fd, ec);
+    } else
+      peer.assign(protocol_, fd, ec);
+  }
+
   socklen_t capacity() const noexcept
   {
     return peer_endpoint_ ? static_cast<socklen_t>(peer_endpoint_->capacity()) : 0;
@@ -83,7 +103,14 @@ public:
   explicit accept_into(Socket& peer, Args&&... args)
       : accept_base<Protocol>(std::forward<Args>(args)...), peer_(peer)
   {}
-  std::tuple<error_code> arguments(int result) { return {this->adopt(peer_, result)}; }
+  std::tuple<error_code> arguments(int result)
+  {
+    if (peer_.is_open()) {
+      this->discard(result);
+      return {asio::error::already_open};
+    }
+    return {this->adopt(peer_, result)};
+  }
 
 private:
   Socket& peer_;

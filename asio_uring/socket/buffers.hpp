@@ -8,6 +8,7 @@
 #include <asio_uring/config.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/detail/buffer_sequence_adapter.hpp>
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <sys/socket.h>
@@ -18,7 +19,7 @@ namespace asio_uring::detail {
 namespace asio = boost::asio;
 
 /// A borrowed buffer sequence: one address and length where it is a single buffer, a message with vectors otherwise.
-/// The vectors of a submitted operation live in its record, more than sixteen of them on the heap.
+/// The vectors of a submitted operation live in its record, more than four of them on the heap.
 template <typename Buffer, typename Sequence>
 class borrowed_buffers
 {
@@ -63,6 +64,10 @@ private:
 class submitted_message
 {
 public:
+  submitted_message() noexcept {}
+  // Set when the operation is submitted, that is when its place is final.
+  submitted_message(submitted_message&&) noexcept {}
+
   template <typename Buffers>
   msghdr& set(const Buffers& buffers)
   {
@@ -83,7 +88,7 @@ public:
 
 private:
   msghdr message_{};
-  iovec inline_[16];
+  iovec inline_[4];
   std::unique_ptr<iovec[]> more_;
 };
 

@@ -11,8 +11,16 @@
 #include <asio_uring/socket/send.hpp>
 #include <asio_uring/socket/wait.hpp>
 #include <boost/asio/detail/reactive_socket_service.hpp>
+#include <fcntl.h>
 
 namespace asio_uring::detail {
+
+enum class tribool : unsigned char
+{
+  unknown,
+  no,
+  yes
+};
 
 /// Sets up the ring before a stock service looks for the context's reactor.
 class with_ring
@@ -43,7 +51,7 @@ public:
   struct implementation_type : stock::implementation_type
   {
     descriptor* descriptor_ = nullptr; // while open
-    enum : unsigned char { unknown, yes, no } on_loop_ = unknown; // whether the executor is the loop's own
+    tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own
   };
 
   explicit socket_service(asio::execution_context& context) : with_ring(context), stock(context) {}
@@ -54,7 +62,7 @@ public:
   {
     stock::construct(impl);
     impl.descriptor_ = nullptr;
-    impl.on_loop_ = impl.unknown;
+    impl.on_loop_ = tribool::unknown;
   }
 
   void destroy(implementation_type& impl)
@@ -114,9 +122,21 @@ public:
   error_code assign(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
   {
     if (this->is_open(impl)) return ec = asio::error::already_open;
-    adopt(impl, protocol, fd, ec);
-    impl.state_ |= socket_ops::possible_dup;
-    return ec;
+    // Asio's reactor refuses what is no descriptor when it registers it.
+    if (::fcntl(fd, F_GETFD) < 0) return ec = error_code(errno, boost::system::system_category());
+    return adopt(impl, protocol, fd, ec);
+  }
+
+  /// Takes a descriptor that is known to be a new socket.
+  error_code adopt(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
+  {
+    impl.socket_ = fd;
+    impl.protocol_ = protocol;
+    impl.state_ = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
+                  : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
+                                                  : 0;
+    impl.descriptor_ = &uring_.open_descriptor(fd);
+    return ec = error_code();
   }
 
   error_code close(implementation_type& impl, error_code& ec)
@@ -221,10 +241,12 @@ public:
                      Handler& handler, const IoExecutor& io_ex)
   {
     const auto result = nothing_to_do<asio::mutable_buffer>(impl, buffers);
+    receive_traits traits = traits_of(impl);
+    if (result) traits.stream = false; // zero bytes are what was asked for, not the end
     if (flags & asio::socket_base::message_out_of_band)
-      start(impl, result, receive_urgent<Buffers>(buffers, flags, traits_of(impl)), handler, io_ex, "async_receive");
+      start(impl, result, receive_urgent<Buffers>(buffers, flags, traits), handler, io_ex, "async_receive");
     else
-      start(impl, result, detail::receive<Buffers>(buffers, flags, traits_of(impl)), handler, io_ex, "async_receive");
+      start(impl, result, detail::receive<Buffers>(buffers, flags, traits), handler, io_ex, "async_receive");
   }
 
   template <typename Handler, typename IoExecutor>
@@ -275,7 +297,7 @@ public:
                     const IoExecutor& io_ex)
   {
     std::optional<int> result = prepare_accept(impl);
-    if (peer.is_open()) result = -asio::error::already_open;
+    if (peer.is_open()) result = -EALREADY; // the description knows better
     start(impl, result, accept_into<Socket, Protocol>(peer, impl.protocol_, peer_endpoint, reports_aborted(impl)),
           handler, io_ex, "async_accept");
   }
@@ -298,17 +320,6 @@ public:
 private:
   template <typename>
   friend class socket_service;
-
-  error_code adopt(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
-  {
-    impl.socket_ = fd;
-    impl.protocol_ = protocol;
-    impl.state_ = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
-                  : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
-                                                  : 0;
-    impl.descriptor_ = &uring_.open_descriptor(fd);
-    return ec = error_code();
-  }
 
   void close_descriptor(implementation_type& impl)
   {
@@ -368,12 +379,12 @@ private:
              const IoExecutor& io_ex, const char* name)
   {
     if (!impl.descriptor_ && !result) result = -EBADF;
-    if (impl.on_loop_ == impl.unknown) [[unlikely]] {
+    if (impl.on_loop_ == tribool::unknown) [[unlikely]] {
       uring_.use_executor(io_ex);
-      impl.on_loop_ = is_loop(uring_, io_ex) ? impl.yes : impl.no;
+      impl.on_loop_ = is_loop(uring_, io_ex) ? tribool::yes : tribool::no;
     }
     handler_operation<std::decay_t<Description>, Handler, IoExecutor>::start(
-        uring_, impl.descriptor_, impl.on_loop_ == impl.yes, result, std::move(description), handler, io_ex, name);
+        uring_, impl.descriptor_, impl.on_loop_ == tribool::yes, result, std::move(description), handler, io_ex, name);
   }
 };
 

@@ -75,6 +75,8 @@ public:
 
   /// At the end of the context: gives up what waits in user space, asks the kernel for the rest.
   ASIO_URING_DECL void abandon(completion_queue& given_up) noexcept;
+  /// One round of doubts: reads again what has been silent for a whole round. True if a doubt is left.
+  ASIO_URING_DECL bool doubted(completion_queue& out) noexcept;
   /// In a forked child, whose ring is new: what was in the kernel goes there again.
   ASIO_URING_DECL void resubmit() noexcept;
 
@@ -140,9 +142,10 @@ private:
   };
 
   ASIO_URING_DECL static void do_complete(void* owner, completion* base, const error_code& ec, std::size_t);
+  ASIO_URING_DECL void settle_lane(lane& l, const operation& op, int result) noexcept;
   ASIO_URING_DECL void performed(void* owner, operation* first, int result) noexcept;
   ASIO_URING_DECL void polled(poll& p, int result, unsigned flags, completion_queue& out) noexcept;
-  ASIO_URING_DECL bool failed(operation& op, int result) noexcept;
+  ASIO_URING_DECL bool again(operation& op, int result, bool retry) noexcept;
   ASIO_URING_DECL void settled(operation& op) noexcept;
 
   ASIO_URING_DECL void advance(lane_kind kind, section& s) noexcept;
@@ -169,6 +172,7 @@ private:
   unsigned references_ = 0;   // owner, operations, armed polls, a place in the run queue
   bool closed_ = false;
   bool queued_ = false;       // in the run queue
+  unsigned char doubt_ = 0;   // rounds until a read that came back short is tried again
   lane lanes_[3];
   poll read_poll_;
   poll write_poll_;

@@ -28,6 +28,7 @@ ASIO_URING_DECL void descriptor::open(int fd) noexcept
   fd_ = fd;
   references_ = 1;
   closed_ = queued_ = false;
+  doubt_ = 0;
   for (lane& l : lanes_) l = lane{};
   lane_of(lane_kind::out).ready = true;
   unread_ = {};
@@ -289,6 +290,31 @@ ASIO_URING_DECL operation* descriptor::perform_first(lane_kind kind, section& s)
   return settle_attempt(kind, op, result, s);
 }
 
+// What a result says of the next attempt.
+ASIO_URING_DECL void descriptor::settle_lane(lane& l, const operation& op, int result) noexcept
+{
+  if (l.eager || op.get_type().more(op, result))
+    l.ready = true;
+  else {
+    doubt_ = 2;
+    service_.doubts().raise();
+  }
+}
+
+ASIO_URING_DECL bool descriptor::doubted(completion_queue& out) noexcept
+{
+  const locked guard(lock_);
+  if (doubt_ == 0 || closed_) return false;
+  if (--doubt_ > 0) return true;
+  lane& l = lane_of(lane_kind::in);
+  if (l.first && !l.ready && !l.busy && !l.first->in_kernel_) {
+    l.ready = true;
+    enqueue(out);
+  } else if (!l.first)
+    l.ready = true; // whoever reads next looks
+  return false;
+}
+
 ASIO_URING_DECL operation* descriptor::settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept
 {
   lane& l = lane_of(kind);
@@ -307,7 +333,7 @@ ASIO_URING_DECL operation* descriptor::settle_attempt(lane_kind kind, operation&
       return nullptr;
     }
   }
-  if (l.eager || type.more(op, result)) l.ready = true;
+  settle_lane(l, op, result);
   remove(op);
   op.result_ = result;
   return &op;
@@ -332,7 +358,7 @@ ASIO_URING_DECL void descriptor::do_complete(void* owner, completion* base, cons
     self.lock_.acquire();
     in.busy = false;
     if (result != -EAGAIN && in.last == first && !type.retry && !self.closed_) {
-      if (in.eager || type.more(*first, result)) in.ready = true;
+      self.settle_lane(in, *first, result);
       in.first = in.last = nullptr;
       first->descriptor_ = nullptr;
       self.references_ -= 2;
@@ -380,13 +406,14 @@ ASIO_URING_DECL void descriptor::performed(void* owner, operation* first, int re
 ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned, completion_queue& out) noexcept
 {
   auto& self = static_cast<operation&>(r);
-  if (result < 0 && self.descriptor_->failed(self, result)) return;
+  const bool retry = self.get_type().retry && self.get_type().retry(self, result);
+  if ((retry || result < 0) && self.descriptor_->again(self, result, retry)) return;
   self.result_ = result;
   out.push(&self);
 }
 
-// Whether the operation goes on all the same.
-ASIO_URING_DECL bool descriptor::failed(operation& op, int result) noexcept
+// Whether the operation goes on after an error, or a result that is to be hidden.
+ASIO_URING_DECL bool descriptor::again(operation& op, int result, bool retry) noexcept
 {
   section s(*this);
   const operation::type& type = op.get_type();
@@ -397,7 +424,7 @@ ASIO_URING_DECL bool descriptor::failed(operation& op, int result) noexcept
       op.in_kernel_ = false;
       arm(type.lane, s);
       goes_on = true;
-    } else if (result == -ECANCELED || (type.retry && type.retry(op, result))) {
+    } else if (result == -ECANCELED || retry) {
       // Cancelled, but not by us: the thread that submitted it has exited.
       submit(op, s);
       goes_on = true;

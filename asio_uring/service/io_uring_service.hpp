@@ -8,6 +8,7 @@
 #include <asio_uring/options.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <asio_uring/service/descriptor.hpp>
+#include <asio_uring/service/doubts.hpp>
 #include <asio_uring/service/pump.hpp>
 #include <asio_uring/service/ready_list.hpp>
 #include <asio_uring/service/submitter.hpp>
@@ -82,6 +83,10 @@ public:
   template <typename Executor>
   void use_executor(const Executor& ex);
 
+  detail::doubts& doubts() noexcept { return doubts_; }
+  /// One round over all descriptors; true if a doubt is left.
+  ASIO_URING_DECL bool look_again(completion_queue& out) noexcept;
+
   detail::pump& pump() noexcept { return *pump_; }
   bool native() const noexcept { return native_; }
   bool stopped() const noexcept { return stopped_; }
@@ -114,6 +119,7 @@ private:
   std::optional<ring> ring_;
   submitter submitter_;
   ready_list ready_;
+  detail::doubts doubts_{*this};
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
   std::atomic<bool> interrupted_{false}; // the loop must not sleep
   std::uint64_t retired_ = 0;            // terminal completions seen

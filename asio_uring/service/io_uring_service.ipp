@@ -136,6 +136,33 @@ ASIO_URING_DECL void io_uring_service::recycle(descriptor& d) noexcept
   free_descriptors_ = &d;
 }
 
+ASIO_URING_DECL const request::type& doubts::functions() noexcept
+{
+  static constexpr request::type type = {
+      [](request&, io_uring_sqe& sqe) noexcept {
+        io_uring_prep_timeout(&sqe, const_cast<__kernel_timespec*>(&interval_), 0, 0);
+      },
+      [](request& r, int, unsigned, completion_queue& out) noexcept {
+        auto& self = static_cast<doubts&>(r);
+        self.armed_.store(false, std::memory_order_relaxed);
+        if (!self.service_.stopped() && self.service_.look_again(out)) self.raise();
+      }};
+  return type;
+}
+
+ASIO_URING_DECL void doubts::arm() noexcept
+{
+  if (!armed_.exchange(true, std::memory_order_relaxed)) service_.push(*this);
+}
+
+ASIO_URING_DECL bool io_uring_service::look_again(completion_queue& out) noexcept
+{
+  bool left = false;
+  const locked guard(descriptors_lock_);
+  for (const auto& d : descriptors_) left |= d->doubted(out);
+  return left;
+}
+
 ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
 {
   ring_->consume_completions([&](const io_uring_cqe& cqe) {
@@ -174,6 +201,7 @@ ASIO_URING_DECL void io_uring_service::shutdown()
   std::fill(std::begin(readiness_), std::end(readiness_), false);
   completion_queue given_up;
   pump_->shutdown();
+  if (doubts_.armed()) submitter_.cancel(doubts_);
   for (const auto& d : descriptors_) d->abandon(given_up);
   // The kernel may write into buffers until the last terminal completion: wait for it, however long.
   while (in_flight()) {
@@ -198,6 +226,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
   ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
   submitter_.use(*ring_);
   retired_ = 0;
+  doubts_.reset();
   pump_->restart();
   for (const auto& d : descriptors_) d->resubmit();
 }

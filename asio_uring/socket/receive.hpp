@@ -7,6 +7,7 @@
 
 #include <asio_uring/service/handler_operation.hpp>
 #include <asio_uring/socket/buffers.hpp>
+#include <asio_uring/socket/wait.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <cerrno>
@@ -121,9 +122,14 @@ public:
 
   receive_urgent(const Buffers& buffers, int flags, receive_traits traits) : receive_(buffers, flags, traits) {}
 
-  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, POLLPRI); }
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    fd_ = fd;
+    io_uring_prep_poll_add(&sqe, fd, wait<>::urgent);
+  }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
+  bool retry(int result) const noexcept { return !wait<>::is_urgent(fd_, result); }
   int finish(int fd, int result)
   {
     if (result < 0) return result;
@@ -133,6 +139,7 @@ public:
 
 private:
   receive<Buffers> receive_;
+  int fd_ = -1;
 };
 
 /// async_receive_from: a datagram and its sender.

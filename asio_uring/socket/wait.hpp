@@ -23,9 +23,25 @@ public:
   explicit wait(asio::socket_base::wait_type what) noexcept : what_(what) {}
 
   bool valid() const noexcept { return events() != 0; }
-  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, events()); }
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    fd_ = fd;
+    io_uring_prep_poll_add(&sqe, fd, events());
+  }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
+  bool retry(int result) const noexcept { return what_ == asio::socket_base::wait_error && !is_urgent(fd_, result); }
+
+  /// The kernel does not wake a poll for POLLPRI alone, and counts POLLRDBAND and POLLPRI with every arrival: so we wait
+  /// for them and look.
+  static constexpr unsigned urgent = POLLPRI | POLLRDBAND;
+  static bool is_urgent(int fd, int result) noexcept
+  {
+    if (result < 0 || result & (POLLERR | POLLHUP)) return true;
+    pollfd p{fd, POLLPRI, 0};
+    return ::poll(&p, 1, 0) != 0;
+  }
+
   std::tuple<error_code, Extra...> arguments(int result) const { return {error_of(result), Extra{}...}; }
 
 private:
@@ -34,12 +50,13 @@ private:
     switch (what_) {
     case asio::socket_base::wait_read: return POLLIN;
     case asio::socket_base::wait_write: return POLLOUT;
-    case asio::socket_base::wait_error: return POLLPRI | POLLERR;
+    case asio::socket_base::wait_error: return urgent | POLLERR;
     default: return 0;
     }
   }
 
   asio::socket_base::wait_type what_;
+  int fd_ = -1;
 };
 
 /// async_connect.

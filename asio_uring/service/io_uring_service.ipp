@@ -166,6 +166,7 @@ ASIO_URING_DECL bool io_uring_service::look_again(completion_queue& out) noexcep
 ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
 {
   ring_->consume_completions([&](const io_uring_cqe& cqe) {
+    submitter_.submitted(); // acquires what the submitting thread wrote
     if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
     if (cqe.user_data != submitter::cancel_mark)
       reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))

@@ -571,6 +571,28 @@ BOOST_AUTO_TEST_CASE(data_of_a_cancelled_read_is_not_seen_by_the_next_connection
   }
 }
 
+BOOST_AUTO_TEST_CASE(data_of_a_cancelled_read_survives_the_next_race_against_a_timer)
+{
+  using namespace asio::experimental::awaitable_operators;
+  for (auto when : cancelled_read<tcp>::moments) {
+    cancelled_read<tcp> c("abc", when);
+    std::string text = c.delivered();
+    asio::steady_timer expired(c.context, -1s);
+    auto race = [&]() -> asio::awaitable<void> {
+      std::array<char, 8> data;
+      for (int i = 0; i != 20 && text.size() != 3; ++i) {
+        auto winner = co_await (expired.async_wait(asio::use_awaitable) ||
+                                c.server.async_read_some(asio::buffer(data), asio::use_awaitable));
+        if (winner.index() == 1) text.append(data.data(), std::get<1>(winner));
+      }
+    };
+    asio::co_spawn(c.context, race, asio::detached);
+    finish(c.context);
+    c.client.close();
+    BOOST_CHECK_EQUAL(text + read_to_end(c.server), "abc");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(cancelled_peek_duplicates_nothing)
 {
   connection c;

@@ -328,6 +328,20 @@ BOOST_AUTO_TEST_CASE(buffers_are_not_written_to_after_the_context_is_destroyed)
   BOOST_CHECK(std::all_of(data.begin(), data.end(), [](char c) { return c == 'o'; }));
 }
 
+// A handler that will never run keeps nobody from freeing the buffer of a closed socket.
+BOOST_AUTO_TEST_CASE(buffers_are_left_alone_after_close)
+{
+  for (auto where : every_stage) {
+    asio::io_context context;
+    pair<> p(context);
+    auto data = std::make_unique<std::array<char, 64>>();
+    p.server.async_read_some(asio::buffer(*data), [](error_code, std::size_t) {});
+    reach(context, where, [&] { write_text(p.client, "abc"); });
+    p.server.close();
+    data.reset();
+  }
+}
+
 BOOST_AUTO_TEST_CASE(handler_destroys_its_own_socket)
 {
   asio::io_context context;

@@ -411,6 +411,23 @@ BOOST_AUTO_TEST_CASE(wait_for_an_error_ends_with_out_of_band_data)
   CHECK_SUCCEEDED(waited);
 }
 
+BOOST_AUTO_TEST_CASE(ordinary_data_is_neither_out_of_band_nor_an_error)
+{
+  connection c;
+  std::array<char, 1> data;
+  outcome received, waited;
+  c.server.async_receive(asio::buffer(data), tcp::socket::message_out_of_band, received.record());
+  c.server.async_wait(tcp::socket::wait_error, waited.record());
+  settle(c.context);
+  write_text(c.client, "abc");
+  c.context.run_for(5ms);
+  BOOST_CHECK(!received.done() && !waited.done());
+  c.client.send(asio::buffer("!", 1), tcp::socket::message_out_of_band);
+  finish(c.context);
+  BOOST_CHECK_EQUAL(data[0], '!');
+  CHECK_SUCCEEDED(waited);
+}
+
 BOOST_AUTO_TEST_CASE(at_mark)
 {
   connection c;

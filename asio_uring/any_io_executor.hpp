@@ -12,8 +12,8 @@
 
 namespace asio_uring {
 
-/// Holds any executor that boost::asio::any_io_executor holds, and converts from and to it. An I/O object with this
-/// executor type performs its operations through the io_uring of the executor's context.
+/// Holds any executor that boost::asio::any_io_executor holds, and converts from and to it. An I/O object
+/// with this executor type performs its operations through the io_uring of the executor's context.
 class any_io_executor : public boost::asio::any_io_executor
 {
 public:

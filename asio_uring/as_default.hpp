@@ -2,8 +2,8 @@
 //
 //   g++ -std=c++20 -include asio_uring/as_default.hpp program.cpp -luring
 //
-// To be the first header of every translation unit. All sockets and acceptors of boost::asio, those inside Boost.Beast
-// and other libraries too, then perform their operations through io_uring.
+// To be the first header of every translation unit. All sockets and acceptors of boost::asio, those inside
+// Boost.Beast and other libraries too, then perform their operations through io_uring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,7 +11,8 @@
 #define ASIO_URING_AS_DEFAULT_HPP
 
 #if defined(BOOST_ASIO_BASIC_SOCKET_HPP) && !defined(ASIO_URING_SOCKET_IO_OBJECT_HPP)
-#error "asio_uring/as_default.hpp comes too late: include it before any header of Boost.Asio, best by -include"
+#error                                                                                                       \
+    "asio_uring/as_default.hpp comes too late: include it before any header of Boost.Asio, best by -include"
 #endif
 
 #if defined(ASIO_URING_ENABLE_IO_URING_HPP) && !defined(ASIO_URING_AS_DEFAULT)

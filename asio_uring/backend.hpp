@@ -16,13 +16,14 @@ namespace asio_uring {
 /// A context's backend. Printable.
 struct backend_info
 {
-  bool io_uring = false;         ///< false: no I/O object of this library has been made on the context yet
-  std::string reason;            ///< why, in words
+  bool io_uring = false; ///< false: no I/O object of this library has been made on the context yet
+  std::string reason;    ///< why, in words
   pump_kind pump = pump_kind::automatic; ///< ring or guest
-  asio_uring::path path = asio_uring::path::automatic; ///< as forced by the options; automatic: by kind of operation
-  asio_uring::features features; ///< what the kernel granted
-  unsigned entries = 0;          ///< submission queue entries
-  unsigned completions = 0;      ///< completion queue entries
+  asio_uring::path path =
+      asio_uring::path::automatic; ///< as forced by the options; automatic: by kind of operation
+  asio_uring::features features;   ///< what the kernel granted
+  unsigned entries = 0;            ///< submission queue entries
+  unsigned completions = 0;        ///< completion queue entries
 };
 
 /// Describes the backend of a context; sets up nothing.

@@ -45,10 +45,10 @@ ASIO_URING_DECL const char* name(path p) noexcept
 ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& b)
 {
   if (!b.io_uring) return out << "no io_uring: " << b.reason;
-  return out << "io_uring: " << b.reason << "; pump " << name(b.pump) << ", path " << name(b.path) << ", entries "
-             << b.entries << '/' << b.completions << ", set-up [" << setup_flag_names(b.features.setup_flags)
-             << "], features [" << feature_names(b.features.kernel) << "], " << b.features.opcodes.count()
-             << " opcodes";
+  return out << "io_uring: " << b.reason << "; pump " << name(b.pump) << ", path " << name(b.path)
+             << ", entries " << b.entries << '/' << b.completions << ", set-up ["
+             << setup_flag_names(b.features.setup_flags) << "], features ["
+             << feature_names(b.features.kernel) << "], " << b.features.opcodes.count() << " opcodes";
 }
 
 } // namespace asio_uring

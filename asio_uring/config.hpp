@@ -8,7 +8,8 @@
 // Asio's own backend changes the layout of Asio's thread state and renames its services: one program is
 // either Asio's io_uring or ours.
 #if defined(BOOST_ASIO_HAS_IO_URING)
-#error "asio_uring: do not define BOOST_ASIO_HAS_IO_URING; asio_uring brings io_uring to the default build of Asio"
+#error                                                                                                       \
+    "asio_uring: do not define BOOST_ASIO_HAS_IO_URING; asio_uring brings io_uring to the default build of Asio"
 #endif
 #if !defined(__linux__)
 #error "asio_uring: needs Linux"

@@ -10,9 +10,9 @@
 
 namespace asio_uring {
 
-/// True for an executor whose I/O objects are ours. Specialise it for an executor of your own; the specialisation must
-/// be seen before the first I/O object with that executor is instantiated. asio_uring/as_default.hpp makes it true for
-/// all.
+/// True for an executor whose I/O objects are ours. Specialise it for an executor of your own; the
+/// specialisation must be seen before the first I/O object with that executor is instantiated.
+/// asio_uring/as_default.hpp makes it true for all.
 template <typename Executor>
 inline constexpr bool enable_io_uring =
 #if defined(ASIO_URING_AS_DEFAULT)

@@ -13,7 +13,8 @@ namespace asio_uring {
 /// How a socket's operations are performed.
 enum class path
 {
-  automatic,  ///< what measures best for the kind of socket: readiness for streams and datagrams, completion for accept
+  automatic,  ///< what measures best for the kind of socket: readiness for streams and datagrams, completion
+              ///< for accept
   completion, ///< the operation itself is submitted: hardly any system call
   readiness   ///< a standing poll on the ring, plain calls when data is there: fewest instructions
 };
@@ -35,20 +36,19 @@ struct options
   pump_kind pump = pump_kind::automatic;
 };
 
-/// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first object does
-/// so with default options.
+/// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first
+/// object does so with default options.
 /**
- * What is `automatic` in the options is taken from the environment where ASIO_URING_PATH (completion, readiness) or
- * ASIO_URING_PUMP (ring, guest) is set.
+ * What is `automatic` in the options is taken from the environment where ASIO_URING_PATH (completion,
+ * readiness) or ASIO_URING_PUMP (ring, guest) is set.
  *
- * @throws std::invalid_argument for a value out of range, naming it; std::logic_error when the context has its ring
- * already, or pump_kind::ring is asked for and the context has a stock reactor already;
+ * @throws std::invalid_argument for a value out of range, naming it; std::logic_error when the context has
+ * its ring already, or pump_kind::ring is asked for and the context has a stock reactor already;
  * boost::system::system_error when the kernel gives no ring, with the reason.
  * Thread safety: as the context's construction. Since Linux 5.11.
  */
 ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& = {});
 
 } // namespace asio_uring
-
 
 #endif // ASIO_URING_OPTIONS_HPP

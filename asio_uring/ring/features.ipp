@@ -28,31 +28,88 @@ ASIO_URING_DECL std::string names_of_bits(std::uint32_t bits, std::span<const ch
 ASIO_URING_DECL std::string setup_flag_names(std::uint32_t flags)
 {
   static constexpr const char* names[] = {
-      "IOPOLL",       "SQPOLL", "SQ_AFF", "CQSIZE",        "CLAMP",        "ATTACH_WQ",    "R_DISABLED",         "SUBMIT_ALL", "COOP_TASKRUN",
-      "TASKRUN_FLAG", "SQE128", "CQE32",  "SINGLE_ISSUER", "DEFER_TASKRUN", "NO_MMAP",      "REGISTERED_FD_ONLY", "NO_SQARRAY", "HYBRID_IOPOLL",
-      "CQE_MIXED"};
+      "IOPOLL",        "SQPOLL",        "SQ_AFF",     "CQSIZE",
+      "CLAMP",         "ATTACH_WQ",     "R_DISABLED", "SUBMIT_ALL",
+      "COOP_TASKRUN",  "TASKRUN_FLAG",  "SQE128",     "CQE32",
+      "SINGLE_ISSUER", "DEFER_TASKRUN", "NO_MMAP",    "REGISTERED_FD_ONLY",
+      "NO_SQARRAY",    "HYBRID_IOPOLL", "CQE_MIXED"};
   return detail::names_of_bits(flags, names);
 }
 
 ASIO_URING_DECL std::string feature_names(std::uint32_t bits)
 {
   static constexpr const char* names[] = {
-      "SINGLE_MMAP", "NODROP",         "SUBMIT_STABLE", "RW_CUR_POS",   "CUR_PERSONALITY", "FAST_POLL",   "POLL_32BITS", "SQPOLL_NONFIXED", "EXT_ARG",
-      "NATIVE_WORKERS", "RSRC_TAGS",   "CQE_SKIP",      "LINKED_FILE",  "REG_REG_RING",    "RECVSEND_BUNDLE", "MIN_TIMEOUT", "RW_ATTR",     "NO_IOWAIT"};
+      "SINGLE_MMAP", "NODROP",          "SUBMIT_STABLE",   "RW_CUR_POS",     "CUR_PERSONALITY", "FAST_POLL",
+      "POLL_32BITS", "SQPOLL_NONFIXED", "EXT_ARG",         "NATIVE_WORKERS", "RSRC_TAGS",       "CQE_SKIP",
+      "LINKED_FILE", "REG_REG_RING",    "RECVSEND_BUNDLE", "MIN_TIMEOUT",    "RW_ATTR",         "NO_IOWAIT"};
   return detail::names_of_bits(bits, names);
 }
 
 ASIO_URING_DECL const char* opcode_name(unsigned opcode) noexcept
 {
-  static constexpr const char* names[] = {
-      "NOP",           "READV",          "WRITEV",         "FSYNC",          "READ_FIXED",   "WRITE_FIXED",     "POLL_ADD",    "POLL_REMOVE",
-      "SYNC_FILE_RANGE", "SENDMSG",      "RECVMSG",        "TIMEOUT",        "TIMEOUT_REMOVE", "ACCEPT",        "ASYNC_CANCEL", "LINK_TIMEOUT",
-      "CONNECT",       "FALLOCATE",      "OPENAT",         "CLOSE",          "FILES_UPDATE", "STATX",           "READ",        "WRITE",
-      "FADVISE",       "MADVISE",        "SEND",           "RECV",           "OPENAT2",      "EPOLL_CTL",       "SPLICE",      "PROVIDE_BUFFERS",
-      "REMOVE_BUFFERS", "TEE",           "SHUTDOWN",       "RENAMEAT",       "UNLINKAT",     "MKDIRAT",         "SYMLINKAT",   "LINKAT",
-      "MSG_RING",      "FSETXATTR",      "SETXATTR",       "FGETXATTR",      "GETXATTR",     "SOCKET",          "URING_CMD",   "SEND_ZC",
-      "SENDMSG_ZC",    "READ_MULTISHOT", "WAITID",         "FUTEX_WAIT",     "FUTEX_WAKE",   "FUTEX_WAITV",     "FIXED_FD_INSTALL", "FTRUNCATE",
-      "BIND",          "LISTEN",         "RECV_ZC",        "EPOLL_WAIT",     "READV_FIXED",  "WRITEV_FIXED",    "PIPE"};
+  static constexpr const char* names[] = {"NOP",
+                                          "READV",
+                                          "WRITEV",
+                                          "FSYNC",
+                                          "READ_FIXED",
+                                          "WRITE_FIXED",
+                                          "POLL_ADD",
+                                          "POLL_REMOVE",
+                                          "SYNC_FILE_RANGE",
+                                          "SENDMSG",
+                                          "RECVMSG",
+                                          "TIMEOUT",
+                                          "TIMEOUT_REMOVE",
+                                          "ACCEPT",
+                                          "ASYNC_CANCEL",
+                                          "LINK_TIMEOUT",
+                                          "CONNECT",
+                                          "FALLOCATE",
+                                          "OPENAT",
+                                          "CLOSE",
+                                          "FILES_UPDATE",
+                                          "STATX",
+                                          "READ",
+                                          "WRITE",
+                                          "FADVISE",
+                                          "MADVISE",
+                                          "SEND",
+                                          "RECV",
+                                          "OPENAT2",
+                                          "EPOLL_CTL",
+                                          "SPLICE",
+                                          "PROVIDE_BUFFERS",
+                                          "REMOVE_BUFFERS",
+                                          "TEE",
+                                          "SHUTDOWN",
+                                          "RENAMEAT",
+                                          "UNLINKAT",
+                                          "MKDIRAT",
+                                          "SYMLINKAT",
+                                          "LINKAT",
+                                          "MSG_RING",
+                                          "FSETXATTR",
+                                          "SETXATTR",
+                                          "FGETXATTR",
+                                          "GETXATTR",
+                                          "SOCKET",
+                                          "URING_CMD",
+                                          "SEND_ZC",
+                                          "SENDMSG_ZC",
+                                          "READ_MULTISHOT",
+                                          "WAITID",
+                                          "FUTEX_WAIT",
+                                          "FUTEX_WAKE",
+                                          "FUTEX_WAITV",
+                                          "FIXED_FD_INSTALL",
+                                          "FTRUNCATE",
+                                          "BIND",
+                                          "LISTEN",
+                                          "RECV_ZC",
+                                          "EPOLL_WAIT",
+                                          "READV_FIXED",
+                                          "WRITEV_FIXED",
+                                          "PIPE"};
   return opcode < std::size(names) ? names[opcode] : "";
 }
 

@@ -16,15 +16,16 @@ namespace asio_uring {
 /// Sizes and limits of a ring.
 struct ring_parameters
 {
-  unsigned entries = 256;                    ///< submission queue entries, 1 to 32768; the kernel rounds up to a power of two
-  unsigned completions = 4096;               ///< completion queue entries, at least 2 * entries
-  std::uint32_t setup_mask = ~std::uint32_t{0}; ///< set-up flags that may be used (to try an older kernel's tier)
+  unsigned entries = 256; ///< submission queue entries, 1 to 32768; the kernel rounds up to a power of two
+  unsigned completions = 4096; ///< completion queue entries, at least 2 * entries
+  std::uint32_t setup_mask =
+      ~std::uint32_t{0}; ///< set-up flags that may be used (to try an older kernel's tier)
 };
 
 /// RAII over one io_uring: set-up that degrades flag by flag, submission entries, enter, completions.
 /**
- * Thread safety: one thread at a time fills entries, one thread at a time consumes completions; enter() may be
- * called by any thread at any time (no IORING_SETUP_SINGLE_ISSUER). Since Linux 5.11.
+ * Thread safety: one thread at a time fills entries, one thread at a time consumes completions; enter() may
+ * be called by any thread at any time (no IORING_SETUP_SINGLE_ISSUER). Since Linux 5.11.
  */
 class ring
 {
@@ -71,7 +72,8 @@ public:
            kernel(ring_.cq.khead).load(std::memory_order_relaxed);
   }
 
-  /// Submits what is published and runs the kernel's deferred work. Returns entries taken, or a negative errno.
+  /// Submits what is published and runs the kernel's deferred work. Returns entries taken, or a negative
+  /// errno.
   ASIO_URING_DECL int submit() noexcept;
 
   /// Submits, then waits for a completion, at most `timeout` (nanoseconds::max(): for ever).
@@ -94,7 +96,10 @@ public:
   }
 
 private:
-  static std::atomic_ref<unsigned> kernel(unsigned* shared) noexcept { return std::atomic_ref<unsigned>(*shared); }
+  static std::atomic_ref<unsigned> kernel(unsigned* shared) noexcept
+  {
+    return std::atomic_ref<unsigned>(*shared);
+  }
   ASIO_URING_DECL int set_up(const ring_parameters& parameters, std::uint32_t flags) noexcept;
   ASIO_URING_DECL void probe() noexcept;
   ASIO_URING_DECL int enter(unsigned wait, const __kernel_timespec* timeout) noexcept;

@@ -5,8 +5,8 @@
 #ifndef ASIO_URING_RING_RING_IPP
 #define ASIO_URING_RING_RING_IPP
 
-#include <asio_uring/ring/ring.hpp>
 #include <algorithm>
+#include <asio_uring/ring/ring.hpp>
 #include <cerrno>
 #include <cstdint>
 
@@ -27,13 +27,13 @@ ASIO_URING_DECL int ring::set_up(const ring_parameters& parameters, std::uint32_
 
 ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
 {
-  // Each set of flags implies the kernel of the one before it: a kernel without the newest refuses with EINVAL.
-  // COOP_TASKRUN spares an interrupt per completion and costs per request what DEFER_TASKRUN costs, but leaves
-  // the ring free to move between threads.
-  static constexpr std::uint32_t tiers[] = {
-      IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, // 5.19
-      IORING_SETUP_SUBMIT_ALL,                                                         // 5.18
-      0};
+  // Each set of flags implies the kernel of the one before it: a kernel without the newest refuses with
+  // EINVAL. COOP_TASKRUN spares an interrupt per completion and costs per request what DEFER_TASKRUN costs,
+  // but leaves the ring free to move between threads.
+  static constexpr std::uint32_t tiers[] = {IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |
+                                                IORING_SETUP_TASKRUN_FLAG, // 5.19
+                                            IORING_SETUP_SUBMIT_ALL,       // 5.18
+                                            0};
   int result = -EINVAL;
   for (const std::uint32_t flags : tiers) {
     if ((flags & parameters.setup_mask) != flags) continue;
@@ -45,12 +45,14 @@ ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
   constexpr std::uint32_t baseline = IORING_FEAT_FAST_POLL | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
   if (!features_.has(baseline)) {
     io_uring_queue_exit(&ring_);
-    throw std::system_error(ENOSYS, std::system_category(), "io_uring_setup: the kernel lacks " +
-                                                                feature_names(baseline & ~features_.kernel));
+    throw std::system_error(ENOSYS, std::system_category(),
+                            "io_uring_setup: the kernel lacks " +
+                                feature_names(baseline & ~features_.kernel));
   }
 
   // Entries are always taken in order, so the indirection array is written once.
-  for (unsigned i = 0; i < ring_.sq.ring_entries; ++i) ring_.sq.array[i] = i;
+  for (unsigned i = 0; i < ring_.sq.ring_entries; ++i)
+    ring_.sq.array[i] = i;
   tail_ = *ring_.sq.ktail;
   probe();
 }

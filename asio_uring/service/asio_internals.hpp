@@ -1,8 +1,8 @@
 // asio_uring/service/asio_internals.hpp: everything the library takes from boost::asio::detail, in one place.
 //
-// The record that Asio's scheduler queues, the queue, the scheduler and the reactor slot have kept their shape from
-// Boost 1.66 on. What is reached past `private` (the reactor's timers and epoll descriptor) is checked per version by
-// the tests.
+// The record that Asio's scheduler queues, the queue, the scheduler and the reactor slot have kept their
+// shape from Boost 1.66 on. What is reached past `private` (the reactor's timers and epoll descriptor) is
+// checked per version by the tests.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -26,8 +26,8 @@ using boost::system::error_code;
 using scheduler = asio::detail::scheduler;
 using epoll_reactor = asio::detail::epoll_reactor;
 
-/// What a run loop runs: complete(owner, ec, n) delivers, destroy() gives up. Asio's own type, so that the stock
-/// scheduler can queue our operations among its own.
+/// What a run loop runs: complete(owner, ec, n) delivers, destroy() gives up. Asio's own type, so that the
+/// stock scheduler can queue our operations among its own.
 using completion = asio::detail::scheduler_operation;
 using completion_queue = asio::detail::op_queue<completion>;
 
@@ -37,7 +37,8 @@ inline void set_next(completion* op, completion* next) noexcept
   asio::detail::op_queue_access::next(op, next);
 }
 
-/// A private member of `Class`, by the one loophole the language leaves: explicit instantiation ignores access.
+/// A private member of `Class`, by the one loophole the language leaves: explicit instantiation ignores
+/// access.
 template <typename Tag, typename Tag::type Member>
 struct expose_member
 {

@@ -53,11 +53,13 @@ bool is_loop(io_uring_service& service, const Executor& ex) noexcept
 
 /// Whether a handler names no executor of its own, known at compile time where Asio says so.
 template <typename Handler, typename IoExecutor>
-inline constexpr bool runs_on_io_executor =
-    requires { typename asio::associated_executor<Handler, IoExecutor>::asio_associated_executor_is_unspecialised; };
+inline constexpr bool runs_on_io_executor = requires
+{
+  typename asio::associated_executor<Handler, IoExecutor>::asio_associated_executor_is_unspecialised;
+};
 
-/// Holds the executors of a pending operation, unless the loop that will complete it is theirs anyway: then it holds
-/// nothing, and the handler is called directly.
+/// Holds the executors of a pending operation, unless the loop that will complete it is theirs anyway: then
+/// it holds nothing, and the handler is called directly.
 template <typename Handler, typename IoExecutor>
 class completion_work
 {
@@ -78,9 +80,11 @@ public:
   {
     if (works()) [[unlikely]]
       return dispatch(handler, std::move(arguments));
-    [&]<std::size_t... I>(std::index_sequence<I...>) [[gnu::always_inline]] {
+    [&]<std::size_t... I>(std::index_sequence<I...>) [[gnu::always_inline]]
+    {
       std::move(handler)(std::get<I>(std::move(arguments))...);
-    }(std::make_index_sequence<std::tuple_size_v<Arguments>>());
+    }
+    (std::make_index_sequence<std::tuple_size_v<Arguments>>());
   }
 
 private:

@@ -16,10 +16,11 @@ class io_uring_service;
 
 /// Outlives the socket object that opened it until the kernel and the loop have let go of everything of it.
 /**
- * Reads and writes form two lanes. In each only the first operation is active: on the completion path it is in the
- * kernel, on the readiness path it waits for the lane's poll and is performed by a plain call when the loop runs the
- * descriptor. So the data of a read leaves the socket in the moment its handler is about to run, and a cancelled read
- * has touched nothing. On the completion path, what a cancelled read had received is kept here for the next.
+ * Reads and writes form two lanes. In each only the first operation is active: on the completion path it is
+ * in the kernel, on the readiness path it waits for the lane's poll and is performed by a plain call when the
+ * loop runs the descriptor. So the data of a read leaves the socket in the moment its handler is about to
+ * run, and a cancelled read has touched nothing. On the completion path, what a cancelled read had received
+ * is kept here for the next.
  */
 class descriptor final : public completion
 {
@@ -38,11 +39,13 @@ public:
   /// Cancels what was started with this key, if it is still here.
   ASIO_URING_DECL void cancel(const void* cancellation_key) noexcept;
 
-  /// Ends all operations and polls; afterwards the file descriptor may be closed at once. The owner's last call.
+  /// Ends all operations and polls; afterwards the file descriptor may be closed at once. The owner's last
+  /// call.
   ASIO_URING_DECL void close() noexcept;
 
-  /// Memory for one record per lane, so that a socket's usual operations allocate nothing. Null if it is taken, or too
-  /// small. Only one thread at a time starts operations on a socket; any thread may give the memory back.
+  /// Memory for one record per lane, so that a socket's usual operations allocate nothing. Null if it is
+  /// taken, or too small. Only one thread at a time starts operations on a socket; any thread may give the
+  /// memory back.
   void* allocate(lane_kind lane, std::size_t size) noexcept
   {
     record_memory& m = record_memory_[lane == lane_kind::out];
@@ -107,9 +110,10 @@ private:
   {
     operation* first = nullptr;
     operation* last = nullptr;
-    bool busy = false;   // the first is being performed right now
-    bool ready = false;  // a plain call is likely to succeed
-    bool eager = false;  // end of stream, error or urgent data is about: a short transfer does not mean "empty"
+    bool busy = false;  // the first is being performed right now
+    bool ready = false; // a plain call is likely to succeed
+    bool eager =
+        false; // end of stream, error or urgent data is about: a short transfer does not mean "empty"
   };
 
   struct record_memory
@@ -121,12 +125,15 @@ private:
   lane& lane_of(lane_kind kind) noexcept { return lanes_[static_cast<unsigned>(kind)]; }
   poll& poll_of(lane_kind kind) noexcept { return kind == lane_kind::in ? read_poll_ : write_poll_; }
 
-  /// A stretch under the lock. What it decides (completions to queue, entries to submit, the end of the descriptor's
-  /// life) happens after the lock is released: no system call, no upcall under it.
+  /// A stretch under the lock. What it decides (completions to queue, entries to submit, the end of the
+  /// descriptor's life) happens after the lock is released: no system call, no upcall under it.
   class section
   {
   public:
-    enum already_held { held };
+    enum already_held
+    {
+      held
+    };
     explicit section(descriptor& d) noexcept : descriptor_(d) { d.lock_.acquire(); }
     section(descriptor& d, already_held) noexcept : descriptor_(d) {}
     ~section() { leave(); }
@@ -134,8 +141,8 @@ private:
     void unlock() noexcept { descriptor_.lock_.release(); }
     void relock() noexcept { descriptor_.lock_.acquire(); }
 
-    completion_queue ready;  // to be posted
-    bool submitted = false;  // something was pushed: notify
+    completion_queue ready; // to be posted
+    bool submitted = false; // something was pushed: notify
   private:
     descriptor& descriptor_;
     bool left_ = false;
@@ -169,10 +176,10 @@ private:
   io_uring_service& service_;
   lock lock_;
   int fd_ = -1;
-  unsigned references_ = 0;   // owner, operations, armed polls, a place in the run queue
+  unsigned references_ = 0; // owner, operations, armed polls, a place in the run queue
   bool closed_ = false;
-  bool queued_ = false;       // in the run queue
-  unsigned char doubt_ = 0;   // rounds until a read that came back short is tried again
+  bool queued_ = false;     // in the run queue
+  unsigned char doubt_ = 0; // rounds until a read that came back short is tried again
   lane lanes_[3];
   poll read_poll_;
   poll write_poll_;

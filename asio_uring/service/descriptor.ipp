@@ -17,9 +17,10 @@ namespace asio_uring::detail {
 // --- life
 
 ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) noexcept
-    : completion(&descriptor::do_complete), service_(service), lock_(locking),
-      read_poll_(*this, lane_kind::in, POLLIN | POLLRDHUP,
-                 service.get_ring().features().multishot_poll()),
+    : completion(&descriptor::do_complete),
+      service_(service),
+      lock_(locking),
+      read_poll_(*this, lane_kind::in, POLLIN | POLLRDHUP, service.get_ring().features().multishot_poll()),
       write_poll_(*this, lane_kind::out, POLLOUT, false)
 {}
 
@@ -29,7 +30,8 @@ ASIO_URING_DECL void descriptor::open(int fd) noexcept
   references_ = 1;
   closed_ = queued_ = false;
   doubt_ = 0;
-  for (lane& l : lanes_) l = lane{};
+  for (lane& l : lanes_)
+    l = lane{};
   lane_of(lane_kind::out).ready = true;
   unread_ = {};
 }
@@ -103,7 +105,8 @@ void descriptor::for_each(F&& f)
 
 // --- starting
 
-// The two usual cases, a send that finds room and a read that waits for the standing poll, are all there is to do here.
+// The two usual cases, a send that finds room and a read that waits for the standing poll, are all there is
+// to do here.
 ASIO_URING_DECL void descriptor::start(operation& op, const void* cancellation_key) noexcept
 {
   service_.work_started();
@@ -271,7 +274,8 @@ ASIO_URING_DECL bool descriptor::runnable(const lane& l) noexcept
   return l.first && l.ready && !l.busy && !l.first->in_kernel_;
 }
 
-// Performs the first operation of a lane; takes it out and returns it if it is done. The lock is open during the call.
+// Performs the first operation of a lane; takes it out and returns it if it is done. The lock is open during
+// the call.
 ASIO_URING_DECL operation* descriptor::perform_first(lane_kind kind, section& s) noexcept
 {
   lane& l = lane_of(kind);
@@ -315,7 +319,8 @@ ASIO_URING_DECL bool descriptor::doubted(completion_queue& out) noexcept
   return false;
 }
 
-ASIO_URING_DECL operation* descriptor::settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept
+ASIO_URING_DECL operation* descriptor::settle_attempt(lane_kind kind, operation& op, int result,
+                                                      section& s) noexcept
 {
   lane& l = lane_of(kind);
   const operation::type& type = op.get_type();
@@ -347,8 +352,8 @@ ASIO_URING_DECL void descriptor::do_complete(void* owner, completion* base, cons
   self.queued_ = false; // its reference lasts to the end
   lane& in = self.lane_of(lane_kind::in);
   operation* const first = in.first;
-  if (owner && !self.closed_ && self.runnable(in) && in.last == first && !self.lane_of(lane_kind::out).first &&
-      self.unread_.empty()) {
+  if (owner && !self.closed_ && self.runnable(in) && in.last == first &&
+      !self.lane_of(lane_kind::out).first && self.unread_.empty()) {
     // One read and nothing else, as nearly always.
     in.busy = true;
     in.ready = false;
@@ -403,7 +408,8 @@ ASIO_URING_DECL void descriptor::performed(void* owner, operation* first, int re
 
 // --- completion
 
-ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned, completion_queue& out) noexcept
+ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned,
+                                              completion_queue& out) noexcept
 {
   auto& self = static_cast<operation&>(r);
   const bool retry = self.get_type().retry && self.get_type().retry(self, result);

@@ -11,11 +11,12 @@ namespace asio_uring::detail {
 
 class io_uring_service;
 
-/// A read that returned less than was asked for has emptied the socket, and only the next edge of the standing poll can
-/// bring more: that spares one recv in each exchange. It is not quite true: a read also ends short at urgent data, or
-/// at descriptors passed through AF_UNIX, with more behind it whose edge has come already; and the kernel reports
-/// POLLPRI with every edge, so it cannot tell. So a socket that stays silent after a short read is read once more,
-/// 20 to 40 ms later. One kernel timer for all of a context's sockets, armed only while there is a doubt.
+/// A read that returned less than was asked for has emptied the socket, and only the next edge of the
+/// standing poll can bring more: that spares one recv in each exchange. It is not quite true: a read also
+/// ends short at urgent data, or at descriptors passed through AF_UNIX, with more behind it whose edge has
+/// come already; and the kernel reports POLLPRI with every edge, so it cannot tell. So a socket that stays
+/// silent after a short read is read once more, 20 to 40 ms later. One kernel timer for all of a context's
+/// sockets, armed only while there is a doubt.
 class doubts final : public request
 {
 public:

@@ -1,4 +1,5 @@
-// asio_uring/service/guest_pump.hpp: the ring as a guest of any execution context, by Asio's public interface alone.
+// asio_uring/service/guest_pump.hpp: the ring as a guest of any execution context, by Asio's public interface
+// alone.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -29,10 +30,11 @@ inline constexpr bool enable_io_uring<stock_executor> = false;
 
 namespace detail {
 
-/// The context's own reactor watches the ring's descriptor; each completion is posted to the context's executor.
+/// The context's own reactor watches the ring's descriptor; each completion is posted to the context's
+/// executor.
 /**
- * The watch is armed only while operations are in flight, for a pending wait counts as work. It costs a run of the loop
- * of its own now and then, which run() and run_one() count.
+ * The watch is armed only while operations are in flight, for a pending wait counts as work. It costs a run
+ * of the loop of its own now and then, which run() and run_one() count.
  */
 class guest_pump final : public pump
 {

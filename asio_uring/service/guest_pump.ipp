@@ -95,7 +95,8 @@ ASIO_URING_DECL void guest_pump::turn()
 {
   if (stopped_) return;
   turn_again_.store(true, std::memory_order_seq_cst);
-  if (turning_.exchange(true, std::memory_order_seq_cst)) return; // the thread that is at it goes round once more
+  if (turning_.exchange(true, std::memory_order_seq_cst))
+    return; // the thread that is at it goes round once more
   do {
     while (turn_again_.exchange(false, std::memory_order_seq_cst)) {
       completion_queue ops;
@@ -108,7 +109,8 @@ ASIO_URING_DECL void guest_pump::turn()
       }
     }
     turning_.store(false, std::memory_order_seq_cst);
-  } while (turn_again_.load(std::memory_order_seq_cst) && !turning_.exchange(true, std::memory_order_seq_cst));
+  } while (turn_again_.load(std::memory_order_seq_cst) &&
+           !turning_.exchange(true, std::memory_order_seq_cst));
   if (operations_.load(std::memory_order_seq_cst) > 0) watch();
 }
 

@@ -27,8 +27,8 @@ inline error_code error_of(int result) noexcept
  * - `bool more(int result)`: whether more is likely to be there at once
  * - `auto arguments(int result)`: the handler's arguments as a tuple
  * - optional: `bool retry(int result)`; `bool keep(int result, unread_bytes&)` and `int take(unread_bytes&)`;
- *   `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`, called when the
- *   handler is about to run.
+ *   `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`, called
+ * when the handler is about to run.
  */
 template <typename Description, typename Handler, typename IoExecutor>
 class handler_operation final : public operation
@@ -38,17 +38,19 @@ public:
       typename std::allocator_traits<asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>>::
           template rebind_alloc<handler_operation>;
 
-  /// Starts the operation on an open descriptor, or completes it with `result` if there is one already.
+  /// Starts the operation on an open descriptor, or completes it with `result` if there is one already. The
+  /// description is made in its place by `describe()`.
+  template <typename Describe>
   static void start(io_uring_service& service, descriptor* d, bool io_native, std::optional<int> result,
-                    Description&& description, Handler& handler, const IoExecutor& io_ex,
+                    Describe&& describe, Handler& handler, const IoExecutor& io_ex,
                     [[maybe_unused]] const char* name)
   {
     auto slot = asio::get_associated_cancellation_slot(handler);
     memory record(handler, d);
-    auto* op = new (record.address) handler_operation(std::move(description), handler, io_ex, service, io_native, d);
+    auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
     record.address = nullptr;
-    BOOST_ASIO_HANDLER_CREATION(
-        (service.context(), *op, "socket", d, static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
+    BOOST_ASIO_HANDLER_CREATION((service.context(), *op, "socket", d,
+                                 static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
     if (result) return service.complete(*op, *result);
     const void* key = nullptr;
     if (slot.is_connected()) key = &slot.template emplace<slot_cancellation>(d);
@@ -56,7 +58,8 @@ public:
   }
 
 private:
-  // The memory of a record: the descriptor's own where the handler brings no allocator, the handler's otherwise.
+  // The memory of a record: the descriptor's own where the handler brings no allocator, the handler's
+  // otherwise.
   struct memory
   {
     static constexpr bool handler_has_allocator =
@@ -66,11 +69,13 @@ private:
     memory(const Handler& handler, descriptor* d)
         : home(d), allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()))
     {
-      if (!handler_has_allocator && home) address = home->allocate(Description::lane, sizeof(handler_operation));
+      if (!handler_has_allocator && home)
+        address = home->allocate(Description::lane, sizeof(handler_operation));
       if (!address) address = std::allocator_traits<allocator_type>::allocate(allocator, 1);
     }
     memory(handler_operation& op)
-        : home(op.home_), allocator(asio::get_associated_allocator(op.handler_, asio::recycling_allocator<void>())),
+        : home(op.home_),
+          allocator(asio::get_associated_allocator(op.handler_, asio::recycling_allocator<void>())),
           address(&op)
     {}
     ~memory() { release(); }
@@ -78,7 +83,8 @@ private:
     {
       if (!address) return;
       if (handler_has_allocator || !home || !home->deallocate(Description::lane, address))
-        std::allocator_traits<allocator_type>::deallocate(allocator, static_cast<handler_operation*>(address), 1);
+        std::allocator_traits<allocator_type>::deallocate(allocator, static_cast<handler_operation*>(address),
+                                                          1);
       address = nullptr;
     }
 
@@ -100,11 +106,14 @@ private:
     }
   };
 
-  handler_operation(Description&& description, Handler& handler, const IoExecutor& io_ex, io_uring_service& service,
+  template <typename Describe>
+  handler_operation(Describe& describe, Handler& handler, const IoExecutor& io_ex, io_uring_service& service,
                     bool io_native, descriptor* home)
-      : operation(operation_type, &handler_operation::do_complete), home_(home),
+      : operation(operation_type, &handler_operation::do_complete),
+        home_(home),
         work_(service, io_native, handler, io_ex),
-        description_(std::move(description)), handler_(std::move(handler))
+        description_(describe()),
+        handler_(std::move(handler))
   {}
 
   static Description& description_of(request& r) noexcept
@@ -124,39 +133,43 @@ private:
   static bool do_more(const operation& op, int result) noexcept { return description_of(op).more(result); }
   static bool do_retry(const operation& op, int result) noexcept
   {
-    if constexpr (requires(Description& d) { d.retry(result); })
+    if constexpr (requires(Description & d) { d.retry(result); })
       return description_of(op).retry(result);
     else
       return false;
   }
   static bool do_keep(operation& op, unread_bytes& bytes)
   {
-    if constexpr (requires(Description& d) { d.keep(0, bytes); })
+    if constexpr (requires(Description & d) { d.keep(0, bytes); })
       return description_of(op).keep(op.result(), bytes);
     else
       return false;
   }
   static int do_take(operation& op, unread_bytes& bytes)
   {
-    if constexpr (requires(Description& d) { d.take(bytes); })
+    if constexpr (requires(Description & d) { d.take(bytes); })
       return description_of(op).take(bytes);
     else
       return 0;
   }
 
-  static constexpr bool retries = requires(Description& d) { d.retry(0); };
-  static constexpr bool keeps = requires(Description& d, unread_bytes& bytes) { d.take(bytes); };
+  static constexpr bool retries = requires(Description & d) { d.retry(0); };
+  static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
-  static constexpr operation::type operation_type = {
-      {&do_prepare, &operation::on_completion}, Description::lane, Description::preferred,
-      &do_perform, &do_more, retries ? &do_retry : nullptr,
-      keeps ? &do_keep : nullptr, keeps ? &do_take : nullptr};
+  static constexpr operation::type operation_type = {{&do_prepare, &operation::on_completion},
+                                                     Description::lane,
+                                                     Description::preferred,
+                                                     &do_perform,
+                                                     &do_more,
+                                                     retries ? &do_retry : nullptr,
+                                                     keeps ? &do_keep : nullptr,
+                                                     keeps ? &do_take : nullptr};
 
   static void do_complete(void* owner, completion* base, const error_code&, std::size_t)
   {
     auto* self = static_cast<handler_operation*>(static_cast<operation*>(base));
     int result = self->result();
-    if constexpr (requires(Description& d) { d.finish(0, 0); }) {
+    if constexpr (requires(Description & d) { d.finish(0, 0); }) {
       const int fd = self->open_fd();
       self->settle();
       result = owner ? self->description_.finish(fd, self->result()) : self->result();
@@ -169,7 +182,7 @@ private:
     memory record(*self);
     BOOST_ASIO_HANDLER_COMPLETION((*self));
     if (!owner) {
-      if constexpr (requires(Description& d) { d.discard(result); }) self->description_.discard(result);
+      if constexpr (requires(Description & d) { d.discard(result); }) self->description_.discard(result);
       // The handler may own the last reference to the allocator's memory: it goes after the record.
       Handler handler(std::move(self->handler_));
       self->~handler_operation();

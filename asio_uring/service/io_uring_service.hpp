@@ -21,7 +21,8 @@ namespace asio_uring::detail {
 
 class guest_pump;
 
-/// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns them.
+/// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns
+/// them.
 class io_uring_service : public asio::execution_context::service
 {
 public:
@@ -36,8 +37,8 @@ public:
   void cancel(request& r) noexcept { submitter_.cancel(r); }
   void forget(request& r) noexcept { submitter_.forget(r); }
 
-  /// To be called after push or cancel, outside of all locks. The loop's own thread submits when its handler returns;
-  /// anybody else submits now, for the loop may be asleep, or not running at all.
+  /// To be called after push or cancel, outside of all locks. The loop's own thread submits when its handler
+  /// returns; anybody else submits now, for the loop may be asleep, or not running at all.
   void notify() noexcept
   {
     if (!pump_->here() || idle_.load(std::memory_order_seq_cst)) submit_now();
@@ -131,7 +132,7 @@ private:
   std::vector<std::unique_ptr<descriptor>> descriptors_;
   descriptor* free_descriptors_ = nullptr;
   scheduler* scheduler_ = nullptr; // counts the work, with the ring pump
-  detail::pump* pump_ = nullptr; // owned by the context (ring pump) or by guest_
+  detail::pump* pump_ = nullptr;   // owned by the context (ring pump) or by guest_
   std::unique_ptr<guest_pump> guest_;
 };
 

@@ -5,11 +5,11 @@
 #ifndef ASIO_URING_SERVICE_IO_URING_SERVICE_IPP
 #define ASIO_URING_SERVICE_IO_URING_SERVICE_IPP
 
+#include <algorithm>
 #include <asio_uring/service/guest_pump.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/ring_pump.hpp>
 #include <boost/asio/detail/throw_error.hpp>
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <stdexcept>
@@ -30,7 +30,8 @@ Choice choose(Choice chosen, const char* variable, const std::pair<std::string_v
     if (word == value) return choice;
     allowed += (allowed.empty() ? "" : ", ") + std::string(word);
   }
-  throw std::invalid_argument("asio_uring: " + std::string(variable) + "=" + value + ": allowed are " + allowed);
+  throw std::invalid_argument("asio_uring: " + std::string(variable) + "=" + value + ": allowed are " +
+                              allowed);
 }
 
 inline void check_range(const char* name, unsigned value, unsigned lowest, unsigned highest)
@@ -57,19 +58,27 @@ ASIO_URING_DECL options checked(options o)
 ASIO_URING_DECL std::string setup_advice(int error)
 {
   switch (error) {
-  case EPERM: return "io_uring: seccomp or kernel.io_uring_disabled forbids io_uring_setup";
-  case ENOSYS: return "io_uring: the kernel has no io_uring, or is older than Linux 5.11";
-  case ENOMEM: return "io_uring: no memory for the ring; raise RLIMIT_MEMLOCK (ulimit -l) or options.entries is too large";
+  case EPERM:
+    return "io_uring: seccomp or kernel.io_uring_disabled forbids io_uring_setup";
+  case ENOSYS:
+    return "io_uring: the kernel has no io_uring, or is older than Linux 5.11";
+  case ENOMEM:
+    return "io_uring: no memory for the ring; raise RLIMIT_MEMLOCK (ulimit -l) or options.entries is too "
+           "large";
   case EMFILE:
-  case ENFILE: return "io_uring: no file descriptor left for the ring (ulimit -n)";
-  default: return "io_uring_setup";
+  case ENFILE:
+    return "io_uring: no file descriptor left for the ring (ulimit -n)";
+  default:
+    return "io_uring_setup";
   }
 }
 
 ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& context, const options& o)
-    : asio::execution_context::service(context), options_(checked(o)),
+    : asio::execution_context::service(context),
+      options_(checked(o)),
       locking_(!asio::has_service<scheduler>(context) || wants_locks(asio::use_service<scheduler>(context))),
-      submitter_(locking_), descriptors_lock_(locking_)
+      submitter_(locking_),
+      descriptors_lock_(locking_)
 {
   try {
     ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
@@ -90,8 +99,9 @@ ASIO_URING_DECL void io_uring_service::make_pump()
   asio::execution_context& context = this->context();
   const bool possible = !asio::has_service<epoll_reactor>(context);
   if (options_.pump == pump_kind::ring && !possible)
-    throw std::logic_error("asio_uring: pump_kind::ring: the context has a stock reactor already; construct the first "
-                           "socket, or call use_io_uring, before any other I/O object");
+    throw std::logic_error(
+        "asio_uring: pump_kind::ring: the context has a stock reactor already; construct the first "
+        "socket, or call use_io_uring, before any other I/O object");
   const bool wanted = options_.pump == pump_kind::ring ||
                       (options_.pump == pump_kind::automatic && asio::has_service<scheduler>(context));
   if (wanted && possible) {
@@ -138,15 +148,16 @@ ASIO_URING_DECL void io_uring_service::recycle(descriptor& d) noexcept
 
 ASIO_URING_DECL const request::type& doubts::functions() noexcept
 {
-  static constexpr request::type type = {
-      [](request&, io_uring_sqe& sqe) noexcept {
-        io_uring_prep_timeout(&sqe, const_cast<__kernel_timespec*>(&interval_), 0, 0);
-      },
-      [](request& r, int, unsigned, completion_queue& out) noexcept {
-        auto& self = static_cast<doubts&>(r);
-        self.armed_.store(false, std::memory_order_relaxed);
-        if (!self.service_.stopped() && self.service_.look_again(out)) self.raise();
-      }};
+  static constexpr request::type type = {[](request&, io_uring_sqe& sqe) noexcept {
+                                           io_uring_prep_timeout(
+                                               &sqe, const_cast<__kernel_timespec*>(&interval_), 0, 0);
+                                         },
+                                         [](request& r, int, unsigned, completion_queue& out) noexcept {
+                                           auto& self = static_cast<doubts&>(r);
+                                           self.armed_.store(false, std::memory_order_relaxed);
+                                           if (!self.service_.stopped() && self.service_.look_again(out))
+                                             self.raise();
+                                         }};
   return type;
 }
 
@@ -159,7 +170,8 @@ ASIO_URING_DECL bool io_uring_service::look_again(completion_queue& out) noexcep
 {
   bool left = false;
   const locked guard(descriptors_lock_);
-  for (const auto& d : descriptors_) left |= d->doubted(out);
+  for (const auto& d : descriptors_)
+    left |= d->doubted(out);
   return left;
 }
 
@@ -203,12 +215,14 @@ ASIO_URING_DECL void io_uring_service::shutdown()
   completion_queue given_up;
   pump_->shutdown();
   if (doubts_.armed()) submitter_.cancel(doubts_);
-  for (const auto& d : descriptors_) d->abandon(given_up);
+  for (const auto& d : descriptors_)
+    d->abandon(given_up);
   // The kernel may write into buffers until the last terminal completion: wait for it, however long.
   while (in_flight()) {
     ring_->submit_and_wait(std::chrono::nanoseconds::max());
     collect(given_up);
-    while (submitter_.refill(given_up)) {}
+    while (submitter_.refill(given_up)) {
+    }
   }
   ready_.move_to(given_up);
   while (completion* op = given_up.front()) {
@@ -218,8 +232,8 @@ ASIO_URING_DECL void io_uring_service::shutdown()
   }
 }
 
-// A child shares the parent's ring and would eat its completions: it gets one of its own, and what was in the kernel
-// for the parent is submitted for the child as well, as Asio's reactor does with its registrations.
+// A child shares the parent's ring and would eat its completions: it gets one of its own, and what was in the
+// kernel for the parent is submitted for the child as well, as Asio's reactor does with its registrations.
 ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork_event event)
 {
   if (event != asio::execution_context::fork_child) return;
@@ -229,7 +243,8 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
   retired_ = 0;
   doubts_.reset();
   pump_->restart();
-  for (const auto& d : descriptors_) d->resubmit();
+  for (const auto& d : descriptors_)
+    d->resubmit();
 }
 
 } // namespace detail
@@ -237,8 +252,9 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
 ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& o)
 {
   if (boost::asio::has_service<detail::io_uring_service>(context))
-    throw std::logic_error("asio_uring: use_io_uring: the context has its ring already; call it before the context's "
-                           "first I/O object, once");
+    throw std::logic_error(
+        "asio_uring: use_io_uring: the context has its ring already; call it before the context's "
+        "first I/O object, once");
   boost::asio::make_service<detail::io_uring_service>(context, o);
 }
 

@@ -10,8 +10,8 @@
 
 namespace asio_uring::detail {
 
-/// Guards pointer and counter updates only, never a system call or an upcall; off when the context asks for no locks.
-/// One atomic exchange in and a plain store out, a third of an uncontended pthread mutex.
+/// Guards pointer and counter updates only, never a system call or an upcall; off when the context asks for
+/// no locks. One atomic exchange in and a plain store out, a third of an uncontended pthread mutex.
 class lock
 {
 public:

@@ -48,9 +48,9 @@ enum class lane_kind : unsigned char
   none ///< waits and connects: side by side
 };
 
-/// Owns all that the kernel may touch, and the handler. The same record serves both paths: it can be submitted
-/// (prepare), or performed by a plain call that does not block (perform). Both leave a result as the kernel gives it:
-/// a count, a descriptor, or a negative errno.
+/// Owns all that the kernel may touch, and the handler. The same record serves both paths: it can be
+/// submitted (prepare), or performed by a plain call that does not block (perform). Both leave a result as
+/// the kernel gives it: a count, a descriptor, or a negative errno.
 class operation : public completion, public request
 {
 public:
@@ -64,7 +64,8 @@ public:
     bool (*more)(const operation&, int result) noexcept;
     /// Whether this result is to be hidden and the operation tried again.
     bool (*retry)(const operation&, int result) noexcept;
-    /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: they are there anyway.
+    /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: they are there
+    /// anyway.
     bool (*keep)(operation&, unread_bytes&);
     /// Takes bytes that an earlier read left.
     int (*take)(operation&, unread_bytes&);

@@ -1,4 +1,5 @@
-// asio_uring/service/ready_list.hpp: completions that need no kernel any more, handed to the loop by any thread.
+// asio_uring/service/ready_list.hpp: completions that need no kernel any more, handed to the loop by any
+// thread.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

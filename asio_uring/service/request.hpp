@@ -40,7 +40,7 @@ protected:
 private:
   friend class submitter;
   const type* const type_;
-  request* next_ = nullptr;   // in the submitter's backlog
+  request* next_ = nullptr;    // in the submitter's backlog
   bool backlogged_ = false;    // linked there
   bool submit_wanted_ = false; // not yet on the ring
   bool cancel_wanted_ = false; // to be cancelled once there is room

@@ -9,11 +9,12 @@
 
 namespace asio_uring::detail {
 
-/// Stands where Asio's scheduler expects its epoll reactor: the scheduler runs it when it has nothing else to run.
+/// Stands where Asio's scheduler expects its epoll reactor: the scheduler runs it when it has nothing else to
+/// run.
 /**
- * What it collects goes to the scheduler's queue, so run(), run_one(), poll() and their counts are exactly Asio's, and
- * threads share the work as ever. Stock objects keep their epoll set, which is one poll on the ring; stock timers are
- * waited for by the ring itself (no timerfd).
+ * What it collects goes to the scheduler's queue, so run(), run_one(), poll() and their counts are exactly
+ * Asio's, and threads share the work as ever. Stock objects keep their epoll set, which is one poll on the
+ * ring; stock timers are waited for by the ring itself (no timerfd).
  */
 class ring_pump final : public epoll_reactor, public pump
 {
@@ -63,7 +64,8 @@ private:
   scheduler& scheduler_;
   int wake_fd_ = -1;
   watch wake_watch_;  // an eventfd that is written and never read: each write is an edge
-  watch epoll_watch_; // the epoll set of stock objects; one shot, so that what one epoll_wait left is seen again
+  watch epoll_watch_; // the epoll set of stock objects; one shot, so that what one epoll_wait left is seen
+                      // again
 };
 
 } // namespace asio_uring::detail

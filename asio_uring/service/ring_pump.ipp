@@ -15,16 +15,15 @@ namespace asio_uring::detail {
 
 ASIO_URING_DECL const request::type& ring_pump::watch::functions() noexcept
 {
-  static constexpr request::type type = {
-      [](request& r, io_uring_sqe& sqe) noexcept {
-        auto& self = static_cast<watch&>(r);
-        io_uring_prep_poll_add(&sqe, self.fd_, POLLIN);
-        if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
-      },
-      [](request& r, int, unsigned flags, completion_queue&) noexcept {
-        auto& self = static_cast<watch&>(r);
-        if (!(flags & IORING_CQE_F_MORE)) self.armed = false;
-      }};
+  static constexpr request::type type = {[](request& r, io_uring_sqe& sqe) noexcept {
+                                           auto& self = static_cast<watch&>(r);
+                                           io_uring_prep_poll_add(&sqe, self.fd_, POLLIN);
+                                           if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
+                                         },
+                                         [](request& r, int, unsigned flags, completion_queue&) noexcept {
+                                           auto& self = static_cast<watch&>(r);
+                                           if (!(flags & IORING_CQE_F_MORE)) self.armed = false;
+                                         }};
   return type;
 }
 
@@ -36,8 +35,11 @@ ASIO_URING_DECL void ring_pump::watch::arm(int fd) noexcept
 }
 
 ASIO_URING_DECL ring_pump::ring_pump(asio::execution_context& context, io_uring_service& service)
-    : epoll_reactor(context), service_(service), scheduler_(asio::use_service<scheduler>(context)),
-      wake_watch_(*this, service.get_ring().features().multishot_poll()), epoll_watch_(*this, false)
+    : epoll_reactor(context),
+      service_(service),
+      scheduler_(asio::use_service<scheduler>(context)),
+      wake_watch_(*this, service.get_ring().features().multishot_poll()),
+      epoll_watch_(*this, false)
 {
   open_wake_fd();
   without_timer_fd();
@@ -46,8 +48,7 @@ ASIO_URING_DECL ring_pump::ring_pump(asio::execution_context& context, io_uring_
 ASIO_URING_DECL void ring_pump::open_wake_fd()
 {
   wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_fd_ < 0)
-    asio::detail::throw_error(error_code(errno, boost::system::system_category()), "eventfd");
+  if (wake_fd_ < 0) asio::detail::throw_error(error_code(errno, boost::system::system_category()), "eventfd");
 }
 
 // Without a timerfd, Asio's reactor reports a new earliest timer through interrupt(), which is ours.
@@ -95,7 +96,8 @@ ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
   }
   service_.turn(timeout, ops);
 
-  // A standing poll ends when its thread exits or the completion queue is full, a one-shot poll after each event.
+  // A standing poll ends when its thread exits or the completion queue is full, a one-shot poll after each
+  // event.
   if (!wake_watch_.armed) {
     std::uint64_t count;
     [[maybe_unused]] const auto drained = ::read(wake_fd_, &count, sizeof(count));

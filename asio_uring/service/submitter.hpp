@@ -1,4 +1,5 @@
-// asio_uring/service/submitter.hpp: puts requests on the ring, in order, from any thread, without a system call.
+// asio_uring/service/submitter.hpp: puts requests on the ring, in order, from any thread, without a system
+// call.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,8 +16,8 @@ namespace asio_uring::detail {
 
 /// The submission side of a ring. What finds no room waits in user space and keeps its place in the order.
 /**
- * Entries are consumed by the kernel in the order of push() and cancel(): a cancel can only meet requests pushed
- * before it, so the address of a record that was freed and taken again is never cancelled by mistake.
+ * Entries are consumed by the kernel in the order of push() and cancel(): a cancel can only meet requests
+ * pushed before it, so the address of a record that was freed and taken again is never cancelled by mistake.
  */
 class submitter
 {
@@ -30,7 +31,8 @@ public:
   void use(ring& r) noexcept
   {
     ring_ = &r;
-    while (front()) pop();
+    while (front())
+      pop();
     submitted_.store(0, std::memory_order_relaxed);
   }
 
@@ -92,7 +94,8 @@ public:
     locked guard(lock_);
     if (!r.backlogged_) return;
     request* previous = nullptr;
-    for (request* other = front(); other != &r; other = other->next_) previous = other;
+    for (request* other = front(); other != &r; other = other->next_)
+      previous = other;
     previous ? void(previous->next_ = r.next_) : first_.store(r.next_, std::memory_order_relaxed);
     if (last_ == &r) last_ = previous;
     r.backlogged_ = r.submit_wanted_ = r.cancel_wanted_ = false;
@@ -120,8 +123,8 @@ private:
   }
   void publish() noexcept
   {
-    // Released here, acquired by the collector: what language rules and ThreadSanitizer do not see is that the kernel
-    // hands the request on.
+    // Released here, acquired by the collector: what language rules and ThreadSanitizer do not see is that
+    // the kernel hands the request on.
     submitted_.store(submitted_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     ring_->publish();
   }

@@ -72,7 +72,7 @@ private:
   template <typename Socket>
   void give(Socket& peer, int fd, error_code& ec) const
   {
-    if constexpr (requires(error_code& e) {
+    if constexpr (requires(error_code & e) {
                     access<Socket>::impl_of(peer).get_service().adopt(
                         access<Socket>::impl_of(peer).get_implementation(), protocol_, fd, e);
                   }) {

@@ -5,10 +5,10 @@
 #ifndef ASIO_URING_SOCKET_BUFFERS_HPP
 #define ASIO_URING_SOCKET_BUFFERS_HPP
 
+#include <algorithm>
 #include <asio_uring/config.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/detail/buffer_sequence_adapter.hpp>
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <sys/socket.h>
@@ -18,8 +18,8 @@ namespace asio_uring::detail {
 
 namespace asio = boost::asio;
 
-/// A borrowed buffer sequence: one address and length where it is a single buffer, a message with vectors otherwise.
-/// The vectors of a submitted operation live in its record, more than four of them on the heap.
+/// A borrowed buffer sequence: one address and length where it is a single buffer, a message with vectors
+/// otherwise. The vectors of a submitted operation live in its record, more than four of them on the heap.
 template <typename Buffer, typename Sequence>
 class borrowed_buffers
 {

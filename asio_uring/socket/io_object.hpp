@@ -27,10 +27,10 @@ public:
 
 namespace boost::asio::detail {
 
-/// Every socket and acceptor class of Asio keeps its service in an io_object_impl. For executors on io_uring it is ours;
-/// the classes themselves, and so their whole public surface, stay Asio's.
+/// Every socket and acceptor class of Asio keeps its service in an io_object_impl. For executors on io_uring
+/// it is ours; the classes themselves, and so their whole public surface, stay Asio's.
 template <typename Protocol, typename Executor>
-  requires asio_uring::enable_io_uring<Executor>
+requires asio_uring::enable_io_uring<Executor>
 class io_object_impl<reactive_socket_service<Protocol>, Executor>
     : public io_object_impl<asio_uring::detail::socket_service<Protocol>, Executor>
 {
@@ -44,14 +44,14 @@ public:
   io_object_impl(io_object_impl&& other) : base(static_cast<base&&>(other)) {}
 
   template <typename Protocol1, typename Executor1>
-    requires asio_uring::enable_io_uring<Executor1>
+  requires asio_uring::enable_io_uring<Executor1>
   io_object_impl(io_object_impl<reactive_socket_service<Protocol1>, Executor1>&& other)
       : base(static_cast<ours<Protocol1, Executor1>&&>(other))
   {}
 
   template <typename Protocol1, typename Executor1>
-    requires(!asio_uring::enable_io_uring<Executor1>)
-  io_object_impl(io_object_impl<reactive_socket_service<Protocol1>, Executor1>&& other)
+  requires(!asio_uring::enable_io_uring<Executor1>)
+      io_object_impl(io_object_impl<reactive_socket_service<Protocol1>, Executor1>&& other)
       : base(static_cast<io_object_impl<reactive_socket_service<Protocol1>, Executor1>&&>(other))
   {}
 
@@ -64,9 +64,10 @@ public:
 
 /// Timers and signal sets stay stock, and bring the ring to their context first.
 template <typename TimeTraits, typename Executor>
-  requires asio_uring::enable_io_uring<Executor>
+requires asio_uring::enable_io_uring<Executor>
 class io_object_impl<deadline_timer_service<TimeTraits>, Executor>
-    : public io_object_impl<asio_uring::detail::stock_service_on_ring<deadline_timer_service<TimeTraits>>, Executor>
+    : public io_object_impl<asio_uring::detail::stock_service_on_ring<deadline_timer_service<TimeTraits>>,
+                            Executor>
 {
   using base =
       io_object_impl<asio_uring::detail::stock_service_on_ring<deadline_timer_service<TimeTraits>>, Executor>;
@@ -76,8 +77,9 @@ public:
   io_object_impl(io_object_impl&& other) : base(static_cast<base&&>(other)) {}
   template <typename Executor1>
   io_object_impl(io_object_impl<deadline_timer_service<TimeTraits>, Executor1>&& other)
-      : base(static_cast<io_object_impl<asio_uring::detail::stock_service_on_ring<deadline_timer_service<TimeTraits>>,
-                                        Executor1>&&>(other))
+      : base(static_cast<io_object_impl<
+                 asio_uring::detail::stock_service_on_ring<deadline_timer_service<TimeTraits>>, Executor1>&&>(
+            other))
   {}
   io_object_impl& operator=(io_object_impl&& other)
   {
@@ -87,7 +89,7 @@ public:
 };
 
 template <typename Executor>
-  requires asio_uring::enable_io_uring<Executor>
+requires asio_uring::enable_io_uring<Executor>
 class io_object_impl<signal_set_service, Executor>
     : public io_object_impl<asio_uring::detail::stock_service_on_ring<signal_set_service>, Executor>
 {

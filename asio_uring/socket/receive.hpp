@@ -18,8 +18,8 @@ namespace asio_uring::detail {
 /// What a socket's kind means for receiving from it.
 struct receive_traits
 {
-  bool stream;        ///< zero bytes are the end; a short read empties the socket
-  bool may_pass_fds;  ///< AF_UNIX: a read also ends short before or after passed descriptors
+  bool stream;       ///< zero bytes are the end; a short read empties the socket
+  bool may_pass_fds; ///< AF_UNIX: a read also ends short before or after passed descriptors
 };
 
 /// A system call's outcome as the kernel gives it to a submitted operation.
@@ -120,7 +120,8 @@ public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr path preferred = path::completion;
 
-  receive_urgent(const Buffers& buffers, int flags, receive_traits traits) : receive_(buffers, flags, traits) {}
+  receive_urgent(const Buffers& buffers, int flags, receive_traits traits) : receive_(buffers, flags, traits)
+  {}
 
   void prepare(io_uring_sqe& sqe, int fd)
   {
@@ -207,7 +208,10 @@ public:
       : buffers_(buffers), flags_(in_flags), out_flags_(out_flags)
   {}
 
-  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_recvmsg(&sqe, fd, &message_.set(buffers_), flags_); }
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    io_uring_prep_recvmsg(&sqe, fd, &message_.set(buffers_), flags_);
+  }
 
   int perform(int fd)
   {

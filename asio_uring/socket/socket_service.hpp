@@ -26,14 +26,16 @@ enum class tribool : unsigned char
 class with_ring
 {
 protected:
-  explicit with_ring(asio::execution_context& context) : uring_(asio::use_service<io_uring_service>(context)) {}
+  explicit with_ring(asio::execution_context& context) : uring_(asio::use_service<io_uring_service>(context))
+  {}
   io_uring_service& uring_;
 };
 
-/// The synchronous half is Asio's own service; all that is asynchronous, and the life of the descriptor, is ours.
+/// The synchronous half is Asio's own service; all that is asynchronous, and the life of the descriptor, is
+/// ours.
 /**
- * The interface is the one Asio's basic_socket, basic_stream_socket, basic_socket_acceptor, … have called since
- * Boost 1.66; so their public surface is Asio's own code, whatever the version.
+ * The interface is the one Asio's basic_socket, basic_stream_socket, basic_socket_acceptor, … have called
+ * since Boost 1.66; so their public surface is Asio's own code, whatever the version.
  */
 template <typename Protocol>
 class socket_service : private with_ring, public asio::detail::reactive_socket_service<Protocol>
@@ -50,7 +52,7 @@ public:
 
   struct implementation_type : stock::implementation_type
   {
-    descriptor* descriptor_ = nullptr; // while open
+    descriptor* descriptor_ = nullptr;   // while open
     tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own
   };
 
@@ -97,9 +99,9 @@ public:
 
   /// From a stock socket: taken over from Asio's reactor.
   template <typename Protocol1>
-  void converting_move_construct(implementation_type& impl,
-                                 asio::detail::reactive_socket_service<Protocol1>& other_service,
-                                 typename asio::detail::reactive_socket_service<Protocol1>::implementation_type& other)
+  void converting_move_construct(
+      implementation_type& impl, asio::detail::reactive_socket_service<Protocol1>& other_service,
+      typename asio::detail::reactive_socket_service<Protocol1>::implementation_type& other)
   {
     construct(impl);
     if (!other_service.is_open(other)) return;
@@ -173,8 +175,8 @@ public:
   }
 
   template <typename Buffers>
-  std::size_t receive(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
-                      error_code& ec)
+  std::size_t receive(implementation_type& impl, const Buffers& buffers,
+                      asio::socket_base::message_flags flags, error_code& ec)
   {
     if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) {
       ec = error_code();
@@ -195,23 +197,25 @@ public:
   // --- asynchronous operations
 
   template <typename Handler, typename IoExecutor>
-  void async_wait(implementation_type& impl, asio::socket_base::wait_type w, Handler& handler, const IoExecutor& io_ex)
+  void async_wait(implementation_type& impl, asio::socket_base::wait_type w, Handler& handler,
+                  const IoExecutor& io_ex)
   {
-    detail::wait<> operation(w);
     std::optional<int> result;
-    if (!operation.valid())
+    if (!detail::wait<>(w).valid())
       result = -EINVAL;
     else if (w == asio::socket_base::wait_read && has_unread(impl))
       result = 0;
-    start(impl, result, std::move(operation), handler, io_ex, "async_wait");
+    start(
+        impl, result, [&] { return detail::wait<>(w); }, handler, io_ex, "async_wait");
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
   void async_send(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
                   Handler& handler, const IoExecutor& io_ex)
   {
-    start(impl, nothing_to_do<asio::const_buffer>(impl, buffers), send<Buffers>(buffers, flags), handler, io_ex,
-          "async_send");
+    start(
+        impl, nothing_to_do<asio::const_buffer>(impl, buffers), [&] { return send<Buffers>(buffers, flags); },
+        handler, io_ex, "async_send");
   }
 
   template <typename Handler, typename IoExecutor>
@@ -225,8 +229,9 @@ public:
   void async_send_to(implementation_type& impl, const Buffers& buffers, const endpoint_type& destination,
                      asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
-    start(impl, std::nullopt, send_to<Buffers, endpoint_type>(buffers, destination, flags), handler, io_ex,
-          "async_send_to");
+    start(
+        impl, std::nullopt, [&] { return send_to<Buffers, endpoint_type>(buffers, destination, flags); },
+        handler, io_ex, "async_send_to");
   }
 
   template <typename Handler, typename IoExecutor>
@@ -237,21 +242,25 @@ public:
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
-  void async_receive(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
-                     Handler& handler, const IoExecutor& io_ex)
+  void async_receive(implementation_type& impl, const Buffers& buffers,
+                     asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
     const auto result = nothing_to_do<asio::mutable_buffer>(impl, buffers);
     receive_traits traits = traits_of(impl);
     if (result) traits.stream = false; // zero bytes are what was asked for, not the end
     if (flags & asio::socket_base::message_out_of_band)
-      start(impl, result, receive_urgent<Buffers>(buffers, flags, traits), handler, io_ex, "async_receive");
+      start(
+          impl, result, [&] { return receive_urgent<Buffers>(buffers, flags, traits); }, handler, io_ex,
+          "async_receive");
     else
-      start(impl, result, detail::receive<Buffers>(buffers, flags, traits), handler, io_ex, "async_receive");
+      start(
+          impl, result, [&] { return detail::receive<Buffers>(buffers, flags, traits); }, handler, io_ex,
+          "async_receive");
   }
 
   template <typename Handler, typename IoExecutor>
-  void async_receive(implementation_type& impl, const asio::null_buffers&, asio::socket_base::message_flags flags,
-                     Handler& handler, const IoExecutor& io_ex)
+  void async_receive(implementation_type& impl, const asio::null_buffers&,
+                     asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
     start_wait(impl, read_or_urgent(flags), handler, io_ex, "async_receive(null_buffers)");
   }
@@ -260,8 +269,9 @@ public:
   void async_receive_from(implementation_type& impl, const Buffers& buffers, endpoint_type& sender,
                           asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
-    start(impl, std::nullopt, receive_from<Buffers, endpoint_type>(buffers, flags, sender), handler, io_ex,
-          "async_receive_from");
+    start(
+        impl, std::nullopt, [&] { return receive_from<Buffers, endpoint_type>(buffers, flags, sender); },
+        handler, io_ex, "async_receive_from");
   }
 
   template <typename Handler, typename IoExecutor>
@@ -278,8 +288,9 @@ public:
                                 asio::socket_base::message_flags& out_flags, Handler& handler,
                                 const IoExecutor& io_ex)
   {
-    start(impl, std::nullopt, receive_with_flags<Buffers>(buffers, in_flags, out_flags), handler, io_ex,
-          "async_receive_with_flags");
+    start(
+        impl, std::nullopt, [&] { return receive_with_flags<Buffers>(buffers, in_flags, out_flags); },
+        handler, io_ex, "async_receive_with_flags");
   }
 
   template <typename Handler, typename IoExecutor>
@@ -298,23 +309,34 @@ public:
   {
     std::optional<int> result = prepare_accept(impl);
     if (peer.is_open()) result = -EALREADY; // the description knows better
-    start(impl, result, accept_into<Socket, Protocol>(peer, impl.protocol_, peer_endpoint, reports_aborted(impl)),
-          handler, io_ex, "async_accept");
+    start(
+        impl, result,
+        [&] {
+          return accept_into<Socket, Protocol>(peer, impl.protocol_, peer_endpoint, reports_aborted(impl));
+        },
+        handler, io_ex, "async_accept");
   }
 
   template <typename PeerIoExecutor, typename Handler, typename IoExecutor>
-  void async_move_accept(implementation_type& impl, const PeerIoExecutor& peer_io_ex, endpoint_type* peer_endpoint,
-                         Handler& handler, const IoExecutor& io_ex)
+  void async_move_accept(implementation_type& impl, const PeerIoExecutor& peer_io_ex,
+                         endpoint_type* peer_endpoint, Handler& handler, const IoExecutor& io_ex)
   {
-    start(impl, prepare_accept(impl),
-          accept_new<Protocol, PeerIoExecutor>(peer_io_ex, impl.protocol_, peer_endpoint, reports_aborted(impl)),
-          handler, io_ex, "async_accept");
+    start(
+        impl, prepare_accept(impl),
+        [&] {
+          return accept_new<Protocol, PeerIoExecutor>(peer_io_ex, impl.protocol_, peer_endpoint,
+                                                      reports_aborted(impl));
+        },
+        handler, io_ex, "async_accept");
   }
 
   template <typename Handler, typename IoExecutor>
-  void async_connect(implementation_type& impl, const endpoint_type& peer, Handler& handler, const IoExecutor& io_ex)
+  void async_connect(implementation_type& impl, const endpoint_type& peer, Handler& handler,
+                     const IoExecutor& io_ex)
   {
-    start(impl, std::nullopt, detail::connect<endpoint_type>(peer), handler, io_ex, "async_connect");
+    start(
+        impl, std::nullopt, [&] { return detail::connect<endpoint_type>(peer); }, handler, io_ex,
+        "async_connect");
   }
 
 private:
@@ -326,7 +348,10 @@ private:
     if (impl.descriptor_) std::exchange(impl.descriptor_, nullptr)->close();
   }
 
-  bool has_unread(const implementation_type& impl) const { return impl.descriptor_ && impl.descriptor_->unread(); }
+  bool has_unread(const implementation_type& impl) const
+  {
+    return impl.descriptor_ && impl.descriptor_->unread();
+  }
 
   static receive_traits traits_of(const implementation_type& impl) noexcept
   {
@@ -371,11 +396,13 @@ private:
   {
     std::optional<int> result;
     if (w == asio::socket_base::wait_read && has_unread(impl)) result = 0;
-    start(impl, result, detail::wait<std::size_t>(w), handler, io_ex, name);
+    start(
+        impl, result, [&] { return detail::wait<std::size_t>(w); }, handler, io_ex, name);
   }
 
-  template <typename Description, typename Handler, typename IoExecutor>
-  void start(implementation_type& impl, std::optional<int> result, Description&& description, Handler& handler,
+  /// `describe()` makes the description, in the record.
+  template <typename Describe, typename Handler, typename IoExecutor>
+  void start(implementation_type& impl, std::optional<int> result, Describe&& describe, Handler& handler,
              const IoExecutor& io_ex, const char* name)
   {
     if (!impl.descriptor_ && !result) result = -EBADF;
@@ -383,8 +410,8 @@ private:
       uring_.use_executor(io_ex);
       impl.on_loop_ = is_loop(uring_, io_ex) ? tribool::yes : tribool::no;
     }
-    handler_operation<std::decay_t<Description>, Handler, IoExecutor>::start(
-        uring_, impl.descriptor_, impl.on_loop_ == tribool::yes, result, std::move(description), handler, io_ex, name);
+    handler_operation<std::invoke_result_t<Describe&>, Handler, IoExecutor>::start(
+        uring_, impl.descriptor_, impl.on_loop_ == tribool::yes, result, describe, handler, io_ex, name);
   }
 };
 

@@ -30,10 +30,13 @@ public:
   }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
-  bool retry(int result) const noexcept { return what_ == asio::socket_base::wait_error && !is_urgent(fd_, result); }
+  bool retry(int result) const noexcept
+  {
+    return what_ == asio::socket_base::wait_error && !is_urgent(fd_, result);
+  }
 
-  /// The kernel does not wake a poll for POLLPRI alone, and counts POLLRDBAND and POLLPRI with every arrival: so we wait
-  /// for them and look.
+  /// The kernel does not wake a poll for POLLPRI alone, and counts POLLRDBAND and POLLPRI with every arrival:
+  /// so we wait for them and look.
   static constexpr unsigned urgent = POLLPRI | POLLRDBAND;
   static bool is_urgent(int fd, int result) noexcept
   {
@@ -48,10 +51,14 @@ private:
   unsigned events() const noexcept
   {
     switch (what_) {
-    case asio::socket_base::wait_read: return POLLIN;
-    case asio::socket_base::wait_write: return POLLOUT;
-    case asio::socket_base::wait_error: return urgent | POLLERR;
-    default: return 0;
+    case asio::socket_base::wait_read:
+      return POLLIN;
+    case asio::socket_base::wait_write:
+      return POLLOUT;
+    case asio::socket_base::wait_error:
+      return urgent | POLLERR;
+    default:
+      return 0;
     }
   }
 

@@ -10,31 +10,16 @@
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/execution/allocator.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/prefer.hpp>
 #include <optional>
 #include <tuple>
 #include <utility>
 
 namespace asio_uring::detail {
-
-/// A handler with its arguments, as a function for an executor.
-template <typename Handler, typename Arguments>
-class bound_handler
-{
-public:
-  using allocator_type = asio::associated_allocator_t<Handler>;
-
-  bound_handler(Handler&& handler, Arguments&& arguments)
-      : handler_(std::move(handler)), arguments_(std::move(arguments))
-  {}
-  allocator_type get_allocator() const noexcept { return asio::get_associated_allocator(handler_); }
-  void operator()() { std::apply(std::move(handler_), std::move(arguments_)); }
-
-private:
-  Handler handler_;
-  Arguments arguments_;
-};
 
 /// Whether functions given to the executor from within the service's loop would run at once.
 template <typename Executor>
@@ -50,6 +35,86 @@ bool is_loop(io_uring_service& service, const Executor& ex) noexcept
   } else
     return false;
 }
+
+/// Calls a handler with the elements of a tuple.
+template <typename Handler, typename... Arguments>
+[[gnu::always_inline]] inline void call(Handler& handler, std::tuple<Arguments...>& arguments)
+{
+  [&]<std::size_t... I>(std::index_sequence<I...>) [[gnu::always_inline]]
+  {
+    std::move(handler)(std::get<I>(std::move(arguments))...);
+  }
+  (std::index_sequence_for<Arguments...>());
+}
+
+/// A handler with its arguments, as a function for an executor.
+template <typename Handler, typename Arguments>
+class bound_handler
+{
+public:
+  using allocator_type = asio::associated_allocator_t<Handler>;
+
+  bound_handler(Handler&& handler, Arguments&& arguments)
+      : handler_(std::move(handler)), arguments_(std::move(arguments))
+  {}
+  allocator_type get_allocator() const noexcept { return asio::get_associated_allocator(handler_); }
+  void operator()() { call(handler_, arguments_); }
+
+private:
+  Handler handler_;
+  Arguments arguments_;
+};
+
+/// An executor that an operation keeps at work, or none.
+template <typename Executor>
+class kept_executor
+{
+  static constexpr bool erased = std::is_base_of_v<asio::any_io_executor, Executor>; // has an empty state
+  static constexpr bool standard = asio::execution::is_executor<Executor>::value; // not of the Networking TS
+
+  template <typename E, bool Standard>
+  struct tracked
+  {
+    using type = asio::executor_work_guard<E>;
+  };
+  template <typename E>
+  struct tracked<E, true>
+  {
+    using type = std::decay_t<decltype(asio::prefer(std::declval<const E&>(),
+                                                    asio::execution::outstanding_work.tracked))>;
+  };
+  using held = std::conditional_t<erased, asio::any_io_executor,
+                                  std::optional<typename tracked<Executor, standard>::type>>;
+
+public:
+  void keep(const Executor& ex)
+  {
+    if constexpr (erased)
+      held_ = asio::prefer(static_cast<const asio::any_io_executor&>(ex),
+                           asio::execution::outstanding_work.tracked);
+    else if constexpr (standard)
+      held_.emplace(asio::prefer(ex, asio::execution::outstanding_work.tracked));
+    else
+      held_.emplace(ex);
+  }
+
+  explicit operator bool() const noexcept { return static_cast<bool>(held_); }
+
+  /// Runs the function there: at once where the executor may, later otherwise.
+  template <typename Function>
+  void run(Function&& function)
+  {
+    if constexpr (erased)
+      held_.execute(std::move(function));
+    else if constexpr (standard)
+      asio::prefer(*held_, asio::execution::allocator(function.get_allocator())).execute(std::move(function));
+    else
+      held_->get_executor().dispatch(std::move(function), function.get_allocator());
+  }
+
+private:
+  held held_;
+};
 
 /// Whether a handler names no executor of its own, known at compile time where Asio says so.
 template <typename Handler, typename IoExecutor>
@@ -67,53 +132,38 @@ public:
   /// `io_native`: what is_loop says of the I/O executor.
   completion_work(io_uring_service& service, bool io_native, const Handler& handler, const IoExecutor& io_ex)
   {
-    if (!io_native) io_work_.emplace(io_ex);
     if constexpr (!runs_on_io_executor<Handler, IoExecutor>) {
       const auto ex = asio::get_associated_executor(handler, io_ex);
-      if (!io_native || !is_loop(service, ex)) handler_work_.emplace(ex);
+      if (!io_native || !is_loop(service, ex)) {
+        handler_executor_.keep(ex);
+        if constexpr (std::is_same_v<std::decay_t<decltype(ex)>, IoExecutor>)
+          if (ex == io_ex) return; // kept already
+      }
     }
+    if (!io_native) io_executor_.keep(io_ex);
   }
 
   /// Calls the handler, or dispatches it to its executor.
   template <typename Arguments>
-  [[gnu::always_inline]] void complete(Handler& handler, Arguments&& arguments)
+  [[gnu::always_inline]] void complete(Handler& handler, Arguments& arguments)
   {
-    if (works()) [[unlikely]]
-      return dispatch(handler, std::move(arguments));
-    [&]<std::size_t... I>(std::index_sequence<I...>) [[gnu::always_inline]]
-    {
-      std::move(handler)(std::get<I>(std::move(arguments))...);
-    }
-    (std::make_index_sequence<std::tuple_size_v<Arguments>>());
+    if constexpr (!runs_on_io_executor<Handler, IoExecutor>)
+      if (handler_executor_) [[unlikely]]
+        return handler_executor_.run(
+            bound_handler<Handler, Arguments>(std::move(handler), std::move(arguments)));
+    if (io_executor_) [[unlikely]]
+      return io_executor_.run(bound_handler<Handler, Arguments>(std::move(handler), std::move(arguments)));
+    call(handler, arguments);
   }
 
 private:
-  bool works() const noexcept
-  {
-    if constexpr (!runs_on_io_executor<Handler, IoExecutor>)
-      if (handler_work_) return true;
-    return io_work_.has_value();
-  }
-
-  template <typename Arguments>
-  void dispatch(Handler& handler, Arguments&& arguments)
-  {
-    if constexpr (!runs_on_io_executor<Handler, IoExecutor>)
-      if (handler_work_)
-        return asio::dispatch(handler_work_->get_executor(),
-                              bound_handler<Handler, Arguments>(std::move(handler), std::move(arguments)));
-    asio::dispatch(io_work_->get_executor(),
-                   bound_handler<Handler, Arguments>(std::move(handler), std::move(arguments)));
-  }
-
-  using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
   struct nothing
   {};
 
-  std::optional<asio::executor_work_guard<IoExecutor>> io_work_;
+  kept_executor<IoExecutor> io_executor_;
   [[no_unique_address]] std::conditional_t<runs_on_io_executor<Handler, IoExecutor>, nothing,
-                                           std::optional<asio::executor_work_guard<handler_executor>>>
-      handler_work_;
+                                           kept_executor<asio::associated_executor_t<Handler, IoExecutor>>>
+      handler_executor_;
 };
 
 } // namespace asio_uring::detail

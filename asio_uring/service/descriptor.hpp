@@ -8,6 +8,8 @@
 #include <asio_uring/options.hpp>
 #include <asio_uring/service/lock.hpp>
 #include <asio_uring/service/operation.hpp>
+#include <asio_uring/service/submitted_message.hpp>
+#include <memory>
 #include <sys/types.h>
 
 namespace asio_uring::detail {
@@ -61,6 +63,14 @@ public:
     m.taken.store(false, std::memory_order_release);
     return true;
   }
+
+  /// The message header of a lane's submitted operation; to be reserved before the operation is started.
+  void reserve_message(lane_kind lane)
+  {
+    auto& message = messages_[lane == lane_kind::out];
+    if (!message) message = std::make_unique<submitted_message>();
+  }
+  submitted_message& message(lane_kind lane) noexcept { return *messages_[lane == lane_kind::out]; }
 
   /// Bytes kept from cancelled reads.
   std::size_t unread() noexcept
@@ -184,6 +194,7 @@ private:
   poll read_poll_;
   poll write_poll_;
   record_memory record_memory_[2];
+  std::unique_ptr<submitted_message> messages_[2];
   unread_bytes unread_;
   descriptor* next_free_ = nullptr;
 };

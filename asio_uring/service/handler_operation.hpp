@@ -22,7 +22,9 @@ inline error_code error_of(int result) noexcept
 /// The one record of all operations. What differs between them is the description:
 /**
  * - `static constexpr lane_kind lane; static constexpr path preferred;`
- * - `void prepare(io_uring_sqe&, int fd)`: the operation as a submission entry
+ * - `void prepare(io_uring_sqe&, int fd)`: the operation as a submission entry; with a third parameter
+ *   `submitted_message&` it gets the lane's message header, and `void read_back(const msghdr&)` what the
+ * kernel put there
  * - `int perform(int fd)`: the operation as a call that does not block; -EAGAIN: not now
  * - `bool more(int result)`: whether more is likely to be there at once
  * - `auto arguments(int result)`: the handler's arguments as a tuple
@@ -52,6 +54,8 @@ public:
     BOOST_ASIO_HANDLER_CREATION((service.context(), *op, "socket", d,
                                  static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
     if (result) return service.complete(*op, *result);
+    if constexpr (uses_message)
+      if (!service.readiness(Description::preferred)) d->reserve_message(Description::lane);
     const void* key = nullptr;
     if (slot.is_connected()) key = &slot.template emplace<slot_cancellation>(d);
     d->start(*op, key);
@@ -127,7 +131,11 @@ private:
 
   static void do_prepare(request& r, io_uring_sqe& sqe) noexcept
   {
-    description_of(r).prepare(sqe, static_cast<handler_operation&>(static_cast<operation&>(r)).fd());
+    auto& self = static_cast<handler_operation&>(static_cast<operation&>(r));
+    if constexpr (uses_message)
+      self.description_.prepare(sqe, self.fd(), self.home_->message(Description::lane));
+    else
+      self.description_.prepare(sqe, self.fd());
   }
   static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
   static bool do_more(const operation& op, int result) noexcept { return description_of(op).more(result); }
@@ -153,6 +161,10 @@ private:
       return 0;
   }
 
+  static constexpr bool uses_message = requires(Description & d, io_uring_sqe& sqe, submitted_message& m)
+  {
+    d.prepare(sqe, 0, m);
+  };
   static constexpr bool retries = requires(Description & d) { d.retry(0); };
   static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
@@ -195,7 +207,7 @@ private:
     self->~handler_operation();
     record.release();
     BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
-    work.complete(handler, std::move(arguments));
+    work.complete(handler, arguments);
     BOOST_ASIO_HANDLER_INVOCATION_END;
   }
 

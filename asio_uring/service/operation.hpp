@@ -72,6 +72,8 @@ public:
   };
 
   int result() const noexcept { return result_; }
+  /// Whether the result is the kernel's, not a plain call's.
+  bool submitted() const noexcept { return in_kernel_; }
 
 protected:
   operation(const type& t, completion::func_type complete) noexcept : completion(complete), request(t) {}

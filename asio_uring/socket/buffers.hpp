@@ -19,7 +19,7 @@ namespace asio_uring::detail {
 namespace asio = boost::asio;
 
 /// A borrowed buffer sequence: one address and length where it is a single buffer, a message with vectors
-/// otherwise. The vectors of a submitted operation live in its record, more than four of them on the heap.
+/// otherwise.
 template <typename Buffer, typename Sequence>
 class borrowed_buffers
 {
@@ -58,38 +58,6 @@ public:
 private:
   Sequence buffers_;
   mutable std::size_t total_ = 0;
-};
-
-/// A message header and vectors that stay where they are until the completion.
-class submitted_message
-{
-public:
-  submitted_message() noexcept {}
-  // Set when the operation is submitted, that is when its place is final.
-  submitted_message(submitted_message&&) noexcept {}
-
-  template <typename Buffers>
-  msghdr& set(const Buffers& buffers)
-  {
-    buffers.with_message([this](const msghdr& message) {
-      iovec* vectors = inline_;
-      if (message.msg_iovlen > std::size(inline_)) {
-        more_.reset(new iovec[message.msg_iovlen]);
-        vectors = more_.get();
-      }
-      std::copy_n(message.msg_iov, message.msg_iovlen, vectors);
-      message_ = {};
-      message_.msg_iov = vectors;
-      message_.msg_iovlen = message.msg_iovlen;
-    });
-    return message_;
-  }
-  const msghdr& get() const noexcept { return message_; }
-
-private:
-  msghdr message_{};
-  iovec inline_[4];
-  std::unique_ptr<iovec[]> more_;
 };
 
 } // namespace asio_uring::detail

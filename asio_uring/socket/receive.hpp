@@ -37,12 +37,14 @@ public:
       : buffers_(buffers), flags_(flags), traits_(traits)
   {}
 
-  void prepare(io_uring_sqe& sqe, int fd)
+  void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::mutable_buffer, Buffers>::single
   {
-    if constexpr (borrowed::single)
-      io_uring_prep_recv(&sqe, fd, buffers_.first().data(), buffers_.first().size(), flags_);
-    else
-      io_uring_prep_recvmsg(&sqe, fd, &message_.set(buffers_), flags_);
+    io_uring_prep_recv(&sqe, fd, buffers_.first().data(), buffers_.first().size(), flags_);
+  }
+  void prepare(io_uring_sqe& sqe, int fd,
+               submitted_message& message) requires(!borrowed_buffers<asio::mutable_buffer, Buffers>::single)
+  {
+    buffers_.with_message([&](msghdr& m) { io_uring_prep_recvmsg(&sqe, fd, &message.set(m), flags_); });
   }
 
   int perform(int fd)
@@ -90,9 +92,6 @@ public:
 
 private:
   using borrowed = borrowed_buffers<asio::mutable_buffer, Buffers>;
-  struct nothing
-  {};
-
   int call(int fd)
   {
     if constexpr (borrowed::single)
@@ -109,7 +108,6 @@ private:
   int flags_;
   receive_traits traits_;
   bool cut_ = false;
-  [[no_unique_address]] std::conditional_t<borrowed::single, nothing, submitted_message> message_;
 };
 
 /// async_receive with message_out_of_band: waits for urgent data, then takes it.
@@ -155,10 +153,11 @@ public:
       : buffers_(buffers), flags_(flags), sender_(sender)
   {}
 
-  void prepare(io_uring_sqe& sqe, int fd)
+  void prepare(io_uring_sqe& sqe, int fd, submitted_message& message)
   {
-    io_uring_prep_recvmsg(&sqe, fd, &name(message_.set(buffers_)), flags_);
+    buffers_.with_message([&](msghdr& m) { io_uring_prep_recvmsg(&sqe, fd, &name(message.set(m)), flags_); });
   }
+  void read_back(const msghdr& message) { length_ = message.msg_namelen; }
 
   int perform(int fd)
   {
@@ -168,7 +167,7 @@ public:
       do
         result = result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT));
       while (result == -EINTR);
-      performed_length_ = message.msg_namelen;
+      length_ = message.msg_namelen;
       return result;
     });
   }
@@ -177,7 +176,7 @@ public:
 
   std::tuple<error_code, std::size_t> arguments(int result) const
   {
-    if (result >= 0) sender_.resize(performed_length_ ? performed_length_ : message_.get().msg_namelen);
+    if (result >= 0) sender_.resize(length_);
     return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
   }
 
@@ -192,8 +191,7 @@ private:
   borrowed_buffers<asio::mutable_buffer, Buffers> buffers_;
   int flags_;
   Endpoint& sender_;
-  socklen_t performed_length_ = 0;
-  submitted_message message_;
+  socklen_t length_ = 0;
 };
 
 /// async_receive of a sequenced-packet socket: a record and what the kernel says of it.
@@ -208,10 +206,11 @@ public:
       : buffers_(buffers), flags_(in_flags), out_flags_(out_flags)
   {}
 
-  void prepare(io_uring_sqe& sqe, int fd)
+  void prepare(io_uring_sqe& sqe, int fd, submitted_message& message)
   {
-    io_uring_prep_recvmsg(&sqe, fd, &message_.set(buffers_), flags_);
+    buffers_.with_message([&](msghdr& m) { io_uring_prep_recvmsg(&sqe, fd, &message.set(m), flags_); });
   }
+  void read_back(const msghdr& message) { received_flags_ = message.msg_flags; }
 
   int perform(int fd)
   {
@@ -220,7 +219,7 @@ public:
       do
         result = result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT));
       while (result == -EINTR);
-      performed_flags_ = message.msg_flags;
+      received_flags_ = message.msg_flags;
       return result;
     });
   }
@@ -229,7 +228,7 @@ public:
 
   std::tuple<error_code, std::size_t> arguments(int result) const
   {
-    if (result >= 0) out_flags_ = performed_flags_ | message_.get().msg_flags;
+    if (result >= 0) out_flags_ = received_flags_;
     return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
   }
 
@@ -237,8 +236,7 @@ private:
   borrowed_buffers<asio::mutable_buffer, Buffers> buffers_;
   int flags_;
   asio::socket_base::message_flags& out_flags_;
-  int performed_flags_ = 0;
-  submitted_message message_;
+  int received_flags_ = 0;
 };
 
 } // namespace asio_uring::detail

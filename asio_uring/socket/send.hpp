@@ -19,12 +19,15 @@ public:
 
   send(const Buffers& buffers, int flags) : buffers_(buffers), flags_(flags | MSG_NOSIGNAL) {}
 
-  void prepare(io_uring_sqe& sqe, int fd)
+  void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::const_buffer, Buffers>::single
   {
-    if constexpr (borrowed::single)
-      io_uring_prep_send(&sqe, fd, buffers_.first().data(), buffers_.first().size(), flags_);
-    else
-      io_uring_prep_sendmsg(&sqe, fd, &message_.set(buffers_), static_cast<unsigned>(flags_));
+    io_uring_prep_send(&sqe, fd, buffers_.first().data(), buffers_.first().size(), flags_);
+  }
+  void prepare(io_uring_sqe& sqe, int fd,
+               submitted_message& message) requires(!borrowed_buffers<asio::const_buffer, Buffers>::single)
+  {
+    buffers_.with_message(
+        [&](msghdr& m) { io_uring_prep_sendmsg(&sqe, fd, &message.set(m), static_cast<unsigned>(flags_)); });
   }
 
   int perform(int fd)
@@ -45,9 +48,6 @@ public:
 
 private:
   using borrowed = borrowed_buffers<asio::const_buffer, Buffers>;
-  struct nothing
-  {};
-
   int call(int fd)
   {
     if constexpr (borrowed::single)
@@ -59,7 +59,6 @@ private:
 
   borrowed buffers_;
   int flags_;
-  [[no_unique_address]] std::conditional_t<borrowed::single, nothing, submitted_message> message_;
 };
 
 /// async_send_to: a datagram to somebody.
@@ -74,9 +73,11 @@ public:
       : buffers_(buffers), destination_(destination), flags_(flags | MSG_NOSIGNAL)
   {}
 
-  void prepare(io_uring_sqe& sqe, int fd)
+  void prepare(io_uring_sqe& sqe, int fd, submitted_message& message)
   {
-    io_uring_prep_sendmsg(&sqe, fd, &name(message_.set(buffers_)), static_cast<unsigned>(flags_));
+    buffers_.with_message([&](msghdr& m) {
+      io_uring_prep_sendmsg(&sqe, fd, &name(message.set(m)), static_cast<unsigned>(flags_));
+    });
   }
 
   int perform(int fd)
@@ -109,7 +110,6 @@ private:
   borrowed_buffers<asio::const_buffer, Buffers> buffers_;
   Endpoint destination_;
   int flags_;
-  submitted_message message_;
 };
 
 } // namespace asio_uring::detail

@@ -47,14 +47,14 @@ struct readers
 /// Bounces a message of `size` bytes `rounds` times; counts the handlers that ran.
 struct echo
 {
+  std::string there, back; // outlive the sockets: some tests leave operations behind
   pair<> sockets;
   int rounds;
   std::atomic<int>& handlers;
-  std::string there, back;
   bool intact = true;
 
   echo(asio::io_context& context, std::size_t size, int count, std::atomic<int>& h)
-      : sockets(context), rounds(count), handlers(h), there(size, 'x'), back(size, '\0')
+      : there(size, 'x'), back(size, '\0'), sockets(context), rounds(count), handlers(h)
   {}
 
   void serve()

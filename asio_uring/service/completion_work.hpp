@@ -11,10 +11,12 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/execution/allocator.hpp>
+#include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -33,6 +35,17 @@ bool is_loop(io_uring_service& service, const Executor& ex) noexcept
     const auto* loop = ex.template target<loop_executor>();
     return loop && &loop->context() == &service.context();
   } else
+    return false;
+}
+
+/// Whether the loop counts a started operation as work of the executor's context.
+template <typename Executor>
+bool is_counted(io_uring_service& service, const Executor& ex) noexcept
+{
+  if (!service.native()) return false;
+  if constexpr (asio::can_query<const Executor&, asio::execution::context_t>::value)
+    return &asio::query(ex, asio::execution::context) == &service.context();
+  else
     return false;
 }
 
@@ -87,12 +100,14 @@ class kept_executor
                                   std::optional<typename tracked<Executor, standard>::type>>;
 
 public:
-  void keep(const Executor& ex)
+  /// `counted`: the executor's context counts the operation as work already; to keep a copy is all there is
+  /// to do.
+  void keep(const Executor& ex, bool counted)
   {
-    if constexpr (erased)
-      held_ = asio::prefer(static_cast<const asio::any_io_executor&>(ex),
-                           asio::execution::outstanding_work.tracked);
-    else if constexpr (standard)
+    if constexpr (erased) {
+      const asio::any_io_executor& plain = ex;
+      held_ = counted ? plain : asio::prefer(plain, asio::execution::outstanding_work.tracked);
+    } else if constexpr (standard)
       held_.emplace(asio::prefer(ex, asio::execution::outstanding_work.tracked));
     else
       held_.emplace(ex);
@@ -134,13 +149,13 @@ public:
   {
     if constexpr (!runs_on_io_executor<Handler, IoExecutor>) {
       const auto ex = asio::get_associated_executor(handler, io_ex);
+      const bool counted = is_counted(service, ex);
       if (!io_native || !is_loop(service, ex)) {
-        handler_executor_.keep(ex);
-        if constexpr (std::is_same_v<std::decay_t<decltype(ex)>, IoExecutor>)
-          if (ex == io_ex) return; // kept already
+        handler_executor_.keep(ex, counted);
+        if (counted && service.native()) return; // the I/O executor's context is the same
       }
     }
-    if (!io_native) io_executor_.keep(io_ex);
+    if (!io_native) io_executor_.keep(io_ex, service.native());
   }
 
   /// Calls the handler, or dispatches it to its executor.

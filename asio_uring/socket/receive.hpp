@@ -18,8 +18,8 @@ namespace asio_uring::detail {
 /// What a socket's kind means for receiving from it.
 struct receive_traits
 {
-  bool stream;       ///< zero bytes are the end; a short read empties the socket
-  bool may_pass_fds; ///< AF_UNIX: a read also ends short before or after passed descriptors
+  bool stream; ///< zero bytes are the end
+  bool whole;  ///< a short read has emptied the socket, but for what doubts.hpp tells
 };
 
 /// A system call's outcome as the kernel gives it to a submitted operation.
@@ -57,7 +57,7 @@ public:
 
   bool more(int result) const noexcept
   {
-    return !traits_.stream || cut_ || result <= 0 || static_cast<std::size_t>(result) == buffers_.total();
+    return !traits_.whole || result <= 0 || static_cast<std::size_t>(result) == buffers_.total();
   }
 
   /// A stream read that was cancelled too late: what it took goes to the next read.
@@ -95,19 +95,15 @@ private:
   int call(int fd)
   {
     if constexpr (borrowed::single)
-      if (!traits_.may_pass_fds)
-        return result_of(::recv(fd, buffers_.first().data(), buffers_.first().size(), flags_ | MSG_DONTWAIT));
-    return buffers_.with_message([&](msghdr& message) {
-      const int result = result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT));
-      cut_ = message.msg_flags & MSG_CTRUNC; // descriptors were passed: the read may have ended there
-      return result;
-    });
+      return result_of(::recv(fd, buffers_.first().data(), buffers_.first().size(), flags_ | MSG_DONTWAIT));
+    else
+      return buffers_.with_message(
+          [&](msghdr& message) { return result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT)); });
   }
 
   borrowed buffers_;
   int flags_;
   receive_traits traits_;
-  bool cut_ = false;
 };
 
 /// async_receive with message_out_of_band: waits for urgent data, then takes it.

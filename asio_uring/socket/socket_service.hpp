@@ -247,7 +247,7 @@ public:
   {
     const auto result = nothing_to_do<asio::mutable_buffer>(impl, buffers);
     receive_traits traits = traits_of(impl);
-    if (result) traits.stream = false; // zero bytes are what was asked for, not the end
+    if (result) traits = {false, false}; // zero bytes are what was asked for, not the end
     if (flags & asio::socket_base::message_out_of_band)
       start(
           impl, result, [&] { return receive_urgent<Buffers>(buffers, flags, traits); }, handler, io_ex,
@@ -355,7 +355,9 @@ private:
 
   static receive_traits traits_of(const implementation_type& impl) noexcept
   {
-    return {(impl.state_ & socket_ops::stream_oriented) != 0, impl.protocol_.family() == AF_UNIX};
+    const int family = impl.protocol_.family();
+    const bool stream = impl.state_ & socket_ops::stream_oriented;
+    return {stream, stream && (family == AF_INET || family == AF_INET6 || family == AF_UNIX)};
   }
 
   static bool reports_aborted(const implementation_type& impl) noexcept

@@ -102,11 +102,14 @@ class kept_executor
 public:
   /// `counted`: the executor's context counts the operation as work already; to keep a copy is all there is
   /// to do.
-  void keep(const Executor& ex, bool counted)
+  void keep(Executor ex, bool counted)
   {
     if constexpr (erased) {
-      const asio::any_io_executor& plain = ex;
-      held_ = counted ? plain : asio::prefer(plain, asio::execution::outstanding_work.tracked);
+      asio::any_io_executor& plain = ex;
+      if (counted)
+        held_ = std::move(plain);
+      else
+        held_ = asio::prefer(plain, asio::execution::outstanding_work.tracked);
     } else if constexpr (standard)
       held_.emplace(asio::prefer(ex, asio::execution::outstanding_work.tracked));
     else
@@ -148,27 +151,31 @@ public:
   completion_work(io_uring_service& service, bool io_native, const Handler& handler, const IoExecutor& io_ex)
   {
     if constexpr (!runs_on_io_executor<Handler, IoExecutor>) {
-      const auto ex = asio::get_associated_executor(handler, io_ex);
+      auto ex = asio::get_associated_executor(handler, io_ex);
       const bool counted = is_counted(service, ex);
       if (!io_native || !is_loop(service, ex)) {
-        handler_executor_.keep(ex, counted);
+        handler_executor_.keep(std::move(ex), counted);
         if (counted && service.native()) return; // the I/O executor's context is the same
       }
     }
     if (!io_native) io_executor_.keep(io_ex, service.native());
   }
 
-  /// Calls the handler, or dispatches it to its executor.
-  template <typename Arguments>
-  [[gnu::always_inline]] void complete(Handler& handler, Arguments& arguments)
+  /// Whether the handler is to be called directly.
+  bool direct() const noexcept
   {
     if constexpr (!runs_on_io_executor<Handler, IoExecutor>)
-      if (handler_executor_) [[unlikely]]
-        return handler_executor_.run(
-            bound_handler<Handler, Arguments>(std::move(handler), std::move(arguments)));
-    if (io_executor_) [[unlikely]]
-      return io_executor_.run(bound_handler<Handler, Arguments>(std::move(handler), std::move(arguments)));
-    call(handler, arguments);
+      if (handler_executor_) return false;
+    return !io_executor_;
+  }
+
+  /// Gives the handler to its executor.
+  template <typename Arguments>
+  void dispatch(bound_handler<Handler, Arguments>&& bound)
+  {
+    if constexpr (!runs_on_io_executor<Handler, IoExecutor>)
+      if (handler_executor_) return handler_executor_.run(std::move(bound));
+    io_executor_.run(std::move(bound));
   }
 
 private:

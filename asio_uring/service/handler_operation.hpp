@@ -203,12 +203,19 @@ private:
     }
     completion_work<Handler, IoExecutor> work(std::move(self->work_));
     auto arguments = self->description_.arguments(result);
-    Handler handler(std::move(self->handler_));
-    self->~handler_operation();
-    record.release();
-    BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
-    work.complete(handler, arguments);
-    BOOST_ASIO_HANDLER_INVOCATION_END;
+    if (work.direct()) [[likely]] {
+      Handler handler(std::move(self->handler_));
+      self->~handler_operation();
+      record.release();
+      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
+      call(handler, arguments);
+      BOOST_ASIO_HANDLER_INVOCATION_END;
+    } else {
+      bound_handler<Handler, decltype(arguments)> bound(std::move(self->handler_), std::move(arguments));
+      self->~handler_operation();
+      record.release();
+      work.dispatch(std::move(bound));
+    }
   }
 
   descriptor* home_; // whose memory this may be

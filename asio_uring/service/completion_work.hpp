@@ -19,6 +19,7 @@
 #include <boost/asio/query.hpp>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace asio_uring::detail {
@@ -82,7 +83,7 @@ private:
 template <typename Executor>
 class kept_executor
 {
-  static constexpr bool erased = std::is_base_of_v<asio::any_io_executor, Executor>; // has an empty state
+  static constexpr bool erased = std::is_base_of_v<asio::any_io_executor, Executor>;
   static constexpr bool standard = asio::execution::is_executor<Executor>::value; // not of the Networking TS
 
   template <typename E, bool Standard>
@@ -96,8 +97,8 @@ class kept_executor
     using type = std::decay_t<decltype(asio::prefer(std::declval<const E&>(),
                                                     asio::execution::outstanding_work.tracked))>;
   };
-  using held = std::conditional_t<erased, asio::any_io_executor,
-                                  std::optional<typename tracked<Executor, standard>::type>>;
+  using held = std::optional<typename std::conditional_t<erased, std::type_identity<asio::any_io_executor>,
+                                                         tracked<Executor, standard>>::type>;
 
 public:
   /// `counted`: the executor's context counts the operation as work already; to keep a copy is all there is
@@ -107,23 +108,23 @@ public:
     if constexpr (erased) {
       asio::any_io_executor& plain = ex;
       if (counted)
-        held_ = std::move(plain);
+        held_.emplace(std::move(plain));
       else
-        held_ = asio::prefer(plain, asio::execution::outstanding_work.tracked);
+        held_.emplace(asio::prefer(plain, asio::execution::outstanding_work.tracked));
     } else if constexpr (standard)
       held_.emplace(asio::prefer(ex, asio::execution::outstanding_work.tracked));
     else
       held_.emplace(ex);
   }
 
-  explicit operator bool() const noexcept { return static_cast<bool>(held_); }
+  explicit operator bool() const noexcept { return held_.has_value(); }
 
   /// Runs the function there: at once where the executor may, later otherwise.
   template <typename Function>
   void run(Function&& function)
   {
     if constexpr (erased)
-      held_.execute(std::move(function));
+      held_->execute(std::move(function));
     else if constexpr (standard)
       asio::prefer(*held_, asio::execution::allocator(function.get_allocator())).execute(std::move(function));
     else

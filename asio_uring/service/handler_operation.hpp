@@ -201,9 +201,8 @@ private:
       record.release();
       return;
     }
-    completion_work<Handler, IoExecutor> work(std::move(self->work_));
     auto arguments = self->description_.arguments(result);
-    if (work.direct()) [[likely]] {
+    if (self->work_.direct()) [[likely]] {
       Handler handler(std::move(self->handler_));
       self->~handler_operation();
       record.release();
@@ -211,6 +210,7 @@ private:
       call(handler, arguments);
       BOOST_ASIO_HANDLER_INVOCATION_END;
     } else {
+      completion_work<Handler, IoExecutor> work(std::move(self->work_));
       bound_handler<Handler, decltype(arguments)> bound(std::move(self->handler_), std::move(arguments));
       self->~handler_operation();
       record.release();

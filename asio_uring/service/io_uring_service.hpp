@@ -71,6 +71,12 @@ public:
   /// Enters the kernel with what is published, before a file descriptor is closed for instance.
   ASIO_URING_DECL void submit_now() noexcept;
 
+  /// Lets what was started come before a synchronous call.
+  void flush() noexcept
+  {
+    if (ring_->unsubmitted()) submit_now();
+  }
+
   asio_uring::path path_for(path preferred) const noexcept
   {
     return options_.path == path::automatic ? preferred : options_.path;
@@ -119,7 +125,7 @@ private:
   const bool locking_;
   std::optional<ring> ring_;
   submitter submitter_;
-  ready_list ready_;
+  ready_list ready_{locking_};
   detail::doubts doubts_{*this};
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
   std::atomic<bool> interrupted_{false}; // the loop must not sleep

@@ -7,44 +7,42 @@
 #define ASIO_URING_SERVICE_READY_LIST_HPP
 
 #include <asio_uring/service/asio_internals.hpp>
+#include <asio_uring/service/lock.hpp>
 #include <atomic>
 
 namespace asio_uring::detail {
 
-/// Many producers, one consumer, first in first out: a stack that is taken whole and turned round.
+/// First in, first out; taken whole, without touching the elements, which may long have left the cache.
 class ready_list
 {
 public:
+  explicit ready_list(bool locking) noexcept : lock_(locking) {}
+
   void push(completion& op) noexcept
   {
-    completion* head = head_.load(std::memory_order_relaxed);
-    do
-      set_next(&op, head);
-    while (!head_.compare_exchange_weak(head, &op, std::memory_order_seq_cst, std::memory_order_relaxed));
+    lock_.acquire();
+    queue_.push(&op);
+    // A full barrier, for the pusher looks next whether the loop is idle. Not needed while the flag stands:
+    // the loop has not looked since.
+    if (!filled_.load(std::memory_order_relaxed)) filled_.exchange(true, std::memory_order_seq_cst);
+    lock_.release();
   }
 
-  bool empty() const noexcept { return head_.load(std::memory_order_seq_cst) == nullptr; }
+  bool empty() const noexcept { return !filled_.load(std::memory_order_seq_cst); }
 
   void move_to(completion_queue& out) noexcept
   {
-    if (!head_.load(std::memory_order_relaxed)) return;
-    completion* op = head_.exchange(nullptr, std::memory_order_acquire);
-    completion* oldest = nullptr;
-    while (op) {
-      completion* older = next_of(op);
-      set_next(op, oldest);
-      oldest = op;
-      op = older;
-    }
-    while (oldest) {
-      completion* following = next_of(oldest);
-      out.push(oldest);
-      oldest = following;
-    }
+    if (empty()) return;
+    lock_.acquire();
+    filled_.store(false, std::memory_order_relaxed);
+    out.push(queue_);
+    lock_.release();
   }
 
 private:
-  std::atomic<completion*> head_{nullptr};
+  lock lock_;
+  std::atomic<bool> filled_{false};
+  completion_queue queue_;
 };
 
 } // namespace asio_uring::detail

@@ -10,12 +10,18 @@
 namespace asio_uring::detail {
 
 /// async_send, async_write_some.
+/**
+ * A single buffer is sent at once. Several buffers are the mark of protocol code with long handlers:
+ * submitted, and so sent together after the handlers of a turn, they keep kernel and program out of each
+ * other's caches (an HTTP server with 64 connections: 3 % less CPU; an echo server would lose as much).
+ */
 template <typename Buffers>
 class send
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
-  static constexpr path preferred = path::readiness;
+  static constexpr path preferred =
+      borrowed_buffers<asio::const_buffer, Buffers>::single ? path::readiness : path::completion;
 
   send(const Buffers& buffers, int flags) : buffers_(buffers), flags_(flags | MSG_NOSIGNAL) {}
 

@@ -160,7 +160,35 @@ public:
     return ec = error_code();
   }
 
-  // --- what bytes of a cancelled read mean to the synchronous functions
+  // --- the synchronous functions come after what has been started, and read first what a cancelled read has
+  // left
+
+  error_code shutdown(implementation_type& impl, asio::socket_base::shutdown_type what, error_code& ec)
+  {
+    uring_.flush();
+    return stock::shutdown(impl, what, ec);
+  }
+
+  error_code connect(implementation_type& impl, const endpoint_type& peer, error_code& ec)
+  {
+    uring_.flush();
+    return stock::connect(impl, peer, ec);
+  }
+
+  template <typename Socket>
+  error_code accept(implementation_type& impl, Socket& peer, endpoint_type* peer_endpoint, error_code& ec)
+  {
+    uring_.flush();
+    return stock::accept(impl, peer, peer_endpoint, ec);
+  }
+
+  template <typename Buffers>
+  std::size_t send(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
+                   error_code& ec)
+  {
+    uring_.flush();
+    return stock::send(impl, buffers, flags, ec);
+  }
 
   std::size_t available(const implementation_type& impl, error_code& ec) const
   {
@@ -171,6 +199,7 @@ public:
   error_code wait(implementation_type& impl, asio::socket_base::wait_type w, error_code& ec)
   {
     if (w == asio::socket_base::wait_read && has_unread(impl)) return ec = error_code();
+    uring_.flush();
     return stock::wait(impl, w, ec);
   }
 
@@ -184,6 +213,7 @@ public:
       return static_cast<std::size_t>(
           impl.descriptor_->with_unread([&](unread_bytes& bytes) { return taker.take(bytes); }));
     }
+    uring_.flush();
     return stock::receive(impl, buffers, flags, ec);
   }
 
@@ -214,8 +244,8 @@ public:
                   Handler& handler, const IoExecutor& io_ex)
   {
     start(
-        impl, nothing_to_do<asio::const_buffer>(impl, buffers), [&] { return send<Buffers>(buffers, flags); },
-        handler, io_ex, "async_send");
+        impl, nothing_to_do<asio::const_buffer>(impl, buffers),
+        [&] { return detail::send<Buffers>(buffers, flags); }, handler, io_ex, "async_send");
   }
 
   template <typename Handler, typename IoExecutor>

@@ -189,7 +189,7 @@ ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
 ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
 {
   ready_.move_to(out);
-  if (timeout.count() > 0 && out.empty() && !ring_->has_completions()) {
+  if (timeout.count() > 0 && out.empty() && !ring_->has_completions() && !submitter_.has_backlog()) {
     // Whoever posts, submits or interrupts from here on sees the loop idle and wakes it, or is seen here.
     idle_.store(true, std::memory_order_seq_cst);
     if (ready_.empty() && !interrupted_.load(std::memory_order_seq_cst))

@@ -1,0 +1,347 @@
+// own_api.cpp: what is the library's own: types, options, the description of the backend, the ring alone.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include <array>
+#include <asio_uring/asio_uring.hpp>
+#include <boost/asio.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <vector>
+
+namespace asio = boost::asio;
+using asio_uring::path;
+using asio_uring::pump_kind;
+using boost::system::error_code;
+using tcp = asio_uring::ip::tcp;
+
+namespace {
+
+/// A connected pair of one executor type.
+template <typename Acceptor, typename Socket>
+void connect(Acceptor& acceptor, Socket& client, Socket& server)
+{
+  client.connect(acceptor.local_endpoint());
+  acceptor.accept(server);
+}
+
+/// Echoes `rounds` messages over a TCP pair, by coroutines; returns the rounds that came back right.
+int echoed(asio::io_context& context, int rounds)
+{
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  tcp::socket client(context), server(context);
+  connect(acceptor, client, server);
+  int right = 0;
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        std::array<char, 64> data;
+        for (int i = 0; i != rounds; ++i) {
+          const std::size_t n = co_await server.async_read_some(asio::buffer(data), asio::use_awaitable);
+          co_await asio::async_write(server, asio::buffer(data, n), asio::use_awaitable);
+        }
+      },
+      asio::detached);
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        std::array<char, 5> there{"ping"}, back;
+        for (int i = 0; i != rounds; ++i) {
+          there[0] = static_cast<char>(i);
+          co_await asio::async_write(client, asio::buffer(there), asio::use_awaitable);
+          co_await asio::async_read(client, asio::buffer(back), asio::use_awaitable);
+          right += there == back;
+        }
+      },
+      asio::detached);
+  context.run();
+  return right;
+}
+
+struct environment
+{
+  environment(const char* n, const char* value) : name(n) { ::setenv(name, value, 1); }
+  ~environment() { ::unsetenv(name); }
+  const char* name;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(own_api)
+
+BOOST_AUTO_TEST_CASE(types_are_on_io_uring_and_stock_types_are_not)
+{
+  asio::io_context context;
+  asio::ip::tcp::socket stock(context);
+  BOOST_CHECK(!asio_uring::backend(context).io_uring);
+  tcp::socket ours(context);
+  BOOST_CHECK(asio_uring::backend(context).io_uring);
+  static_assert(!std::is_same_v<asio::ip::tcp::socket, tcp::socket>);
+}
+
+BOOST_AUTO_TEST_CASE(every_pump_and_path_by_options)
+{
+  for (const pump_kind pump : {pump_kind::automatic, pump_kind::ring, pump_kind::guest})
+    for (const path p : {path::automatic, path::completion, path::readiness}) {
+      asio::io_context context;
+      asio_uring::use_io_uring(context, {.path = p, .pump = pump});
+      const auto b = asio_uring::backend(context);
+      BOOST_CHECK(b.io_uring && b.path == p);
+      BOOST_CHECK(b.pump == (pump == pump_kind::guest ? pump_kind::guest : pump_kind::ring));
+      BOOST_CHECK_EQUAL(echoed(context, 20), 20);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(queues_of_two_and_four_lose_nothing)
+{
+  for (const path p : {path::completion, path::readiness}) {
+    asio::io_context context;
+    asio_uring::use_io_uring(context, {.entries = 2, .completions = 4, .path = p});
+    tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+    std::vector<std::array<char, 1>> data(100);
+    std::vector<std::pair<tcp::socket, tcp::socket>> pairs;
+    int reads = 0;
+    for (int i = 0; i != 50; ++i) {
+      auto& [client, server] = pairs.emplace_back(tcp::socket(context), tcp::socket(context));
+      connect(acceptor, client, server);
+    }
+    for (std::size_t i = 0; i != pairs.size(); ++i)
+      pairs[i].second.async_read_some(asio::buffer(data[i]),
+                                      [&](error_code e, std::size_t n) { reads += !e && n == 1; });
+    for (auto& pair : pairs)
+      asio::async_write(pair.first, asio::buffer("x", 1), asio::detached);
+    context.run();
+    BOOST_CHECK_EQUAL(reads, 50);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(cancel_while_the_submission_queue_is_full)
+{
+  asio::io_context context;
+  asio_uring::use_io_uring(context, {.entries = 2, .completions = 4, .path = path::completion});
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  tcp::socket client(context), server(context);
+  connect(acceptor, client, server);
+  int aborted = 0;
+  std::array<char, 1> data;
+  asio::post(context, [&] {
+    for (int i = 0; i != 30; ++i)
+      server.async_wait(tcp::socket::wait_read,
+                        [&](error_code e) { aborted += e == asio::error::operation_aborted; });
+    server.async_read_some(asio::buffer(data), [&](error_code e, std::size_t) {
+      aborted += e == asio::error::operation_aborted;
+    });
+    server.cancel();
+  });
+  context.run();
+  BOOST_CHECK_EQUAL(aborted, 31);
+}
+
+BOOST_AUTO_TEST_CASE(bad_options_name_the_value_and_what_is_allowed)
+{
+  const auto complains = [](const char* part) {
+    return [part](const std::invalid_argument& e) {
+      return std::string(e.what()).find(part) != std::string::npos;
+    };
+  };
+  asio::io_context context;
+  using asio_uring::use_io_uring;
+  BOOST_CHECK_EXCEPTION(use_io_uring(context, {.entries = 0}), std::invalid_argument,
+                        complains("entries = 0"));
+  BOOST_CHECK_EXCEPTION(use_io_uring(context, {.entries = 65536}), std::invalid_argument,
+                        complains("2 to 32768"));
+  BOOST_CHECK_EXCEPTION(use_io_uring(context, {.completions = 1}), std::invalid_argument,
+                        complains("completions = 1"));
+  environment wrong("ASIO_URING_PATH", "fast");
+  BOOST_CHECK_EXCEPTION(use_io_uring(context), std::invalid_argument, complains("ASIO_URING_PATH=fast"));
+}
+
+BOOST_AUTO_TEST_CASE(options_after_the_first_object_are_refused)
+{
+  asio::io_context context;
+  tcp::socket socket(context);
+  BOOST_CHECK_THROW(asio_uring::use_io_uring(context), std::logic_error);
+}
+
+BOOST_AUTO_TEST_CASE(ring_pump_asked_for_too_late_is_refused_and_automatic_becomes_a_guest)
+{
+  asio::io_context late;
+  asio::steady_timer timer(late); // creates the stock reactor
+  BOOST_CHECK_THROW(asio_uring::use_io_uring(late, {.pump = pump_kind::ring}), std::logic_error);
+  asio_uring::use_io_uring(late);
+  BOOST_CHECK(asio_uring::backend(late).pump == pump_kind::guest);
+  BOOST_CHECK_EQUAL(echoed(late, 20), 20);
+}
+
+BOOST_AUTO_TEST_CASE(no_descriptor_left_for_the_ring_is_a_clear_error)
+{
+  rlimit old{};
+  ::getrlimit(RLIMIT_NOFILE, &old);
+  asio::io_context context;
+  error_code seen;
+  std::string text;
+  const int lowest = ::dup(0);
+  ::close(lowest);
+  const rlimit none{static_cast<rlim_t>(lowest), old.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  try {
+    asio_uring::use_io_uring(context);
+  } catch (const boost::system::system_error& e) {
+    seen = e.code();
+    text = e.what();
+  }
+  ::setrlimit(RLIMIT_NOFILE, &old);
+  BOOST_CHECK(seen == asio::error::no_descriptors);
+  BOOST_CHECK(text.find("ulimit -n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(backend_prints_in_words)
+{
+  asio::io_context context;
+  std::ostringstream before, after;
+  before << asio_uring::backend(context);
+  tcp::socket socket(context);
+  after << asio_uring::backend(context);
+  BOOST_CHECK(before.str().find("no io_uring") == 0);
+  BOOST_CHECK(after.str().find("io_uring: ") == 0 && after.str().find("pump ring") != std::string::npos &&
+              after.str().find("FAST_POLL") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(thread_pool_and_strand_executors)
+{
+  asio::thread_pool pool(2);
+  tcp::acceptor acceptor(pool, {asio::ip::address_v4::loopback(), 0});
+  auto strand = asio::make_strand(pool);
+  tcp::socket client(strand), server(strand);
+  connect(acceptor, client, server);
+  std::array<char, 5> data{};
+  bool on_strand = false;
+  server.async_read_some(asio::buffer(data),
+                         [&](error_code, std::size_t) { on_strand = strand.running_in_this_thread(); });
+  asio::async_write(client, asio::buffer("hello", 5), asio::detached);
+  pool.join();
+  BOOST_CHECK(on_strand);
+  BOOST_CHECK_EQUAL(std::string(data.data(), 5), "hello");
+}
+
+BOOST_AUTO_TEST_CASE(use_awaitable_as_default_token)
+{
+  using default_socket = asio::use_awaitable_t<>::as_default_on_t<tcp::socket>;
+  static_assert(asio_uring::enable_io_uring<default_socket::executor_type>);
+  asio::io_context context;
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  default_socket client(context), server(context);
+  connect(acceptor, client, server);
+  std::size_t n = 0;
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        std::array<char, 8> data;
+        co_await asio::async_write(client, asio::buffer("abc", 3));
+        n = co_await server.async_read_some(asio::buffer(data));
+      },
+      asio::detached);
+  context.run();
+  BOOST_CHECK_EQUAL(n, 3u);
+}
+
+BOOST_AUTO_TEST_CASE(a_stock_socket_is_taken_over_with_its_connection)
+{
+  asio::io_context context;
+  asio::ip::tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  asio::ip::tcp::socket client(context), server(context);
+  connect(acceptor, client, server);
+  tcp::socket ours(std::move(server));
+  BOOST_CHECK(!server.is_open() && ours.is_open());
+  std::array<char, 8> data;
+  std::size_t n = 0;
+  ours.async_read_some(asio::buffer(data), [&](error_code, std::size_t size) { n = size; });
+  asio::write(client, asio::buffer("abc", 3));
+  context.run();
+  BOOST_CHECK_EQUAL(n, 3u);
+}
+
+BOOST_AUTO_TEST_CASE(local_and_generic_streams)
+{
+  asio::io_context context;
+  const std::string name = std::filesystem::temp_directory_path() / ("own_api_" + std::to_string(::getpid()));
+  asio_uring::local::stream_protocol::acceptor acceptor(context,
+                                                        asio::local::stream_protocol::endpoint(name));
+  asio_uring::local::stream_protocol::socket client(context), server(context);
+  connect(acceptor, client, server);
+  std::filesystem::remove(name);
+  asio_uring::generic::stream_protocol::socket generic(std::move(server));
+  std::array<char, 8> data;
+  std::size_t n = 0;
+  generic.async_read_some(asio::buffer(data), [&](error_code, std::size_t size) { n = size; });
+  asio::async_write(client, asio::buffer("abc", 3), asio::detached);
+  context.run();
+  BOOST_CHECK_EQUAL(n, 3u);
+}
+
+BOOST_AUTO_TEST_CASE(short_read_before_urgent_data_does_not_hide_what_is_behind_it)
+{
+  asio::io_context context;
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  tcp::socket client(context), server(context);
+  connect(acceptor, client, server);
+  client.send(asio::buffer("before", 6));
+  client.send(asio::buffer("!", 1), tcp::socket::message_out_of_band);
+  client.send(asio::buffer("behind", 6));
+  std::array<char, 64> data;
+  std::string seen;
+  std::function<void()> read = [&] {
+    server.async_read_some(asio::buffer(data), [&](error_code e, std::size_t n) {
+      BOOST_CHECK(!e);
+      seen.append(data.data(), n);
+      if (seen.size() < 12) read();
+    });
+  };
+  read();
+  context.run_for(std::chrono::seconds(20));
+  BOOST_CHECK_EQUAL(seen, "beforebehind");
+}
+
+BOOST_AUTO_TEST_CASE(started_sends_come_before_a_synchronous_read_of_the_answer)
+{
+  asio::io_context context;
+  asio_uring::use_io_uring(context, {.path = path::completion});
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  tcp::socket client(context), server(context);
+  connect(acceptor, client, server);
+  std::array<char, 4> data{};
+  asio::post(context, [&] {
+    asio::async_write(client, asio::buffer("ping", 4), asio::detached);
+    asio::read(server, asio::buffer(data)); // within the handler: the loop has not turned since
+  });
+  context.run();
+  BOOST_CHECK_EQUAL(std::string(data.data(), 4), "ping");
+}
+
+BOOST_AUTO_TEST_CASE(ring_alone)
+{
+  asio_uring::ring ring({.entries = 8});
+  BOOST_CHECK(ring.features().opcode(IORING_OP_NOP) && !ring.has_completions());
+  unsigned filled = 0;
+  for (; io_uring_sqe* sqe = ring.next_entry(); ++filled) {
+    io_uring_prep_nop(sqe);
+    sqe->flags = 0;
+    sqe->user_data = filled;
+    ring.publish();
+  }
+  BOOST_CHECK_EQUAL(filled, ring.entries());
+  BOOST_CHECK_EQUAL(ring.submit_and_wait(std::chrono::nanoseconds::max()), static_cast<int>(filled));
+  unsigned sum = 0;
+  BOOST_CHECK_EQUAL(
+      ring.consume_completions([&](const io_uring_cqe& cqe) { sum += static_cast<unsigned>(cqe.user_data); }),
+      filled);
+  BOOST_CHECK_EQUAL(sum, filled * (filled - 1) / 2);
+  BOOST_CHECK_LE(ring.submit_and_wait(std::chrono::milliseconds(1)), 0); // times out
+}
+
+BOOST_AUTO_TEST_SUITE_END()

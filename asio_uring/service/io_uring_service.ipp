@@ -192,7 +192,7 @@ ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, co
   if (timeout.count() > 0 && out.empty() && !ring_->has_completions() && !submitter_.has_backlog()) {
     // Whoever posts, submits or interrupts from here on sees the loop idle and wakes it, or is seen here.
     idle_.store(true, std::memory_order_seq_cst);
-    if (ready_.empty() && !interrupted_.load(std::memory_order_seq_cst))
+    if (ready_.empty() && !submitter_.has_backlog() && !interrupted_.load(std::memory_order_seq_cst))
       ring_->submit_and_wait(timeout);
     else if (ring_->unsubmitted())
       ring_->submit();

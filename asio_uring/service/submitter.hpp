@@ -101,7 +101,7 @@ public:
     r.backlogged_ = r.submit_wanted_ = r.cancel_wanted_ = false;
   }
 
-  bool has_backlog() const noexcept { return front() != nullptr; }
+  bool has_backlog() const noexcept { return first_.load(std::memory_order_seq_cst) != nullptr; }
 
   /// Requests and cancels ever put on the ring.
   std::uint64_t submitted() const noexcept { return submitted_.load(std::memory_order_seq_cst); }
@@ -132,7 +132,8 @@ private:
   {
     r.next_ = nullptr;
     r.backlogged_ = true;
-    last_ ? void(last_->next_ = &r) : first_.store(&r, std::memory_order_relaxed);
+    last_ ? void(last_->next_ = &r)
+          : first_.store(&r, std::memory_order_seq_cst); // seen by a loop about to sleep, or it is seen idle
     last_ = &r;
   }
   void pop() noexcept

@@ -48,16 +48,18 @@ public:
                     [[maybe_unused]] const char* name)
   {
     auto slot = asio::get_associated_cancellation_slot(handler);
+    const void* key = nullptr;
+    if (!result) {
+      if constexpr (uses_message)
+        if (!service.readiness(Description::preferred)) d->reserve_message(Description::lane);
+      if (slot.is_connected()) key = &slot.template emplace<slot_cancellation>(d);
+    }
     memory record(handler, d);
     auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
     record.address = nullptr;
     BOOST_ASIO_HANDLER_CREATION((service.context(), *op, "socket", d,
                                  static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
     if (result) return service.complete(*op, *result);
-    if constexpr (uses_message)
-      if (!service.readiness(Description::preferred)) d->reserve_message(Description::lane);
-    const void* key = nullptr;
-    if (slot.is_connected()) key = &slot.template emplace<slot_cancellation>(d);
     d->start(*op, key);
   }
 

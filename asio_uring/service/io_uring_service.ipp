@@ -92,7 +92,11 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
   make_pump();
 }
 
-ASIO_URING_DECL io_uring_service::~io_uring_service() = default;
+ASIO_URING_DECL io_uring_service::~io_uring_service()
+{
+  completion_queue left; // what the destruction of handlers has posted; destroyed with the queue
+  ready_.move_to(left);
+}
 
 ASIO_URING_DECL void io_uring_service::make_pump()
 {

@@ -37,6 +37,19 @@ public:
 
   ASIO_URING_DECL void start(operation& op, const void* cancellation_key) noexcept;
 
+  /// The usual send is tried at once, by plain call: true if it is this thread's turn. end_send must follow,
+  /// with the call's result.
+  bool begin_send(bool readiness) noexcept
+  {
+    lock_.acquire();
+    lane& l = lane_of(lane_kind::out);
+    const bool turn = readiness && l.ready && !l.first && !l.busy;
+    if (turn) l.busy = true;
+    lock_.release();
+    return turn;
+  }
+  ASIO_URING_DECL void end_send(operation& op, const void* cancellation_key, int result) noexcept;
+
   ASIO_URING_DECL void cancel_all() noexcept;
   /// Cancels what was started with this key, if it is still here.
   ASIO_URING_DECL void cancel(const void* cancellation_key) noexcept;

@@ -105,8 +105,7 @@ void descriptor::for_each(F&& f)
 
 // --- starting
 
-// The two usual cases, a send that finds room and a read that waits for the standing poll, are all there is
-// to do here.
+// The usual read waits for the standing poll, or is run at once: that is all there is to do.
 ASIO_URING_DECL void descriptor::start(operation& op, const void* cancellation_key) noexcept
 {
   service_.work_started();
@@ -114,43 +113,17 @@ ASIO_URING_DECL void descriptor::start(operation& op, const void* cancellation_k
   const operation::type& type = op.get_type();
   lock_.acquire();
   lane& l = lane_of(type.lane);
-  if (!l.first && !l.busy && service_.readiness(type.preferred)) {
-    if (type.lane == lane_kind::in && (l.ready || read_poll_.armed_) && unread_.empty()) {
-      append(op);
-      const bool run = l.ready && !queued_;
-      if (run) {
-        queued_ = true;
-        ++references_;
-      }
-      lock_.release();
-      if (run) service_.post(*this);
-      return;
+  if (type.lane == lane_kind::in && service_.readiness(type.preferred) && !l.first && !l.busy &&
+      (l.ready || read_poll_.armed_) && unread_.empty()) {
+    append(op);
+    const bool run = l.ready && !queued_;
+    if (run) {
+      queued_ = true;
+      ++references_;
     }
-    if (type.lane == lane_kind::out && l.ready) {
-      l.busy = true;
-      lock_.release();
-      const int result = type.perform(op, fd_);
-      lock_.acquire();
-      l.busy = false;
-      if (result == -EAGAIN) {
-        l.ready = false;
-        prepend(op); // before those that came meanwhile
-      } else if (!l.first) {
-        lock_.release();
-        op.result_ = result;
-        service_.post(op);
-        return;
-      } else {
-        op.result_ = result;
-        section s(*this, section::held);
-        s.ready.push(&op);
-        advance(type.lane, s);
-        return;
-      }
-      section s(*this, section::held);
-      advance(type.lane, s);
-      return;
-    }
+    lock_.release();
+    if (run) service_.post(*this);
+    return;
   }
 
   section s(*this, section::held);
@@ -161,6 +134,28 @@ ASIO_URING_DECL void descriptor::start(operation& op, const void* cancellation_k
     submit(op, s);
   else if (l.first == &op)
     advance(type.lane, s);
+}
+
+ASIO_URING_DECL void descriptor::end_send(operation& op, const void* cancellation_key, int result) noexcept
+{
+  service_.work_started();
+  op.result_ = result;
+  lock_.acquire();
+  lane& l = lane_of(lane_kind::out);
+  l.busy = false;
+  if (result != -EAGAIN && !l.first) {
+    lock_.release();
+    service_.post(op);
+    return;
+  }
+  section s(*this, section::held);
+  if (result == -EAGAIN) {
+    l.ready = false;
+    op.cancellation_key_ = cancellation_key;
+    prepend(op); // before those that came meanwhile
+  } else
+    s.ready.push(&op);
+  advance(lane_kind::out, s);
 }
 
 // Sets the first operation of a lane going.

@@ -60,6 +60,9 @@ public:
     BOOST_ASIO_HANDLER_CREATION((service.context(), *op, "socket", d,
                                  static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
     if (result) return service.complete(*op, *result);
+    if constexpr (Description::lane == lane_kind::out)
+      if (d->begin_send(service.readiness(Description::preferred)))
+        return d->end_send(*op, key, op->description_.perform(d->fd()));
     d->start(*op, key);
   }
 

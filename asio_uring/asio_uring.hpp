@@ -7,11 +7,24 @@
 
 #include <asio_uring/any_io_executor.hpp>
 #include <asio_uring/backend.hpp>
+#include <asio_uring/connect_pipe.hpp>
 #include <asio_uring/enable_io_uring.hpp>
+#include <asio_uring/generic/datagram_protocol.hpp>
+#include <asio_uring/generic/raw_protocol.hpp>
+#include <asio_uring/generic/seq_packet_protocol.hpp>
 #include <asio_uring/generic/stream_protocol.hpp>
+#include <asio_uring/ip/icmp.hpp>
 #include <asio_uring/ip/tcp.hpp>
+#include <asio_uring/ip/udp.hpp>
+#include <asio_uring/local/connect_pair.hpp>
+#include <asio_uring/local/datagram_protocol.hpp>
+#include <asio_uring/local/seq_packet_protocol.hpp>
 #include <asio_uring/local/stream_protocol.hpp>
 #include <asio_uring/options.hpp>
+#include <asio_uring/posix/descriptor.hpp>
+#include <asio_uring/posix/stream_descriptor.hpp>
+#include <asio_uring/readable_pipe.hpp>
 #include <asio_uring/ring/ring.hpp>
+#include <asio_uring/writable_pipe.hpp>
 
 #endif // ASIO_URING_ASIO_URING_HPP

@@ -16,6 +16,13 @@ namespace asio_uring::detail {
 
 class io_uring_service;
 
+/// Whether a new descriptor's first read is worth a plain call, or waits for an event.
+enum class readable : bool
+{
+  unlikely, ///< a new connection
+  perhaps   ///< a pipe, or a file, which cannot even be polled
+};
+
 /// Outlives the socket object that opened it until the kernel and the loop have let go of everything of it.
 /**
  * Reads and writes form two lanes. In each only the first operation is active: on the completion path it is
@@ -32,7 +39,7 @@ public:
   descriptor& operator=(const descriptor&) = delete;
 
   /// Starts life for an open file descriptor.
-  ASIO_URING_DECL void open(int fd) noexcept;
+  ASIO_URING_DECL void open(int fd, readable there) noexcept;
   int fd() const noexcept { return fd_; }
 
   ASIO_URING_DECL void start(operation& op, const void* cancellation_key) noexcept;

@@ -24,7 +24,7 @@ ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) 
       write_poll_(*this, lane_kind::out, POLLOUT, false)
 {}
 
-ASIO_URING_DECL void descriptor::open(int fd) noexcept
+ASIO_URING_DECL void descriptor::open(int fd, readable there) noexcept
 {
   fd_ = fd;
   references_ = 1;
@@ -32,6 +32,7 @@ ASIO_URING_DECL void descriptor::open(int fd) noexcept
   doubt_ = 0;
   for (lane& l : lanes_)
     l = lane{};
+  lane_of(lane_kind::in).ready = there == readable::perhaps;
   lane_of(lane_kind::out).ready = true;
   unread_ = {};
 }

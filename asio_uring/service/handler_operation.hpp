@@ -45,7 +45,7 @@ public:
   template <typename Describe>
   static void start(io_uring_service& service, descriptor* d, bool io_native, std::optional<int> result,
                     Describe&& describe, Handler& handler, const IoExecutor& io_ex,
-                    [[maybe_unused]] const char* name)
+                    [[maybe_unused]] const char* object, [[maybe_unused]] const char* name)
   {
     auto slot = asio::get_associated_cancellation_slot(handler);
     const void* key = nullptr;
@@ -57,7 +57,7 @@ public:
     memory record(handler, d);
     auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
     record.address = nullptr;
-    BOOST_ASIO_HANDLER_CREATION((service.context(), *op, "socket", d,
+    BOOST_ASIO_HANDLER_CREATION((service.context(), *op, object, d,
                                  static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
     if (result) return service.complete(*op, *result);
     if constexpr (Description::lane == lane_kind::out)

@@ -6,9 +6,10 @@
 #define ASIO_URING_SOCKET_BUFFERS_HPP
 
 #include <algorithm>
-#include <asio_uring/config.hpp>
+#include <asio_uring/service/operation.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/detail/buffer_sequence_adapter.hpp>
+#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <sys/socket.h>
@@ -16,7 +17,14 @@
 
 namespace asio_uring::detail {
 
-namespace asio = boost::asio;
+/// A system call's outcome as the kernel gives it to a submitted operation.
+inline int result_of(ssize_t outcome) noexcept { return outcome < 0 ? -errno : static_cast<int>(outcome); }
+
+/// A size as the kernel takes it at once, MAX_RW_COUNT at most; a submission entry has 32 bits.
+inline unsigned kernel_size(std::size_t size) noexcept
+{
+  return static_cast<unsigned>(std::min<std::size_t>(size, 0x7ffff000));
+}
 
 /// A borrowed buffer sequence: one address and length where it is a single buffer, a message with vectors
 /// otherwise.
@@ -53,6 +61,26 @@ public:
       return first().size();
     else
       return total_;
+  }
+
+  /// Leaves the first `size` bytes for the next read.
+  void keep(std::size_t size, unread_bytes& bytes) const
+  {
+    const auto last = asio::buffer_sequence_end(buffers_);
+    for (auto it = asio::buffer_sequence_begin(buffers_); it != last && size > 0; ++it) {
+      const asio::const_buffer buffer(*it);
+      const std::size_t part = std::min(size, buffer.size());
+      bytes.append(buffer.data(), part);
+      size -= part;
+    }
+  }
+
+  /// Gets bytes that an earlier read left, which stay there if `peek`.
+  int take(unread_bytes& bytes, bool peek) const
+  {
+    const std::size_t size = asio::buffer_copy(buffers_, asio::const_buffer(bytes.data(), bytes.size()));
+    if (!peek) bytes.consume(size);
+    return static_cast<int>(size);
   }
 
 private:

@@ -22,9 +22,6 @@ struct receive_traits
   bool whole;  ///< a short read has emptied the socket, but for what doubts.hpp tells
 };
 
-/// A system call's outcome as the kernel gives it to a submitted operation.
-inline int result_of(ssize_t outcome) noexcept { return outcome < 0 ? -errno : static_cast<int>(outcome); }
-
 /// async_receive, async_read_some.
 template <typename Buffers>
 class receive
@@ -39,7 +36,7 @@ public:
 
   void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::mutable_buffer, Buffers>::single
   {
-    io_uring_prep_recv(&sqe, fd, buffers_.first().data(), buffers_.first().size(), flags_);
+    io_uring_prep_recv(&sqe, fd, buffers_.first().data(), kernel_size(buffers_.first().size()), flags_);
   }
   void prepare(io_uring_sqe& sqe, int fd,
                submitted_message& message) requires(!borrowed_buffers<asio::mutable_buffer, Buffers>::single)
@@ -65,24 +62,11 @@ public:
   {
     if (!traits_.stream) return false;
     if (flags_ & MSG_PEEK) return true; // they never left the socket
-    std::size_t left = static_cast<std::size_t>(result);
-    const auto last = asio::buffer_sequence_end(buffers_.sequence());
-    for (auto it = asio::buffer_sequence_begin(buffers_.sequence()); it != last && left > 0; ++it) {
-      const asio::mutable_buffer buffer(*it);
-      const std::size_t size = std::min(left, buffer.size());
-      bytes.append(buffer.data(), size);
-      left -= size;
-    }
+    buffers_.keep(static_cast<std::size_t>(result), bytes);
     return true;
   }
 
-  int take(unread_bytes& bytes)
-  {
-    const std::size_t size =
-        asio::buffer_copy(buffers_.sequence(), asio::const_buffer(bytes.data(), bytes.size()));
-    if (!(flags_ & MSG_PEEK)) bytes.consume(size);
-    return static_cast<int>(size);
-  }
+  int take(unread_bytes& bytes) { return buffers_.take(bytes, flags_ & MSG_PEEK); }
 
   std::tuple<error_code, std::size_t> arguments(int result) const
   {

@@ -27,7 +27,7 @@ public:
 
   void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::const_buffer, Buffers>::single
   {
-    io_uring_prep_send(&sqe, fd, buffers_.first().data(), buffers_.first().size(), flags_);
+    io_uring_prep_send(&sqe, fd, buffers_.first().data(), kernel_size(buffers_.first().size()), flags_);
   }
   void prepare(io_uring_sqe& sqe, int fd,
                submitted_message& message) requires(!borrowed_buffers<asio::const_buffer, Buffers>::single)

@@ -5,31 +5,14 @@
 #ifndef ASIO_URING_SOCKET_SOCKET_SERVICE_HPP
 #define ASIO_URING_SOCKET_SOCKET_SERVICE_HPP
 
-#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/io_object/service_on_ring.hpp>
 #include <asio_uring/socket/accept.hpp>
 #include <asio_uring/socket/receive.hpp>
 #include <asio_uring/socket/send.hpp>
 #include <asio_uring/socket/wait.hpp>
 #include <boost/asio/detail/reactive_socket_service.hpp>
-#include <fcntl.h>
 
 namespace asio_uring::detail {
-
-enum class tribool : unsigned char
-{
-  unknown,
-  no,
-  yes
-};
-
-/// Sets up the ring before a stock service looks for the context's reactor.
-class with_ring
-{
-protected:
-  explicit with_ring(asio::execution_context& context) : uring_(asio::use_service<io_uring_service>(context))
-  {}
-  io_uring_service& uring_;
-};
 
 /// The synchronous half is Asio's own service; all that is asynchronous, and the life of the descriptor, is
 /// ours.
@@ -38,9 +21,12 @@ protected:
  * since Boost 1.66; so their public surface is Asio's own code, whatever the version.
  */
 template <typename Protocol>
-class socket_service : private with_ring, public asio::detail::reactive_socket_service<Protocol>
+class socket_service : public service_on_ring<asio::detail::reactive_socket_service<Protocol>>
 {
   using stock = asio::detail::reactive_socket_service<Protocol>;
+  using on_ring = service_on_ring<stock>;
+  using on_ring::has_unread;
+  using on_ring::uring_;
 
 public:
   using key_type = socket_service;
@@ -48,53 +34,18 @@ public:
 
   using protocol_type = Protocol;
   using endpoint_type = typename Protocol::endpoint;
-  using native_handle_type = int;
+  using implementation_type = typename on_ring::implementation_type;
 
-  struct implementation_type : stock::implementation_type
-  {
-    descriptor* descriptor_ = nullptr;   // while open
-    tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own
-  };
-
-  explicit socket_service(asio::execution_context& context) : with_ring(context), stock(context) {}
+  explicit socket_service(asio::execution_context& context) : on_ring(context) {}
 
   // --- life
-
-  void construct(implementation_type& impl)
-  {
-    stock::construct(impl);
-    impl.descriptor_ = nullptr;
-    impl.on_loop_ = tribool::unknown;
-  }
-
-  void destroy(implementation_type& impl)
-  {
-    close_descriptor(impl);
-    stock::destroy(impl);
-  }
-
-  void move_construct(implementation_type& impl, implementation_type& other) noexcept
-  {
-    stock::move_construct(impl, other);
-    impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
-    impl.on_loop_ = other.on_loop_;
-  }
-
-  void move_assign(implementation_type& impl, socket_service& other_service, implementation_type& other)
-  {
-    close_descriptor(impl);
-    stock::move_assign(impl, other_service, other);
-    impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
-    impl.on_loop_ = other.on_loop_;
-  }
 
   template <typename Protocol1>
   void converting_move_construct(implementation_type& impl, socket_service<Protocol1>& other_service,
                                  typename socket_service<Protocol1>::implementation_type& other)
   {
     stock::converting_move_construct(impl, other_service, other);
-    impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
-    impl.on_loop_ = other.on_loop_;
+    this->take_descriptor(impl, other);
   }
 
   /// From a stock socket: taken over from Asio's reactor.
@@ -103,7 +54,7 @@ public:
       implementation_type& impl, asio::detail::reactive_socket_service<Protocol1>& other_service,
       typename asio::detail::reactive_socket_service<Protocol1>::implementation_type& other)
   {
-    construct(impl);
+    this->construct(impl);
     if (!other_service.is_open(other)) return;
     const Protocol1 protocol = other.protocol_;
     const auto state = other.state_;
@@ -124,8 +75,7 @@ public:
   error_code assign(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
   {
     if (this->is_open(impl)) return ec = asio::error::already_open;
-    // Asio's reactor refuses what is no descriptor when it registers it.
-    if (::fcntl(fd, F_GETFD) < 0) return ec = error_code(errno, boost::system::system_category());
+    if ((ec = this->check_descriptor(fd))) return ec;
     return adopt(impl, protocol, fd, ec);
   }
 
@@ -138,25 +88,6 @@ public:
                   : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
                                                   : 0;
     impl.descriptor_ = &uring_.open_descriptor(fd);
-    return ec = error_code();
-  }
-
-  error_code close(implementation_type& impl, error_code& ec)
-  {
-    close_descriptor(impl);
-    return stock::close(impl, ec);
-  }
-
-  int release(implementation_type& impl, error_code& ec)
-  {
-    close_descriptor(impl);
-    return stock::release(impl, ec);
-  }
-
-  error_code cancel(implementation_type& impl, error_code& ec)
-  {
-    if (!this->is_open(impl)) return ec = asio::error::bad_descriptor;
-    impl.descriptor_->cancel_all();
     return ec = error_code();
   }
 
@@ -208,10 +139,7 @@ public:
                       asio::socket_base::message_flags flags, error_code& ec)
   {
     if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) {
-      ec = error_code();
-      detail::receive<Buffers> taker(buffers, flags, traits_of(impl));
-      return static_cast<std::size_t>(
-          impl.descriptor_->with_unread([&](unread_bytes& bytes) { return taker.take(bytes); }));
+      return this->take_unread(impl, detail::receive<Buffers>(buffers, flags, traits_of(impl)), ec);
     }
     uring_.flush();
     return stock::receive(impl, buffers, flags, ec);
@@ -230,13 +158,7 @@ public:
   void async_wait(implementation_type& impl, asio::socket_base::wait_type w, Handler& handler,
                   const IoExecutor& io_ex)
   {
-    std::optional<int> result;
-    if (!detail::wait<>(w).valid())
-      result = -EINVAL;
-    else if (w == asio::socket_base::wait_read && has_unread(impl))
-      result = 0;
-    start(
-        impl, result, [&] { return detail::wait<>(w); }, handler, io_ex, "async_wait");
+    this->template start_wait<>(impl, w, handler, io_ex, "socket", "async_wait");
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -252,7 +174,7 @@ public:
   void async_send(implementation_type& impl, const asio::null_buffers&, asio::socket_base::message_flags,
                   Handler& handler, const IoExecutor& io_ex)
   {
-    start_wait(impl, asio::socket_base::wait_write, handler, io_ex, "async_send(null_buffers)");
+    start_wait_for(impl, asio::socket_base::wait_write, handler, io_ex, "async_send(null_buffers)");
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -268,7 +190,7 @@ public:
   void async_send_to(implementation_type& impl, const asio::null_buffers&, const endpoint_type&,
                      asio::socket_base::message_flags, Handler& handler, const IoExecutor& io_ex)
   {
-    start_wait(impl, asio::socket_base::wait_write, handler, io_ex, "async_send_to(null_buffers)");
+    start_wait_for(impl, asio::socket_base::wait_write, handler, io_ex, "async_send_to(null_buffers)");
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -292,7 +214,7 @@ public:
   void async_receive(implementation_type& impl, const asio::null_buffers&,
                      asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
-    start_wait(impl, read_or_urgent(flags), handler, io_ex, "async_receive(null_buffers)");
+    start_wait_for(impl, read_or_urgent(flags), handler, io_ex, "async_receive(null_buffers)");
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -309,7 +231,7 @@ public:
                           asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
     sender = endpoint_type();
-    start_wait(impl, read_or_urgent(flags), handler, io_ex, "async_receive_from(null_buffers)");
+    start_wait_for(impl, read_or_urgent(flags), handler, io_ex, "async_receive_from(null_buffers)");
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -330,7 +252,7 @@ public:
                                 const IoExecutor& io_ex)
   {
     out_flags = 0;
-    start_wait(impl, read_or_urgent(in_flags), handler, io_ex, "async_receive_with_flags(null_buffers)");
+    start_wait_for(impl, read_or_urgent(in_flags), handler, io_ex, "async_receive_with_flags(null_buffers)");
   }
 
   template <typename Socket, typename Handler, typename IoExecutor>
@@ -373,16 +295,6 @@ private:
   template <typename>
   friend class socket_service;
 
-  void close_descriptor(implementation_type& impl)
-  {
-    if (impl.descriptor_) std::exchange(impl.descriptor_, nullptr)->close();
-  }
-
-  bool has_unread(const implementation_type& impl) const
-  {
-    return impl.descriptor_ && impl.descriptor_->unread();
-  }
-
   static receive_traits traits_of(const implementation_type& impl) noexcept
   {
     const int family = impl.protocol_.family();
@@ -417,33 +329,22 @@ private:
   static std::optional<int> nothing_to_do(const implementation_type& impl, const Buffers& buffers)
   {
     if ((impl.state_ & socket_ops::stream_oriented) && borrowed_buffers<Buffer, Buffers>::all_empty(buffers))
-      return nothing_done;
+      return on_ring::nothing_done;
     return std::nullopt;
   }
-  static constexpr int nothing_done = 0;
-
+  /// The wait that null_buffers stand for.
   template <typename Handler, typename IoExecutor>
-  void start_wait(implementation_type& impl, asio::socket_base::wait_type w, Handler& handler,
-                  const IoExecutor& io_ex, const char* name)
+  void start_wait_for(implementation_type& impl, asio::socket_base::wait_type w, Handler& handler,
+                      const IoExecutor& io_ex, const char* name)
   {
-    std::optional<int> result;
-    if (w == asio::socket_base::wait_read && has_unread(impl)) result = 0;
-    start(
-        impl, result, [&] { return detail::wait<std::size_t>(w); }, handler, io_ex, name);
+    this->template start_wait<std::size_t>(impl, w, handler, io_ex, "socket", name);
   }
 
-  /// `describe()` makes the description, in the record.
   template <typename Describe, typename Handler, typename IoExecutor>
   void start(implementation_type& impl, std::optional<int> result, Describe&& describe, Handler& handler,
              const IoExecutor& io_ex, const char* name)
   {
-    if (!impl.descriptor_ && !result) result = -EBADF;
-    if (impl.on_loop_ == tribool::unknown) [[unlikely]] {
-      uring_.use_executor(io_ex);
-      impl.on_loop_ = is_loop(uring_, io_ex) ? tribool::yes : tribool::no;
-    }
-    handler_operation<std::invoke_result_t<Describe&>, Handler, IoExecutor>::start(
-        uring_, impl.descriptor_, impl.on_loop_ == tribool::yes, result, describe, handler, io_ex, name);
+    on_ring::start(impl, result, describe, handler, io_ex, "socket", name);
   }
 };
 

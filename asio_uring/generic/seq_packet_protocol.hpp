@@ -1,0 +1,23 @@
+// asio_uring/generic/seq_packet_protocol.hpp: sequenced packets of any family on io_uring, type by type.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_GENERIC_SEQ_PACKET_PROTOCOL_HPP
+#define ASIO_URING_GENERIC_SEQ_PACKET_PROTOCOL_HPP
+
+#include <asio_uring/any_io_executor.hpp>
+#include <boost/asio/basic_seq_packet_socket.hpp>
+#include <boost/asio/generic/seq_packet_protocol.hpp>
+
+namespace asio_uring::generic {
+
+/// boost::asio::generic::seq_packet_protocol with its I/O objects on io_uring; everything else is inherited.
+struct seq_packet_protocol : boost::asio::generic::seq_packet_protocol
+{
+  using socket =
+      boost::asio::basic_seq_packet_socket<boost::asio::generic::seq_packet_protocol, any_io_executor>;
+};
+
+} // namespace asio_uring::generic
+
+#endif // ASIO_URING_GENERIC_SEQ_PACKET_PROTOCOL_HPP

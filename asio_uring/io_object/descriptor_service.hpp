@@ -1,0 +1,172 @@
+// asio_uring/io_object/descriptor_service.hpp: what Asio's descriptor and pipe classes call.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_IO_OBJECT_DESCRIPTOR_SERVICE_HPP
+#define ASIO_URING_IO_OBJECT_DESCRIPTOR_SERVICE_HPP
+
+#include <asio_uring/io_object/read.hpp>
+#include <asio_uring/io_object/service_on_ring.hpp>
+#include <asio_uring/io_object/write.hpp>
+#include <boost/asio/detail/descriptor_ops.hpp>
+#include <boost/asio/detail/reactive_descriptor_service.hpp>
+
+namespace asio_uring::detail {
+
+// Asio's service keeps these to itself; we register the descriptor in its place.
+struct descriptor_number
+{
+  using type = int asio::detail::reactive_descriptor_service::implementation_type::*;
+  friend type member_of(descriptor_number);
+};
+struct descriptor_state
+{
+  using type = asio::detail::descriptor_ops::state_type
+      asio::detail::reactive_descriptor_service::implementation_type::*;
+  friend type member_of(descriptor_state);
+};
+template struct expose_member<descriptor_number,
+                              &asio::detail::reactive_descriptor_service::implementation_type::descriptor_>;
+template struct expose_member<descriptor_state,
+                              &asio::detail::reactive_descriptor_service::implementation_type::state_>;
+
+/// posix::descriptor, posix::stream_descriptor, readable_pipe and writable_pipe.
+class descriptor_service : public service_on_ring<asio::detail::reactive_descriptor_service>
+{
+  using stock = asio::detail::reactive_descriptor_service;
+  using on_ring = service_on_ring<stock>;
+
+public:
+  using key_type = descriptor_service;
+  inline static asio::execution_context::id id;
+  using implementation_type = on_ring::implementation_type;
+
+  explicit descriptor_service(asio::execution_context& context) : on_ring(context) {}
+
+  // --- life
+
+  /// From a stock object: taken over from Asio's reactor.
+  void converting_move_construct(implementation_type& impl, stock& other_service,
+                                 stock::implementation_type& other)
+  {
+    this->construct(impl);
+    if (!other_service.is_open(other)) return;
+    const auto state = other.*member_of(descriptor_state{});
+    error_code ec;
+    assign(impl, other_service.release(other, ec), ec);
+    impl.*member_of(descriptor_state{}) = state;
+  }
+
+  error_code assign(implementation_type& impl, int fd, error_code& ec)
+  {
+    if (this->is_open(impl)) return ec = asio::error::already_open;
+    if ((ec = this->check_descriptor(fd))) return ec;
+    impl.*member_of(descriptor_number{}) = fd;
+    impl.*member_of(descriptor_state{}) = asio::detail::descriptor_ops::possible_dup;
+    impl.descriptor_ = &uring_.open_descriptor(fd, readable::perhaps);
+    return ec;
+  }
+
+  using on_ring::release;
+  int release(implementation_type& impl)
+  {
+    error_code ec;
+    return on_ring::release(impl, ec);
+  }
+
+  // --- the synchronous functions come after what has been started, and read first what a cancelled read has
+  // left
+
+  error_code wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, error_code& ec)
+  {
+    if (w == asio::posix::descriptor_base::wait_read && has_unread(impl)) return ec = error_code();
+    uring_.flush();
+    return stock::wait(impl, w, ec);
+  }
+
+  template <typename Buffers>
+  std::size_t write_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
+  {
+    uring_.flush();
+    return stock::write_some(impl, buffers, ec);
+  }
+
+  template <typename Buffers>
+  std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
+  {
+    if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
+      return this->take_unread(impl, detail::read<Buffers>(buffers), ec);
+    uring_.flush();
+    return stock::read_some(impl, buffers, ec);
+  }
+
+  std::size_t read_some(implementation_type& impl, const asio::null_buffers& buffers, error_code& ec)
+  {
+    if (has_unread(impl)) return ec = error_code(), 0;
+    return stock::read_some(impl, buffers, ec);
+  }
+
+  // --- asynchronous operations
+
+  template <typename Handler, typename IoExecutor>
+  void async_wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, Handler& handler,
+                  const IoExecutor& io_ex)
+  {
+    this->template start_wait<>(impl, static_cast<asio::socket_base::wait_type>(w), handler, io_ex,
+                                "descriptor", "async_wait");
+  }
+
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_write_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
+                        const IoExecutor& io_ex)
+  {
+    this->start(
+        impl, prepare<asio::const_buffer, detail::write<Buffers>>(impl, buffers),
+        [&] { return detail::write<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_write_some");
+  }
+
+  template <typename Handler, typename IoExecutor>
+  void async_write_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
+                        const IoExecutor& io_ex)
+  {
+    this->template start_wait<std::size_t>(impl, asio::socket_base::wait_write, handler, io_ex, "descriptor",
+                                           "async_write_some(null_buffers)");
+  }
+
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_read_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
+                       const IoExecutor& io_ex)
+  {
+    this->start(
+        impl, prepare<asio::mutable_buffer, detail::read<Buffers>>(impl, buffers),
+        [&] { return detail::read<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_read_some");
+  }
+
+  template <typename Handler, typename IoExecutor>
+  void async_read_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
+                       const IoExecutor& io_ex)
+  {
+    this->template start_wait<std::size_t>(impl, asio::socket_base::wait_read, handler, io_ex, "descriptor",
+                                           "async_read_some(null_buffers)");
+  }
+
+private:
+  /// What an operation completes with at once, if it does. The plain calls of the readiness path need the
+  /// descriptor not to block; on the completion path it stays as it is.
+  template <typename Buffer, typename Description, typename Buffers>
+  std::optional<int> prepare(implementation_type& impl, const Buffers& buffers)
+  {
+    if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return nothing_done;
+    auto& state = impl.*member_of(descriptor_state{});
+    error_code ec;
+    if (impl.descriptor_ && uring_.path_for(Description::preferred) == path::readiness &&
+        !(state & asio::detail::descriptor_ops::non_blocking) &&
+        !asio::detail::descriptor_ops::set_internal_non_blocking(impl.descriptor_->fd(), state, true, ec))
+      return -ec.value();
+    return std::nullopt;
+  }
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_IO_OBJECT_DESCRIPTOR_SERVICE_HPP

@@ -1,0 +1,85 @@
+// asio_uring/io_object/read.hpp: reading from a descriptor, as data.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_IO_OBJECT_READ_HPP
+#define ASIO_URING_IO_OBJECT_READ_HPP
+
+#include <asio_uring/service/handler_operation.hpp>
+#include <asio_uring/socket/buffers.hpp>
+#include <boost/asio/error.hpp>
+#include <cstdint>
+#include <unistd.h>
+
+namespace asio_uring::detail {
+
+/// The offset that stands for the descriptor's own position, which seekable ones have.
+inline constexpr std::uint64_t at_its_position = static_cast<std::uint64_t>(-1);
+
+/// async_read_some of a descriptor or pipe. The plain call needs O_NONBLOCK.
+template <typename Buffers>
+class read
+{
+public:
+  static constexpr lane_kind lane = lane_kind::in;
+  static constexpr path preferred = path::readiness;
+
+  explicit read(const Buffers& buffers) : buffers_(buffers) {}
+
+  void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::mutable_buffer, Buffers>::single
+  {
+    const asio::mutable_buffer buffer = buffers_.first();
+    io_uring_prep_read(&sqe, fd, buffer.data(), kernel_size(buffer.size()), at_its_position);
+  }
+  void prepare(io_uring_sqe& sqe, int fd,
+               submitted_message& message) requires(!borrowed_buffers<asio::mutable_buffer, Buffers>::single)
+  {
+    buffers_.with_message([&](msghdr& m) {
+      const msghdr& kept = message.set(m);
+      io_uring_prep_readv(&sqe, fd, kept.msg_iov, static_cast<unsigned>(kept.msg_iovlen), at_its_position);
+    });
+  }
+
+  int perform(int fd)
+  {
+    int result;
+    do
+      result = call(fd);
+    while (result == -EINTR);
+    return result;
+  }
+
+  // A short read says nothing: a terminal gives a line, a pipe of packets a packet.
+  bool more(int) const noexcept { return true; }
+
+  bool keep(int result, unread_bytes& bytes)
+  {
+    buffers_.keep(static_cast<std::size_t>(result), bytes);
+    return true;
+  }
+  int take(unread_bytes& bytes) { return buffers_.take(bytes, false); }
+
+  std::tuple<error_code, std::size_t> arguments(int result) const
+  {
+    if (result == 0 && !borrowed::all_empty(buffers_.sequence())) return {asio::error::eof, 0};
+    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
+  }
+
+private:
+  using borrowed = borrowed_buffers<asio::mutable_buffer, Buffers>;
+  int call(int fd)
+  {
+    if constexpr (borrowed::single)
+      return result_of(::read(fd, buffers_.first().data(), buffers_.first().size()));
+    else
+      return buffers_.with_message([&](msghdr& message) {
+        return result_of(::readv(fd, message.msg_iov, static_cast<int>(message.msg_iovlen)));
+      });
+  }
+
+  borrowed buffers_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_IO_OBJECT_READ_HPP

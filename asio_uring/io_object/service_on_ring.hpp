@@ -1,0 +1,182 @@
+// asio_uring/io_object/service_on_ring.hpp: what the services of sockets and of descriptors have in common.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_IO_OBJECT_SERVICE_ON_RING_HPP
+#define ASIO_URING_IO_OBJECT_SERVICE_ON_RING_HPP
+
+#include <asio_uring/service/handler_operation.hpp>
+#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/socket/wait.hpp>
+#include <boost/asio/error.hpp>
+#include <fcntl.h>
+
+namespace asio_uring::detail {
+
+enum class tribool : unsigned char
+{
+  unknown,
+  no,
+  yes
+};
+
+/// Sets up the ring before a stock service looks for the context's reactor.
+class with_ring
+{
+protected:
+  explicit with_ring(asio::execution_context& context) : uring_(asio::use_service<io_uring_service>(context))
+  {}
+  io_uring_service& uring_;
+};
+
+/// A stock service whose objects have a descriptor of ours. The synchronous functions are the stock's.
+template <typename Stock>
+class service_on_ring : protected with_ring, public Stock
+{
+public:
+  using native_handle_type = int;
+
+  struct implementation_type : Stock::implementation_type
+  {
+    descriptor* descriptor_ = nullptr;   // while open
+    tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own
+  };
+
+  explicit service_on_ring(asio::execution_context& context) : with_ring(context), Stock(context) {}
+
+  /// A pointer to a service of ours. Asio's I/O objects take one when they are moved between executors; a
+  /// stock object would keep it as one to its own service, and never hear of readiness.
+  class address
+  {
+  public:
+    explicit address(service_on_ring* service) noexcept : service_(service) {}
+    template <typename Service>
+    operator Service*() const noexcept
+    {
+      static_assert(
+          !std::is_same_v<Service, Stock>,
+          "asio_uring: an I/O object on io_uring cannot be moved into a stock one: release() it and "
+          "assign() what that returns");
+      return static_cast<Service*>(service_);
+    }
+
+  private:
+    service_on_ring* service_;
+  };
+  address operator&() noexcept { return address(this); }
+
+  void construct(implementation_type& impl)
+  {
+    Stock::construct(impl);
+    impl.descriptor_ = nullptr;
+    impl.on_loop_ = tribool::unknown;
+  }
+
+  void destroy(implementation_type& impl)
+  {
+    close_descriptor(impl);
+    Stock::destroy(impl);
+  }
+
+  void move_construct(implementation_type& impl, implementation_type& other) noexcept
+  {
+    Stock::move_construct(impl, other);
+    take_descriptor(impl, other);
+  }
+
+  void move_assign(implementation_type& impl, service_on_ring& other_service, implementation_type& other)
+  {
+    close_descriptor(impl);
+    Stock::move_assign(impl, other_service, other);
+    take_descriptor(impl, other);
+  }
+
+  error_code close(implementation_type& impl, error_code& ec)
+  {
+    close_descriptor(impl);
+    return Stock::close(impl, ec);
+  }
+
+  int release(implementation_type& impl, error_code& ec)
+  {
+    close_descriptor(impl);
+    return Stock::release(impl, ec);
+  }
+
+  error_code cancel(implementation_type& impl, error_code& ec)
+  {
+    if (!this->is_open(impl)) return ec = asio::error::bad_descriptor;
+    impl.descriptor_->cancel_all();
+    return ec = error_code();
+  }
+
+protected:
+  void close_descriptor(implementation_type& impl)
+  {
+    if (impl.descriptor_) std::exchange(impl.descriptor_, nullptr)->close();
+  }
+
+  template <typename OtherImplementation>
+  static void take_descriptor(implementation_type& impl, OtherImplementation& other) noexcept
+  {
+    impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
+    impl.on_loop_ = other.on_loop_;
+  }
+
+  /// Asio's reactor refuses what is no descriptor when it registers it.
+  static error_code check_descriptor(int fd) noexcept
+  {
+    return ::fcntl(fd, F_GETFD) < 0 ? error_code(errno, boost::system::system_category()) : error_code();
+  }
+
+  bool has_unread(const implementation_type& impl) const
+  {
+    return impl.descriptor_ && impl.descriptor_->unread();
+  }
+
+  /// Serves a synchronous read with the bytes that a cancelled one has left: description.take.
+  template <typename Description>
+  std::size_t take_unread(implementation_type& impl, Description description, error_code& ec)
+  {
+    ec = error_code();
+    return static_cast<std::size_t>(
+        impl.descriptor_->with_unread([&](unread_bytes& bytes) { return description.take(bytes); }));
+  }
+
+  /// The result of an operation that has nothing to transfer.
+  static constexpr int nothing_done = 0;
+
+  /// A wait, whose handler gets `Extra` after the error code.
+  template <typename... Extra, typename Handler, typename IoExecutor>
+  void start_wait(implementation_type& impl, asio::socket_base::wait_type what, Handler& handler,
+                  const IoExecutor& io_ex, const char* object, const char* name)
+  {
+    std::optional<int> result;
+    if (!wait<Extra...>(what).valid())
+      result = -EINVAL;
+    else if (what == asio::socket_base::wait_read && has_unread(impl))
+      result = nothing_done;
+    start(
+        impl, result, [&] { return wait<Extra...>(what); }, handler, io_ex, object, name);
+  }
+
+  /// Starts an operation, or completes it with `result` if there is one. `describe()` makes the description,
+  /// in the record; `object` and `name` are for handler tracking.
+  template <typename Describe, typename Handler, typename IoExecutor>
+  void start(implementation_type& impl, std::optional<int> result, Describe&& describe, Handler& handler,
+             const IoExecutor& io_ex, const char* object, const char* name)
+  {
+    if (!impl.descriptor_ && !result) result = -EBADF;
+    if (impl.on_loop_ == tribool::unknown) [[unlikely]] {
+      uring_.use_executor(io_ex);
+      impl.on_loop_ = is_loop(uring_, io_ex) ? tribool::yes : tribool::no;
+    }
+    handler_operation<std::invoke_result_t<Describe&>, Handler, IoExecutor>::start(
+        uring_, impl.descriptor_, impl.on_loop_ == tribool::yes, result, describe, handler, io_ex, object,
+        name);
+  }
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_IO_OBJECT_SERVICE_ON_RING_HPP

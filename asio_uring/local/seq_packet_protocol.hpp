@@ -1,0 +1,29 @@
+// asio_uring/local/seq_packet_protocol.hpp: UNIX-domain sequenced packets on io_uring, type by type.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_LOCAL_SEQ_PACKET_PROTOCOL_HPP
+#define ASIO_URING_LOCAL_SEQ_PACKET_PROTOCOL_HPP
+
+#if __has_include(<boost/asio/local/seq_packet_protocol.hpp>) // Boost 1.82
+#include <asio_uring/any_io_executor.hpp>
+#include <boost/asio/basic_seq_packet_socket.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/local/seq_packet_protocol.hpp>
+
+namespace asio_uring::local {
+
+/// boost::asio::local::seq_packet_protocol with its I/O objects on io_uring; everything else is inherited.
+struct seq_packet_protocol : boost::asio::local::seq_packet_protocol
+{
+  using socket =
+      boost::asio::basic_seq_packet_socket<boost::asio::local::seq_packet_protocol, any_io_executor>;
+  using acceptor =
+      boost::asio::basic_socket_acceptor<boost::asio::local::seq_packet_protocol, any_io_executor>;
+};
+
+} // namespace asio_uring::local
+
+#endif
+
+#endif // ASIO_URING_LOCAL_SEQ_PACKET_PROTOCOL_HPP

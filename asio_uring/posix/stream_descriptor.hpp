@@ -1,0 +1,18 @@
+// asio_uring/posix/stream_descriptor.hpp: a descriptor as a stream, on io_uring.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_POSIX_STREAM_DESCRIPTOR_HPP
+#define ASIO_URING_POSIX_STREAM_DESCRIPTOR_HPP
+
+#include <asio_uring/any_io_executor.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+
+namespace asio_uring::posix {
+
+/// boost::asio::posix::stream_descriptor on io_uring.
+using stream_descriptor = boost::asio::posix::basic_stream_descriptor<any_io_executor>;
+
+} // namespace asio_uring::posix
+
+#endif // ASIO_URING_POSIX_STREAM_DESCRIPTOR_HPP

@@ -53,10 +53,10 @@ sides_of() {
 
 # New address for each server: a ring lets go of its listening socket some time after the process has ended.
 addresses=0
-new_address() { # tcp|unix
+new_address() { # tcp|udp|unix
   addresses=$((addresses + 1))
-  if [[ $1 == tcp ]]; then
-    address="--tcp $((20000 + ($$ * 7 + addresses) % 10000))"
+  if [[ $1 != unix ]]; then
+    address="--$1 $((20000 + ($$ * 7 + addresses) % 10000))"
   else
     address="--unix $scratch/$addresses"
   fi

@@ -1,9 +1,11 @@
-// An ordinary Boost.Asio echo server, written as its tutorial would, with callbacks or with coroutines.
+// An ordinary Boost.Asio echo server, written as its tutorial would, with callbacks or with coroutines; it
+// can close a connection after one message, and serve datagrams.
 #include "server.hpp"
 #include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <memory>
@@ -15,7 +17,7 @@ template <class Socket>
 class session : public std::enable_shared_from_this<session<Socket>>
 {
 public:
-  explicit session(Socket socket) : socket_(std::move(socket)) {}
+  session(Socket socket, bool once) : socket_(std::move(socket)), once_(once) {}
 
   void read()
   {
@@ -30,23 +32,24 @@ private:
   {
     asio::async_write(socket_, asio::buffer(data_, size),
                       [self = this->shared_from_this()](error_code failed, std::size_t) {
-                        if (!failed) self->read();
+                        if (!failed && !self->once_) self->read();
                       });
   }
 
   Socket socket_;
+  bool once_;
   std::array<char, 8192> data_;
 };
 
 template <class Acceptor>
-void accept(Acceptor& acceptor)
+void accept(Acceptor& acceptor, bool once)
 {
-  acceptor.async_accept([&acceptor](error_code failed, auto socket) {
+  acceptor.async_accept([&acceptor, once](error_code failed, auto socket) {
     if (!failed) {
       bench::set_no_delay(socket);
-      std::make_shared<session<decltype(socket)>>(std::move(socket))->read();
+      std::make_shared<session<decltype(socket)>>(std::move(socket), once)->read();
     }
-    accept(acceptor);
+    accept(acceptor, once);
   });
 }
 
@@ -73,16 +76,47 @@ asio::awaitable<void> listen(Acceptor& acceptor)
   }
 }
 
+class datagrams
+{
+public:
+  explicit datagrams(asio::ip::udp::socket socket) : socket_(std::move(socket)) { receive(); }
+
+private:
+  void receive()
+  {
+    socket_.async_receive_from(asio::buffer(data_), peer_, [this](error_code failed, std::size_t size) {
+      failed ? receive() : send(size);
+    });
+  }
+  void send(std::size_t size)
+  {
+    socket_.async_send_to(asio::buffer(data_, size), peer_, [this](error_code, std::size_t) { receive(); });
+  }
+
+  asio::ip::udp::socket socket_;
+  asio::ip::udp::endpoint peer_;
+  std::array<char, 8192> data_;
+};
+
 int main(int argc, char** argv)
 {
-  bench::options const given(argc, argv,
-                             "echo_server --tcp PORT | --unix PATH [--mode callbacks|coroutines]");
+  bench::options const given(
+      argc, argv, "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode callbacks|coroutines] [--once]");
+  if (given.has("udp")) {
+    asio::io_context context;
+    asio::signal_set signals(context, SIGINT, SIGTERM);
+    auto const port = static_cast<unsigned short>(given.number("udp", 0));
+    datagrams serve({context, {asio::ip::address_v4::loopback(), port}});
+    signals.async_wait([&](auto, int) { context.stop(); });
+    context.run();
+    return 0;
+  }
   auto const mode = given.text("mode", "callbacks");
   if (mode != "callbacks" && mode != "coroutines") given.fail("unknown mode " + mode);
   bench::run_server(given, [&](auto& acceptor) {
     if (mode == "coroutines")
       asio::co_spawn(acceptor.get_executor(), listen(acceptor), asio::detached);
     else
-      accept(acceptor);
+      accept(acceptor, given.has("once"));
   });
 }

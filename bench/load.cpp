@@ -1,6 +1,6 @@
-// Load generator: keeps `depth` requests outstanding on each connection, checks every byte that comes back,
-// and reads the server's CPU clock at both ends of the measured interval. One line of name=value pairs is its
-// result.
+// Load generator: keeps `depth` requests outstanding on each connection, or makes a new connection for each
+// request (--once, for a server that closes them), checks every byte that comes back, and reads the server's
+// CPU clock at both ends of the measured interval. One line of name=value pairs is its result.
 #include "socket.hpp"
 #include <algorithm>
 #include <array>
@@ -20,8 +20,8 @@
 namespace {
 
 constexpr std::string_view usage =
-    "load --tcp PORT | --unix PATH [--connections N] [--size BYTES] [--depth OUTSTANDING] [--http]\n"
-    "     [--seconds S | --requests N] [--warm-up SECONDS] [--server-pid PID]";
+    "load --tcp PORT | --udp PORT | --unix PATH [--connections N] [--size BYTES] [--depth OUTSTANDING]\n"
+    "     [--http] [--once] [--seconds S | --requests N] [--warm-up SECONDS] [--server-pid PID]";
 
 constexpr std::size_t most_at_once = 1 << 16;
 
@@ -107,7 +107,7 @@ int connect_to(bench::endpoint const& where)
 {
   // A server that has just been started may not listen yet.
   for (auto const deadline = now() + 10'000'000'000;;) {
-    int const fd = bench::check(socket(where.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+    int const fd = bench::check(socket(where.address.ss_family, where.type | SOCK_CLOEXEC, 0), "socket");
     if (connect(fd, where.data(), where.size) == 0) {
       if (where.is_tcp()) bench::set_no_delay(fd);
       return fd;
@@ -117,6 +117,21 @@ int connect_to(bench::endpoint const& where)
     close(fd);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
+}
+
+// A datagram server that has just been started may not be there yet: asks until it answers.
+void wait_for_datagrams(bench::endpoint const& where)
+{
+  int const fd = connect_to(where);
+  char byte = '?';
+  for (auto const deadline = now() + 10'000'000'000;;) {
+    send(fd, &byte, 1, 0);
+    pollfd answer{fd, POLLIN, 0};
+    if (poll(&answer, 1, 5) == 1 && recv(fd, &byte, 1, 0) == 1) break;
+    if (now() > deadline) die("no answer by datagram");
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  close(fd);
 }
 
 // The first answer says what all others must be.
@@ -155,20 +170,17 @@ dialogue make_dialogue(bench::options const& given, bench::endpoint const& where
 class load
 {
 public:
-  load(bench::endpoint const& where, dialogue says, std::size_t connections, std::size_t depth)
-      : says_(std::move(says)), depth_(depth), incoming_(most_at_once)
+  load(bench::endpoint const& where, dialogue says, std::size_t connections, std::size_t depth, bool once)
+      : where_(where), says_(std::move(says)), depth_(depth), once_(once), incoming_(most_at_once)
   {
     if (!connections || !depth || !says_.request_size || depth * says_.request_size > most_at_once)
       die("connections, depth and size must be positive, depth * size at most 65536");
+    if (once && depth != 1) die("--once wants depth 1");
     epoll_ = bench::check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    if (where.is_udp()) wait_for_datagrams(where);
     for (std::size_t i = 0; i < connections; ++i) {
-      int const fd = connect_to(where);
-      connections_.push_back({fd, 0, 0, std::vector<std::uint64_t>(depth)});
-      fcntl(fd, F_SETFL, O_NONBLOCK);
-      epoll_event event{};
-      event.events = EPOLLIN | EPOLLET;
-      event.data.u64 = i;
-      bench::check(epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+      connections_.push_back({-1, 0, 0, std::vector<std::uint64_t>(depth)});
+      connect(i);
     }
   }
 
@@ -188,7 +200,7 @@ public:
       int const count = epoll_wait(epoll_, events.data(), events.size(), 5000);
       if (count == 0) die("the server is silent");
       for (int i = 0; i < count; ++i)
-        receive(connections_[events[static_cast<unsigned>(i)].data.u64]);
+        receive(events[static_cast<unsigned>(i)].data.u64);
     }
   }
 
@@ -212,6 +224,16 @@ private:
     std::vector<std::uint64_t> begun; // of the outstanding requests, by number modulo depth
   };
 
+  void connect(std::size_t number)
+  {
+    int const fd = connections_[number].fd = connect_to(where_);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    event.data.u64 = number;
+    bench::check(epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+  }
+
   void send(connection& on, std::size_t requests, std::uint64_t time)
   {
     requests = std::min<std::uint64_t>(requests, budget_);
@@ -224,12 +246,14 @@ private:
       on.begun[on.sent++ % depth_] = time;
   }
 
-  // A read that does not fill the buffer has emptied the socket.
-  void receive(connection& on)
+  // A stream's read that does not fill the buffer has emptied the socket.
+  void receive(std::size_t number)
   {
+    auto& on = connections_[number];
     for (;;) {
       auto const got = recv(on.fd, incoming_.data(), incoming_.size(), 0);
       if (got < 0 && errno == EAGAIN) return;
+      if (got == 0 && once_ && answered(on)) return again(number);
       if (got <= 0) die("the server closed a connection");
       auto const size = static_cast<std::size_t>(got);
       if (std::memcmp(incoming_.data(), says_.response.at(on.received), size) != 0) die("wrong bytes");
@@ -238,17 +262,35 @@ private:
       on.received += size;
       auto const all = on.received / says_.response_size;
       if (all > on.sent) die("more bytes than were asked for");
-      completed_ += all - done;
       auto const requests = all - done;
+      if (once_) continue; // counted when the server has closed
+      completed_ += requests;
       for (; done < all; ++done)
         if (latencies_) latencies_->add(time - on.begun[done % depth_]);
       send(on, requests, time);
-      if (size < incoming_.size()) return;
+      if (size < incoming_.size() && !where_.is_udp()) return;
     }
   }
 
+  bool answered(connection const& on) const { return on.received == on.sent * says_.response_size; }
+
+  // The next request, on a new connection. Its time includes connecting.
+  void again(std::size_t number)
+  {
+    auto& on = connections_[number];
+    auto const time = now();
+    ++completed_;
+    if (latencies_) latencies_->add(time - on.begun[0]);
+    close(on.fd);
+    if (!budget_) return;
+    connect(number);
+    send(on, 1, time);
+  }
+
+  bench::endpoint where_;
   dialogue says_;
   std::size_t depth_;
+  bool once_;
   std::vector<connection> connections_;
   std::vector<char> incoming_;
   int epoll_;
@@ -270,7 +312,7 @@ int main(int argc, char** argv)
   bench::endpoint const where(given);
   auto const connections = static_cast<std::size_t>(given.number("connections", 1));
   auto const depth = static_cast<std::size_t>(given.number("depth", 1));
-  load load(where, make_dialogue(given, where), connections, depth);
+  load load(where, make_dialogue(given, where), connections, depth, given.has("once"));
 
   // A fixed number of requests is exact, warm-up included: the first ones of each connection.
   bool const counted = given.has("requests");

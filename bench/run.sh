@@ -21,11 +21,14 @@ declare -A workloads=(
   [tcp-coroutines-1000]="echo|tcp|--mode coroutines|--connections 1000"
   [unix-echo-1]="echo|unix||--connections 1"
   [unix-echo-64]="echo|unix||--connections 64"
+  [tcp-accept-close-64]="echo|tcp|--once|--connections 64 --once"
+  [udp-echo-64]="echo|udp||--connections 64"
   [http-1]="http|tcp||--connections 1 --http"
   [http-64]="http|tcp||--connections 64 --http"
 )
 order="tcp-echo-1 tcp-echo-64 tcp-echo-1000 tcp-echo-64-depth-16 tcp-echo-64-4k tcp-coroutines-1
-  tcp-coroutines-64 tcp-coroutines-1000 unix-echo-1 unix-echo-64 http-1 http-64"
+  tcp-coroutines-64 tcp-coroutines-1000 unix-echo-1 unix-echo-64 tcp-accept-close-64 udp-echo-64 http-1
+  http-64"
 
 run_workload() {
   local workload=$1 kind socket arguments of_load round position side result csv=$BUILD/$1.csv
@@ -33,7 +36,7 @@ run_workload() {
   IFS='|' read -r kind socket arguments of_load <<<"${workloads[$workload]}"
   local -a sides
   # The hand-written servers have no modes to choose from.
-  read -ra sides <<<"$(sides_of "$kind" epoll asio-uring $([[ $arguments ]] || echo "$raw_sides") \
+  read -ra sides <<<"$(sides_of "$kind" epoll asio-uring $([[ $arguments || $socket == udp ]] || echo "$raw_sides") \
     ours ours-completion ours-readiness)"
 
   echo "workload,round,side,requests,seconds,p50_us,p99_us,cpu_ns_per_request" >"$csv"

@@ -23,18 +23,21 @@ inline int check(int result, char const* what)
   std::exit(1);
 }
 
-// Where `--tcp PORT` (on the loopback address) or `--unix PATH` points.
+// Where `--tcp PORT` or `--udp PORT` (on the loopback address) or `--unix PATH` points.
 struct endpoint
 {
   sockaddr_storage address{};
   socklen_t size = 0;
+  int type = SOCK_STREAM;
 
   explicit endpoint(options const& given)
   {
-    if (given.has("tcp")) {
+    if (given.has("tcp") || given.has("udp")) {
+      auto const* protocol = given.has("udp") ? "udp" : "tcp";
+      if (given.has("udp")) type = SOCK_DGRAM;
       auto& in = reinterpret_cast<sockaddr_in&>(address);
       in.sin_family = AF_INET;
-      in.sin_port = htons(static_cast<unsigned short>(given.number("tcp", 0)));
+      in.sin_port = htons(static_cast<unsigned short>(given.number(protocol, 0)));
       in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
       size = sizeof in;
     } else if (given.has("unix")) {
@@ -45,10 +48,11 @@ struct endpoint
       std::memcpy(un.sun_path, path.c_str(), path.size() + 1);
       size = sizeof un;
     } else
-      given.fail("where? --tcp or --unix");
+      given.fail("where? --tcp, --udp or --unix");
   }
 
-  bool is_tcp() const { return address.ss_family == AF_INET; }
+  bool is_tcp() const { return address.ss_family == AF_INET && type == SOCK_STREAM; }
+  bool is_udp() const { return type == SOCK_DGRAM; }
   char const* path() const { return reinterpret_cast<sockaddr_un const&>(address).sun_path; }
   sockaddr const* data() const { return reinterpret_cast<sockaddr const*>(&address); }
 };
@@ -67,14 +71,14 @@ public:
     fd_ = check(socket(where.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
     int const on = 1;
     check(setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
-    if (!where.is_tcp()) unlink(where.path());
+    if (where.address.ss_family == AF_UNIX) unlink(where.path());
     check(bind(fd_, where.data(), where.size), "bind");
     check(listen(fd_, SOMAXCONN), "listen");
   }
   ~listener()
   {
     close(fd_);
-    if (!where_.is_tcp()) unlink(where_.path());
+    if (where_.address.ss_family == AF_UNIX) unlink(where_.path());
   }
   listener(listener const&) = delete;
   listener& operator=(listener const&) = delete;

@@ -117,12 +117,13 @@ private:
   friend class io_uring_service;
   friend class operation;
 
-  /// The poll of a lane: standing for reads, one shot for a write that found no room.
+  /// The poll of a lane: one shot for a write that found no room, and for the first read, so that a
+  /// connection with one request ends without anything to cancel; standing for the reads that follow.
   class poll final : public request
   {
   public:
-    poll(descriptor& d, lane_kind lane, unsigned events, bool standing) noexcept
-        : request(functions()), descriptor_(d), lane_(lane), standing_(standing), events_(events)
+    poll(descriptor& d, lane_kind lane, unsigned events, bool may_stand) noexcept
+        : request(functions()), descriptor_(d), lane_(lane), may_stand_(may_stand), events_(events)
     {}
 
   private:
@@ -130,8 +131,9 @@ private:
     ASIO_URING_DECL static const request::type& functions() noexcept;
     descriptor& descriptor_;
     const lane_kind lane_;
-    const bool standing_;
+    const bool may_stand_;
     const unsigned events_;
+    bool standing_ = false;
     bool armed_ = false;
     bool cancelled_ = false;
   };

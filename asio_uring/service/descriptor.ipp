@@ -34,6 +34,7 @@ ASIO_URING_DECL void descriptor::open(int fd, readable there) noexcept
     l = lane{};
   lane_of(lane_kind::in).ready = there == readable::perhaps;
   lane_of(lane_kind::out).ready = true;
+  read_poll_.standing_ = false;
   unread_ = {};
 }
 
@@ -250,6 +251,7 @@ ASIO_URING_DECL void descriptor::polled(poll& p, int result, unsigned flags, com
   if (!(flags & IORING_CQE_F_MORE)) {
     service_.forget(p);
     p.armed_ = false;
+    p.standing_ = p.may_stand_; // from the second time on
     --references_;
   }
   if (!closed_) {

@@ -6,9 +6,11 @@
 #define ASIO_URING_RING_RING_HPP
 
 #include <asio_uring/config.hpp>
+#include <asio_uring/ring/emulated_kernel.hpp>
 #include <asio_uring/ring/features.hpp>
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <system_error>
 
 namespace asio_uring {
@@ -33,11 +35,14 @@ public:
   /// Sets up a ring. Throws std::system_error: EPERM (forbidden), ENOSYS (no io_uring), ENOMEM, EMFILE, and
   /// ENOSYS where the kernel lacks FAST_POLL, NODROP or EXT_ARG (before 5.11).
   ASIO_URING_DECL explicit ring(const ring_parameters& parameters = {});
+  /// A ring whose entries are performed by a stand-in for the kernel.
+  ASIO_URING_DECL explicit ring(std::unique_ptr<emulated_kernel> emulation) noexcept;
   ASIO_URING_DECL ~ring();
   ring(const ring&) = delete;
   ring& operator=(const ring&) = delete;
 
-  int fd() const noexcept { return ring_.ring_fd; }
+  /// Readable while there are completions.
+  int fd() const noexcept { return emulation_ ? emulation_->fd() : ring_.ring_fd; }
   unsigned entries() const noexcept { return ring_.sq.ring_entries; }
   unsigned completions() const noexcept { return ring_.cq.ring_entries; }
   const asio_uring::features& features() const noexcept { return features_; }
@@ -107,6 +112,7 @@ private:
   io_uring ring_{};
   unsigned tail_ = 0;
   asio_uring::features features_;
+  std::unique_ptr<emulated_kernel> emulation_;
 };
 
 } // namespace asio_uring

@@ -57,7 +57,16 @@ ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
   probe();
 }
 
-ASIO_URING_DECL ring::~ring() { io_uring_queue_exit(&ring_); }
+ASIO_URING_DECL ring::ring(std::unique_ptr<emulated_kernel> emulation) noexcept
+    : features_(emulation->features()), emulation_(std::move(emulation))
+{
+  emulation_->lay_out(ring_);
+}
+
+ASIO_URING_DECL ring::~ring()
+{
+  if (!emulation_) io_uring_queue_exit(&ring_);
+}
 
 ASIO_URING_DECL void ring::probe() noexcept
 {
@@ -70,6 +79,7 @@ ASIO_URING_DECL void ring::probe() noexcept
 
 ASIO_URING_DECL int ring::enter(unsigned wait, const __kernel_timespec* timeout) noexcept
 {
+  if (emulation_) return emulation_->enter(wait, timeout);
   unsigned flags = IORING_ENTER_GETEVENTS;
   io_uring_getevents_arg argument{};
   if (timeout) {

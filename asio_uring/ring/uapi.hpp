@@ -27,6 +27,16 @@
 #define IORING_FEAT_NO_IOWAIT (1U << 17) // 6.15
 #endif
 
+// opcodes
+namespace asio_uring {
+enum : unsigned char
+{
+  IORING_OP_FTRUNCATE = 55, // 6.9
+  IORING_OP_BIND = 56,      // 6.11
+  IORING_OP_LISTEN = 57,    // 6.11
+};
+}
+
 // io_uring_enter flags
 #ifndef IORING_ENTER_NO_IOWAIT
 #define IORING_ENTER_NO_IOWAIT (1U << 7) // 6.15

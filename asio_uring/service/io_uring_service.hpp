@@ -15,6 +15,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace asio_uring::detail {
@@ -99,6 +100,8 @@ public:
   bool stopped() const noexcept { return stopped_; }
   ring& get_ring() noexcept { return *ring_; }
   const options& get_options() const noexcept { return options_; }
+  /// Why there is no io_uring; empty if there is.
+  const std::string& unavailable() const noexcept { return unavailable_; }
   bool locking() const noexcept { return locking_; }
 
   // For the pumps.
@@ -119,11 +122,13 @@ private:
   ASIO_URING_DECL void shutdown() override;
   ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
+  ASIO_URING_DECL void set_up_ring();
   ASIO_URING_DECL void make_pump();
 
   options options_;
   const bool locking_;
   std::optional<ring> ring_;
+  std::string unavailable_;
   submitter submitter_;
   ready_list ready_{locking_};
   detail::doubts doubts_{*this};

@@ -6,6 +6,7 @@
 #define ASIO_URING_SERVICE_IO_URING_SERVICE_IPP
 
 #include <algorithm>
+#include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/service/guest_pump.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/ring_pump.hpp>
@@ -51,6 +52,9 @@ ASIO_URING_DECL options checked(options o)
   o.pump = choose<pump_kind>(
       o.pump, "ASIO_URING_PUMP",
       {{"automatic", pump_kind::automatic}, {"ring", pump_kind::ring}, {"guest", pump_kind::guest}});
+  o.fallback = choose<fallback>(
+      o.fallback, "ASIO_URING_BACKEND",
+      {{"automatic", fallback::automatic}, {"io_uring", fallback::forbid}, {"reactor", fallback::force}});
   return o;
 }
 
@@ -80,16 +84,29 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
       submitter_(locking_),
       descriptors_lock_(locking_)
 {
-  try {
-    ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
-  } catch (const std::system_error& e) {
-    throw boost::system::system_error(error_code(e.code().value(), boost::system::system_category()),
-                                      setup_advice(e.code().value()));
-  }
-  submitter_.use(*ring_);
+  set_up_ring();
   for (const path p : {path::automatic, path::completion, path::readiness})
     readiness_[static_cast<unsigned>(p)] = path_for(p) == path::readiness;
   make_pump();
+}
+
+ASIO_URING_DECL void io_uring_service::set_up_ring()
+{
+  ring_.reset();
+  if (options_.fallback == fallback::force)
+    unavailable_ = "the options or ASIO_URING_BACKEND=reactor ask for it";
+  else
+    try {
+      ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
+    } catch (const std::system_error& e) {
+      const int error = e.code().value();
+      unavailable_ = setup_advice(error);
+      const bool permanent = error == EPERM || error == EACCES || error == ENOSYS || error == ENOMEM;
+      if (options_.fallback == fallback::forbid || !permanent)
+        throw boost::system::system_error(error_code(error, boost::system::system_category()), unavailable_);
+    }
+  if (!ring_) ring_.emplace(std::make_unique<epoll_kernel>(options_.entries, options_.completions));
+  submitter_.use(*ring_);
 }
 
 ASIO_URING_DECL io_uring_service::~io_uring_service()
@@ -241,9 +258,7 @@ ASIO_URING_DECL void io_uring_service::shutdown()
 ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork_event event)
 {
   if (event != asio::execution_context::fork_child) return;
-  ring_.reset();
-  ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
-  submitter_.use(*ring_);
+  set_up_ring();
   retired_ = 0;
   doubts_.reset();
   pump_->restart();

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_USE_URING_HPP
 #define ASIO_URING_USE_URING_HPP
 
-#include <asio_uring/socket/initiation.hpp>
+#include <asio_uring/io_object/initiation.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -38,9 +38,9 @@ public:
     using default_completion_token_type = use_uring_t;
 
     template <typename InnerExecutor1>
-    executor_with_default(const InnerExecutor1& ex) noexcept requires(
-        !std::is_same_v<InnerExecutor1, executor_with_default> &&
-        std::is_convertible_v<InnerExecutor1, InnerExecutor>)
+    executor_with_default(const InnerExecutor1& ex) noexcept
+        requires(!std::is_same_v<InnerExecutor1, executor_with_default> &&
+                 std::is_convertible_v<InnerExecutor1, InnerExecutor>)
         : InnerExecutor(ex)
     {}
   };
@@ -76,13 +76,13 @@ public:
 
   template <typename Object, typename Token>
   [[nodiscard]] constexpr use_uring_t<std::decay_t<Token>, Object> operator()(Object& object,
-                                                                             Token&& token) const
+                                                                              Token&& token) const
   {
     return use_uring_t<std::decay_t<Token>, Object>(std::forward<Token>(token), std::addressof(object));
   }
 };
 
-/// Puts one operation of a stock socket or acceptor on io_uring.
+/// Puts one operation of a stock I/O object on io_uring.
 /**
  * @code
  * boost::asio::ip::tcp::socket socket(context); // stock, whatever its executor
@@ -97,10 +97,9 @@ public:
  * - `use_uring(object, token)`: the token carries the object; otherwise it is found in the operation.
  * - `use_uring_t<Token>::as_default_on(object)`: as the default of an I/O object.
  *
- * For async_wait, async_connect, async_receive, async_read_some, async_send, async_write_some,
- * async_receive_from and async_send_to of sockets, async_wait and async_accept of acceptors. For composed
- * operations (async_read, async_write, Beast, TLS) wrap the object: asio_uring::via. On an object that is on
- * io_uring already, the token inside is all that counts.
+ * For the operations of sockets (all but async_receive of sequenced packets), acceptors, descriptors and
+ * pipes. For composed operations (async_read, async_write, Beast, TLS) wrap the object: asio_uring::via. On
+ * an object that is on io_uring already, the token inside is all that counts.
  *
  * Completion signature, errors and cancellation types are those of the operation. What the object itself does
  * to its operations it does to these: cancel(), close(), release() and its destruction end them with

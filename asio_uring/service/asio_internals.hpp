@@ -1,8 +1,8 @@
 // asio_uring/service/asio_internals.hpp: everything the library takes from boost::asio::detail, in one place.
 //
 // The record that Asio's scheduler queues, the queue, the scheduler and the reactor slot have kept their
-// shape from Boost 1.66 on. What is reached past `private` (the reactor's timers, epoll descriptor and queues of
-// operations) is checked per version by the tests.
+// shape from Boost 1.66 on. What is reached past `private` (the reactor's timers, epoll descriptor and queues
+// of operations) is checked per version by the tests.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -226,7 +226,8 @@ ASIO_URING_DECL const request::type& descriptor::poll::functions() noexcept
       [](request& r, io_uring_sqe& sqe) noexcept {
         auto& self = static_cast<poll&>(r);
         io_uring_prep_poll_add(&sqe, self.descriptor_.fd_, self.events_);
-        if (self.standing_ && self.descriptor_.ownership_ == ownership::owned) sqe.len = IORING_POLL_ADD_MULTI;
+        if (self.standing_ && self.descriptor_.ownership_ == ownership::owned)
+          sqe.len = IORING_POLL_ADD_MULTI;
       },
       [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
         auto& self = static_cast<poll&>(r);

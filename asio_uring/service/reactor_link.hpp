@@ -77,8 +77,8 @@ public:
   }
 
 private:
-  using mutex_type = std::remove_reference_t<decltype(std::declval<reactor_state&>().*
-                                                      member_of(reactor_state_mutex{}))>;
+  using mutex_type =
+      std::remove_reference_t<decltype(std::declval<reactor_state&>().*member_of(reactor_state_mutex{}))>;
   using mutex_lock = typename mutex_type::scoped_lock;
   using allocator = asio::recycling_allocator<reactor_link>;
 

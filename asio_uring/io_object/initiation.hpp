@@ -1,12 +1,12 @@
-// asio_uring/socket/initiation.hpp: tells which operation of which object Asio is about to initiate.
+// asio_uring/io_object/initiation.hpp: tells which operation of which object Asio is about to initiate.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_INITIATION_HPP
-#define ASIO_URING_SOCKET_INITIATION_HPP
+#ifndef ASIO_URING_IO_OBJECT_INITIATION_HPP
+#define ASIO_URING_IO_OBJECT_INITIATION_HPP
 
 #include <asio_uring/enable_io_uring.hpp>
-#include <asio_uring/socket/stock_object.hpp>
+#include <asio_uring/io_object/stock_object.hpp>
 #include <bit>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -42,49 +42,80 @@ namespace asio_uring::detail {
 template <typename Object, typename Initiation>
 concept initiates_wait = requires(Object& o, initiation_probe p)
 {
-  { o.async_wait(Object::wait_read, p) } -> std::same_as<std::type_identity<Initiation>>;
+  {
+    o.async_wait(Object::wait_read, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
 };
 template <typename Object, typename Initiation>
 concept initiates_connect = requires(Object& o, const typename Object::endpoint_type& e, initiation_probe p)
 {
-  { o.async_connect(e, p) } -> std::same_as<std::type_identity<Initiation>>;
+  {
+    o.async_connect(e, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
 };
 template <typename Object, typename Initiation>
 concept initiates_receive = requires(Object& o, asio::mutable_buffer b, initiation_probe p)
 {
-  { o.async_receive(b, p) } -> std::same_as<std::type_identity<Initiation>>;
+  {
+    o.async_receive(b, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
 };
 template <typename Object, typename Initiation>
 concept initiates_send = requires(Object& o, asio::const_buffer b, initiation_probe p)
 {
-  { o.async_send(b, p) } -> std::same_as<std::type_identity<Initiation>>;
+  {
+    o.async_send(b, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_read = requires(Object& o, asio::mutable_buffer b, initiation_probe p)
+{
+  {
+    o.async_read_some(b, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_write = requires(Object& o, asio::const_buffer b, initiation_probe p)
+{
+  {
+    o.async_write_some(b, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
 };
 template <typename Object, typename Initiation>
 concept initiates_receive_from = requires(Object& o, asio::mutable_buffer b,
                                           typename Object::endpoint_type& e, initiation_probe p)
 {
-  { o.async_receive_from(b, e, p) } -> std::same_as<std::type_identity<Initiation>>;
+  {
+    o.async_receive_from(b, e, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
 };
 template <typename Object, typename Initiation>
-concept initiates_send_to = requires(Object& o, asio::const_buffer b,
-                                     const typename Object::endpoint_type& e, initiation_probe p)
+concept initiates_send_to = requires(Object& o, asio::const_buffer b, const typename Object::endpoint_type& e,
+                                     initiation_probe p)
 {
-  { o.async_send_to(b, e, p) } -> std::same_as<std::type_identity<Initiation>>;
+  {
+    o.async_send_to(b, e, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
 };
 template <typename Object, typename Initiation>
 concept initiates_accept = requires(Object& o, typename Object::protocol_type::socket& s, initiation_probe p)
 {
-  { o.async_accept(s, p) } -> std::same_as<std::type_identity<Initiation>>;
+  {
+    o.async_accept(s, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
 };
 template <typename Object, typename Initiation>
 concept initiates_move_accept = requires(Object& o, initiation_probe p)
 {
-  { o.async_accept(p) } -> std::same_as<std::type_identity<Initiation>>;
+  {
+    o.async_accept(p)
+    } -> std::same_as<std::type_identity<Initiation>>;
 };
 
 template <typename Object, typename Initiation>
 concept operation_of = initiates_wait<Object, Initiation> || initiates_connect<Object, Initiation> ||
     initiates_receive<Object, Initiation> || initiates_send<Object, Initiation> ||
+    initiates_read<Object, Initiation> || initiates_write<Object, Initiation> ||
     initiates_receive_from<Object, Initiation> || initiates_send_to<Object, Initiation> ||
     initiates_accept<Object, Initiation> || initiates_move_accept<Object, Initiation>;
 
@@ -112,8 +143,7 @@ template <typename Initiation>
 struct any_object
 {
   template <typename Object>
-  requires(note_object<Initiation, Object>::noted)
-  operator Object*() const;
+  requires(note_object<Initiation, Object>::noted) operator Object*() const;
 };
 
 /// The object of an initiation that is nothing but a pointer to it; void for any other.
@@ -124,8 +154,7 @@ struct initiated_object
 };
 template <typename Initiation>
 requires(sizeof(Initiation) == sizeof(void*) && std::is_trivially_copyable_v<Initiation> &&
-         std::constructible_from<Initiation, any_object<Initiation>>)
-struct initiated_object<Initiation>
+         std::constructible_from<Initiation, any_object<Initiation>>) struct initiated_object<Initiation>
 {
   using type = typename decltype(object_of(noted_object<Initiation>()))::type;
 };
@@ -167,18 +196,21 @@ public:
     else if constexpr (std::is_void_v<object_type>)
       static_assert(
           recognised<object_type>,
-          "asio_uring::use_uring: not an operation of a socket or acceptor of Boost.Asio. For composed "
-          "operations (async_read, async_write, Beast, TLS) wrap the object: asio_uring::via(object). With "
-          "other token adapters, use_uring goes outside: use_uring(as_tuple(token)).");
-    else if constexpr (!asio_object<object_type>)
-      static_assert(asio_object<object_type>,
-                    "asio_uring::use_uring: the object has to be a socket or acceptor of Boost.Asio");
+          "asio_uring::use_uring: not an operation of a socket, acceptor, descriptor or pipe of "
+          "Boost.Asio. For composed operations (async_read, async_write, Beast, TLS) wrap the object: "
+          "asio_uring::via(object). With other token adapters, use_uring goes outside: "
+          "use_uring(as_tuple(token)).");
+    else if constexpr (!stock_io_object<object_type>)
+      static_assert(
+          stock_io_object<object_type>,
+          "asio_uring::use_uring: the object has to be a socket, acceptor, descriptor or pipe of Boost.Asio");
     else if constexpr (!operation_of<object_type, Initiation>)
       static_assert(
           operation_of<object_type, Initiation>,
           "asio_uring::use_uring: of this object, these operations can be on io_uring: async_wait, "
           "async_connect, async_receive, async_read_some, async_send, async_write_some, async_receive_from, "
-          "async_send_to, async_accept; for composed operations wrap the object: asio_uring::via(object)");
+          "async_send_to, async_accept, those that it has; for composed operations wrap the object: "
+          "asio_uring::via(object)");
     else {
       std::decay_t<Handler> h(std::forward<Handler>(handler));
       start(object<object_type>(), h, args...);
@@ -211,6 +243,10 @@ private:
       stock_object(object).async_receive(args..., h);
     else if constexpr (initiates_send<Object, Initiation>)
       stock_object(object).async_send(args..., h);
+    else if constexpr (initiates_read<Object, Initiation>)
+      stock_object(object).async_read_some(args..., h);
+    else if constexpr (initiates_write<Object, Initiation>)
+      stock_object(object).async_write_some(args..., h);
     else if constexpr (initiates_receive_from<Object, Initiation>)
       receive_from(object, h, args...);
     else if constexpr (initiates_send_to<Object, Initiation>)
@@ -251,4 +287,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_INITIATION_HPP
+#endif // ASIO_URING_IO_OBJECT_INITIATION_HPP

@@ -1,15 +1,18 @@
-// asio_uring/socket/stock_object.hpp: starting operations of ours on stock sockets and acceptors.
+// asio_uring/io_object/stock_object.hpp: starting operations of ours on stock I/O objects.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_STOCK_OBJECT_HPP
-#define ASIO_URING_SOCKET_STOCK_OBJECT_HPP
+#ifndef ASIO_URING_IO_OBJECT_STOCK_OBJECT_HPP
+#define ASIO_URING_IO_OBJECT_STOCK_OBJECT_HPP
 
+#include <asio_uring/io_object/descriptor_service.hpp>
 #include <asio_uring/service/reactor_link.hpp>
 #include <asio_uring/socket/socket_service.hpp>
+#include <boost/asio/basic_readable_pipe.hpp>
 #include <boost/asio/basic_socket.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/post.hpp>
+#include <boost/asio/basic_writable_pipe.hpp>
+#include <boost/asio/posix/basic_descriptor.hpp>
 #include <optional>
 #include <type_traits>
 
@@ -21,7 +24,7 @@ struct stock_access;
 
 namespace boost::asio {
 
-/// Acceptors keep their service private, but are friends of each other.
+// Acceptors and pipes keep their service private, but are friends of each other.
 template <>
 class basic_socket_acceptor<asio_uring::detail::stock_access, asio_uring::detail::stock_access>
 {
@@ -32,38 +35,121 @@ public:
     return acceptor.impl_.get_implementation();
   }
 };
+template <>
+class basic_readable_pipe<asio_uring::detail::stock_access>
+{
+public:
+  template <typename Executor>
+  static auto& implementation_of(basic_readable_pipe<Executor>& pipe)
+  {
+    return pipe.impl_.get_implementation();
+  }
+};
+template <>
+class basic_writable_pipe<asio_uring::detail::stock_access>
+{
+public:
+  template <typename Executor>
+  static auto& implementation_of(basic_writable_pipe<Executor>& pipe)
+  {
+    return pipe.impl_.get_implementation();
+  }
+};
 
 } // namespace boost::asio
 
 namespace asio_uring::detail {
 
-/// Reaches what a stock object keeps in its service: descriptor, protocol, state, the reactor's data.
+// What the descriptor service keeps to itself.
+struct descriptor_reactor_data
+{
+  using type =
+      epoll_reactor::per_descriptor_data asio::detail::reactive_descriptor_service::implementation_type::*;
+  friend type member_of(descriptor_reactor_data);
+};
+template struct expose_member<descriptor_reactor_data,
+                              &asio::detail::reactive_descriptor_service::implementation_type::reactor_data_>;
+
+/// Reaches what a stock object keeps in its service.
 struct stock_access
 {
   template <typename Protocol, typename Executor>
   static auto& implementation_of(asio::basic_socket<Protocol, Executor>& socket)
   {
-    struct access : asio::basic_socket<Protocol, Executor>
-    {
-      static auto& impl_of(asio::basic_socket<Protocol, Executor>& s) { return s.*(&access::impl_); }
-    };
-    return access::impl_of(socket).get_implementation();
+    return of_protected(socket);
+  }
+  template <typename Executor>
+  static auto& implementation_of(asio::posix::basic_descriptor<Executor>& descriptor)
+  {
+    return of_protected(descriptor);
   }
   template <typename Protocol, typename Executor>
   static auto& implementation_of(asio::basic_socket_acceptor<Protocol, Executor>& acceptor)
   {
     return asio::basic_socket_acceptor<stock_access, stock_access>::implementation_of(acceptor);
   }
+  template <typename Executor>
+  static auto& implementation_of(asio::basic_readable_pipe<Executor>& pipe)
+  {
+    return asio::basic_readable_pipe<stock_access>::implementation_of(pipe);
+  }
+  template <typename Executor>
+  static auto& implementation_of(asio::basic_writable_pipe<Executor>& pipe)
+  {
+    return asio::basic_writable_pipe<stock_access>::implementation_of(pipe);
+  }
+
+  using descriptor_implementation = asio::detail::reactive_descriptor_service::implementation_type;
+  static int descriptor_of(const descriptor_implementation& impl) noexcept
+  {
+    return impl.*member_of(descriptor_number{});
+  }
+  static reactor_state* reactor_data_of(const descriptor_implementation& impl) noexcept
+  {
+    return impl.*member_of(descriptor_reactor_data{});
+  }
+  // As Asio's own asynchronous operations do; its synchronous ones know.
+  static bool set_non_blocking(descriptor_implementation& impl, error_code& ec)
+  {
+    auto& state = impl.*member_of(descriptor_state{});
+    return (state & asio::detail::descriptor_ops::non_blocking) ||
+           asio::detail::descriptor_ops::set_internal_non_blocking(descriptor_of(impl), state, true, ec);
+  }
+
+  template <typename Implementation>
+  static int descriptor_of(const Implementation& impl) noexcept
+  {
+    return impl.socket_;
+  }
+  template <typename Implementation>
+  static reactor_state* reactor_data_of(const Implementation& impl) noexcept
+  {
+    return impl.reactor_data_;
+  }
+  template <typename Implementation>
+  static bool set_non_blocking(Implementation& impl, error_code& ec)
+  {
+    return (impl.state_ & socket_ops::non_blocking) ||
+           socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec);
+  }
+
+private:
+  template <typename Object>
+  static auto& of_protected(Object& object)
+  {
+    struct access : Object
+    {
+      static auto& impl_of(Object& o) { return o.*(&access::impl_); }
+    };
+    return access::impl_of(object).get_implementation();
+  }
 };
 
-/// A socket or an acceptor of Asio, or what is derived from one.
+/// A socket, acceptor, descriptor or pipe of Asio, or what is derived from one.
 template <typename Object>
-concept asio_object = requires(Object& o)
+concept stock_io_object = requires(Object& o)
 {
-  []<typename Protocol, typename Executor>(asio::basic_socket<Protocol, Executor>&) {}(o);
-} || requires(Object& o)
-{
-  []<typename Protocol, typename Executor>(asio::basic_socket_acceptor<Protocol, Executor>&) {}(o);
+  stock_access::implementation_of(o);
 };
 
 /// A description for a stock object: what touches the descriptor does so only while it is the object's.
@@ -126,11 +212,30 @@ public:
     uring_.use_executor(ex_);
   }
 
-  template <typename Handler>
-  void async_wait(asio::socket_base::wait_type w, Handler& handler)
+  template <typename What, typename Handler>
+  void async_wait(What w, Handler& handler)
   {
-    if (!wait<>(w).valid()) result_ = -EINVAL;
-    start<wait<>>(handler, "async_wait", w);
+    const auto what = static_cast<asio::socket_base::wait_type>(w);
+    if (!wait<>(what).valid()) result_ = -EINVAL;
+    start<wait<>>(handler, "async_wait", what);
+  }
+
+  template <typename Buffers, typename Handler>
+  void async_read_some(const Buffers& buffers, Handler& handler)
+  {
+    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+      start<wait<std::size_t>>(handler, "async_read_some(null_buffers)", asio::socket_base::wait_read);
+    else
+      transfer<asio::mutable_buffer, read<Buffers>>(handler, "async_read_some", buffers);
+  }
+
+  template <typename Buffers, typename Handler>
+  void async_write_some(const Buffers& buffers, Handler& handler)
+  {
+    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+      start<wait<std::size_t>>(handler, "async_write_some(null_buffers)", asio::socket_base::wait_write);
+    else
+      transfer<asio::const_buffer, write<Buffers>>(handler, "async_write_some", buffers);
   }
 
   template <typename Buffers, typename Handler>
@@ -181,7 +286,8 @@ public:
   template <typename Endpoint, typename Handler>
   void async_connect(const Endpoint& peer, error_code ec, Handler& handler)
   {
-    if (!ec && set_non_blocking(ec) && socket_ops::connect(impl_.socket_, peer.data(), peer.size(), ec) != 0 &&
+    if (!ec && set_non_blocking(ec) &&
+        socket_ops::connect(impl_.socket_, peer.data(), peer.size(), ec) != 0 &&
         (ec == asio::error::in_progress || ec == asio::error::would_block))
       return start<connect_outcome>(handler, "async_connect");
     result_ = -ec.value();
@@ -196,8 +302,8 @@ public:
       result_ = -EALREADY; // the description knows better
     else if (!set_non_blocking(ec))
       result_ = -ec.value();
-    start<accept_into<Socket, protocol>>(handler, "async_accept", peer, impl_.protocol_, peer_endpoint,
-                                         reports_aborted());
+    start<accept_into<Socket, typename Object::protocol_type>>(handler, "async_accept", peer, impl_.protocol_,
+                                                               peer_endpoint, reports_aborted());
   }
 
   template <typename PeerExecutor, typename Endpoint, typename Handler>
@@ -205,13 +311,12 @@ public:
   {
     error_code ec;
     if (!set_non_blocking(ec)) result_ = -ec.value();
-    start<accept_new<protocol, PeerExecutor>>(handler, "async_accept", peer_ex, impl_.protocol_,
-                                              peer_endpoint, reports_aborted());
+    start<accept_new<typename Object::protocol_type, PeerExecutor>>(
+        handler, "async_accept", peer_ex, impl_.protocol_, peer_endpoint, reports_aborted());
   }
 
 private:
   using executor_type = typename Object::executor_type;
-  using protocol = typename Object::protocol_type;
   using implementation_type =
       std::remove_reference_t<decltype(stock_access::implementation_of(std::declval<Object&>()))>;
 
@@ -223,23 +328,32 @@ private:
       return asio::use_service<io_uring_service>(ex.context());
   }
 
-  // As Asio's own asynchronous operations do; its synchronous ones know.
-  bool set_non_blocking(error_code& ec)
-  {
-    return (impl_.state_ & socket_ops::non_blocking) ||
-           socket_ops::set_internal_non_blocking(impl_.socket_, impl_.state_, true, ec);
-  }
+  bool set_non_blocking(error_code& ec) { return stock_access::set_non_blocking(impl_, ec); }
 
   bool reports_aborted() const noexcept { return impl_.state_ & socket_ops::enable_connection_aborted; }
+
+  // Descriptors have no calls that do not block, other than by themselves not to block.
+  template <typename Buffer, typename Description, typename Handler, typename Buffers>
+  void transfer(Handler& handler, const char* name, const Buffers& buffers)
+  {
+    error_code ec;
+    if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers))
+      result_ = 0;
+    else if (!set_non_blocking(ec))
+      result_ = -ec.value();
+    start<Description>(handler, name, buffers);
+  }
 
   template <typename Description, typename Handler, typename... Args>
   void start(Handler& handler, const char* name, Args&&... args)
   {
     reactor_link::handle link;
     if (!result_) {
-      if (!impl_.reactor_data_)
+      reactor_state* const state = stock_access::reactor_data_of(impl_);
+      if (!state)
         result_ = -EBADF;
-      else if (uring_.stopped() || !(link = reactor_link::make(uring_, *impl_.reactor_data_, impl_.socket_)))
+      else if (uring_.stopped() ||
+               !(link = reactor_link::make(uring_, *state, stock_access::descriptor_of(impl_))))
         result_ = -ECANCELED;
     }
     descriptor* const d = link.descriptor();
@@ -250,11 +364,11 @@ private:
   }
 
   implementation_type& impl_;
-  const executor_type& ex_;
+  const executor_type ex_;
   io_uring_service& uring_;
   std::optional<int> result_; // known already
 };
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_STOCK_OBJECT_HPP
+#endif // ASIO_URING_IO_OBJECT_STOCK_OBJECT_HPP

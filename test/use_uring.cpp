@@ -585,6 +585,35 @@ BOOST_AUTO_TEST_CASE(the_number_of_a_closed_socket_reused_at_once_loses_no_byte)
   BOOST_CHECK_EQUAL(std::string_view(data.data(), next.bytes), "fresh");
 }
 
+BOOST_AUTO_TEST_CASE(the_number_reused_while_the_old_read_is_about_to_be_performed)
+{
+  stock_context context;
+  pair<> before(context), old(context), fresh(context);
+  std::array<char, 8> first_data, old_data, data;
+  outcome read, next;
+  write_text(before.client, "x");
+  write_text(old.client, "old");
+  asio::post(context, [&] {
+    // Both are ready in the same turn of the ring; the first one's handler closes the second one's socket.
+    before.server.async_read_some(asio::buffer(first_data), use_uring([&](error_code, std::size_t) {
+                                    const int number = old.server.native_handle();
+                                    old.server.close();
+                                    const int reused = ::fcntl(fresh.server.native_handle(), F_DUPFD, number);
+                                    BOOST_REQUIRE_EQUAL(reused, number);
+                                    fresh.server.close();
+                                    fresh.server.assign(tcp::v4(), reused);
+                                    write_text(fresh.client, "fresh");
+                                    fresh.server.async_read_some(asio::buffer(data),
+                                                                 use_uring(next.record()));
+                                  }));
+    old.server.async_read_some(asio::buffer(old_data), use_uring(read.record()));
+  });
+  finish(context);
+  CHECK_FAILED(read, asio::error::operation_aborted);
+  CHECK_SUCCEEDED(next);
+  BOOST_CHECK_EQUAL(std::string_view(data.data(), next.bytes), "fresh");
+}
+
 BOOST_AUTO_TEST_CASE(closed_opened_and_connected_again_in_one_go)
 {
   stock_context context;

@@ -25,6 +25,8 @@
 #include <asio_uring/posix/stream_descriptor.hpp>
 #include <asio_uring/readable_pipe.hpp>
 #include <asio_uring/ring/ring.hpp>
+#include <asio_uring/use_uring.hpp>
+#include <asio_uring/via.hpp>
 #include <asio_uring/writable_pipe.hpp>
 
 #endif // ASIO_URING_ASIO_URING_HPP

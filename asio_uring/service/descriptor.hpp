@@ -23,6 +23,14 @@ enum class readable : bool
   perhaps   ///< a pipe, or a file, which cannot even be polled
 };
 
+/// Whose file descriptor it is.
+enum class ownership : bool
+{
+  owned,   ///< an object's on io_uring
+  borrowed ///< a stock object's, which may close it without a word: nothing but one-shot polls is submitted,
+           ///< and none of them outlives its operation
+};
+
 /// Outlives the socket object that opened it until the kernel and the loop have let go of everything of it.
 /**
  * Reads and writes form two lanes. In each only the first operation is active: on the completion path it is
@@ -39,7 +47,7 @@ public:
   descriptor& operator=(const descriptor&) = delete;
 
   /// Starts life for an open file descriptor.
-  ASIO_URING_DECL void open(int fd, readable there) noexcept;
+  ASIO_URING_DECL void open(int fd, readable there, ownership whose) noexcept;
   int fd() const noexcept { return fd_; }
 
   ASIO_URING_DECL void start(operation& op, const void* cancellation_key) noexcept;
@@ -210,6 +218,7 @@ private:
   int fd_ = -1;
   unsigned references_ = 0; // owner, operations, armed polls, a place in the run queue
   bool closed_ = false;
+  ownership ownership_ = ownership::owned;
   bool queued_ = false;     // in the run queue
   unsigned char doubt_ = 0; // rounds until a read that came back short is tried again
   lane lanes_[3];

@@ -24,9 +24,10 @@ ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) 
       write_poll_(*this, lane_kind::out, POLLOUT, false)
 {}
 
-ASIO_URING_DECL void descriptor::open(int fd, readable there) noexcept
+ASIO_URING_DECL void descriptor::open(int fd, readable there, ownership whose) noexcept
 {
   fd_ = fd;
+  ownership_ = whose;
   references_ = 1;
   closed_ = queued_ = false;
   doubt_ = 0;
@@ -188,7 +189,7 @@ ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
 
 ASIO_URING_DECL bool descriptor::completes(const operation& op) const noexcept
 {
-  return service_.path_for(op.get_type().preferred) == path::completion;
+  return ownership_ == ownership::owned && service_.path_for(op.get_type().preferred) == path::completion;
 }
 
 ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
@@ -225,7 +226,8 @@ ASIO_URING_DECL const request::type& descriptor::poll::functions() noexcept
       [](request& r, io_uring_sqe& sqe) noexcept {
         auto& self = static_cast<poll&>(r);
         io_uring_prep_poll_add(&sqe, self.descriptor_.fd_, self.events_);
-        if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
+        if (self.standing_ && self.descriptor_.ownership_ == ownership::owned)
+          sqe.len = IORING_POLL_ADD_MULTI;
       },
       [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
         auto& self = static_cast<poll&>(r);

@@ -84,7 +84,8 @@ public:
   }
   /// Whether operations of this preference take the readiness path and the service is not stopped.
   bool readiness(path preferred) const noexcept { return readiness_[static_cast<unsigned>(preferred)]; }
-  ASIO_URING_DECL descriptor& open_descriptor(int fd, readable there = readable::unlikely);
+  ASIO_URING_DECL descriptor& open_descriptor(int fd, readable there = readable::unlikely,
+                                              ownership whose = ownership::owned);
   ASIO_URING_DECL void recycle(descriptor& d) noexcept;
 
   /// To be called with an executor of the context before each operation.

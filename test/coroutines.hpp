@@ -45,6 +45,10 @@ inline bool has_io_uring()
   return false;
 }
 
+#define CHECK_ERROR(code, expected) BOOST_CHECK_MESSAGE((code) == (expected), #code ": " << (code).message())
+#define REQUIRE_ERROR(code, expected)                                                                        \
+  BOOST_REQUIRE_MESSAGE((code) == (expected), #code ": " << (code).message())
+
 } // namespace test
 
 #endif

@@ -4,14 +4,14 @@
 //
 // To be the first header of every translation unit. All sockets and acceptors of boost::asio, those inside
 // Boost.Beast and other libraries too, then perform their operations through io_uring. A translation unit
-// that lacks it is refused by the linker (socket/mixed_units.hpp).
+// that lacks it is refused by the linker (io_object/mixed_units.hpp).
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #ifndef ASIO_URING_AS_DEFAULT_HPP
 #define ASIO_URING_AS_DEFAULT_HPP
 
-#if defined(BOOST_ASIO_DETAIL_IO_OBJECT_IMPL_HPP) && !defined(ASIO_URING_SOCKET_IO_OBJECT_HPP)
+#if defined(BOOST_ASIO_DETAIL_IO_OBJECT_IMPL_HPP) && !defined(ASIO_URING_IO_OBJECT_IO_OBJECT_HPP)
 #error                                                                                                       \
     "asio_uring/as_default.hpp comes too late: include it before any header of Boost.Asio, best by -include"
 #elif defined(ASIO_URING_ENABLE_IO_URING_HPP) && !defined(ASIO_URING_AS_DEFAULT)
@@ -23,7 +23,7 @@
 #endif
 
 #include <asio_uring/any_io_executor.hpp>
-#include <asio_uring/socket/mixed_units.hpp>
+#include <asio_uring/io_object/mixed_units.hpp>
 
 #endif
 

@@ -18,6 +18,8 @@
 #include <boost/asio/execution_context.hpp>
 #if BOOST_ASIO_VERSION >= 103400
 #include <boost/asio/config.hpp>
+#else
+#include <boost/asio/detail/concurrency_hint.hpp>
 #endif
 
 namespace asio_uring::detail {

@@ -58,8 +58,8 @@ public:
     memory record(handler, d);
     auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
     record.address = nullptr;
-    BOOST_ASIO_HANDLER_CREATION((service.context(), *op, object, d,
-                                 static_cast<std::uintmax_t>(d ? d->fd() : -1), name));
+    BOOST_ASIO_HANDLER_CREATION(
+        (service.context(), *op, object, d, static_cast<std::uintmax_t>(d ? d->fd() : -1), name));
     if (result) return service.complete(*op, *result);
     if constexpr (Description::lane == lane_kind::out)
       if (d->begin_send(service.readiness(Description::preferred)))

@@ -17,6 +17,11 @@
 #include <boost/asio/detail/scheduler_operation.hpp>
 #include <boost/asio/detail/socket_ops.hpp>
 #include <boost/asio/execution_context.hpp>
+#if BOOST_ASIO_VERSION >= 103400
+#include <boost/asio/config.hpp>
+#else
+#include <boost/asio/detail/concurrency_hint.hpp>
+#endif
 
 namespace asio_uring::detail {
 
@@ -97,10 +102,14 @@ template struct expose_auto<reactor_state_mutex, &reactor_state::mutex_>;
 template struct expose_auto<reactor_state_queues, &reactor_state::op_queue_>;
 template struct expose_auto<reactor_state_shutdown, &reactor_state::shutdown_>;
 
-/// Whether the context's concurrency hint asks for locks in I/O (anything but the UNSAFE hints).
-inline bool wants_locks(scheduler& s) noexcept
+/// Whether the context's concurrency hint, or configuration, asks for locks in I/O.
+inline bool wants_locks(scheduler& s)
 {
+#if BOOST_ASIO_VERSION >= 103400 // Boost 1.87
+  return asio::config(s.context()).get("reactor", "io_locking", true);
+#else
   return BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(REACTOR_IO, s.concurrency_hint());
+#endif
 }
 
 } // namespace asio_uring::detail

@@ -9,6 +9,7 @@
 #include <asio_uring/service/operation.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/recycling_allocator.hpp>
+#include <cstdint>
 #include <memory>
 
 namespace asio_uring::detail {
@@ -57,8 +58,8 @@ public:
     memory record(handler, d);
     auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
     record.address = nullptr;
-    BOOST_ASIO_HANDLER_CREATION((service.context(), *op, object, d,
-                                 static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
+    BOOST_ASIO_HANDLER_CREATION(
+        (service.context(), *op, object, d, static_cast<std::uintmax_t>(d ? d->fd() : -1), name));
     if (result) return service.complete(*op, *result);
     if constexpr (Description::lane == lane_kind::out)
       if (d->begin_send(service.readiness(Description::preferred)))
@@ -207,13 +208,16 @@ private:
       return;
     }
     auto arguments = self->description_.arguments(result);
+    if constexpr (std::is_same_v<decltype(arguments), std::tuple<error_code, std::size_t>>) {
+      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments), std::get<1>(arguments)));
+    } else {
+      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
+    }
     if (self->work_.direct()) [[likely]] {
       Handler handler(std::move(self->handler_));
       self->~handler_operation();
       record.release();
-      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
       call(handler, arguments);
-      BOOST_ASIO_HANDLER_INVOCATION_END;
     } else {
       completion_work<Handler, IoExecutor> work(std::move(self->work_));
       bound_handler<Handler, decltype(arguments)> bound(std::move(self->handler_), std::move(arguments));
@@ -221,6 +225,7 @@ private:
       record.release();
       work.dispatch(std::move(bound));
     }
+    BOOST_ASIO_HANDLER_INVOCATION_END;
   }
 
   descriptor* home_; // whose memory this may be

@@ -12,6 +12,10 @@
 #include <asio_uring/socket/wait.hpp>
 #include <boost/asio/detail/reactive_socket_service.hpp>
 
+// Asio 1.38 deprecates null_buffers, and still passes them on.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
 namespace asio_uring::detail {
 
 /// The synchronous half is Asio's own service; all that is asynchronous, and the life of the descriptor, is
@@ -349,5 +353,7 @@ private:
 };
 
 } // namespace asio_uring::detail
+
+#pragma GCC diagnostic pop
 
 #endif // ASIO_URING_SOCKET_SOCKET_SERVICE_HPP

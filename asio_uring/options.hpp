@@ -6,6 +6,7 @@
 #define ASIO_URING_OPTIONS_HPP
 
 #include <asio_uring/config.hpp>
+#include <asio_uring/ring/features.hpp>
 #include <boost/asio/execution_context.hpp>
 
 namespace asio_uring {
@@ -43,6 +44,7 @@ struct options
   asio_uring::path path = asio_uring::path::automatic;
   pump_kind pump = pump_kind::automatic;
   asio_uring::fallback fallback = asio_uring::fallback::automatic;
+  linux_version newest; ///< use nothing that came after this Linux, 5.11 or later
 };
 
 /// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first
@@ -50,7 +52,7 @@ struct options
 /**
  * What is `automatic` in the options is taken from the environment where ASIO_URING_PATH (completion,
  * readiness), ASIO_URING_PUMP (ring, guest) or ASIO_URING_BACKEND (io_uring: forbids the fallback, reactor:
- * forces it) is set.
+ * forces it) is set; ASIO_URING_NEWEST, such as 5.13, is the environment's word for `newest`.
  *
  * @throws std::invalid_argument for a value out of range, naming it; std::logic_error when the context has
  * its ring already, or pump_kind::ring is asked for and the context has a stock reactor already;

@@ -20,8 +20,8 @@ struct ring_parameters
 {
   unsigned entries = 256; ///< submission queue entries, 1 to 32768; the kernel rounds up to a power of two
   unsigned completions = 4096; ///< completion queue entries, at least 2 * entries
-  std::uint32_t setup_mask =
-      ~std::uint32_t{0}; ///< set-up flags that may be used (to try an older kernel's tier)
+  linux_version newest;        ///< nothing is used that came after this version
+};                             ///< set-up flags that may be used (to try an older kernel's tier)
 };
 
 /// RAII over one io_uring: set-up that degrades flag by flag, submission entries, enter, completions.

@@ -13,6 +13,7 @@
 #include <boost/asio/detail/throw_error.hpp>
 #include <cerrno>
 #include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -42,8 +43,24 @@ inline void check_range(const char* name, unsigned value, unsigned lowest, unsig
                                 ": allowed is " + std::to_string(lowest) + " to " + std::to_string(highest));
 }
 
+inline linux_version checked_version(linux_version chosen)
+{
+  std::string given = "options.newest = " + std::to_string(chosen.major) + "." + std::to_string(chosen.minor);
+  bool understood = true;
+  const char* value = std::getenv("ASIO_URING_NEWEST");
+  if (chosen == linux_version() && value && *value) {
+    given = std::string("ASIO_URING_NEWEST=") + value;
+    char dot = 0;
+    std::istringstream in(value);
+    understood = (in >> chosen.major >> dot >> chosen.minor) && dot == '.' && in.peek() == EOF;
+  }
+  if (understood && chosen >= linux_version{5, 11}) return chosen;
+  throw std::invalid_argument("asio_uring: " + given + ": allowed are versions from 5.11 on");
+}
+
 ASIO_URING_DECL options checked(options o)
 {
+  o.newest = checked_version(o.newest);
   check_range("entries", o.entries, 2, 32768);
   check_range("completions", o.completions, 2 * o.entries, 65536);
   o.path = choose<path>(
@@ -97,7 +114,8 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
     unavailable_ = "the options or ASIO_URING_BACKEND=reactor ask for it";
   else
     try {
-      ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
+      ring_.emplace(ring_parameters{
+          .entries = options_.entries, .completions = options_.completions, .newest = options_.newest});
     } catch (const std::system_error& e) {
       const int error = e.code().value();
       unavailable_ = setup_advice(error);

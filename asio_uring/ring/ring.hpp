@@ -88,9 +88,8 @@ public:
     const unsigned first = head;
     const unsigned tail = kernel(ring_.cq.ktail).load(std::memory_order_acquire);
     while (head != tail) {
-      const io_uring_cqe cqe = ring_.cq.cqes[head & ring_.cq.ring_mask];
+      consume(static_cast<const io_uring_cqe&>(ring_.cq.cqes[head & ring_.cq.ring_mask]));
       khead.store(++head, std::memory_order_release);
-      consume(cqe);
     }
     return head - first;
   }

@@ -7,8 +7,8 @@
 
 #include <asio_uring/options.hpp>
 #include <asio_uring/ring/ring.hpp>
-#include <asio_uring/service/descriptor.hpp>
 #include <asio_uring/service/doubts.hpp>
+#include <asio_uring/service/operation.hpp>
 #include <asio_uring/service/pump.hpp>
 #include <asio_uring/service/ready_list.hpp>
 #include <asio_uring/service/submitter.hpp>
@@ -19,7 +19,15 @@
 
 namespace asio_uring::detail {
 
+class descriptor;
 class guest_pump;
+
+/// Whether a new descriptor's first read is worth a plain call, or waits for an event.
+enum class readable : bool
+{
+  unlikely, ///< a new connection
+  perhaps   ///< a pipe, or a file, which cannot even be polled
+};
 
 /// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns
 /// them.
@@ -45,7 +53,7 @@ public:
   }
 
   /// Counts an operation as work of the context, until its completion has run.
-  void work_started() noexcept
+  [[gnu::always_inline]] void work_started() noexcept
   {
     if (scheduler_)
       scheduler_->work_started();
@@ -54,10 +62,9 @@ public:
   }
 
   /// Queues a completion that needs no kernel.
-  void post(completion& op) noexcept
+  [[gnu::always_inline]] void post(completion& op) noexcept
   {
-    ready_.push(op);
-    if (idle_.load(std::memory_order_seq_cst) && idle_.exchange(false)) pump_->wake();
+    if (ready_.push(op) && idle_.load(std::memory_order_seq_cst) && idle_.exchange(false)) pump_->wake();
   }
 
   /// Completes an operation that never came to a descriptor.
@@ -83,7 +90,8 @@ public:
   }
   /// Whether operations of this preference take the readiness path and the service is not stopped.
   bool readiness(path preferred) const noexcept { return readiness_[static_cast<unsigned>(preferred)]; }
-  ASIO_URING_DECL descriptor& open_descriptor(int fd, readable there = readable::unlikely);
+  /// `emptied_by_short_reads`: what a read left room for was all there is.
+  ASIO_URING_DECL descriptor& open_descriptor(int fd, readable there, bool emptied_by_short_reads);
   ASIO_URING_DECL void recycle(descriptor& d) noexcept;
 
   /// To be called with an executor of the context before each operation.
@@ -99,7 +107,6 @@ public:
   bool stopped() const noexcept { return stopped_; }
   ring& get_ring() noexcept { return *ring_; }
   const options& get_options() const noexcept { return options_; }
-  bool locking() const noexcept { return locking_; }
 
   // For the pumps.
   /// Submits what handlers left, waits for at most `timeout` if there is nothing to run, collects.
@@ -112,8 +119,6 @@ public:
   }
   void set_idle(bool idle) noexcept { idle_.store(idle, std::memory_order_seq_cst); }
   bool in_flight() const noexcept { return submitter_.submitted() != retired_ || submitter_.has_backlog(); }
-  std::uint64_t retired() const noexcept { return retired_; }
-  std::uint64_t submitted() const noexcept { return submitter_.submitted(); }
 
 private:
   ASIO_URING_DECL void shutdown() override;
@@ -144,6 +149,7 @@ private:
 
 } // namespace asio_uring::detail
 
+#include <asio_uring/service/descriptor.hpp>
 #include <asio_uring/service/guest_pump.hpp>
 
 namespace asio_uring::detail {

@@ -129,7 +129,8 @@ ASIO_URING_DECL void io_uring_service::submit_now() noexcept
   if (submitter_.has_backlog() && idle_.exchange(false)) pump_->wake();
 }
 
-ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, readable there)
+ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, readable there,
+                                                              bool emptied_by_short_reads)
 {
   descriptor* d;
   {
@@ -139,7 +140,7 @@ ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, readable t
     else
       d = descriptors_.emplace_back(std::make_unique<descriptor>(*this, locking_)).get();
   }
-  d->open(fd, there);
+  d->open(fd, there, emptied_by_short_reads);
   return *d;
 }
 

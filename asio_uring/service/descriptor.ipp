@@ -326,6 +326,7 @@ ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
   section s(*this);
   const operation::type& type = op.get_type();
   const bool submitted = op.stage_ == operation::stage::submitted;
+  if (!submitted) op.result_ = -ECANCELED;
   service_.forget(op);
   if (submitted && op.cancelled_ && type.keep && op.result_ > 0 && !service_.stopped() &&
       type.keep(op, unread_))
@@ -411,8 +412,9 @@ ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
     case operation::stage::waiting:
       given_up.push(&op);
       [[fallthrough]];
-    default: // who has the due ones gives them up
+    default: // the loop's queue gives up what is due
       remove(op);
+      op.result_ = -ECANCELED;
     }
   });
   end_polls(s);

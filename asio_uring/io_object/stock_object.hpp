@@ -248,11 +248,10 @@ public:
                                urgent ? asio::socket_base::wait_error : asio::socket_base::wait_read);
     else {
       if (stream && borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) result_ = 0;
-      const receive_traits traits{stream && !result_, false};
       if (urgent)
-        start<receive_urgent<Buffers>>(handler, "async_receive", buffers, flags, traits);
+        start<receive_urgent<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
       else
-        start<receive<Buffers>>(handler, "async_receive", buffers, flags, traits);
+        start<receive<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
     }
   }
 
@@ -357,10 +356,13 @@ private:
         result_ = -ECANCELED;
     }
     descriptor* const d = link.descriptor();
-    handler_operation<linked<Description>, Handler, executor_type>::start(
-        uring_, d, is_loop(uring_, ex_), result_,
-        [&] { return linked<Description>(std::move(link), std::forward<Args>(args)...); }, handler, ex_,
-        "stock object", name);
+    const auto describe = [&] { return linked<Description>(std::move(link), std::forward<Args>(args)...); };
+    using record = handler_operation<linked<Description>, Handler, executor_type>;
+    if (result_)
+      record::complete(uring_, d, is_loop(uring_, ex_), *result_, describe, handler, ex_, "stock object",
+                       name);
+    else
+      record::start(uring_, *d, is_loop(uring_, ex_), describe, handler, ex_, "stock object", name);
   }
 
   implementation_type& impl_;

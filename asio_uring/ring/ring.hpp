@@ -21,7 +21,6 @@ struct ring_parameters
   unsigned entries = 256; ///< submission queue entries, 1 to 32768; the kernel rounds up to a power of two
   unsigned completions = 4096; ///< completion queue entries, at least 2 * entries
   linux_version newest;        ///< nothing is used that came after this version
-};                             ///< set-up flags that may be used (to try an older kernel's tier)
 };
 
 /// RAII over one io_uring: set-up that degrades flag by flag, submission entries, enter, completions.
@@ -93,9 +92,8 @@ public:
     const unsigned first = head;
     const unsigned tail = kernel(ring_.cq.ktail).load(std::memory_order_acquire);
     while (head != tail) {
-      const io_uring_cqe cqe = ring_.cq.cqes[head & ring_.cq.ring_mask];
+      consume(static_cast<const io_uring_cqe&>(ring_.cq.cqes[head & ring_.cq.ring_mask]));
       khead.store(++head, std::memory_order_release);
-      consume(cqe);
     }
     return head - first;
   }

@@ -37,12 +37,6 @@ using epoll_reactor = asio::detail::epoll_reactor;
 using completion = asio::detail::scheduler_operation;
 using completion_queue = asio::detail::op_queue<completion>;
 
-inline completion* next_of(completion* op) noexcept { return asio::detail::op_queue_access::next(op); }
-inline void set_next(completion* op, completion* next) noexcept
-{
-  asio::detail::op_queue_access::next(op, next);
-}
-
 /// A private member of `Class`, by the one loophole the language leaves: explicit instantiation ignores
 /// access.
 template <typename Tag, typename Tag::type Member>

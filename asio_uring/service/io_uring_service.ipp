@@ -164,7 +164,7 @@ ASIO_URING_DECL void io_uring_service::submit_now() noexcept
   if (submitter_.has_backlog() && idle_.exchange(false)) pump_->wake();
 }
 
-ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, readable there, ownership whose)
+ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, const descriptor_kind& kind)
 {
   descriptor* d;
   {
@@ -174,7 +174,7 @@ ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, readable t
     else
       d = descriptors_.emplace_back(std::make_unique<descriptor>(*this, locking_)).get();
   }
-  d->open(fd, there, whose);
+  d->open(fd, kind);
   return *d;
 }
 

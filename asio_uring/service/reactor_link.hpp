@@ -67,7 +67,7 @@ public:
     allocator memory;
     auto* link = new (memory.allocate(1)) reactor_link(state);
     handle h(link);
-    link->opened_ = &service.open_descriptor(fd, readable::unlikely, ownership::borrowed);
+    link->opened_ = &service.open_descriptor(fd, {.borrowed = true});
     link->descriptor_.store(link->opened_, std::memory_order_relaxed);
     const mutex_lock guard(link->mutex());
     if (state.*member_of(reactor_state_shutdown{})) return {};

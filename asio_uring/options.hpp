@@ -44,7 +44,7 @@ struct options
   asio_uring::path path = asio_uring::path::automatic;
   pump_kind pump = pump_kind::automatic;
   asio_uring::fallback fallback = asio_uring::fallback::automatic;
-  linux_version newest; ///< use nothing that came after this Linux, 5.11 or later
+  linux_version newest = {}; ///< use nothing that came after this Linux, 5.11 or later
 };
 
 /// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first

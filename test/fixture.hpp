@@ -46,6 +46,13 @@ inline constexpr bool on_uring = false;
 inline constexpr bool on_uring = true;
 #endif
 
+/// Whether sockets are to be on a ring of the kernel's: not with the stand-in for it.
+inline bool with_kernel_ring()
+{
+  const char* backend = std::getenv("ASIO_URING_BACKEND");
+  return on_uring && (!backend || std::string_view(backend) != "reactor");
+}
+
 /// The guest pump's own handlers show in the counts of run() and run_one(); stock and the ring pump count
 /// exactly.
 inline bool counts_are_exact()

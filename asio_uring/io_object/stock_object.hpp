@@ -13,7 +13,6 @@
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_writable_pipe.hpp>
 #include <boost/asio/posix/basic_descriptor.hpp>
-#include <optional>
 #include <type_traits>
 
 namespace asio_uring::detail {
@@ -216,7 +215,7 @@ public:
   void async_wait(What w, Handler& handler)
   {
     const auto what = static_cast<asio::socket_base::wait_type>(w);
-    if (!wait<>(what).valid()) result_ = -EINVAL;
+    if (!wait<>(what).valid()) know(-EINVAL);
     start<wait<>>(handler, "async_wait", what);
   }
 
@@ -247,7 +246,7 @@ public:
       start<wait<std::size_t>>(handler, "async_receive(null_buffers)",
                                urgent ? asio::socket_base::wait_error : asio::socket_base::wait_read);
     else {
-      if (stream && borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) result_ = 0;
+      if (stream && borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) know(0);
       if (urgent)
         start<receive_urgent<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
       else
@@ -270,7 +269,7 @@ public:
     else {
       if ((impl_.state_ & socket_ops::stream_oriented) &&
           borrowed_buffers<asio::const_buffer, Buffers>::all_empty(buffers))
-        result_ = 0;
+        know(0);
       start<send<Buffers>>(handler, "async_send", buffers, flags);
     }
   }
@@ -289,7 +288,7 @@ public:
         socket_ops::connect(impl_.socket_, peer.data(), peer.size(), ec) != 0 &&
         (ec == asio::error::in_progress || ec == asio::error::would_block))
       return start<connect_outcome>(handler, "async_connect");
-    result_ = -ec.value();
+    know(-ec.value());
     start<connect_outcome>(handler, "async_connect");
   }
 
@@ -298,9 +297,9 @@ public:
   {
     error_code ec;
     if (peer.is_open())
-      result_ = -EALREADY; // the description knows better
+      know(-EALREADY); // the description knows better
     else if (!set_non_blocking(ec))
-      result_ = -ec.value();
+      know(-ec.value());
     start<accept_into<Socket, typename Object::protocol_type>>(handler, "async_accept", peer, impl_.protocol_,
                                                                peer_endpoint, reports_aborted());
   }
@@ -309,7 +308,7 @@ public:
   void async_move_accept(const PeerExecutor& peer_ex, Endpoint* peer_endpoint, Handler& handler)
   {
     error_code ec;
-    if (!set_non_blocking(ec)) result_ = -ec.value();
+    if (!set_non_blocking(ec)) know(-ec.value());
     start<accept_new<typename Object::protocol_type, PeerExecutor>>(
         handler, "async_accept", peer_ex, impl_.protocol_, peer_endpoint, reports_aborted());
   }
@@ -327,6 +326,12 @@ private:
       return asio::use_service<io_uring_service>(ex.context());
   }
 
+  void know(int result) noexcept
+  {
+    known_ = true;
+    result_ = result;
+  }
+
   bool set_non_blocking(error_code& ec) { return stock_access::set_non_blocking(impl_, ec); }
 
   bool reports_aborted() const noexcept { return impl_.state_ & socket_ops::enable_connection_aborted; }
@@ -337,9 +342,9 @@ private:
   {
     error_code ec;
     if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers))
-      result_ = 0;
+      know(0);
     else if (!set_non_blocking(ec))
-      result_ = -ec.value();
+      know(-ec.value());
     start<Description>(handler, name, buffers);
   }
 
@@ -347,19 +352,19 @@ private:
   void start(Handler& handler, const char* name, Args&&... args)
   {
     reactor_link::handle link;
-    if (!result_) {
+    if (!known_) {
       reactor_state* const state = stock_access::reactor_data_of(impl_);
       if (!state)
-        result_ = -EBADF;
+        know(-EBADF);
       else if (uring_.stopped() ||
                !(link = reactor_link::make(uring_, *state, stock_access::descriptor_of(impl_))))
-        result_ = -ECANCELED;
+        know(-ECANCELED);
     }
     descriptor* const d = link.descriptor();
     const auto describe = [&] { return linked<Description>(std::move(link), std::forward<Args>(args)...); };
     using record = handler_operation<linked<Description>, Handler, executor_type>;
-    if (result_)
-      record::complete(uring_, d, is_loop(uring_, ex_), *result_, describe, handler, ex_, "stock object",
+    if (known_)
+      record::complete(uring_, d, is_loop(uring_, ex_), result_, describe, handler, ex_, "stock object",
                        name);
     else
       record::start(uring_, *d, is_loop(uring_, ex_), describe, handler, ex_, "stock object", name);
@@ -368,7 +373,8 @@ private:
   implementation_type& impl_;
   const executor_type ex_;
   io_uring_service& uring_;
-  std::optional<int> result_; // known already
+  bool known_ = false; // the result, already
+  int result_ = 0;
 };
 
 } // namespace asio_uring::detail

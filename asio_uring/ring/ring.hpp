@@ -20,7 +20,7 @@ struct ring_parameters
 {
   unsigned entries = 256; ///< submission queue entries, 1 to 32768; the kernel rounds up to a power of two
   unsigned completions = 4096; ///< completion queue entries, at least 2 * entries
-  linux_version newest;        ///< nothing is used that came after this version
+  linux_version newest = {};   ///< nothing is used that came after this version
 };
 
 /// RAII over one io_uring: set-up that degrades flag by flag, submission entries, enter, completions.

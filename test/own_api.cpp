@@ -35,7 +35,7 @@ void connect(Acceptor& acceptor, Socket& client, Socket& server)
   acceptor.accept(server);
 }
 
-/// The error of use_io_uring(), and its text, where io_uring_setup(2) fails with `refusal`.
+/// The error of use_io_uring() without a fallback, where io_uring_setup(2) fails with `refusal`.
 boost::system::system_error setup_error(int refusal)
 {
   boost::system::system_error seen{error_code()};
@@ -51,7 +51,7 @@ boost::system::system_error setup_error(int refusal)
       return;
     asio::io_context context;
     try {
-      asio_uring::use_io_uring(context);
+      asio_uring::use_io_uring(context, {.fallback = asio_uring::fallback::forbid});
     } catch (const boost::system::system_error& e) {
       seen = e;
     }

@@ -13,8 +13,6 @@
 # Prints each test's result, then a table and what uring_info says there, for doc/kernels.md. The exit code is 0 only
 # if every test passed.
 set -euo pipefail
-shopt -s extglob
-cd "$(dirname "$0")/.."
 exec </dev/null
 
 fail() {
@@ -31,7 +29,7 @@ while (($#)); do
     --build-dir | --tests | --timeout)
       (($# >= 2)) || fail "$1 needs a value"
       case $1 in
-        --build-dir) build=$2 ;;
+        --build-dir) build=$(realpath "$2") ;;
         --tests) tests=$2 ;;
         --timeout) seconds=$2 ;;
       esac
@@ -43,10 +41,12 @@ while (($#)); do
       ;;
     *)
       kernel=$1
+      [[ $kernel != */* && $kernel != *.deb ]] || kernel=$(realpath "$kernel")
       shift
       ;;
   esac
 done
+cd "$(dirname "$0")/.."
 [[ $(uname -m) == x86_64 ]] || fail "only x86_64 machines so far"
 
 tools/install-dependencies.sh qemu-system-x86 busybox-static cpio jq debian-archive-keyring
@@ -104,7 +104,7 @@ report() {
 }
 
 case $kernel in
-  */* | *.deb)
+  /*)
     [[ -f $kernel ]] || fail "no file $kernel"
     package=$kernel
     ;;
@@ -118,24 +118,21 @@ if [[ $package == *.deb ]]; then
 fi
 
 if [[ ! $build ]]; then
-  build=build/release
+  build=$PWD/build/release
   cmake --preset release >"$work/log" || { cat "$work/log" >&2; fail "configuring failed"; }
   cmake --build --preset release --parallel "$(nproc)" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "building failed"; }
 fi
-build=$(cd "$build" && pwd)
-
 # Tests of programs in test/, as shell commands: run NAME TIMEOUT env NAME=VALUE... COMMAND...
 ctest --test-dir "$build" --show-only=json-v1 ${tests:+-R "$tests"} >"$work/tests.json"
-jq -r --arg programs "$build/test/" --arg all "$tests" '
+jq --arg programs "$build/test/" --arg all "$tests" '[
   .tests[] | select($all != "" or (.name | startswith("stock.") | not))
   | if .command then . else error(.name + " is not built") end
-  | select(.command[0] | startswith($programs))
-  | (.properties | from_entries) as $p
+  | select(.command[0] | startswith($programs))]' "$work/tests.json" >"$work/selected.json" || fail "the tests are not built"
+jq -r '.[] | (.properties | from_entries) as $p
   | "run \(.name | @sh) \($p.TIMEOUT // 240) env \($p.ENVIRONMENT // [] | @sh) \(.command | @sh)"' \
-  "$work/tests.json" >"$work/tests" || fail "the tests are not built"
+  "$work/selected.json" >"$work/tests"
 [[ -s $work/tests ]] || fail "no tests"
-jq -r --arg programs "$build/test/" '
-  [.tests[].command[0] | select(startswith($programs))] | unique[]' "$work/tests.json" >"$work/programs"
+jq -r 'map(.command[0]) | unique[]' "$work/selected.json" >"$work/programs"
 echo "$build/example/uring_info" >>"$work/programs"
 
 # The guest's files, each under the path it has here.

@@ -9,8 +9,13 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sstream>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -28,6 +33,31 @@ void connect(Acceptor& acceptor, Socket& client, Socket& server)
 {
   client.connect(acceptor.local_endpoint());
   acceptor.accept(server);
+}
+
+/// The error of use_io_uring() without a fallback, where io_uring_setup(2) fails with `refusal`.
+boost::system::system_error setup_error(int refusal)
+{
+  boost::system::system_error seen{error_code()};
+  std::thread([&] { // a filter lasts as long as its thread
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(refusal)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter{std::size(code), code};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+      return;
+    asio::io_context context;
+    try {
+      asio_uring::use_io_uring(context, {.fallback = asio_uring::fallback::forbid});
+    } catch (const boost::system::system_error& e) {
+      seen = e;
+    }
+  })
+      .join();
+  return seen;
 }
 
 /// Echoes `rounds` messages over a TCP pair, by coroutines; returns the rounds that came back right.
@@ -220,6 +250,28 @@ BOOST_AUTO_TEST_CASE(no_descriptor_left_for_the_ring_is_a_clear_error)
   ::setrlimit(RLIMIT_NOFILE, &old);
   BOOST_CHECK(seen == asio::error::no_descriptors);
   BOOST_CHECK(text.find("ulimit -n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(forbidden_io_uring_is_a_clear_error)
+{
+  const auto error = setup_error(EPERM);
+  BOOST_CHECK_EQUAL(error.code(), boost::system::errc::operation_not_permitted);
+  BOOST_CHECK_MESSAGE(std::string(error.what()).find("seccomp") != std::string::npos, error.what());
+}
+
+BOOST_AUTO_TEST_CASE(kernel_without_io_uring_is_a_clear_error)
+{
+  const auto error = setup_error(ENOSYS);
+  BOOST_CHECK_EQUAL(error.code(), boost::system::errc::function_not_supported);
+  BOOST_CHECK_MESSAGE(std::string(error.what()).find("5.11") != std::string::npos, error.what());
+}
+
+// Linux 5.1 to 5.5 answer EINVAL to set-up flags that came later.
+BOOST_AUTO_TEST_CASE(kernel_older_than_every_set_up_flag_is_a_clear_error)
+{
+  const auto error = setup_error(EINVAL);
+  BOOST_CHECK_EQUAL(error.code(), boost::system::errc::function_not_supported);
+  BOOST_CHECK_MESSAGE(std::string(error.what()).find("5.11") != std::string::npos, error.what());
 }
 
 BOOST_AUTO_TEST_CASE(backend_prints_in_words)

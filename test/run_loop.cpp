@@ -8,6 +8,7 @@
 #include <csignal>
 #include <functional>
 #include <future>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <thread>
 
@@ -602,6 +603,11 @@ BOOST_AUTO_TEST_CASE(many_more_operations_in_flight_than_any_queue_holds)
 
 BOOST_AUTO_TEST_CASE(thousand_sockets_ready_at_once)
 {
+  rlimit descriptors; // the usual limit is 1024
+  ::getrlimit(RLIMIT_NOFILE, &descriptors);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &descriptors);
+
   asio::io_context context;
   readers r(context, 1000);
   settle(context);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what building, testing and the demonstration need, on Debian and Ubuntu. Does nothing where all is there;
-# without root it prints the command and fails.
+# Installs what building, testing and the demonstration need, and the packages named, on Debian and Ubuntu. Does
+# nothing where all is there; without root it prints the command and fails.
 set -euo pipefail
+extra=("$@")
 
 command -v apt-get >/dev/null || {
   echo "install-dependencies: no apt-get here; see README.md for what is needed" >&2
@@ -21,7 +22,7 @@ boost_packages() {
 missing_packages() {
   local package
   for package in g++ make cmake pkg-config liburing-dev libssl-dev $(boost_packages) \
-    wrk curl netcat-openbsd strace procps; do
+    wrk curl netcat-openbsd strace procps "${extra[@]}"; do
     installed "$package" || printf '%s ' "$package"
   done
 }

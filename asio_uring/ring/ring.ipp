@@ -45,6 +45,10 @@ ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
     result = set_up(parameters, t.flags);
     if (result != -EINVAL) break;
   }
+  // CQSIZE came with 5.5, CLAMP with 5.6.
+  if (result == -EINVAL && parameters.entries > 0)
+    throw std::system_error(ENOSYS, std::system_category(),
+                            "io_uring_setup: the kernel is older than Linux 5.6");
   if (result < 0) throw std::system_error(-result, std::system_category(), "io_uring_setup");
 
   constexpr std::uint32_t baseline = IORING_FEAT_FAST_POLL | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;

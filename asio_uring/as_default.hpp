@@ -24,5 +24,6 @@
 #endif
 
 #include <asio_uring/any_io_executor.hpp>
+#include <asio_uring/file/basic_files.hpp>
 
 #endif // ASIO_URING_AS_DEFAULT_HPP

@@ -23,8 +23,10 @@
 #include <asio_uring/options.hpp>
 #include <asio_uring/posix/descriptor.hpp>
 #include <asio_uring/posix/stream_descriptor.hpp>
+#include <asio_uring/random_access_file.hpp>
 #include <asio_uring/readable_pipe.hpp>
 #include <asio_uring/ring/ring.hpp>
+#include <asio_uring/stream_file.hpp>
 #include <asio_uring/writable_pipe.hpp>
 
 #endif // ASIO_URING_ASIO_URING_HPP

@@ -79,6 +79,7 @@ public:
 
   asio_uring::path path_for(path preferred) const noexcept
   {
+    if (preferred == always_submitted) return path::completion;
     return options_.path == path::automatic ? preferred : options_.path;
   }
   /// Whether operations of this preference take the readiness path and the service is not stopped.

@@ -150,7 +150,10 @@ private:
   }
   static void do_completed(request& r, int result, unsigned flags, completion_queue& out) noexcept
   {
-    if (const auto last = description_of(r).completed(result, flags)) deliver(r, *last, out);
+    if constexpr (completes_itself) {
+      if (const auto last = description_of(r).completed(result, flags)) deliver(r, *last, out);
+    } else
+      on_completion(r, result, flags, out);
   }
   static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
   static bool do_more(const operation& op, int result) noexcept { return description_of(op).more(result); }
@@ -185,7 +188,7 @@ private:
   static constexpr bool retries = requires(Description & d) { d.retry(0); };
   static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
-  static constexpr operation::type operation_type = {{&do_prepare, completes_itself ? &do_completed : &operation::on_completion},
+  static constexpr operation::type operation_type = {{&do_prepare, completes_itself ? &do_completed : &on_completion},
                                                      Description::lane,
                                                      Description::preferred,
                                                      &do_perform,

@@ -40,8 +40,8 @@ inline bool is_single(const io_uring_sqe& sqe) noexcept
 /// The entry is filled when the operation is made, by the initiating thread: what prepare throws comes out of
 /// the initiating function. `Finish` says what the result means.
 /**
- * Finish: `auto arguments(int result, Payload&)`, the handler's arguments; an argument that is to be closed or
- * freed does so by its destructor. `static constexpr bool resubmits`: whether an entry that the kernel has
+ * Finish: `auto arguments(int result, Payload&)`, the handler's arguments, which are destroyed where there is no
+ * handler any more, or else `void discard(int result)`. `static constexpr bool resubmits`: whether an entry that the kernel has
  * given up, because the thread that submitted it exited, is submitted again.
  */
 template <typename Payload, typename Finish>
@@ -87,7 +87,13 @@ public:
   }
 
   auto arguments(int result) { return finish_.arguments(result, payload_); }
-  void discard(int result) { finish_.arguments(result, payload_); }
+  void discard(int result)
+  {
+    if constexpr (requires { finish_.discard(result); })
+      finish_.discard(result);
+    else
+      finish_.arguments(result, payload_);
+  }
 
 private:
   [[no_unique_address]] Finish finish_;

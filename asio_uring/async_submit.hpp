@@ -38,10 +38,10 @@ struct finish_submission
 /// Performs any operation that io_uring has.
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
- * @param prepare `void prepare(io_uring_sqe&)`, called once, before async_submit returns to its caller or, with
- * a lazy token, when the operation is initiated. It fills a zeroed entry, with liburing's io_uring_prep_*
- * functions or by hand; opcodes newer than liburing are in asio_uring/ring/opcodes.hpp. user_data is not its
- * own. What it throws comes out of the initiating function.
+ * @param prepare `void prepare(io_uring_sqe&)`, called once, before async_submit returns to its caller or,
+ * with a lazy token, when the operation is initiated. It fills a zeroed entry, with liburing's
+ * io_uring_prep_* functions or by hand; opcodes newer than liburing are in asio_uring/ring/opcodes.hpp.
+ * user_data is not its own. What it throws comes out of the initiating function.
  * @param token Completion signature `void(error_code, Result)`.
  *
  * The result is the completion's: an int, with the error code made from a negative one; or a
@@ -52,11 +52,11 @@ struct finish_submission
  * destroyed. Descriptors must stay open as long. The overload with a payload takes care of the former.
  *
  * Cancellation: terminal, partial and total ask the kernel; only the operation's own completion tells. A
- * result that the kernel gives in spite of it is delivered. A zero-copy send completes when its buffer is free
- * again. The destruction of the context waits for the kernel.
- * Errors: the kernel's; operation_not_supported where the kernel lacks the opcode; invalid_argument for an
- * entry that does not complete exactly once: multishot, linked, draining, or with IOSQE_CQE_SKIP_SUCCESS.
- * Thread safety: may be called by any thread. Since Linux 5.11, and the opcode's own version.
+ * result that the kernel gives in spite of it is delivered. A zero-copy send completes when its buffer is
+ * free again. The destruction of the context waits for the kernel. Errors: the kernel's;
+ * operation_not_supported where the kernel lacks the opcode; invalid_argument for an entry that does not
+ * complete exactly once: multishot, linked, draining, or with IOSQE_CQE_SKIP_SUCCESS. Thread safety: may be
+ * called by any thread. Since Linux 5.11, and the opcode's own version.
  */
 template <detail::submission_result Result = int, detail::submits Object, typename Prepare,
           boost::asio::completion_token_for<void(boost::system::error_code, Result)> Token =

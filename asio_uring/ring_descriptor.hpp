@@ -12,8 +12,8 @@ namespace asio_uring {
 /// The file descriptor of a context's ring, which is set up if it is not there yet: to register buffers and
 /// files, and for messages from other rings.
 /**
- * The ring stays the service's: submit through async_submit only, and do not close it. A message to it must not
- * carry user data of one's own, for the service takes that for its own. It changes in a forked child.
+ * The ring stays the service's: submit through async_submit only, and do not close it. A message to it must
+ * not carry user data of one's own, for the service takes that for its own. It changes in a forked child.
  * Thread safety: as use_service.
  */
 inline int ring_descriptor(boost::asio::execution_context& context)

@@ -43,7 +43,8 @@ BOOST_AUTO_TEST_CASE(a_file_object_is_opened_and_closed)
 {
   run([&]() -> asio::awaitable<void> {
     random_access_file file(context);
-    co_await async_open(file, path("new"), asio::file_base::read_write | asio::file_base::create, use_awaitable);
+    co_await async_open(file, path("new"), asio::file_base::read_write | asio::file_base::create,
+                        use_awaitable);
     BOOST_TEST(file.is_open());
     co_await asio::async_write_at(file, 0, asio::buffer("data", 4), use_awaitable);
     co_await async_close(file, use_awaitable);
@@ -65,11 +66,12 @@ BOOST_AUTO_TEST_CASE(a_descriptor_is_opened_and_closed)
   ring_descriptor(context);
   const std::size_t before = open_descriptors();
   run([&]() -> asio::awaitable<void> {
-    unique_descriptor d =
-        co_await async_open(context, path("new"), O_CREAT | O_EXCL | O_WRONLY, fs::perms(0640), use_awaitable);
+    unique_descriptor d = co_await async_open(context, path("new"), O_CREAT | O_EXCL | O_WRONLY,
+                                              fs::perms(0640), use_awaitable);
     BOOST_TEST(d.get() >= 0);
     BOOST_TEST(((fs::status(path("new")).permissions() & ~fs::perms(0640)) == fs::perms::none));
-    auto [exists, none] = co_await async_open(context, path("new"), O_CREAT | O_EXCL | O_WRONLY, fs::perms(0640), aw);
+    auto [exists, none] =
+        co_await async_open(context, path("new"), O_CREAT | O_EXCL | O_WRONLY, fs::perms(0640), aw);
     BOOST_TEST(exists == errc::file_exists);
     BOOST_TEST(!none);
     const int number = d.get();
@@ -90,7 +92,8 @@ BOOST_AUTO_TEST_CASE(a_descriptor_that_nobody_gets_is_closed)
   {
     asio::io_context other;
     for (int i = 0; i != 20; ++i)
-      async_open(other, path("file"), O_RDONLY, fs::perms(), [](error_code, unique_descriptor) { std::abort(); });
+      async_open(other, path("file"), O_RDONLY, fs::perms(),
+                 [](error_code, unique_descriptor) { std::abort(); });
     random_access_file file(other);
     async_open(file, path("file"), asio::file_base::read_only, [](error_code) { std::abort(); });
   }
@@ -278,7 +281,8 @@ BOOST_AUTO_TEST_CASE(data_is_spliced_from_file_to_pipe_to_file)
     while (at != text.size()) {
       const std::size_t n = co_await async_splice(from, at, out, std::nullopt, 16384, 0, use_awaitable);
       for (std::size_t left = n; left;)
-        left -= co_await async_splice(in, std::nullopt, to, at + n - left, static_cast<unsigned>(left), 0, use_awaitable);
+        left -= co_await async_splice(in, std::nullopt, to, at + n - left, static_cast<unsigned>(left), 0,
+                                      use_awaitable);
       at += n;
     }
     auto [end, none] = co_await async_splice(from, at, out, std::nullopt, 16384, 0, aw);
@@ -323,7 +327,8 @@ BOOST_AUTO_TEST_CASE(attributes_are_set_and_got)
   run([&]() -> asio::awaitable<void> {
     char value[16];
     co_await async_setxattr(context, path("file"), "user.one", asio::buffer("first", 5), 0, use_awaitable);
-    BOOST_TEST(co_await async_getxattr(context, path("file"), "user.one", asio::buffer(value), use_awaitable) == 5u);
+    BOOST_TEST(
+        co_await async_getxattr(context, path("file"), "user.one", asio::buffer(value), use_awaitable) == 5u);
     BOOST_TEST(std::string_view(value, 5) == "first");
     BOOST_TEST(co_await async_getxattr(context, path("file"), "user.one", {}, use_awaitable) == 5u);
     random_access_file file(context, path("file"), asio::file_base::read_write);
@@ -349,7 +354,8 @@ BOOST_AUTO_TEST_CASE(operations_work_with_callbacks_and_futures)
     size = s.stx_size;
   });
   auto renamed = async_rename(context.get_executor(), path("file"), path("other"), asio::use_future);
-  auto missing = async_unlink(asio::any_io_executor(context.get_executor()), path("missing"), asio::use_future);
+  auto missing =
+      async_unlink(asio::any_io_executor(context.get_executor()), path("missing"), asio::use_future);
   BOOST_TEST(size == 0u);
   finish(context);
   BOOST_CHECK_NO_THROW(renamed.get());

@@ -270,9 +270,8 @@ BOOST_AUTO_TEST_CASE(more_operations_than_the_ring_has_entries_complete)
   std::vector<std::array<char, 64>> back(count);
   std::size_t right = 0;
   for (std::size_t i = 0; i != count; ++i)
-    file.async_read_some_at(i * 32, asio::buffer(back[i]), [&](error_code ec, std::size_t n) {
-      right += !ec && n == 64;
-    });
+    file.async_read_some_at(i * 32, asio::buffer(back[i]),
+                            [&](error_code ec, std::size_t n) { right += !ec && n == 64; });
   finish(context);
   BOOST_TEST(right == count);
 }
@@ -448,8 +447,10 @@ BOOST_AUTO_TEST_CASE(every_kind_of_token_works)
       context,
       [&]() -> asio::awaitable<void> {
         read = co_await file.async_read_some_at(0, asio::buffer(data), asio::use_awaitable);
-        deferred = co_await file.async_read_some_at(1, asio::buffer(data), asio::deferred)(asio::use_awaitable);
-        auto [ec, n] = co_await file.async_read_some_at(4, asio::buffer(data), asio::as_tuple(asio::use_awaitable));
+        deferred =
+            co_await file.async_read_some_at(1, asio::buffer(data), asio::deferred)(asio::use_awaitable);
+        auto [ec, n] =
+            co_await file.async_read_some_at(4, asio::buffer(data), asio::as_tuple(asio::use_awaitable));
         BOOST_TEST(ec == asio::error::eof);
         BOOST_TEST(n == 0u);
       },
@@ -482,8 +483,8 @@ BOOST_AUTO_TEST_CASE(a_file_moves_with_its_operations_in_flight)
 BOOST_AUTO_TEST_CASE(a_file_moves_between_executor_types)
 {
   asio::io_context context;
-  asio::basic_random_access_file<asio::io_context::executor_type> concrete(context, write_file("file", "data"),
-                                                                           read_only);
+  asio::basic_random_access_file<asio::io_context::executor_type> concrete(
+      context, write_file("file", "data"), read_only);
   random_access_file erased(std::move(concrete));
   BOOST_TEST(!concrete.is_open());
   char data[4];
@@ -506,8 +507,9 @@ BOOST_AUTO_TEST_CASE(a_handler_runs_on_its_executor)
   random_access_file file(context, write_file("file", "data"), read_only);
   char data[4];
   std::thread::id ran;
-  file.async_read_some_at(0, asio::buffer(data),
-                          asio::bind_executor(pool, [&](error_code, std::size_t) { ran = std::this_thread::get_id(); }));
+  file.async_read_some_at(0, asio::buffer(data), asio::bind_executor(pool, [&](error_code, std::size_t) {
+                            ran = std::this_thread::get_id();
+                          }));
   context.run();
   pool.join();
   BOOST_CHECK(ran != std::thread::id());
@@ -684,7 +686,8 @@ BOOST_AUTO_TEST_CASE(the_context_waits_for_the_kernel_to_leave_the_buffer)
     {
       asio::io_context context;
       random_access_file file(context, name, read_only | static_cast<file_base::flags>(O_DIRECT));
-      file.async_read_some_at(0, asio::buffer(block.data, size), [](error_code, std::size_t) { std::abort(); });
+      file.async_read_some_at(0, asio::buffer(block.data, size),
+                              [](error_code, std::size_t) { std::abort(); });
       file.size(); // submits
     }
     std::memset(block.data, 'o', size);
@@ -752,7 +755,8 @@ BOOST_AUTO_TEST_CASE(a_large_file_is_copied_through_a_few_buffers)
           std::vector<char> buffer(32768);
           for (;;) {
             const std::uint64_t at = std::exchange(next, next + buffer.size());
-            auto [ec, n] = co_await asio::async_read_at(from, at, asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
+            auto [ec, n] = co_await asio::async_read_at(from, at, asio::buffer(buffer),
+                                                        asio::as_tuple(asio::use_awaitable));
             if (n) co_await asio::async_write_at(to, at, asio::buffer(buffer, n), asio::use_awaitable);
             if (ec) break;
           }

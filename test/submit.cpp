@@ -51,7 +51,8 @@ struct submit_fixture : scratch_directory
 };
 
 /// As liburing fills an entry.
-void fill(io_uring_sqe& sqe, std::uint8_t op, int fd, const void* address, unsigned length, std::uint64_t offset)
+void fill(io_uring_sqe& sqe, std::uint8_t op, int fd, const void* address, unsigned length,
+          std::uint64_t offset)
 {
   sqe.opcode = op;
   sqe.fd = fd;
@@ -127,7 +128,9 @@ BOOST_AUTO_TEST_CASE(contexts_executors_objects_and_tokens)
   BOOST_TEST(on_strand.get() == 0);
   BOOST_TEST(by_object.get() == 0);
   BOOST_TEST(deferred.get() == 0);
-  run([&]() -> asio::awaitable<void> { BOOST_TEST(co_await async_submit(context, nop, use_awaitable) == 0); }());
+  run([&]() -> asio::awaitable<void> {
+    BOOST_TEST(co_await async_submit(context, nop, use_awaitable) == 0);
+  }());
 
   asio::thread_pool pool(1);
   auto on_pool = async_submit(pool, nop, asio::use_future);
@@ -148,7 +151,8 @@ BOOST_AUTO_TEST_CASE(an_entry_that_does_not_complete_exactly_once_is_refused)
 {
   using prepare = std::function<void(io_uring_sqe&)>;
   const std::vector<std::pair<std::string, prepare>> entries = {
-      {"multishot accept", [](io_uring_sqe& s) { io_uring_prep_multishot_accept(&s, 0, nullptr, nullptr, 0); }},
+      {"multishot accept",
+       [](io_uring_sqe& s) { io_uring_prep_multishot_accept(&s, 0, nullptr, nullptr, 0); }},
       {"multishot poll", [](io_uring_sqe& s) { io_uring_prep_poll_multishot(&s, 0, POLLIN); }},
       {"multishot recv", [](io_uring_sqe& s) { io_uring_prep_recv_multishot(&s, 0, nullptr, 0, 0); }},
       {"multishot timeout", [](io_uring_sqe& s) { io_uring_prep_timeout(&s, nullptr, 0, 1 << 6); }},
@@ -274,7 +278,9 @@ BOOST_AUTO_TEST_CASE(the_context_waits_for_the_kernel_to_leave_the_payload)
     {
       if (block) *freed = true;
     }
-    payload(std::unique_ptr<aligned_block> b, std::shared_ptr<bool> f) : block(std::move(b)), freed(std::move(f)) {}
+    payload(std::unique_ptr<aligned_block> b, std::shared_ptr<bool> f)
+        : block(std::move(b)), freed(std::move(f))
+    {}
     payload(payload&&) = default;
   };
   for (int round = 0; round != 5; ++round) {
@@ -284,7 +290,9 @@ BOOST_AUTO_TEST_CASE(the_context_waits_for_the_kernel_to_leave_the_payload)
       asio::io_context other;
       async_submit(
           other, payload(std::make_unique<aligned_block>(size), freed),
-          [&](io_uring_sqe& sqe, payload& p) { io_uring_prep_read(&sqe, file.get(), p.block->data, size, 0); },
+          [&](io_uring_sqe& sqe, payload& p) {
+            io_uring_prep_read(&sqe, file.get(), p.block->data, size, 0);
+          },
           [](error_code, int, payload) { std::abort(); });
       BOOST_TEST(!*freed);
     }
@@ -338,11 +346,11 @@ BOOST_AUTO_TEST_CASE(async_cancel_by_descriptor)
 BOOST_AUTO_TEST_CASE(poll_remove_and_timeout_remove)
 {
   run([&]() -> asio::awaitable<void> {
-    auto [no_poll, p] =
-        co_await async_submit(context, [](io_uring_sqe& s) { io_uring_prep_poll_remove(&s, 42); }, aw);
+    auto [no_poll, p] = co_await async_submit(
+        context, [](io_uring_sqe& s) { io_uring_prep_poll_remove(&s, 42); }, aw);
     BOOST_TEST(no_poll == errc::no_such_file_or_directory);
-    auto [no_timeout, t] =
-        co_await async_submit(context, [](io_uring_sqe& s) { io_uring_prep_timeout_remove(&s, 42, 0); }, aw);
+    auto [no_timeout, t] = co_await async_submit(
+        context, [](io_uring_sqe& s) { io_uring_prep_timeout_remove(&s, 42, 0); }, aw);
     BOOST_TEST(no_timeout == errc::no_such_file_or_directory);
   }());
 }
@@ -395,7 +403,8 @@ BOOST_AUTO_TEST_CASE(registered_buffers)
         use_awaitable);
     BOOST_TEST(n == 5);
     n = co_await async_submit(
-        context, [&](io_uring_sqe& s) { io_uring_prep_read_fixed(&s, file.get(), block.data + 4096, 5, 0, 0); },
+        context,
+        [&](io_uring_sqe& s) { io_uring_prep_read_fixed(&s, file.get(), block.data + 4096, 5, 0, 0); },
         use_awaitable);
     BOOST_TEST(n == 5);
     BOOST_TEST(std::string_view(block.data + 4096, 5) == "fixed");
@@ -407,10 +416,12 @@ BOOST_AUTO_TEST_CASE(registered_buffers)
     if (!vectored) co_return;
     iovec out{block.data, 5}, in{block.data + 100, 5};
     n = co_await async_submit(
-        context, [&](io_uring_sqe& s) { fill(s, opcode::writev_fixed, file.get(), &out, 1, 5); }, use_awaitable);
+        context, [&](io_uring_sqe& s) { fill(s, opcode::writev_fixed, file.get(), &out, 1, 5); },
+        use_awaitable);
     BOOST_TEST(n == 5);
     n = co_await async_submit(
-        context, [&](io_uring_sqe& s) { fill(s, opcode::readv_fixed, file.get(), &in, 1, 5); }, use_awaitable);
+        context, [&](io_uring_sqe& s) { fill(s, opcode::readv_fixed, file.get(), &in, 1, 5); },
+        use_awaitable);
     BOOST_TEST(n == 5);
     BOOST_TEST(std::string_view(block.data + 100, 5) == "fixed");
   }());
@@ -461,7 +472,8 @@ BOOST_AUTO_TEST_CASE(provided_buffers_tell_which_one_was_taken)
   char buffers[4][64];
   run([&]() -> asio::awaitable<void> {
     co_await async_submit(
-        context, [&](io_uring_sqe& s) { io_uring_prep_provide_buffers(&s, buffers, 64, 4, 9, 0); }, use_awaitable);
+        context, [&](io_uring_sqe& s) { io_uring_prep_provide_buffers(&s, buffers, 64, 4, 9, 0); },
+        use_awaitable);
     BOOST_REQUIRE_EQUAL(::write(sockets.b, "data", 4), 4);
     auto [ec, n, t] = co_await async_submit(
         context, taken(),
@@ -487,12 +499,15 @@ BOOST_AUTO_TEST_CASE(sockets_from_socket_to_shutdown)
   listening server;
   run([&]() -> asio::awaitable<void> {
     const unique_descriptor client = co_await async_submit<unique_descriptor>(
-        context, [](io_uring_sqe& s) { io_uring_prep_socket(&s, AF_INET, SOCK_STREAM, 0, 0); }, use_awaitable);
+        context, [](io_uring_sqe& s) { io_uring_prep_socket(&s, AF_INET, SOCK_STREAM, 0, 0); },
+        use_awaitable);
     co_await async_submit(
-        context, [&](io_uring_sqe& s) { io_uring_prep_connect(&s, client.get(), server.name(), server.length); },
+        context,
+        [&](io_uring_sqe& s) { io_uring_prep_connect(&s, client.get(), server.name(), server.length); },
         use_awaitable);
     const unique_descriptor peer = co_await async_submit<unique_descriptor>(
-        context, [&](io_uring_sqe& s) { io_uring_prep_accept(&s, server.fd, nullptr, nullptr, 0); }, use_awaitable);
+        context, [&](io_uring_sqe& s) { io_uring_prep_accept(&s, server.fd, nullptr, nullptr, 0); },
+        use_awaitable);
     int n = co_await async_submit(
         context, [&](io_uring_sqe& s) { io_uring_prep_send(&s, client.get(), "ab", 2, 0); }, use_awaitable);
     BOOST_TEST(n == 2);
@@ -505,10 +520,12 @@ BOOST_AUTO_TEST_CASE(sockets_from_socket_to_shutdown)
         context, [&](io_uring_sqe& s) { io_uring_prep_recv(&s, peer.get(), data, 2, 0); }, use_awaitable);
     BOOST_TEST(n == 2);
     n = co_await async_submit(
-        context, [&](io_uring_sqe& s) { io_uring_prep_sendmsg(&s, client.get(), &out_message, 0); }, use_awaitable);
+        context, [&](io_uring_sqe& s) { io_uring_prep_sendmsg(&s, client.get(), &out_message, 0); },
+        use_awaitable);
     BOOST_TEST(n == 2);
     n = co_await async_submit(
-        context, [&](io_uring_sqe& s) { io_uring_prep_recvmsg(&s, peer.get(), &in_message, 0); }, use_awaitable);
+        context, [&](io_uring_sqe& s) { io_uring_prep_recvmsg(&s, peer.get(), &in_message, 0); },
+        use_awaitable);
     BOOST_TEST(n == 2);
     BOOST_TEST(std::string_view(data, 4) == "abcd");
     co_await async_submit(
@@ -532,7 +549,8 @@ BOOST_AUTO_TEST_CASE(bind_and_listen)
         [&](io_uring_sqe& s) { fill(s, opcode::bind, acceptor.get(), &address, 0, sizeof(address)); },
         use_awaitable);
     co_await async_submit(
-        context, [&](io_uring_sqe& s) { fill(s, opcode::listen, acceptor.get(), nullptr, 4, 0); }, use_awaitable);
+        context, [&](io_uring_sqe& s) { fill(s, opcode::listen, acceptor.get(), nullptr, 4, 0); },
+        use_awaitable);
   }());
   socklen_t length = sizeof(address);
   ::getsockname(acceptor.get(), reinterpret_cast<sockaddr*>(&address), &length);
@@ -611,14 +629,16 @@ BOOST_AUTO_TEST_CASE(epoll_ctl_and_epoll_wait)
     event.events = EPOLLIN;
     event.data.u32 = 5;
     co_await async_submit(
-        context, [&](io_uring_sqe& s) { io_uring_prep_epoll_ctl(&s, set.get(), sockets.a, EPOLL_CTL_ADD, &event); },
+        context,
+        [&](io_uring_sqe& s) { io_uring_prep_epoll_ctl(&s, set.get(), sockets.a, EPOLL_CTL_ADD, &event); },
         use_awaitable);
     BOOST_REQUIRE_EQUAL(::write(sockets.b, "x", 1), 1);
     epoll_event happened[4] = {};
     int n;
     if (waits)
       n = co_await async_submit(
-          context, [&](io_uring_sqe& s) { fill(s, opcode::epoll_wait, set.get(), happened, 4, 0); }, use_awaitable);
+          context, [&](io_uring_sqe& s) { fill(s, opcode::epoll_wait, set.get(), happened, 4, 0); },
+          use_awaitable);
     else
       n = ::epoll_wait(set.get(), happened, 4, 1000);
     BOOST_TEST(n == 1);
@@ -632,7 +652,8 @@ BOOST_AUTO_TEST_CASE(msg_ring_to_another_ring)
   asio_uring::ring other;
   run([&]() -> asio::awaitable<void> {
     co_await async_submit(
-        context, [&](io_uring_sqe& s) { io_uring_prep_msg_ring(&s, other.fd(), 17, 4711, 0); }, use_awaitable);
+        context, [&](io_uring_sqe& s) { io_uring_prep_msg_ring(&s, other.fd(), 17, 4711, 0); },
+        use_awaitable);
   }());
   int seen = 0;
   other.submit();
@@ -652,8 +673,8 @@ BOOST_AUTO_TEST_CASE(uring_cmd_asks_a_socket)
   ::poll(&p, 1, 5000);
   run([&]() -> asio::awaitable<void> {
     auto [ec, waiting] = co_await async_submit(
-        context, [&](io_uring_sqe& s) { fill(s, IORING_OP_URING_CMD, peer.get(), nullptr, 0, 0 /* SIOCINQ */); },
-        aw);
+        context,
+        [&](io_uring_sqe& s) { fill(s, IORING_OP_URING_CMD, peer.get(), nullptr, 0, 0 /* SIOCINQ */); }, aw);
     // Before 6.7 sockets take no commands.
     BOOST_TEST((ec == asio::error::operation_not_supported || waiting == 5), ec.message());
   }());

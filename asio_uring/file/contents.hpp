@@ -1,4 +1,5 @@
-// asio_uring/file/contents.hpp: an open file's contents as a whole: synchronising, allocating, truncating, advising.
+// asio_uring/file/contents.hpp: an open file's contents as a whole: synchronising, allocating, truncating,
+// advising.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -16,7 +17,8 @@
 //   start them when those have completed;
 // - are among the file's operations: its cancel() and close() end them, as does a cancellation signal
 //   (terminal, partial, total) as long as the kernel has not begun;
-// - complete with `void(error_code)`: the errors of the system call they are named after, bad_descriptor where
+// - complete with `void(error_code)`: the errors of the system call they are named after, bad_descriptor
+// where
 //   the file is not open, operation_not_supported where the kernel lacks the operation;
 // - are as safe between threads as the file's other functions.
 
@@ -70,8 +72,8 @@ auto async_fdatasync(boost::asio::basic_file<Executor>& file, Token&& token = {}
  */
 template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                  boost::asio::default_completion_token_t<Executor>>
-auto async_sync_file_range(boost::asio::basic_file<Executor>& file, std::uint64_t offset, std::uint64_t length,
-                           unsigned flags, Token&& token = {})
+auto async_sync_file_range(boost::asio::basic_file<Executor>& file, std::uint64_t offset,
+                           std::uint64_t length, unsigned flags, Token&& token = {})
 {
   return detail::submit_on(
       file,
@@ -90,8 +92,8 @@ auto async_sync_file_range(boost::asio::basic_file<Executor>& file, std::uint64_
  */
 template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                  boost::asio::default_completion_token_t<Executor>>
-auto async_fallocate(boost::asio::basic_file<Executor>& file, int mode, std::uint64_t offset, std::uint64_t length,
-                     Token&& token = {})
+auto async_fallocate(boost::asio::basic_file<Executor>& file, int mode, std::uint64_t offset,
+                     std::uint64_t length, Token&& token = {})
 {
   return detail::submit_on(
       file,
@@ -124,8 +126,8 @@ auto async_ftruncate(boost::asio::basic_file<Executor>& file, std::uint64_t size
  */
 template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                  boost::asio::default_completion_token_t<Executor>>
-auto async_fadvise(boost::asio::basic_file<Executor>& file, std::uint64_t offset, std::uint64_t length, int advice,
-                   Token&& token = {})
+auto async_fadvise(boost::asio::basic_file<Executor>& file, std::uint64_t offset, std::uint64_t length,
+                   int advice, Token&& token = {})
 {
   return detail::submit_on(
       file,

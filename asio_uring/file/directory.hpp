@@ -134,7 +134,7 @@ auto async_mkdir(Object&& object, std::filesystem::path path, std::filesystem::p
 /// What statx is to do.
 struct statx_options
 {
-  int flags = 0;                      ///< AT_SYMLINK_NOFOLLOW and others of statx(2)
+  int flags = 0;                     ///< AT_SYMLINK_NOFOLLOW and others of statx(2)
   unsigned mask = STATX_BASIC_STATS; ///< the fields wanted
 };
 

@@ -142,16 +142,16 @@ public:
                           Handler& handler, const IoExecutor& io_ex)
   {
     this->start(
-        impl, done_at_once<asio::mutable_buffer>(impl, buffers), [&] { return read_at<Buffers>(offset, buffers); },
-        handler, io_ex, "file", "async_read_some_at");
+        impl, done_at_once<asio::mutable_buffer>(impl, buffers),
+        [&] { return read_at<Buffers>(offset, buffers); }, handler, io_ex, "file", "async_read_some_at");
   }
   template <typename Buffers, typename Handler, typename IoExecutor>
   void async_write_some_at(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
                            Handler& handler, const IoExecutor& io_ex)
   {
     this->start(
-        impl, done_at_once<asio::const_buffer>(impl, buffers), [&] { return write_at<Buffers>(offset, buffers); },
-        handler, io_ex, "file", "async_write_some_at");
+        impl, done_at_once<asio::const_buffer>(impl, buffers),
+        [&] { return write_at<Buffers>(offset, buffers); }, handler, io_ex, "file", "async_write_some_at");
   }
 
   // --- at the file's position
@@ -208,7 +208,8 @@ private:
   }
 
   template <typename Buffer, typename Buffers>
-  std::size_t transfer(implementation_type& impl, std::uint64_t offset, const Buffers& buffers, error_code& ec)
+  std::size_t transfer(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
+                       error_code& ec)
   {
     std::size_t size = 0;
     int result = done_at_once<Buffer>(impl, buffers).value_or(1);

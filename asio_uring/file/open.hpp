@@ -46,8 +46,8 @@ struct finish_with_file
  */
 template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                  boost::asio::default_completion_token_t<Executor>>
-auto async_open(boost::asio::basic_file<Executor>& file, std::filesystem::path path, boost::asio::file_base::flags flags,
-                Token&& token = {})
+auto async_open(boost::asio::basic_file<Executor>& file, std::filesystem::path path,
+                boost::asio::file_base::flags flags, Token&& token = {})
 {
   return detail::submit<void(boost::system::error_code)>(
       file, std::move(path),

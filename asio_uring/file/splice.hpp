@@ -25,12 +25,13 @@ concept has_native_handle = has_executor<T> && requires(T& object)
 /**
  * @param in, out Files, sockets, pipes or descriptors; both must stay open until the handler is called. `in`
  * gives the executor.
- * @param in_offset, out_offset In bytes; none: the descriptor's own position, and always for pipes and sockets.
+ * @param in_offset, out_offset In bytes; none: the descriptor's own position, and always for pipes and
+ * sockets.
  * @param size In bytes, at most 4 GiB - 1.
  * @param flags SPLICE_F_MOVE and others, or 0.
- * @param token Completion signature `void(error_code, std::size_t)`: the bytes moved, perhaps fewer than asked.
- * Cancellation: terminal, partial, total, as long as the kernel has not begun. Errors: splice(2)'s; eof at the
- * end of `in`. Thread safety: may be called by any thread. Since Linux 5.11.
+ * @param token Completion signature `void(error_code, std::size_t)`: the bytes moved, perhaps fewer than
+ * asked. Cancellation: terminal, partial, total, as long as the kernel has not begun. Errors: splice(2)'s;
+ * eof at the end of `in`. Thread safety: may be called by any thread. Since Linux 5.11.
  */
 template <detail::has_native_handle In, detail::has_native_handle Out,
           boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)> Token =

@@ -13,8 +13,8 @@
 
 namespace asio_uring::detail {
 
-/// async_read_some_at where Buffer is mutable_buffer, async_write_some_at where it is const_buffer. Any number
-/// of them is in the kernel side by side. perform() is the synchronous form, and blocks.
+/// async_read_some_at where Buffer is mutable_buffer, async_write_some_at where it is const_buffer. Any
+/// number of them is in the kernel side by side. perform() is the synchronous form, and blocks.
 template <typename Buffer, typename Buffers>
 class transfer_at
 {
@@ -29,7 +29,8 @@ public:
   {
     if constexpr (single) {
       const Buffer buffer = buffers_.first();
-      reads ? io_uring_prep_read(&sqe, fd, const_cast<void*>(buffer.data()), kernel_size(buffer.size()), offset_)
+      reads ? io_uring_prep_read(&sqe, fd, const_cast<void*>(buffer.data()), kernel_size(buffer.size()),
+                                 offset_)
             : io_uring_prep_write(&sqe, fd, buffer.data(), kernel_size(buffer.size()), offset_);
     } else
       reads ? io_uring_prep_readv(&sqe, fd, buffers_.data(), buffers_.count(), offset_)

@@ -15,7 +15,8 @@
 // - copy path and name ("user.comment"); the value is borrowed until the handler is called;
 // - are performed by the kernel's own threads, and can be cancelled (terminal, partial, total) as long as the
 //   kernel has not begun; those of a file end with its cancel() and close();
-// - fail with the errors of the system call they are named after, ENODATA where there is no such attribute and
+// - fail with the errors of the system call they are named after, ENODATA where there is no such attribute
+// and
 //   ERANGE where the buffer is too small among them, and with operation_not_supported where the kernel or the
 //   file system lacks them;
 // - are since Linux 5.19.
@@ -39,8 +40,8 @@ struct attribute
 template <detail::submits Object,
           boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)> Token =
               boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
-auto async_getxattr(Object&& object, std::filesystem::path path, std::string name, boost::asio::mutable_buffer value,
-                    Token&& token = {})
+auto async_getxattr(Object&& object, std::filesystem::path path, std::string name,
+                    boost::asio::mutable_buffer value, Token&& token = {})
 {
   return detail::submit<void(boost::system::error_code, std::size_t)>(
       object, detail::attribute{std::move(path), std::move(name)},
@@ -58,8 +59,8 @@ auto async_getxattr(Object&& object, std::filesystem::path path, std::string nam
  */
 template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                       boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
-auto async_setxattr(Object&& object, std::filesystem::path path, std::string name, boost::asio::const_buffer value,
-                    int flags, Token&& token = {})
+auto async_setxattr(Object&& object, std::filesystem::path path, std::string name,
+                    boost::asio::const_buffer value, int flags, Token&& token = {})
 {
   return detail::submit<void(boost::system::error_code)>(
       object, detail::attribute{std::move(path), std::move(name)},
@@ -71,11 +72,10 @@ auto async_setxattr(Object&& object, std::filesystem::path path, std::string nam
 }
 
 /// Gets an attribute of an open file: fgetxattr(2). As async_getxattr.
-template <typename Executor,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)> Token =
-              boost::asio::default_completion_token_t<Executor>>
-auto async_fgetxattr(boost::asio::basic_file<Executor>& file, std::string name, boost::asio::mutable_buffer value,
-                     Token&& token = {})
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)>
+                                 Token = boost::asio::default_completion_token_t<Executor>>
+auto async_fgetxattr(boost::asio::basic_file<Executor>& file, std::string name,
+                     boost::asio::mutable_buffer value, Token&& token = {})
 {
   return detail::submit_on<void(boost::system::error_code, std::size_t)>(
       file, std::move(name),
@@ -89,8 +89,8 @@ auto async_fgetxattr(boost::asio::basic_file<Executor>& file, std::string name, 
 /// Sets an attribute of an open file: fsetxattr(2). As async_setxattr.
 template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                  boost::asio::default_completion_token_t<Executor>>
-auto async_fsetxattr(boost::asio::basic_file<Executor>& file, std::string name, boost::asio::const_buffer value, int flags,
-                     Token&& token = {})
+auto async_fsetxattr(boost::asio::basic_file<Executor>& file, std::string name,
+                     boost::asio::const_buffer value, int flags, Token&& token = {})
 {
   return detail::submit_on<void(boost::system::error_code)>(
       file, std::move(name),

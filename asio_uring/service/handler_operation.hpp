@@ -188,14 +188,15 @@ private:
   static constexpr bool retries = requires(Description & d) { d.retry(0); };
   static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
-  static constexpr operation::type operation_type = {{&do_prepare, completes_itself ? &do_completed : &on_completion},
-                                                     Description::lane,
-                                                     Description::preferred,
-                                                     &do_perform,
-                                                     &do_more,
-                                                     retries ? &do_retry : nullptr,
-                                                     keeps ? &do_keep : nullptr,
-                                                     keeps ? &do_take : nullptr};
+  static constexpr operation::type operation_type = {
+      {&do_prepare, completes_itself ? &do_completed : &on_completion},
+      Description::lane,
+      Description::preferred,
+      &do_perform,
+      &do_more,
+      retries ? &do_retry : nullptr,
+      keeps ? &do_keep : nullptr,
+      keeps ? &do_take : nullptr};
 
   static void do_complete(void* owner, completion* base, const error_code&, std::size_t)
   {

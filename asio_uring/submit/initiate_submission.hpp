@@ -128,8 +128,8 @@ template <typename Signature, typename Object, typename Payload, typename Prepar
 auto submit(Object& object, Payload payload, Prepare prepare, Finish finish, const char* name, Token&& token)
 {
   return asio::async_initiate<Token, Signature>(
-      initiate_submission<executor_of_t<Object&>, Finish>(executor_of(object), std::move(finish), name), token,
-      std::move(payload), std::move(prepare));
+      initiate_submission<executor_of_t<Object&>, Finish>(executor_of(object), std::move(finish), name),
+      token, std::move(payload), std::move(prepare));
 }
 
 /// The same as one of a file's operations: ended by its cancel() and close(), refused where it is not open.

@@ -40,9 +40,9 @@ inline bool is_single(const io_uring_sqe& sqe) noexcept
 /// The entry is filled when the operation is made, by the initiating thread: what prepare throws comes out of
 /// the initiating function. `Finish` says what the result means.
 /**
- * Finish: `auto arguments(int result, Payload&)`, the handler's arguments, which are destroyed where there is no
- * handler any more, or else `void discard(int result)`. `static constexpr bool resubmits`: whether an entry that the kernel has
- * given up, because the thread that submitted it exited, is submitted again.
+ * Finish: `auto arguments(int result, Payload&)`, the handler's arguments, which are destroyed where there is
+ * no handler any more, or else `void discard(int result)`. `static constexpr bool resubmits`: whether an
+ * entry that the kernel has given up, because the thread that submitted it exited, is submitted again.
  */
 template <typename Payload, typename Finish>
 class submission

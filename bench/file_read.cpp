@@ -100,6 +100,7 @@ private:
   double cpu_ = 0;
 };
 
+#ifndef FILE_READ_WITHOUT_ASIO
 using file_type = asio::basic_random_access_file<asio::io_context::executor_type>;
 
 void read_with_asio(std::string const& path, int flags, unsigned depth, workload& work)
@@ -123,6 +124,8 @@ void read_with_asio(std::string const& path, int flags, unsigned depth, workload
     reader{file, work, slot}.start();
   context.run();
 }
+
+#endif
 
 void read_with_liburing(int fd, unsigned depth, workload& work)
 {
@@ -222,9 +225,12 @@ int main(int argc, char** argv)
   workload work(static_cast<std::uint64_t>(status.st_size), depth, options.number("seconds", 1));
   work.begin();
   std::string const via = options.text("via", "asio");
+#ifndef FILE_READ_WITHOUT_ASIO
   if (via == "asio")
     read_with_asio(path, flags, depth, work);
-  else if (via == "liburing")
+  else
+#endif
+      if (via == "liburing")
     read_with_liburing(fd, depth, work);
   else if (via == "pool")
     read_with_pool(fd, depth, static_cast<unsigned>(options.number("threads", 4)), work);

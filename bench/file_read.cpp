@@ -1,5 +1,5 @@
-// 4 KiB random reads of one file, `depth` of them at a time: through Asio's random_access_file (the same source
-// for asio_uring and for Asio's own backend), liburing alone, or a thread pool that calls pread.
+// 4 KiB random reads of one file, `depth` of them at a time: through Asio's random_access_file (the same
+// source for asio_uring and for Asio's own backend), liburing alone, or a thread pool that calls pread.
 #include "options.hpp"
 
 #include <boost/asio.hpp>
@@ -84,8 +84,8 @@ public:
   {
     double const took = std::chrono::duration<double>(clock_type::now() - start_).count();
     double const cpu = cpu_seconds() - cpu_;
-    std::printf("reads=%llu seconds=%.4f cpu_ns_per_read=%.1f\n", static_cast<unsigned long long>(reads_), took,
-                cpu * 1e9 / double(reads_));
+    std::printf("reads=%llu seconds=%.4f cpu_ns_per_read=%.1f\n", static_cast<unsigned long long>(reads_),
+                took, cpu * 1e9 / double(reads_));
   }
 
 private:
@@ -130,7 +130,8 @@ void read_with_asio(std::string const& path, int flags, unsigned depth, workload
 void read_with_liburing(int fd, unsigned depth, workload& work)
 {
   io_uring ring;
-  if (int const error = io_uring_queue_init(256, &ring, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER)) {
+  if (int const error =
+          io_uring_queue_init(256, &ring, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER)) {
     std::fprintf(stderr, "io_uring: %s\n", std::strerror(-error));
     std::exit(1);
   }

@@ -18,7 +18,7 @@ namespace asio_uring {
  */
 inline int ring_descriptor(boost::asio::execution_context& context)
 {
-  return boost::asio::use_service<detail::io_uring_service>(context).get_ring().fd();
+  return detail::ring_service(context).get_ring().fd();
 }
 
 } // namespace asio_uring

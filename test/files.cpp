@@ -521,8 +521,9 @@ BOOST_AUTO_TEST_CASE(files_work_on_a_thread_pool)
   const pattern data;
   asio::thread_pool pool(4);
   std::atomic<int> right{0};
+  std::vector<std::future<void>> ended;
   for (int f = 0; f != 8; ++f)
-    asio::co_spawn(
+    ended.push_back(asio::co_spawn(
         pool,
         [&, f]() -> asio::awaitable<void> {
           random_access_file file(co_await asio::this_coro::executor, path("file" + std::to_string(f)),
@@ -534,9 +535,35 @@ BOOST_AUTO_TEST_CASE(files_work_on_a_thread_pool)
             right += data.matches(f + i, back.data(), back.size());
           }
         },
-        asio::detached);
+        asio::use_future));
   pool.join();
+  for (auto& e : ended)
+    BOOST_CHECK_NO_THROW(e.get());
   BOOST_TEST(right == 800);
+}
+
+BOOST_AUTO_TEST_CASE(the_first_files_of_a_context_are_made_by_several_threads)
+{
+  write_file("file", "data");
+  for (int round = 0; round != 100; ++round) {
+    asio::thread_pool pool(4);
+    std::atomic<int> waiting{4};
+    std::vector<std::future<std::size_t>> read;
+    for (int i = 0; i != 4; ++i)
+      read.push_back(asio::co_spawn(
+          pool,
+          [&]() -> asio::awaitable<std::size_t> {
+            for (--waiting; waiting;) {
+            }
+            random_access_file file(pool, path("file"), read_only);
+            char data[4];
+            co_return co_await file.async_read_some_at(0, asio::buffer(data), asio::use_awaitable);
+          },
+          asio::use_future));
+    pool.join();
+    for (auto& r : read)
+      BOOST_TEST(r.get() == 4u);
+  }
 }
 
 // --- cancelling

@@ -14,6 +14,7 @@
 #include <asio_uring/service/submitter.hpp>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -142,6 +143,15 @@ private:
   detail::pump* pump_ = nullptr;   // owned by the context (ring pump) or by guest_
   std::unique_ptr<guest_pump> guest_;
 };
+
+/// The context's service, constructed if need be. Asio lets several threads construct a service and keeps one;
+/// ours puts itself in the reactor's place, so no second one must begin.
+inline io_uring_service& ring_service(asio::execution_context& context)
+{
+  static std::mutex constructing;
+  const std::lock_guard guard(constructing);
+  return asio::use_service<io_uring_service>(context);
+}
 
 } // namespace asio_uring::detail
 

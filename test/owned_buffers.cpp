@@ -1,4 +1,4 @@
-// owned_buffers.cpp: transfers that own their buffer.
+// owned_buffers.cpp: transfers that own their buffer; registered buffers.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -106,6 +106,76 @@ BOOST_AUTO_TEST_CASE(the_context_may_go_with_the_kernel_at_work_in_the_buffer)
                                 [](error_code, std::size_t, std::vector<char>) { std::abort(); });
     file.size(); // submits
   }
+}
+
+BOOST_AUTO_TEST_CASE(registered_buffers_are_read_into_and_written_from)
+{
+  asio::io_context context;
+  random_access_file file(context, path("file"), asio::file_base::read_write | asio::file_base::create);
+  const pattern data;
+  std::vector<char> memory(4 * 4096), back(4 * 4096);
+  {
+    std::vector<asio::mutable_buffer> parts;
+    for (std::size_t i = 0; i != 4; ++i)
+      parts.push_back(asio::buffer(memory.data() + i * 4096, 4096));
+    const auto registered = asio_uring::register_buffers(context, parts);
+    BOOST_TEST(registered.size() == 4u);
+    BOOST_CHECK_THROW((void)asio_uring::register_buffers(context, parts), boost::system::system_error);
+    for (int round = 0; round != 10; ++round) {
+      std::vector<outcome> written(4), read(4);
+      asio::buffer_copy(parts, data.at(round, memory.size()));
+      for (std::size_t i = 0; i != 4; ++i)
+        asio::async_write_at(file, i * 4096, registered[i], written[i].record());
+      finish(context);
+      std::fill(memory.begin(), memory.end(), 0);
+      for (std::size_t i = 0; i != 4; ++i)
+        file.async_read_some_at(i * 4096, asio::buffer(registered[i], 4000), read[i].record());
+      finish(context);
+      for (std::size_t i = 0; i != 4; ++i) {
+        CHECK_SUCCEEDED(written[i]);
+        CHECK_SUCCEEDED(read[i]);
+        BOOST_TEST(read[i].bytes == 4000u);
+        BOOST_TEST(data.matches(round + i * 4096, memory.data() + i * 4096, 4000));
+      }
+      BOOST_TEST(file.read_some_at(0, registered[3]) == 4096u);
+    }
+  }
+  const auto other = asio_uring::register_buffers(context, asio::buffer(back));
+  outcome read;
+  file.async_read_some_at(0, other[0], read.record());
+  finish(context);
+  CHECK_SUCCEEDED(read);
+  BOOST_TEST(data.matches(9, back.data(), back.size()));
+}
+
+BOOST_AUTO_TEST_CASE(a_void_registration_is_told_by_the_kernel)
+{
+  // So the buffers of a registration do go by their index.
+  asio::io_context context;
+  random_access_file file(context, write_file("file", "data"), asio::file_base::read_only);
+  std::vector<char> memory(4096);
+  asio::mutable_registered_buffer buffer;
+  {
+    const auto registered = asio_uring::register_buffers(context, asio::buffer(memory));
+    buffer = registered[0];
+  }
+  outcome read;
+  file.async_read_some_at(0, buffer, read.record());
+  finish(context);
+  CHECK_FAILED(read, boost::system::errc::bad_address);
+}
+
+BOOST_AUTO_TEST_CASE(stock_registrations_are_ordinary_buffers)
+{
+  asio::io_context context;
+  random_access_file file(context, write_file("file", "data"), asio::file_base::read_only);
+  std::vector<char> memory(4096);
+  auto numbered = asio::register_buffers(context, asio::buffer(memory));
+  outcome read;
+  file.async_read_some_at(0, numbered[0], read.record());
+  finish(context);
+  CHECK_SUCCEEDED(read);
+  BOOST_TEST(read.bytes == 4u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -143,7 +143,7 @@ public:
   {
     this->start(
         impl, done_at_once<asio::mutable_buffer>(impl, buffers),
-        [&] { return read_at<Buffers>(offset, buffers); }, handler, io_ex, "file", "async_read_some_at");
+        [&] { return read_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file", "async_read_some_at");
   }
   template <typename Buffers, typename Handler, typename IoExecutor>
   void async_write_some_at(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
@@ -151,7 +151,7 @@ public:
   {
     this->start(
         impl, done_at_once<asio::const_buffer>(impl, buffers),
-        [&] { return write_at<Buffers>(offset, buffers); }, handler, io_ex, "file", "async_write_some_at");
+        [&] { return write_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file", "async_write_some_at");
   }
 
   // --- at the file's position
@@ -213,7 +213,7 @@ private:
   {
     std::size_t size = 0;
     int result = done_at_once<Buffer>(impl, buffers).value_or(1);
-    transfer_at<Buffer, Buffers> description(offset, buffers);
+    transfer_at<Buffer, Buffers> description(offset, buffers, uring_.get_ring());
     if (result > 0) {
       uring_.flush();
       result = description.perform(this->native_handle(impl));

@@ -5,26 +5,46 @@
 #ifndef ASIO_URING_FILE_VECTORS_HPP
 #define ASIO_URING_FILE_VECTORS_HPP
 
+#include <asio_uring/ring/ring.hpp>
 #include <asio_uring/socket/buffers.hpp>
+#include <boost/asio/buffer_registration.hpp>
 #include <iterator>
 #include <limits.h>
 #include <memory>
 
 namespace asio_uring::detail {
 
-/// A sequence that is one buffer.
+/// Asio keeps the making of identifiers to itself.
+struct registered_id : asio::detail::buffer_registration_base
+{
+  /// The index of a buffer that was registered with this ring, or -1: a stock registration only numbers.
+  static int index(const asio::registered_buffer_id& id, const ring& r) noexcept
+  {
+    const int i = id.native_handle();
+    return make_buffer({}, &r, i).id() == id ? i : -1;
+  }
+};
+
+/// A sequence that is one buffer, perhaps a registered one.
 template <typename Buffer, typename Buffers>
 class one_buffer
 {
 public:
-  explicit one_buffer(const Buffers& buffers) noexcept
+  one_buffer(const Buffers& buffers, const ring& r) noexcept
       : buffer_(borrowed_buffers<Buffer, Buffers>::adapter::first(buffers))
-  {}
+  {
+    if constexpr (may_be_registered) index_ = registered_id::index(buffers.id(), r);
+  }
+  static constexpr bool may_be_registered = requires(const Buffers& b) { b.id(); };
+  int index() const noexcept requires may_be_registered { return index_; }
   const Buffer& first() const noexcept { return buffer_; }
   bool empty() const noexcept { return buffer_.size() == 0; }
 
 private:
+  struct nothing
+  {};
   Buffer buffer_;
+  [[no_unique_address]] std::conditional_t<may_be_registered, int, nothing> index_;
 };
 
 /// A sequence as vectors, which stay where they are as long as the record does: its first 1024 buffers, as
@@ -33,7 +53,7 @@ template <typename Buffer, typename Buffers>
 class vectors
 {
 public:
-  explicit vectors(const Buffers& buffers)
+  vectors(const Buffers& buffers, const ring&)
   {
     auto it = asio::buffer_sequence_begin(buffers);
     const auto size = static_cast<std::size_t>(std::distance(it, asio::buffer_sequence_end(buffers)));

@@ -3,21 +3,20 @@
 //   g++ -std=c++20 -include asio_uring/as_default.hpp program.cpp -luring
 //
 // To be the first header of every translation unit. All sockets and acceptors of boost::asio, those inside
-// Boost.Beast and other libraries too, then perform their operations through io_uring.
+// Boost.Beast and other libraries too, then perform their operations through io_uring. A translation unit
+// that lacks it is refused by the linker (io_object/mixed_units.hpp).
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #ifndef ASIO_URING_AS_DEFAULT_HPP
 #define ASIO_URING_AS_DEFAULT_HPP
 
-#if defined(BOOST_ASIO_BASIC_SOCKET_HPP) && !defined(ASIO_URING_SOCKET_IO_OBJECT_HPP)
+#if defined(BOOST_ASIO_DETAIL_IO_OBJECT_IMPL_HPP) && !defined(ASIO_URING_IO_OBJECT_IO_OBJECT_HPP)
 #error                                                                                                       \
     "asio_uring/as_default.hpp comes too late: include it before any header of Boost.Asio, best by -include"
-#endif
-
-#if defined(ASIO_URING_ENABLE_IO_URING_HPP) && !defined(ASIO_URING_AS_DEFAULT)
+#elif defined(ASIO_URING_ENABLE_IO_URING_HPP) && !defined(ASIO_URING_AS_DEFAULT)
 #error "asio_uring/as_default.hpp comes too late: include it before any other header of asio_uring"
-#endif
+#else
 
 #if !defined(ASIO_URING_AS_DEFAULT)
 #define ASIO_URING_AS_DEFAULT
@@ -25,5 +24,8 @@
 
 #include <asio_uring/any_io_executor.hpp>
 #include <asio_uring/file/basic_files.hpp>
+#include <asio_uring/io_object/mixed_units.hpp>
+
+#endif
 
 #endif // ASIO_URING_AS_DEFAULT_HPP

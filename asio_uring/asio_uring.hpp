@@ -33,6 +33,8 @@
 #include <asio_uring/ring_descriptor.hpp>
 #include <asio_uring/stream_file.hpp>
 #include <asio_uring/unique_descriptor.hpp>
+#include <asio_uring/use_uring.hpp>
+#include <asio_uring/via.hpp>
 #include <asio_uring/writable_pipe.hpp>
 
 #endif // ASIO_URING_ASIO_URING_HPP

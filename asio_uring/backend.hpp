@@ -16,13 +16,13 @@ namespace asio_uring {
 /// A context's backend. Printable.
 struct backend_info
 {
-  bool io_uring = false; ///< false: no I/O object of this library has been made on the context yet
-  std::string reason;    ///< why, in words
+  bool io_uring = false; ///< false: the kernel gives none, or no I/O object of this library exists yet
+  std::string reason;    ///< why, in words that a person can act on
   pump_kind pump = pump_kind::automatic; ///< ring or guest
   asio_uring::path path =
       asio_uring::path::automatic; ///< as forced by the options; automatic: by kind of operation
-  asio_uring::features features;   ///< what the kernel granted
-  unsigned entries = 0;            ///< submission queue entries
+  asio_uring::features features;   ///< what the kernel, or what stands in for it, granted
+  unsigned entries = 0;            ///< submission queue entries; 0: no I/O object exists yet
   unsigned completions = 0;        ///< completion queue entries
 };
 

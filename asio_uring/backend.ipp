@@ -19,16 +19,19 @@ ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context)
     return b;
   }
   auto& service = boost::asio::use_service<detail::io_uring_service>(context);
-  b.io_uring = true;
+  b.io_uring = service.unavailable().empty();
   b.pump = service.pump().kind();
   b.path = service.get_options().path;
   b.features = service.get_ring().features();
   b.entries = service.get_ring().entries();
   b.completions = service.get_ring().completions();
-  b.reason = b.pump == pump_kind::ring ? "the context's reactor is the ring"
-             : service.get_options().pump == pump_kind::guest
-                 ? "guest pump, as asked for"
-                 : "guest pump: the context had a reactor already, or is not run by Asio's scheduler";
+  if (!b.io_uring)
+    b.reason = service.unavailable() + "; epoll and threads perform the operations";
+  else
+    b.reason = b.pump == pump_kind::ring ? "the context's reactor is the ring"
+               : service.get_options().pump == pump_kind::guest
+                   ? "guest pump, as asked for"
+                   : "guest pump: the context had a reactor already, or is not run by Asio's scheduler";
   return b;
 }
 
@@ -44,10 +47,10 @@ ASIO_URING_DECL const char* name(path p) noexcept
 
 ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& b)
 {
-  if (!b.io_uring) return out << "no io_uring: " << b.reason;
-  return out << "io_uring: " << b.reason << "; pump " << name(b.pump) << ", path " << name(b.path)
-             << ", entries " << b.entries << '/' << b.completions << ", set-up ["
-             << setup_flag_names(b.features.setup_flags) << "], features ["
+  out << (b.io_uring ? "io_uring: " : "no io_uring: ") << b.reason;
+  if (!b.entries) return out;
+  return out << "; pump " << name(b.pump) << ", path " << name(b.path) << ", entries " << b.entries << '/'
+             << b.completions << ", set-up [" << setup_flag_names(b.features.setup_flags) << "], features ["
              << feature_names(b.features.kernel) << "], " << b.features.opcodes.count() << " opcodes";
 }
 

@@ -37,4 +37,8 @@
 #define ASIO_URING_HEADER_ONLY
 #endif
 
+// Declares a function that the usual path passes by: kept out of line. Its definition says nothing, for g++
+// warns of "inline" there.
+#define ASIO_URING_COLD [[gnu::noinline, gnu::cold]] ASIO_URING_DECL
+
 #endif // ASIO_URING_CONFIG_HPP

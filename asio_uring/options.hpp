@@ -6,6 +6,7 @@
 #define ASIO_URING_OPTIONS_HPP
 
 #include <asio_uring/config.hpp>
+#include <asio_uring/ring/features.hpp>
 #include <boost/asio/execution_context.hpp>
 
 namespace asio_uring {
@@ -27,6 +28,14 @@ enum class pump_kind
   guest      ///< the context's reactor watches the ring
 };
 
+/// What happens where the kernel gives no io_uring.
+enum class fallback
+{
+  automatic, ///< the operations are performed with epoll and threads; backend() tells why
+  forbid,    ///< boost::system::system_error, with the reason
+  force      ///< epoll and threads in any case
+};
+
 /// Options of a context's ring.
 struct options
 {
@@ -34,17 +43,21 @@ struct options
   unsigned completions = 4096; ///< completion queue entries, 2 * entries to 65536
   asio_uring::path path = asio_uring::path::automatic;
   pump_kind pump = pump_kind::automatic;
+  asio_uring::fallback fallback = asio_uring::fallback::automatic;
+  linux_version newest; ///< use nothing that came after this Linux, 5.11 or later
 };
 
 /// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first
 /// object does so with default options.
 /**
  * What is `automatic` in the options is taken from the environment where ASIO_URING_PATH (completion,
- * readiness) or ASIO_URING_PUMP (ring, guest) is set.
+ * readiness), ASIO_URING_PUMP (ring, guest) or ASIO_URING_BACKEND (io_uring: forbids the fallback, reactor:
+ * forces it) is set; ASIO_URING_NEWEST, such as 5.13, is the environment's word for `newest`.
  *
  * @throws std::invalid_argument for a value out of range, naming it; std::logic_error when the context has
  * its ring already, or pump_kind::ring is asked for and the context has a stock reactor already;
- * boost::system::system_error when the kernel gives no ring, with the reason.
+ * boost::system::system_error when the kernel gives no ring and the fallback is
+ * forbidden, or there is no descriptor left for it.
  * Thread safety: as the context's construction. Since Linux 5.11.
  */
 ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& = {});

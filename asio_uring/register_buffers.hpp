@@ -14,8 +14,8 @@
 namespace asio_uring {
 
 /// Buffers registered with a context's ring, for as long as this lives. Elements are Asio's
-/// mutable_registered_buffer; given to a file's reads and writes at an offset, alone and whole or in part, they
-/// spare the kernel the mapping of their pages. Anywhere else they are buffers like others.
+/// mutable_registered_buffer; given to a file's reads and writes at an offset, alone and whole or in part,
+/// they spare the kernel the mapping of their pages. Anywhere else they are buffers like others.
 class buffer_registration : boost::asio::detail::buffer_registration_base
 {
 public:
@@ -24,19 +24,23 @@ public:
   /// As register_buffers().
   template <typename MutableBufferSequence>
   buffer_registration(boost::asio::execution_context& context, const MutableBufferSequence& memory)
-      : service_(&detail::ring_service(context))
   {
+    detail::io_uring_service& service = detail::ring_service(context);
+    // Where io_uring's stand-in has no use for them they are only numbered.
+    const ring* const scope =
+        service.get_ring().features().opcode(IORING_OP_READ_FIXED) ? &service.get_ring() : nullptr;
     std::vector<iovec> vectors;
     const auto last = boost::asio::buffer_sequence_end(memory);
     for (auto it = boost::asio::buffer_sequence_begin(memory); it != last; ++it) {
       const boost::asio::mutable_buffer buffer(*it);
       vectors.push_back({buffer.data(), buffer.size()});
-      buffers_.push_back(make_buffer(buffer, &service_->get_ring(), static_cast<int>(buffers_.size())));
+      buffers_.push_back(make_buffer(buffer, scope, static_cast<int>(buffers_.size())));
     }
-    const int result = io_uring_register(service_->get_ring().fd(), IORING_REGISTER_BUFFERS, vectors.data(),
+    if (!scope) return;
+    const int result = io_uring_register(scope->fd(), IORING_REGISTER_BUFFERS, vectors.data(),
                                          static_cast<unsigned>(vectors.size()));
-    if (result < 0) service_ = nullptr;
     boost::asio::detail::throw_error(detail::error_of(result), "register_buffers");
+    service_ = &service;
   }
   buffer_registration(buffer_registration&& other) noexcept
       : service_(std::exchange(other.service_, nullptr)), buffers_(std::move(other.buffers_))
@@ -56,11 +60,14 @@ public:
   std::size_t size() const noexcept { return buffers_.size(); }
   const_iterator begin() const noexcept { return buffers_.begin(); }
   const_iterator end() const noexcept { return buffers_.end(); }
-  const boost::asio::mutable_registered_buffer& operator[](std::size_t i) const noexcept { return buffers_[i]; }
+  const boost::asio::mutable_registered_buffer& operator[](std::size_t i) const noexcept
+  {
+    return buffers_[i];
+  }
   const boost::asio::mutable_registered_buffer& at(std::size_t i) const { return buffers_.at(i); }
 
 private:
-  detail::io_uring_service* service_;
+  detail::io_uring_service* service_ = nullptr; // to unregister from
   std::vector<boost::asio::mutable_registered_buffer> buffers_;
 };
 

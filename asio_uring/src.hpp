@@ -13,7 +13,9 @@
 #include <asio_uring/asio_uring.hpp>
 
 #include <asio_uring/backend.ipp>
+#include <asio_uring/ring/epoll_kernel.ipp>
 #include <asio_uring/ring/features.ipp>
+#include <asio_uring/ring/perform.ipp>
 #include <asio_uring/ring/ring.ipp>
 #include <asio_uring/service/descriptor.ipp>
 #include <asio_uring/service/guest_pump.ipp>

@@ -543,4 +543,16 @@ BOOST_AUTO_TEST_CASE(many_contexts)
   BOOST_CHECK_EQUAL(calls, 50);
 }
 
+BOOST_AUTO_TEST_CASE(accept_pending_at_the_end_of_the_context_closes_no_other_descriptor)
+{
+  if (::fcntl(0, F_GETFD) < 0) BOOST_REQUIRE_EQUAL(::open("/dev/null", O_RDONLY), 0);
+  {
+    asio::io_context context;
+    auto acceptor = std::make_shared<listener>(context);
+    acceptor->async_accept([acceptor](error_code, tcp::socket) {});
+    settle(context);
+  }
+  BOOST_CHECK_GE(::fcntl(0, F_GETFD), 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -97,6 +97,22 @@ BOOST_AUTO_TEST_CASE(every_pump_and_path_by_options)
     }
 }
 
+BOOST_AUTO_TEST_CASE(features_are_those_of_the_version_asked_for)
+{
+  for (const auto& [version, multishot, flags] :
+       {std::tuple<asio_uring::linux_version, bool, unsigned>{{5, 11}, false, 0},
+        {{5, 13}, true, 0},
+        {{5, 18}, true, IORING_SETUP_SUBMIT_ALL}}) {
+    asio::io_context context;
+    asio_uring::use_io_uring(context, {.newest = version});
+    const auto b = asio_uring::backend(context);
+    BOOST_CHECK_EQUAL(b.features.multishot_poll(), multishot);
+    BOOST_CHECK_EQUAL(b.features.setup_flags & (IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN), flags);
+    BOOST_CHECK(!b.features.opcode(IORING_OP_SOCKET) && b.features.opcode(IORING_OP_RECV));
+    BOOST_CHECK_EQUAL(echoed(context, 20), 20);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(queues_of_two_and_four_lose_nothing)
 {
   for (const path p : {path::completion, path::readiness}) {
@@ -157,6 +173,12 @@ BOOST_AUTO_TEST_CASE(bad_options_name_the_value_and_what_is_allowed)
                         complains("2 to 32768"));
   BOOST_CHECK_EXCEPTION(use_io_uring(context, {.completions = 1}), std::invalid_argument,
                         complains("completions = 1"));
+  BOOST_CHECK_EXCEPTION(use_io_uring(context, {.newest = {5, 10}}), std::invalid_argument,
+                        complains("options.newest = 5.10: allowed are versions from 5.11 on"));
+  for (const char* version : {"6", "six.one", "5.1", "6.1x"}) {
+    environment unknown("ASIO_URING_NEWEST", version);
+    BOOST_CHECK_EXCEPTION(use_io_uring(context), std::invalid_argument, complains(version));
+  }
   environment wrong("ASIO_URING_PATH", "fast");
   BOOST_CHECK_EXCEPTION(use_io_uring(context), std::invalid_argument, complains("ASIO_URING_PATH=fast"));
 }

@@ -385,4 +385,43 @@ BOOST_AUTO_TEST_CASE(connect_goes_on_to_the_next_endpoint_after_a_refusal)
   BOOST_CHECK_EQUAL(client.remote_endpoint(), acceptor.endpoint());
 }
 
+BOOST_AUTO_TEST_CASE(sender_of_a_local_datagram_is_known)
+{
+  asio::io_context context;
+  using datagram = asio::local::datagram_protocol;
+  const std::string path = "/tmp/asio_uring_sender_" + std::to_string(::getpid());
+  ::unlink(path.c_str());
+  ::unlink((path + ".to").c_str());
+  datagram::socket from(context, datagram::endpoint(path)), to(context, datagram::endpoint(path + ".to"));
+  std::array<char, 8> data;
+  datagram::endpoint sender;
+  outcome received;
+  to.async_receive_from(asio::buffer(data), sender, received.record());
+  settle(context);
+  from.send_to(asio::buffer("abc", 3), to.local_endpoint());
+  finish(context);
+  ::unlink(path.c_str());
+  ::unlink((path + ".to").c_str());
+  BOOST_CHECK_EQUAL(received.bytes, 3u);
+  BOOST_CHECK_EQUAL(sender.path(), path);
+}
+
+BOOST_AUTO_TEST_CASE(flags_of_a_record_that_did_not_fit)
+{
+  asio::io_context context;
+  using sequenced = asio::generic::seq_packet_protocol;
+  int fds[2];
+  BOOST_REQUIRE_EQUAL(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+  sequenced::socket from(context, sequenced(AF_UNIX, 0), fds[0]), to(context, sequenced(AF_UNIX, 0), fds[1]);
+  std::array<char, 2> data;
+  asio::socket_base::message_flags flags = 0;
+  outcome received;
+  to.async_receive(asio::buffer(data), flags, received.record());
+  settle(context);
+  from.send(asio::buffer("abc", 3), 0);
+  finish(context);
+  BOOST_CHECK_EQUAL(received.bytes, 2u);
+  BOOST_CHECK(flags & MSG_TRUNC);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

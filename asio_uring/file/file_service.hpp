@@ -143,7 +143,8 @@ public:
   {
     this->start(
         impl, done_at_once<asio::mutable_buffer>(impl, buffers),
-        [&] { return read_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file", "async_read_some_at");
+        [&] { return read_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file",
+        "async_read_some_at");
   }
   template <typename Buffers, typename Handler, typename IoExecutor>
   void async_write_some_at(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
@@ -151,7 +152,8 @@ public:
   {
     this->start(
         impl, done_at_once<asio::const_buffer>(impl, buffers),
-        [&] { return write_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file", "async_write_some_at");
+        [&] { return write_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file",
+        "async_write_some_at");
   }
 
   // --- at the file's position

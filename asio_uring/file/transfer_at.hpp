@@ -31,7 +31,8 @@ public:
   {
     if constexpr (single) {
       const Buffer buffer = buffers_.first();
-      reads ? io_uring_prep_read(&sqe, fd, const_cast<void*>(buffer.data()), kernel_size(buffer.size()), offset_)
+      reads ? io_uring_prep_read(&sqe, fd, const_cast<void*>(buffer.data()), kernel_size(buffer.size()),
+                                 offset_)
             : io_uring_prep_write(&sqe, fd, buffer.data(), kernel_size(buffer.size()), offset_);
       if constexpr (decltype(buffers_)::may_be_registered)
         if (buffers_.index() >= 0) {

@@ -63,7 +63,7 @@ public:
     if ((ec = this->check_descriptor(fd))) return ec;
     impl.*member_of(descriptor_number{}) = fd;
     impl.*member_of(descriptor_state{}) = asio::detail::descriptor_ops::possible_dup;
-    impl.descriptor_ = &uring_.open_descriptor(fd, readable::perhaps);
+    impl.descriptor_ = &uring_.open_descriptor(fd, {.readable = true});
     return ec;
   }
 

@@ -42,11 +42,7 @@ public:
 
   int perform(int fd)
   {
-    int result;
-    do
-      result = call(fd);
-    while (result == -EINTR);
-    return result;
+    return uninterrupted([&] { return call(fd); });
   }
 
   // A short read says nothing: a terminal gives a line, a pipe of packets a packet.
@@ -67,13 +63,13 @@ public:
 
 private:
   using borrowed = borrowed_buffers<asio::mutable_buffer, Buffers>;
-  int call(int fd)
+  ssize_t call(int fd)
   {
     if constexpr (borrowed::single)
-      return result_of(::read(fd, buffers_.first().data(), buffers_.first().size()));
+      return ::read(fd, buffers_.first().data(), buffers_.first().size());
     else
       return buffers_.with_message([&](msghdr& message) {
-        return result_of(::readv(fd, message.msg_iov, static_cast<int>(message.msg_iovlen)));
+        return ::readv(fd, message.msg_iov, static_cast<int>(message.msg_iovlen));
       });
   }
 

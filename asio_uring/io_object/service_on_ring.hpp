@@ -162,17 +162,21 @@ protected:
   /// Starts an operation, or completes it with `result` if there is one. `describe()` makes the description,
   /// in the record; `object` and `name` are for handler tracking.
   template <typename Describe, typename Handler, typename IoExecutor>
-  void start(implementation_type& impl, std::optional<int> result, Describe&& describe, Handler& handler,
-             const IoExecutor& io_ex, const char* object, const char* name)
+  [[gnu::always_inline]] void start(implementation_type& impl, std::optional<int> result, Describe&& describe,
+                                    Handler& handler, const IoExecutor& io_ex, const char* object,
+                                    const char* name)
   {
     if (!impl.descriptor_ && !result) result = -EBADF;
     if (impl.on_loop_ == tribool::unknown) [[unlikely]] {
       uring_.use_executor(io_ex);
       impl.on_loop_ = is_loop(uring_, io_ex) ? tribool::yes : tribool::no;
     }
-    handler_operation<std::invoke_result_t<Describe&>, Handler, IoExecutor>::start(
-        uring_, impl.descriptor_, impl.on_loop_ == tribool::yes, result, describe, handler, io_ex, object,
-        name);
+    const bool on_loop = impl.on_loop_ == tribool::yes;
+    using record = handler_operation<std::invoke_result_t<Describe&>, Handler, IoExecutor>;
+    if (result)
+      record::complete(uring_, impl.descriptor_, on_loop, *result, describe, handler, io_ex, object, name);
+    else
+      record::start(uring_, *impl.descriptor_, on_loop, describe, handler, io_ex, object, name);
   }
 };
 

@@ -35,11 +35,7 @@ public:
 
   int perform(int fd)
   {
-    int result;
-    do
-      result = call(fd);
-    while (result == -EINTR);
-    return result;
+    return uninterrupted([&] { return call(fd); });
   }
 
   bool more(int) const noexcept { return true; }
@@ -51,13 +47,13 @@ public:
 
 private:
   using borrowed = borrowed_buffers<asio::const_buffer, Buffers>;
-  int call(int fd)
+  ssize_t call(int fd)
   {
     if constexpr (borrowed::single)
-      return result_of(::write(fd, buffers_.first().data(), buffers_.first().size()));
+      return ::write(fd, buffers_.first().data(), buffers_.first().size());
     else
       return buffers_.with_message([&](msghdr& message) {
-        return result_of(::writev(fd, message.msg_iov, static_cast<int>(message.msg_iovlen)));
+        return ::writev(fd, message.msg_iov, static_cast<int>(message.msg_iovlen));
       });
   }
 

@@ -8,11 +8,20 @@
 #include <asio_uring/config.hpp>
 #include <asio_uring/ring/uapi.hpp>
 #include <bitset>
+#include <compare>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
 
 namespace asio_uring {
+
+/// A version of Linux, to leave out what came after it.
+struct linux_version
+{
+  unsigned major = ~0u; ///< by default the newest there will ever be
+  unsigned minor = 0;
+  friend auto operator<=>(const linux_version&, const linux_version&) = default;
+};
 
 /// What one ring was granted. Plain data; obtained from ring::features().
 struct features
@@ -24,6 +33,9 @@ struct features
   bool setup(std::uint32_t flag) const noexcept { return (setup_flags & flag) == flag; }
   bool has(std::uint32_t feature) const noexcept { return (kernel & feature) == feature; }
   bool opcode(unsigned op) const noexcept { return op < opcodes.size() && opcodes[op]; }
+
+  /// Takes away what came after that version.
+  ASIO_URING_DECL void limit(linux_version newest) noexcept;
 
   /// Multishot poll came with 5.13, as did IORING_FEAT_RSRC_TAGS.
   bool multishot_poll() const noexcept { return has(IORING_FEAT_RSRC_TAGS); }

@@ -25,6 +25,28 @@ ASIO_URING_DECL std::string names_of_bits(std::uint32_t bits, std::span<const ch
 
 } // namespace detail
 
+ASIO_URING_DECL void features::limit(linux_version newest) noexcept
+{
+  // The first feature bit, or opcode, that came with a version.
+  struct step
+  {
+    unsigned first;
+    linux_version since;
+  };
+  static constexpr step feature_steps[] = {{0, {5, 11}},  {9, {5, 12}},  {10, {5, 13}},
+                                           {11, {5, 17}}, {13, {6, 3}},  {14, {6, 10}},
+                                           {15, {6, 12}}, {16, {6, 14}}, {17, {6, 15}}};
+  static constexpr step opcode_steps[] = {{0, {5, 11}}, {37, {5, 15}}, {40, {5, 18}}, {41, {5, 19}},
+                                          {47, {6, 0}}, {48, {6, 1}},  {49, {6, 7}},  {54, {6, 8}},
+                                          {55, {6, 9}}, {56, {6, 11}}, {58, {6, 15}}, {62, {6, 16}}};
+  for (const step& s : feature_steps)
+    if (s.since > newest) kernel &= (std::uint32_t{1} << s.first) - 1;
+  for (const step& s : opcode_steps)
+    if (s.since > newest)
+      for (std::size_t op = s.first; op < opcodes.size(); ++op)
+        opcodes[op] = false;
+}
+
 ASIO_URING_DECL std::string setup_flag_names(std::uint32_t flags)
 {
   static constexpr const char* names[] = {

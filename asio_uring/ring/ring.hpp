@@ -6,10 +6,12 @@
 #define ASIO_URING_RING_RING_HPP
 
 #include <asio_uring/config.hpp>
+#include <asio_uring/ring/emulated_kernel.hpp>
 #include <asio_uring/ring/features.hpp>
 #include <asio_uring/ring/one_thread.hpp>
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <system_error>
 
 namespace asio_uring {
@@ -19,8 +21,7 @@ struct ring_parameters
 {
   unsigned entries = 256; ///< submission queue entries, 1 to 32768; the kernel rounds up to a power of two
   unsigned completions = 4096; ///< completion queue entries, at least 2 * entries
-  std::uint32_t setup_mask =
-      ~std::uint32_t{0}; ///< set-up flags that may be used (to try an older kernel's tier)
+  linux_version newest;        ///< nothing is used that came after this version
 };
 
 /// RAII over one io_uring: set-up that degrades flag by flag, submission entries, enter, completions.
@@ -34,11 +35,14 @@ public:
   /// Sets up a ring. Throws std::system_error: EPERM (forbidden), ENOSYS (no io_uring), ENOMEM, EMFILE, and
   /// ENOSYS where the kernel lacks FAST_POLL, NODROP or EXT_ARG (before 5.11).
   ASIO_URING_DECL explicit ring(const ring_parameters& parameters = {});
+  /// A ring whose entries are performed by a stand-in for the kernel.
+  ASIO_URING_DECL explicit ring(std::unique_ptr<emulated_kernel> emulation) noexcept;
   ASIO_URING_DECL ~ring();
   ring(const ring&) = delete;
   ring& operator=(const ring&) = delete;
 
-  int fd() const noexcept { return ring_.ring_fd; }
+  /// Readable while there are completions.
+  int fd() const noexcept { return emulation_ ? emulation_->fd() : ring_.ring_fd; }
   unsigned entries() const noexcept { return ring_.sq.ring_entries; }
   unsigned completions() const noexcept { return ring_.cq.ring_entries; }
   const asio_uring::features& features() const noexcept { return features_; }
@@ -96,9 +100,8 @@ public:
     const unsigned first = head;
     const unsigned tail = kernel(ring_.cq.ktail).load(std::memory_order_acquire);
     while (head != tail) {
-      const io_uring_cqe cqe = ring_.cq.cqes[head & ring_.cq.ring_mask];
+      consume(static_cast<const io_uring_cqe&>(ring_.cq.cqes[head & ring_.cq.ring_mask]));
       khead.store(++head, std::memory_order_release);
-      consume(cqe);
     }
     return head - first;
   }
@@ -115,6 +118,7 @@ private:
   io_uring ring_{};
   unsigned tail_ = 0;
   asio_uring::features features_;
+  std::unique_ptr<emulated_kernel> emulation_;
 };
 
 } // namespace asio_uring

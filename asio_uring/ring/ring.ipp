@@ -30,14 +30,19 @@ ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
   // Each set of flags implies the kernel of the one before it: a kernel without the newest refuses with
   // EINVAL. COOP_TASKRUN spares an interrupt per completion and costs per request what DEFER_TASKRUN costs,
   // but leaves the ring free to move between threads.
-  static constexpr std::uint32_t tiers[] = {IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |
-                                                IORING_SETUP_TASKRUN_FLAG, // 5.19
-                                            IORING_SETUP_SUBMIT_ALL,       // 5.18
-                                            0};
+  struct tier
+  {
+    std::uint32_t flags;
+    linux_version since;
+  };
+  static constexpr tier tiers[] = {
+      {IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, {5, 19}},
+      {IORING_SETUP_SUBMIT_ALL, {5, 18}},
+      {0, {0, 0}}};
   int result = -EINVAL;
-  for (const std::uint32_t flags : tiers) {
-    if ((flags & parameters.setup_mask) != flags) continue;
-    result = set_up(parameters, flags);
+  for (const tier& t : tiers) {
+    if (t.since > parameters.newest) continue;
+    result = set_up(parameters, t.flags);
     if (result != -EINVAL) break;
   }
   if (result < 0) throw std::system_error(-result, std::system_category(), "io_uring_setup");
@@ -55,9 +60,19 @@ ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
     ring_.sq.array[i] = i;
   tail_ = *ring_.sq.ktail;
   probe();
+  features_.limit(parameters.newest);
 }
 
-ASIO_URING_DECL ring::~ring() { io_uring_queue_exit(&ring_); }
+ASIO_URING_DECL ring::ring(std::unique_ptr<emulated_kernel> emulation) noexcept
+    : features_(emulation->features()), emulation_(std::move(emulation))
+{
+  emulation_->lay_out(ring_);
+}
+
+ASIO_URING_DECL ring::~ring()
+{
+  if (!emulation_) io_uring_queue_exit(&ring_);
+}
 
 ASIO_URING_DECL void ring::probe() noexcept
 {
@@ -70,6 +85,7 @@ ASIO_URING_DECL void ring::probe() noexcept
 
 ASIO_URING_DECL int ring::enter(unsigned wait, const __kernel_timespec* timeout) noexcept
 {
+  if (emulation_) return emulation_->enter(wait, timeout);
   unsigned flags = IORING_ENTER_GETEVENTS;
   io_uring_getevents_arg argument{};
   if (timeout) {

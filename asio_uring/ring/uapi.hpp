@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_RING_UAPI_HPP
 #define ASIO_URING_RING_UAPI_HPP
 
+#include <asio_uring/ring/opcodes.hpp>
 #include <liburing.h>
 
 // params.features
@@ -26,6 +27,16 @@
 #ifndef IORING_FEAT_NO_IOWAIT
 #define IORING_FEAT_NO_IOWAIT (1U << 17) // 6.15
 #endif
+
+// opcodes
+namespace asio_uring {
+enum : unsigned char
+{
+  IORING_OP_FTRUNCATE = opcode::ftruncate,
+  IORING_OP_BIND = opcode::bind,
+  IORING_OP_LISTEN = opcode::listen,
+};
+}
 
 // io_uring_enter flags
 #ifndef IORING_ENTER_NO_IOWAIT

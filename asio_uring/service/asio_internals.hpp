@@ -1,8 +1,8 @@
 // asio_uring/service/asio_internals.hpp: everything the library takes from boost::asio::detail, in one place.
 //
 // The record that Asio's scheduler queues, the queue, the scheduler and the reactor slot have kept their
-// shape from Boost 1.66 on. What is reached past `private` (the reactor's timers and epoll descriptor) is
-// checked per version by the tests.
+// shape from Boost 1.66 on. What is reached past `private` (the reactor's timers, epoll descriptor and queues
+// of operations) is checked per version by the tests.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,10 +12,16 @@
 #include <asio_uring/config.hpp>
 #include <boost/asio/detail/epoll_reactor.hpp>
 #include <boost/asio/detail/op_queue.hpp>
+#include <boost/asio/detail/reactor_op.hpp>
 #include <boost/asio/detail/scheduler.hpp>
 #include <boost/asio/detail/scheduler_operation.hpp>
 #include <boost/asio/detail/socket_ops.hpp>
 #include <boost/asio/execution_context.hpp>
+#if BOOST_ASIO_VERSION >= 103400
+#include <boost/asio/config.hpp>
+#else
+#include <boost/asio/detail/concurrency_hint.hpp>
+#endif
 
 namespace asio_uring::detail {
 
@@ -30,12 +36,6 @@ using epoll_reactor = asio::detail::epoll_reactor;
 /// stock scheduler can queue our operations among its own.
 using completion = asio::detail::scheduler_operation;
 using completion_queue = asio::detail::op_queue<completion>;
-
-inline completion* next_of(completion* op) noexcept { return asio::detail::op_queue_access::next(op); }
-inline void set_next(completion* op, completion* next) noexcept
-{
-  asio::detail::op_queue_access::next(op, next);
-}
 
 /// A private member of `Class`, by the one loophole the language leaves: explicit instantiation ignores
 /// access.
@@ -76,10 +76,34 @@ struct reactor_mutex
 };
 template struct expose_auto<reactor_mutex, &epoll_reactor::mutex_>;
 
-/// Whether the context's concurrency hint asks for locks in I/O (anything but the UNSAFE hints).
-inline bool wants_locks(scheduler& s) noexcept
+/// What Asio's reactor knows of one descriptor: the operations that wait for it.
+using reactor_state = epoll_reactor::descriptor_state;
+using reactor_op = asio::detail::reactor_op;
+
+struct reactor_state_mutex
 {
+  friend auto member_of(reactor_state_mutex);
+};
+struct reactor_state_queues
+{
+  friend auto member_of(reactor_state_queues);
+};
+struct reactor_state_shutdown
+{
+  friend auto member_of(reactor_state_shutdown);
+};
+template struct expose_auto<reactor_state_mutex, &reactor_state::mutex_>;
+template struct expose_auto<reactor_state_queues, &reactor_state::op_queue_>;
+template struct expose_auto<reactor_state_shutdown, &reactor_state::shutdown_>;
+
+/// Whether the context's concurrency hint, or configuration, asks for locks in I/O.
+inline bool wants_locks(scheduler& s)
+{
+#if BOOST_ASIO_VERSION >= 103400 // Boost 1.87
+  return asio::config(s.context()).get("reactor", "io_locking", true);
+#else
   return BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(REACTOR_IO, s.concurrency_hint());
+#endif
 }
 
 } // namespace asio_uring::detail

@@ -50,15 +50,17 @@ bool is_counted(io_uring_service& service, const Executor& ex) noexcept
     return false;
 }
 
+template <typename Handler, typename Arguments, std::size_t... I>
+[[gnu::always_inline]] inline void call(Handler& handler, Arguments& arguments, std::index_sequence<I...>)
+{
+  std::move(handler)(std::get<I>(std::move(arguments))...);
+}
+
 /// Calls a handler with the elements of a tuple.
 template <typename Handler, typename... Arguments>
 [[gnu::always_inline]] inline void call(Handler& handler, std::tuple<Arguments...>& arguments)
 {
-  [&]<std::size_t... I>(std::index_sequence<I...>) [[gnu::always_inline]]
-  {
-    std::move(handler)(std::get<I>(std::move(arguments))...);
-  }
-  (std::index_sequence_for<Arguments...>());
+  call(handler, arguments, std::index_sequence_for<Arguments...>());
 }
 
 /// A handler with its arguments, as a function for an executor.

@@ -5,33 +5,25 @@
 #ifndef ASIO_URING_SERVICE_DESCRIPTOR_HPP
 #define ASIO_URING_SERVICE_DESCRIPTOR_HPP
 
-#include <asio_uring/options.hpp>
+#include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/lock.hpp>
 #include <asio_uring/service/operation.hpp>
 #include <asio_uring/service/submitted_message.hpp>
+#include <cerrno>
 #include <memory>
-#include <sys/types.h>
+#include <poll.h>
 
 namespace asio_uring::detail {
-
-class io_uring_service;
-
-/// Whether a new descriptor's first read is worth a plain call, or waits for an event.
-enum class readable : bool
-{
-  unlikely, ///< a new connection
-  perhaps   ///< a pipe, or a file, which cannot even be polled
-};
 
 /// Outlives the socket object that opened it until the kernel and the loop have let go of everything of it.
 /**
  * Reads and writes form two lanes. In each only the first operation is active: on the completion path it is
  * in the kernel, on the readiness path it waits for the lane's poll and is performed by a plain call when the
- * loop runs the descriptor. So the data of a read leaves the socket in the moment its handler is about to
- * run, and a cancelled read has touched nothing. On the completion path, what a cancelled read had received
- * is kept here for the next.
+ * loop runs it. So the data of a read leaves the socket in the moment its handler is about to run, and a
+ * cancelled read has touched nothing. On the completion path, what a cancelled read had received is kept here
+ * for the next.
  */
-class descriptor final : public completion
+class descriptor final
 {
 public:
   ASIO_URING_DECL descriptor(io_uring_service& service, bool locking) noexcept;
@@ -39,23 +31,87 @@ public:
   descriptor& operator=(const descriptor&) = delete;
 
   /// Starts life for an open file descriptor.
-  ASIO_URING_DECL void open(int fd, readable there) noexcept;
+  ASIO_URING_DECL void open(int fd, const descriptor_kind& kind) noexcept;
   int fd() const noexcept { return fd_; }
 
-  ASIO_URING_DECL void start(operation& op, const void* cancellation_key) noexcept;
+  /// The usual read waits for the standing poll, or is run at once: that is all there is to do.
+  [[gnu::always_inline]] void start(operation& op, lane_kind kind, path preferred,
+                                    const void* cancellation_key) noexcept
+  {
+    service_.work_started();
+    op.cancellation_key_ = cancellation_key;
+    lock_.acquire();
+    lane& l = lane_of(kind);
+    if (kind != lane_kind::in || l.first || !(l.ready || read_poll_.armed_) || !unread_.empty() ||
+        !service_.readiness(preferred))
+      return start_slowly(op);
+    const bool due = l.ready;
+    op.stage_ = due ? operation::stage::due : operation::stage::waiting;
+    op.previous_ = op.following_ = nullptr;
+    l.first = l.last = &op;
+    ++references_;
+    lock_.release();
+    if (due) service_.post(op);
+  }
 
   /// The usual send is tried at once, by plain call: true if it is this thread's turn. end_send must follow,
   /// with the call's result.
-  bool begin_send(bool readiness) noexcept
+  [[gnu::always_inline]] bool begin_send(path preferred) noexcept
   {
     lock_.acquire();
     lane& l = lane_of(lane_kind::out);
-    const bool turn = readiness && l.ready && !l.first && !l.busy;
+    const bool turn = l.ready && !l.first && !l.busy && service_.readiness(preferred);
     if (turn) l.busy = true;
     lock_.release();
     return turn;
   }
-  ASIO_URING_DECL void end_send(operation& op, const void* cancellation_key, int result) noexcept;
+  [[gnu::always_inline]] void end_send(operation& op, const void* cancellation_key, int result) noexcept
+  {
+    service_.work_started();
+    op.result_ = result;
+    lock_.acquire();
+    lane& l = lane_of(lane_kind::out);
+    l.busy = false;
+    if (result == -EAGAIN || l.first) return end_send_slowly(op, cancellation_key);
+    lock_.release();
+    service_.post(op);
+  }
+
+  /// The loop runs a due operation: true if its call is to be made now. end_call must follow, with the call's
+  /// result. False: the operation has ended without.
+  [[gnu::always_inline]] bool begin_call(operation& op, lane_kind kind) noexcept
+  {
+    lock_.acquire();
+    if (op.cancelled_ | (kind == lane_kind::in && !unread_.empty())) {
+      end_without_call(op);
+      return false;
+    }
+    lane& l = lane_of(kind);
+    l.busy = true;
+    l.ready = false; // an event from here on sets it again
+    lock_.release();
+    return true;
+  }
+  /// False: the operation waits again, and may be gone already. `more`: whether more is likely to be there at
+  /// once; `retry`: whether the result is to be hidden and the operation tried again.
+  [[gnu::always_inline]] bool end_call(operation& op, lane_kind kind, int result, bool more,
+                                       bool retry) noexcept
+  {
+    lock_.acquire();
+    lane& l = lane_of(kind);
+    l.busy = false;
+    if (result == -EAGAIN || retry || op.following_) return end_call_slowly(op, result);
+    settle_lane(l, more);
+    l.first = l.last = nullptr;
+    --references_;
+    lock_.release();
+    op.stage_ = operation::stage::ended;
+    op.result_ = result;
+    return true;
+  }
+
+  /// The loop delivers an operation that went to the kernel, or gives up one that is here still: it leaves.
+  ASIO_URING_DECL void settle(operation& op) noexcept;
 
   ASIO_URING_DECL void cancel_all() noexcept;
   /// Cancels what was started with this key, if it is still here.
@@ -117,35 +173,34 @@ private:
   friend class io_uring_service;
   friend class operation;
 
+  struct lane
+  {
+    operation* first = nullptr;
+    operation* last = nullptr;
+    bool busy = false;  // a call is being made right now
+    bool ready = false; // a plain call is likely to succeed
+    bool eager = false; // a short transfer does not mean "empty": an end or an error is about, if not always
+  };
+
   /// The poll of a lane: one shot for a write that found no room, and for the first read, so that a
   /// connection with one request ends without anything to cancel; standing for the reads that follow.
   class poll final : public request
   {
   public:
-    poll(descriptor& d, lane_kind lane, unsigned events, bool may_stand) noexcept
-        : request(functions()), descriptor_(d), lane_(lane), may_stand_(may_stand), events_(events)
+    poll(descriptor& d, lane& l, unsigned events, bool may_stand) noexcept
+        : request(functions()), descriptor_(d), lane_(l), may_stand_(may_stand), events_(events)
     {}
 
   private:
     friend class descriptor;
     ASIO_URING_DECL static const request::type& functions() noexcept;
     descriptor& descriptor_;
-    const lane_kind lane_;
+    lane& lane_;
     const bool may_stand_;
     const unsigned events_;
     bool standing_ = false;
     bool armed_ = false;
     bool cancelled_ = false;
-  };
-
-  struct lane
-  {
-    operation* first = nullptr;
-    operation* last = nullptr;
-    bool busy = false;  // the first is being performed right now
-    bool ready = false; // a plain call is likely to succeed
-    bool eager =
-        false; // end of stream, error or urgent data is about: a short transfer does not mean "empty"
   };
 
   struct record_memory
@@ -180,21 +235,48 @@ private:
     bool left_ = false;
   };
 
-  ASIO_URING_DECL static void do_complete(void* owner, completion* base, const error_code& ec, std::size_t);
-  ASIO_URING_DECL void settle_lane(lane& l, const operation& op, int result) noexcept;
-  ASIO_URING_DECL void performed(void* owner, operation* first, int result) noexcept;
-  ASIO_URING_DECL void polled(poll& p, int result, unsigned flags, completion_queue& out) noexcept;
+  /// What a result says of the next attempt.
+  void settle_lane(lane& l, bool more) noexcept
+  {
+    if (l.eager || more)
+      l.ready = true;
+    else if (doubt_ != 2) { // otherwise the next round is on its way
+      doubt_ = 2;
+      service_.doubts().raise();
+    }
+  }
+
+  ASIO_URING_COLD void end_without_call(operation& op) noexcept;
+  ASIO_URING_COLD bool end_call_slowly(operation& op, int result) noexcept;
+  ASIO_URING_COLD void start_slowly(operation& op) noexcept;
+  ASIO_URING_COLD void end_send_slowly(operation& op, const void* cancellation_key) noexcept;
+  void polled(lane& l, int events, completion_queue& out) noexcept
+  {
+    l.ready = true;
+    l.eager = eager_ | ((events & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+    if (runnable(l)) enqueue(*l.first, out);
+  }
+  ASIO_URING_COLD void polled_slowly(poll& p, int result, unsigned flags, completion_queue& out) noexcept;
   ASIO_URING_DECL bool again(operation& op, int result, bool retry) noexcept;
-  ASIO_URING_DECL void settled(operation& op) noexcept;
 
   ASIO_URING_DECL void advance(lane_kind kind, section& s) noexcept;
-  ASIO_URING_DECL operation* perform_first(lane_kind kind, section& s) noexcept;
-  ASIO_URING_DECL operation* settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept;
-  ASIO_URING_DECL static bool runnable(const lane& l) noexcept;
-  ASIO_URING_DECL bool completes(const operation& op) const noexcept;
+  ASIO_URING_DECL bool perform_first(lane_kind kind, section& s) noexcept;
+  ASIO_URING_DECL bool settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept;
+  static bool runnable(const lane& l) noexcept
+  {
+    return l.first && l.ready && !l.busy && l.first->stage_ == operation::stage::waiting;
+  }
+  bool completes(const operation& op) const noexcept
+  {
+    return !borrowed_ && service_.path_for(op.get_type().preferred) == path::completion;
+  }
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
-  ASIO_URING_DECL void arm(lane_kind kind, section& s) noexcept;
-  ASIO_URING_DECL void enqueue(completion_queue& out) noexcept;
+  ASIO_URING_DECL void arm(poll& p, section& s) noexcept;
+  static void enqueue(operation& op, completion_queue& out) noexcept
+  {
+    op.stage_ = operation::stage::due;
+    out.push(&op);
+  }
 
   ASIO_URING_DECL void append(operation& op) noexcept;
   ASIO_URING_DECL void prepend(operation& op) noexcept;
@@ -208,9 +290,10 @@ private:
   io_uring_service& service_;
   lock lock_;
   int fd_ = -1;
-  unsigned references_ = 0; // owner, operations, armed polls, a place in the run queue
+  unsigned references_ = 0; // owner, operations, armed polls
   bool closed_ = false;
-  bool queued_ = false;     // in the run queue
+  bool borrowed_ = false;
+  bool eager_ = false;      // of the lanes when nothing is about
   unsigned char doubt_ = 0; // rounds until a read that came back short is tried again
   lane lanes_[3];
   poll read_poll_;

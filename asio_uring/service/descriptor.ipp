@@ -6,9 +6,6 @@
 #define ASIO_URING_SERVICE_DESCRIPTOR_IPP
 
 #include <asio_uring/service/io_uring_service.hpp>
-#include <cassert>
-#include <cerrno>
-#include <poll.h>
 #include <thread>
 #include <utility>
 
@@ -17,22 +14,24 @@ namespace asio_uring::detail {
 // --- life
 
 ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) noexcept
-    : completion(&descriptor::do_complete),
-      service_(service),
+    : service_(service),
       lock_(locking),
-      read_poll_(*this, lane_kind::in, POLLIN | POLLRDHUP, service.get_ring().features().multishot_poll()),
-      write_poll_(*this, lane_kind::out, POLLOUT, false)
+      read_poll_(*this, lane_of(lane_kind::in), POLLIN | POLLRDHUP,
+                 service.get_ring().features().multishot_poll()),
+      write_poll_(*this, lane_of(lane_kind::out), POLLOUT, false)
 {}
 
-ASIO_URING_DECL void descriptor::open(int fd, readable there) noexcept
+ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexcept
 {
   fd_ = fd;
+  borrowed_ = kind.borrowed;
   references_ = 1;
-  closed_ = queued_ = false;
+  closed_ = false;
   doubt_ = 0;
   for (lane& l : lanes_)
     l = lane{};
-  lane_of(lane_kind::in).ready = there == readable::perhaps;
+  lane_of(lane_kind::in).ready = kind.readable;
+  lane_of(lane_kind::in).eager = eager_ = !kind.emptied_by_short_reads;
   lane_of(lane_kind::out).ready = true;
   read_poll_.standing_ = false;
   unread_ = {};
@@ -57,10 +56,10 @@ ASIO_URING_DECL void descriptor::section::leave() noexcept
 ASIO_URING_DECL void descriptor::append(operation& op) noexcept
 {
   lane& l = lane_of(op.get_type().lane);
-  op.descriptor_ = this;
+  op.stage_ = operation::stage::waiting;
   op.previous_ = l.last;
   op.following_ = nullptr;
-  l.last ? l.last->following_ = &op : l.first = &op;
+  (l.last ? l.last->following_ : l.first) = &op;
   l.last = &op;
   ++references_;
 }
@@ -68,7 +67,7 @@ ASIO_URING_DECL void descriptor::append(operation& op) noexcept
 ASIO_URING_DECL void descriptor::prepend(operation& op) noexcept
 {
   lane& l = lane_of(op.get_type().lane);
-  op.descriptor_ = this;
+  op.stage_ = operation::stage::waiting;
   op.previous_ = nullptr;
   op.following_ = l.first;
   (l.first ? l.first->previous_ : l.last) = &op;
@@ -81,8 +80,7 @@ ASIO_URING_DECL void descriptor::remove(operation& op) noexcept
   lane& l = lane_of(op.get_type().lane);
   (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
   (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
-  op.descriptor_ = nullptr;
-  op.cancellation_key_ = nullptr;
+  op.stage_ = operation::stage::ended;
   --references_;
 }
 
@@ -107,52 +105,24 @@ void descriptor::for_each(F&& f)
 
 // --- starting
 
-// The usual read waits for the standing poll, or is run at once: that is all there is to do.
-ASIO_URING_DECL void descriptor::start(operation& op, const void* cancellation_key) noexcept
+void descriptor::start_slowly(operation& op) noexcept
 {
-  service_.work_started();
-  op.cancellation_key_ = cancellation_key;
-  const operation::type& type = op.get_type();
-  lock_.acquire();
-  lane& l = lane_of(type.lane);
-  if (type.lane == lane_kind::in && service_.readiness(type.preferred) && !l.first && !l.busy &&
-      (l.ready || read_poll_.armed_) && unread_.empty()) {
-    append(op);
-    const bool run = l.ready && !queued_;
-    if (run) {
-      queued_ = true;
-      ++references_;
-    }
-    lock_.release();
-    if (run) service_.post(*this);
-    return;
-  }
-
   section s(*this, section::held);
+  const lane_kind kind = op.get_type().lane;
   append(op);
   if (service_.stopped())
     give_back(op, -ECANCELED, s);
-  else if (type.lane == lane_kind::none)
+  else if (kind == lane_kind::none)
     submit(op, s);
-  else if (l.first == &op)
-    advance(type.lane, s);
+  else
+    advance(kind, s);
 }
 
-ASIO_URING_DECL void descriptor::end_send(operation& op, const void* cancellation_key, int result) noexcept
+void descriptor::end_send_slowly(operation& op, const void* cancellation_key) noexcept
 {
-  service_.work_started();
-  op.result_ = result;
-  lock_.acquire();
-  lane& l = lane_of(lane_kind::out);
-  l.busy = false;
-  if (result != -EAGAIN && !l.first) {
-    lock_.release();
-    service_.post(op);
-    return;
-  }
   section s(*this, section::held);
-  if (result == -EAGAIN) {
-    l.ready = false;
+  if (op.result_ == -EAGAIN) {
+    lane_of(lane_kind::out).ready = false;
     op.cancellation_key_ = cancellation_key;
     prepend(op); // before those that came meanwhile
   } else
@@ -164,57 +134,36 @@ ASIO_URING_DECL void descriptor::end_send(operation& op, const void* cancellatio
 ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
 {
   lane& l = lane_of(kind);
-  while (l.first && !l.busy) {
+  while (l.first && l.first->stage_ == operation::stage::waiting && !l.busy) {
     operation& op = *l.first;
-    if (op.get_type().take && !unread_.empty()) {
-      l.ready = true; // taken when the handler is about to run, so that it can still be cancelled
-      enqueue(s.ready);
-      return;
-    }
-    if (completes(op)) {
-      if (!op.in_kernel_) submit(op, s);
-      return;
-    }
-    if (kind == lane_kind::out && l.ready) {
-      // A send that finds room is done here and now, as Asio does it.
-      if (operation* done = perform_first(kind, s)) s.ready.push(done);
-    } else {
-      // A read waits until its handler is about to run, even if the data is there.
-      l.ready ? enqueue(s.ready) : arm(kind, s);
-      return;
-    }
+    if (op.get_type().take && !unread_.empty())
+      enqueue(op, s.ready); // taken when the handler is about to run, so that it can still be cancelled
+    else if (completes(op))
+      submit(op, s);
+    else if (!l.ready)
+      return arm(poll_of(kind), s);
+    else if (kind == lane_kind::in)
+      enqueue(op, s.ready); // a read waits until its handler is about to run, even if the data is there
+    else if (perform_first(kind, s))
+      s.ready.push(&op); // a send that finds room is done here and now, as Asio does it
   }
-}
-
-ASIO_URING_DECL bool descriptor::completes(const operation& op) const noexcept
-{
-  return service_.path_for(op.get_type().preferred) == path::completion;
 }
 
 ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
 {
-  op.in_kernel_ = true;
+  op.stage_ = operation::stage::submitted;
   service_.push(op);
   s.submitted = true;
 }
 
-ASIO_URING_DECL void descriptor::arm(lane_kind kind, section& s) noexcept
+ASIO_URING_DECL void descriptor::arm(poll& p, section& s) noexcept
 {
-  poll& p = poll_of(kind);
   if (p.armed_) return;
   p.armed_ = true;
   p.cancelled_ = false;
   ++references_;
   service_.push(p);
   s.submitted = true;
-}
-
-ASIO_URING_DECL void descriptor::enqueue(completion_queue& out) noexcept
-{
-  if (queued_) return;
-  queued_ = true;
-  ++references_;
-  out.push(this);
 }
 
 // --- readiness
@@ -225,29 +174,23 @@ ASIO_URING_DECL const request::type& descriptor::poll::functions() noexcept
       [](request& r, io_uring_sqe& sqe) noexcept {
         auto& self = static_cast<poll&>(r);
         io_uring_prep_poll_add(&sqe, self.descriptor_.fd_, self.events_);
-        if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
+        if (self.standing_ && !self.descriptor_.borrowed_) sqe.len = IORING_POLL_ADD_MULTI;
       },
       [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
         auto& self = static_cast<poll&>(r);
-        self.descriptor_.polled(self, result, flags, out);
+        descriptor& d = self.descriptor_;
+        if (!(flags & IORING_CQE_F_MORE) || result < 0 || !d.lock_.try_acquire())
+          return d.polled_slowly(self, result, flags, out);
+        d.polled(self.lane_, result, out);
+        d.lock_.release();
       }};
   return type;
 }
 
-ASIO_URING_DECL void descriptor::polled(poll& p, int result, unsigned flags, completion_queue& out) noexcept
+void descriptor::polled_slowly(poll& p, int result, unsigned flags, completion_queue& out) noexcept
 {
-  if ((flags & IORING_CQE_F_MORE) && result >= 0) {
-    lock_.acquire();
-    lane& l = lane_of(p.lane_);
-    l.ready = true;
-    l.eager = result & (POLLRDHUP | POLLHUP | POLLERR);
-    if (!closed_ && runnable(l)) enqueue(out);
-    lock_.release();
-    return;
-  }
-
   section s(*this);
-  lane& l = lane_of(p.lane_);
+  lane& l = p.lane_;
   if (!(flags & IORING_CQE_F_MORE)) {
     service_.forget(p);
     p.armed_ = false;
@@ -255,52 +198,75 @@ ASIO_URING_DECL void descriptor::polled(poll& p, int result, unsigned flags, com
     --references_;
   }
   if (!closed_) {
-    if (result >= 0) {
-      l.ready = true;
-      l.eager = result & (POLLRDHUP | POLLHUP | POLLERR);
-    } else if (result != -ECANCELED)
-      l.ready = true; // the call itself will tell the error
+    if (result != -ECANCELED)
+      polled(l, result < 0 ? POLLERR : result, out); // the call itself will tell the error
     else if (l.first && !service_.stopped())
-      arm(p.lane_, s); // nobody asked: the thread that submitted the poll has exited
-    if (runnable(l)) enqueue(out);
+      arm(p, s); // nobody asked: the thread that submitted the poll has exited
   }
   s.submitted = false; // the turn of the ring that brought us here goes on
 }
 
-ASIO_URING_DECL bool descriptor::runnable(const lane& l) noexcept
-{
-  return l.first && l.ready && !l.busy && !l.first->in_kernel_;
-}
-
-// Performs the first operation of a lane; takes it out and returns it if it is done. The lock is open during
-// the call.
-ASIO_URING_DECL operation* descriptor::perform_first(lane_kind kind, section& s) noexcept
+// Performs the first operation of a lane, the lock open during the call; true if that has ended it.
+ASIO_URING_DECL bool descriptor::perform_first(lane_kind kind, section& s) noexcept
 {
   lane& l = lane_of(kind);
   operation& op = *l.first;
+  op.stage_ = operation::stage::due;
   l.ready = false; // an event from here on sets it again
-  int result;
-  if (op.get_type().take && !unread_.empty())
-    result = op.get_type().take(op, unread_);
-  else {
-    l.busy = true;
-    s.unlock();
-    result = op.get_type().perform(op, fd_);
-    s.relock();
-    l.busy = false;
-  }
+  l.busy = true;
+  s.unlock();
+  const int result = op.get_type().perform(op, fd_);
+  s.relock();
+  l.busy = false;
   return settle_attempt(kind, op, result, s);
 }
 
-// What a result says of the next attempt.
-ASIO_URING_DECL void descriptor::settle_lane(lane& l, const operation& op, int result) noexcept
+ASIO_URING_DECL bool descriptor::settle_attempt(lane_kind kind, operation& op, int result,
+                                                section& s) noexcept
 {
-  if (l.eager || op.get_type().more(op, result))
-    l.ready = true;
-  else {
-    doubt_ = 2;
-    service_.doubts().raise();
+  lane& l = lane_of(kind);
+  const operation::type& type = op.get_type();
+  if (!op.cancelled_ && type.retry && type.retry(op, result)) return perform_first(kind, s);
+  if (result == -EAGAIN) {
+    if (op.cancelled_)
+      result = -ECANCELED;
+    else if (l.ready)
+      return perform_first(kind, s);
+    else {
+      op.stage_ = operation::stage::waiting;
+      completes(op) ? submit(op, s) : arm(poll_of(kind), s);
+      return false;
+    }
   }
+  settle_lane(l, type.more(op, result));
+  remove(op);
+  op.result_ = result;
+  return true;
+}
+
+// A due operation was cancelled meanwhile, or is served with what an earlier read has left.
+void descriptor::end_without_call(operation& op) noexcept
+{
+  section s(*this, section::held);
+  const operation::type& type = op.get_type();
+  if (op.cancelled_)
+    op.result_ = -ECANCELED;
+  else
+    op.result_ = type.take(op, unread_);
+  remove(op);
+  if (!closed_) advance(type.lane, s);
+}
+
+bool descriptor::end_call_slowly(operation& op, int result) noexcept
+{
+  section s(*this, section::held);
+  const lane_kind kind = op.get_type().lane;
+  const bool ended = settle_attempt(kind, op, result, s);
+  if (ended)
+    advance(kind, s);
+  else
+    service_.pump().nothing_completed();
+  return ended;
 }
 
 ASIO_URING_DECL bool descriptor::doubted(completion_queue& out) noexcept
@@ -309,99 +275,10 @@ ASIO_URING_DECL bool descriptor::doubted(completion_queue& out) noexcept
   if (doubt_ == 0 || closed_) return false;
   if (--doubt_ > 0) return true;
   lane& l = lane_of(lane_kind::in);
-  if (l.first && !l.ready && !l.busy && !l.first->in_kernel_) {
-    l.ready = true;
-    enqueue(out);
-  } else if (!l.first)
-    l.ready = true; // whoever reads next looks
+  if (l.first && (l.ready || l.busy || l.first->stage_ != operation::stage::waiting)) return false;
+  l.ready = true; // whoever reads next looks
+  if (l.first) enqueue(*l.first, out);
   return false;
-}
-
-ASIO_URING_DECL operation* descriptor::settle_attempt(lane_kind kind, operation& op, int result,
-                                                      section& s) noexcept
-{
-  lane& l = lane_of(kind);
-  const operation::type& type = op.get_type();
-  if (type.retry && type.retry(op, result) && !op.cancelled_) {
-    l.ready = true;
-    return perform_first(kind, s);
-  }
-  if (result == -EAGAIN) {
-    if (op.cancelled_)
-      result = -ECANCELED;
-    else if (l.ready)
-      return perform_first(kind, s);
-    else {
-      completes(op) ? submit(op, s) : arm(kind, s);
-      return nullptr;
-    }
-  }
-  settle_lane(l, op, result);
-  remove(op);
-  op.result_ = result;
-  return &op;
-}
-
-// The loop runs the descriptor: one operation is performed and delivered.
-ASIO_URING_DECL void descriptor::do_complete(void* owner, completion* base, const error_code& ec, std::size_t)
-{
-  auto& self = *static_cast<descriptor*>(base);
-  self.lock_.acquire();
-  self.queued_ = false; // its reference lasts to the end
-  lane& in = self.lane_of(lane_kind::in);
-  operation* const first = in.first;
-  if (owner && !self.closed_ && self.runnable(in) && in.last == first &&
-      !self.lane_of(lane_kind::out).first && self.unread_.empty()) {
-    // One read and nothing else, as nearly always.
-    in.busy = true;
-    in.ready = false;
-    self.lock_.release();
-    const operation::type& type = first->get_type();
-    const int result = type.perform(*first, self.fd_);
-    self.lock_.acquire();
-    in.busy = false;
-    if (result != -EAGAIN && in.last == first && !type.retry && !self.closed_) {
-      self.settle_lane(in, *first, result);
-      in.first = in.last = nullptr;
-      first->descriptor_ = nullptr;
-      self.references_ -= 2;
-      self.lock_.release();
-      first->result_ = result;
-      first->complete(owner, ec, 0);
-      return;
-    }
-    self.performed(owner, first, result);
-  } else
-    self.performed(owner, nullptr, 0);
-}
-
-// The same, step by step. `first` has been performed already, if not null.
-ASIO_URING_DECL void descriptor::performed(void* owner, operation* first, int result) noexcept
-{
-  io_uring_service& service = service_;
-  operation* done = nullptr;
-  {
-    section s(*this, section::held);
-    if (owner && !closed_) {
-      if (first)
-        done = settle_attempt(lane_kind::in, *first, result, s);
-      else
-        for (const lane_kind kind : {lane_kind::out, lane_kind::in})
-          if (!done && runnable(lane_of(kind))) done = perform_first(kind, s);
-      for (const lane_kind kind : {lane_kind::out, lane_kind::in}) {
-        const lane& l = lane_of(kind);
-        if (runnable(l))
-          enqueue(s.ready);
-        else
-          advance(kind, s);
-      }
-    }
-    --references_;
-  }
-  if (done)
-    done->complete(owner, error_code(), 0);
-  else if (owner)
-    service.pump().nothing_completed();
 }
 
 // --- completion
@@ -424,8 +301,8 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int result, bool retry) no
   if (!op.cancelled_ && !closed_ && !service_.stopped()) {
     if (result == -EAGAIN && type.lane != lane_kind::none) {
       // A kernel that takes O_NONBLOCK at its word: poll, then perform.
-      op.in_kernel_ = false;
-      arm(type.lane, s);
+      op.stage_ = operation::stage::waiting;
+      arm(poll_of(type.lane), s);
       goes_on = true;
     } else if (result == -ECANCELED || retry) {
       // Cancelled, but not by us: the thread that submitted it has exited.
@@ -437,43 +314,38 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int result, bool retry) no
   return goes_on;
 }
 
-ASIO_URING_DECL void operation::leave_descriptor() noexcept { descriptor_->settled(*this); }
-
-ASIO_URING_DECL int operation::fd() const noexcept { return descriptor_ ? descriptor_->fd() : -1; }
-
 ASIO_URING_DECL int operation::open_fd() const noexcept
 {
-  if (!descriptor_) return -1;
+  if (stage_ == stage::ended) return -1;
   locked guard(descriptor_->lock_);
   return descriptor_->closed_ ? -1 : descriptor_->fd_;
 }
 
-// An operation that went to the kernel is about to be delivered.
-ASIO_URING_DECL void descriptor::settled(operation& op) noexcept
+ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
 {
   section s(*this);
   const operation::type& type = op.get_type();
+  const bool submitted = op.stage_ == operation::stage::submitted;
+  if (!submitted) op.result_ = -ECANCELED;
   service_.forget(op);
-  if (op.cancelled_ && type.keep && op.result_ > 0 && !service_.stopped() && type.keep(op, unread_))
+  if (submitted && op.cancelled_ && type.keep && op.result_ > 0 && !service_.stopped() &&
+      type.keep(op, unread_))
     op.result_ = -ECANCELED;
   remove(op);
-  if (!closed_ && type.lane != lane_kind::none) advance(type.lane, s);
+  if (submitted && !closed_ && type.lane != lane_kind::none) advance(type.lane, s);
 }
 
 // --- cancelling
 
-// What is being performed right now is left to finish.
+// What is being performed right now is left to finish; what is about to be finds that it was cancelled.
 ASIO_URING_DECL void descriptor::cancel(operation& op, section& s) noexcept
 {
-  const lane& l = lane_of(op.get_type().lane);
-  if (op.in_kernel_) {
-    op.cancelled_ = true;
+  if (op.stage_ == operation::stage::waiting) return give_back(op, -ECANCELED, s);
+  op.cancelled_ = true;
+  if (op.stage_ == operation::stage::submitted) {
     service_.cancel(op);
     s.submitted = true;
-  } else if (l.busy && l.first == &op)
-    op.cancelled_ = true;
-  else
-    give_back(op, -ECANCELED, s);
+  }
 }
 
 ASIO_URING_DECL void descriptor::cancel_all() noexcept
@@ -513,7 +385,7 @@ ASIO_URING_DECL void descriptor::close() noexcept
     const bool asked = op.cancelled_;
     cancel(op, s);
     // No later read could find the bytes of one that is done already: it may deliver them.
-    if (op.descriptor_) op.cancelled_ = asked;
+    if (op.stage_ == operation::stage::submitted) op.cancelled_ = asked;
   });
   end_polls(s);
   // The kernel holds the file as long as a request does: have them ended while the number is still ours.
@@ -532,12 +404,17 @@ ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
   if (references_ == 0) return; // waits to be opened again
   section s(*this);
   for_each([&](operation& op) {
-    if (op.in_kernel_) {
+    switch (op.stage_) {
+    case operation::stage::submitted:
       op.cancelled_ = true;
       service_.cancel(op);
-    } else {
-      remove(op);
+      break;
+    case operation::stage::waiting:
       given_up.push(&op);
+      [[fallthrough]];
+    default: // the loop's queue gives up what is due
+      remove(op);
+      op.result_ = -ECANCELED;
     }
   });
   end_polls(s);
@@ -548,13 +425,14 @@ ASIO_URING_DECL void descriptor::resubmit() noexcept
 {
   if (references_ == 0) return;
   section s(*this);
-  for (const lane_kind kind : {lane_kind::in, lane_kind::out})
-    if (std::exchange(poll_of(kind).armed_, false)) {
+  for (poll* p : {&read_poll_, &write_poll_})
+    if (std::exchange(p->armed_, false)) {
       --references_;
-      if (!closed_) arm(kind, s);
+      if (!closed_) arm(*p, s);
     }
+  if (doubt_ > 0) service_.doubts().raise();
   for_each([&](operation& op) {
-    if (!op.in_kernel_) return;
+    if (op.stage_ != operation::stage::submitted) return;
     submit(op, s);
     if (op.cancelled_) service_.cancel(op);
   });

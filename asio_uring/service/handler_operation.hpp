@@ -9,6 +9,7 @@
 #include <asio_uring/service/operation.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/recycling_allocator.hpp>
+#include <cstdint>
 #include <memory>
 
 namespace asio_uring::detail {
@@ -44,35 +45,48 @@ public:
       typename std::allocator_traits<asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>>::
           template rebind_alloc<handler_operation>;
 
-  /// Starts the operation on an open descriptor, or completes it with `result` if there is one already. The
-  /// description is made in its place by `describe()`.
+  /// Starts the operation on an open descriptor. The description is made in its place by `describe()`.
   template <typename Describe>
-  static void start(io_uring_service& service, descriptor* d, bool io_native, std::optional<int> result,
-                    Describe&& describe, Handler& handler, const IoExecutor& io_ex,
-                    [[maybe_unused]] const char* object, [[maybe_unused]] const char* name)
+  [[gnu::always_inline]] static void start(io_uring_service& service, descriptor& d, bool io_native,
+                                           Describe&& describe, Handler& handler, const IoExecutor& io_ex,
+                                           const char* object, const char* name)
   {
+    if constexpr (uses_message)
+      if (!service.readiness(Description::preferred)) d.reserve_message(Description::lane);
     auto slot = asio::get_associated_cancellation_slot(handler);
-    const void* key = nullptr;
-    if (!result) {
-      if constexpr (uses_message)
-        if (!service.readiness(Description::preferred)) d->reserve_message(Description::lane);
-      if (slot.is_connected()) key = &slot.template emplace<slot_cancellation>(d);
-    }
-    memory record(handler, d);
-    auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
-    record.address = nullptr;
-    BOOST_ASIO_HANDLER_CREATION((service.context(), *op, object, d,
-                                 static_cast<boost::asio::detail::uintmax_t>(d ? d->fd() : -1), name));
-    if constexpr (requires { op->description_.refused(service.get_ring().features()); })
-      if (!result) result = op->description_.refused(service.get_ring().features());
-    if (result) return service.complete(*op, *result);
+    const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
+    handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
+    if constexpr (requires { op.description_.refused(service.get_ring().features()); })
+      if (const std::optional<int> result = op.description_.refused(service.get_ring().features()))
+        return service.complete(op, *result);
     if constexpr (Description::lane == lane_kind::out)
-      if (d->begin_send(service.readiness(Description::preferred)))
-        return d->end_send(*op, key, op->description_.perform(d->fd()));
-    d->start(*op, key);
+      if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description_.perform(d.fd()));
+    d.start(op, Description::lane, Description::preferred, key);
+  }
+
+  /// Completes an operation that need not, or cannot, be started.
+  template <typename Describe>
+  [[gnu::cold]] static void complete(io_uring_service& service, descriptor* d, bool io_native, int result,
+                                     Describe&& describe, Handler& handler, const IoExecutor& io_ex,
+                                     const char* object, const char* name)
+  {
+    service.complete(make(service, d, io_native, describe, handler, io_ex, object, name), result);
   }
 
 private:
+  template <typename Describe>
+  [[gnu::always_inline]] static handler_operation&
+  make(io_uring_service& service, descriptor* d, bool io_native, Describe& describe, Handler& handler,
+       const IoExecutor& io_ex, [[maybe_unused]] const char* object, [[maybe_unused]] const char* name)
+  {
+    memory record(handler, d);
+    auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
+    record.address = nullptr;
+    BOOST_ASIO_HANDLER_CREATION(
+        (service.context(), *op, object, d, static_cast<std::uintmax_t>(d ? d->fd() : -1), name));
+    return *op;
+  }
+
   // The memory of a record: the descriptor's own where the handler brings no allocator, the handler's
   // otherwise.
   struct memory
@@ -89,12 +103,12 @@ private:
       if (!address) address = std::allocator_traits<allocator_type>::allocate(allocator, 1);
     }
     memory(handler_operation& op)
-        : home(op.home_),
+        : home(op.home()),
           allocator(asio::get_associated_allocator(op.handler_, asio::recycling_allocator<void>())),
           address(&op)
     {}
-    ~memory() { release(); }
-    void release() noexcept
+    [[gnu::always_inline]] ~memory() { release(); }
+    [[gnu::always_inline]] void release() noexcept
     {
       if (!address) return;
       if (handler_has_allocator || any_thread || !home || !home->deallocate(Description::lane, address))
@@ -124,8 +138,7 @@ private:
   template <typename Describe>
   handler_operation(Describe& describe, Handler& handler, const IoExecutor& io_ex, io_uring_service& service,
                     bool io_native, descriptor* home)
-      : operation(operation_type, &handler_operation::do_complete),
-        home_(home),
+      : operation(operation_type, &handler_operation::do_complete, home),
         work_(service, io_native, handler, io_ex),
         description_(describe()),
         handler_(std::move(handler))
@@ -144,9 +157,9 @@ private:
   {
     auto& self = static_cast<handler_operation&>(static_cast<operation&>(r));
     if constexpr (uses_message)
-      self.description_.prepare(sqe, self.fd(), self.home_->message(Description::lane));
+      self.description_.prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
     else
-      self.description_.prepare(sqe, self.fd());
+      self.description_.prepare(sqe, self.home()->fd());
   }
   static void do_completed(request& r, int result, unsigned flags, completion_queue& out) noexcept
   {
@@ -185,6 +198,7 @@ private:
   };
   static constexpr bool any_thread = requires { Description::any_thread; };
   static constexpr bool completes_itself = requires(Description & d) { d.completed(0, 0u); };
+  static constexpr bool finishes = requires(Description & d) { d.finish(0, 0); };
   static constexpr bool retries = requires(Description & d) { d.retry(0); };
   static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
@@ -198,23 +212,39 @@ private:
       keeps ? &do_keep : nullptr,
       keeps ? &do_take : nullptr};
 
+  // Leaves the descriptor with a result. False: it waits again, and may be gone already.
+  [[gnu::always_inline]] bool end(void* owner)
+  {
+    if (where() == stage::ended) return true;
+    descriptor& d = *home();
+    if constexpr (Description::lane != lane_kind::none)
+      if (where() == stage::due && owner) {
+        if (!d.begin_call(*this, Description::lane)) return true;
+        const int result = description_.perform(d.fd());
+        return d.end_call(*this, Description::lane, result, description_.more(result),
+                          retries && do_retry(*this, result));
+      }
+    if constexpr (requires(Description & description, const msghdr& m) { description.read_back(m); })
+      if (where() == stage::submitted && result() >= 0)
+        description_.read_back(d.message(Description::lane).get());
+    d.settle(*this);
+    return true;
+  }
+
   static void do_complete(void* owner, completion* base, const error_code&, std::size_t)
   {
     auto* self = static_cast<handler_operation*>(static_cast<operation*>(base));
+    [[maybe_unused]] const int fd = finishes ? self->open_fd() : -1;
+    if (!self->end(owner)) [[unlikely]]
+      return;
     int result = self->result();
-    if constexpr (requires(Description & d) { d.finish(0, 0); }) {
-      const int fd = self->open_fd();
-      self->settle();
-      result = owner ? self->description_.finish(fd, self->result()) : self->result();
-    } else {
-      self->settle();
-      result = self->result();
-    }
+    if constexpr (finishes)
+      if (owner) result = self->description_.finish(fd, result);
 
     // Everything the upcall needs leaves the record, then the memory goes, then the upcall.
     memory record(*self);
     BOOST_ASIO_HANDLER_COMPLETION((*self));
-    if (!owner) {
+    if (!owner) [[unlikely]] {
       if constexpr (requires(Description & d) { d.discard(result); }) self->description_.discard(result);
       // The handler may own the last reference to the allocator's memory: it goes after the record.
       Handler handler(std::move(self->handler_));
@@ -223,13 +253,16 @@ private:
       return;
     }
     auto arguments = self->description_.arguments(result);
+    if constexpr (std::is_same_v<decltype(arguments), std::tuple<error_code, std::size_t>>) {
+      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments), std::get<1>(arguments)));
+    } else {
+      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
+    }
     if (self->work_.direct()) [[likely]] {
       Handler handler(std::move(self->handler_));
       self->~handler_operation();
       record.release();
-      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
       call(handler, arguments);
-      BOOST_ASIO_HANDLER_INVOCATION_END;
     } else {
       completion_work<Handler, IoExecutor> work(std::move(self->work_));
       bound_handler<Handler, decltype(arguments)> bound(std::move(self->handler_), std::move(arguments));
@@ -237,9 +270,9 @@ private:
       record.release();
       work.dispatch(std::move(bound));
     }
+    BOOST_ASIO_HANDLER_INVOCATION_END;
   }
 
-  descriptor* home_; // whose memory this may be
   completion_work<Handler, IoExecutor> work_;
   Description description_;
   Handler handler_;

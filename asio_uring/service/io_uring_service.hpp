@@ -7,8 +7,8 @@
 
 #include <asio_uring/options.hpp>
 #include <asio_uring/ring/ring.hpp>
-#include <asio_uring/service/descriptor.hpp>
 #include <asio_uring/service/doubts.hpp>
+#include <asio_uring/service/operation.hpp>
 #include <asio_uring/service/pump.hpp>
 #include <asio_uring/service/ready_list.hpp>
 #include <asio_uring/service/submitter.hpp>
@@ -16,11 +16,22 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace asio_uring::detail {
 
+class descriptor;
 class guest_pump;
+
+/// What is known of a new descriptor.
+struct descriptor_kind
+{
+  bool readable = false; ///< its first read is worth a plain call: a pipe, or a file, which cannot be polled
+  bool emptied_by_short_reads = false; ///< what a read left room for was all there is
+  bool borrowed = false; ///< a stock object's, which may close it without a word: nothing but one-shot polls
+                         ///< is submitted, and none of them outlives its operation
+};
 
 /// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns
 /// them.
@@ -46,7 +57,7 @@ public:
   }
 
   /// Counts an operation as work of the context, until its completion has run.
-  void work_started() noexcept
+  [[gnu::always_inline]] void work_started() noexcept
   {
     if (scheduler_)
       scheduler_->work_started();
@@ -55,10 +66,9 @@ public:
   }
 
   /// Queues a completion that needs no kernel.
-  void post(completion& op) noexcept
+  [[gnu::always_inline]] void post(completion& op) noexcept
   {
-    ready_.push(op);
-    if (idle_.load(std::memory_order_seq_cst) && idle_.exchange(false)) pump_->wake();
+    if (ready_.push(op) && idle_.load(std::memory_order_seq_cst) && idle_.exchange(false)) pump_->wake();
   }
 
   /// Completes an operation that never came to a descriptor.
@@ -85,7 +95,7 @@ public:
   }
   /// Whether operations of this preference take the readiness path and the service is not stopped.
   bool readiness(path preferred) const noexcept { return readiness_[static_cast<unsigned>(preferred)]; }
-  ASIO_URING_DECL descriptor& open_descriptor(int fd, readable there = readable::unlikely);
+  ASIO_URING_DECL descriptor& open_descriptor(int fd, const descriptor_kind& kind);
   ASIO_URING_DECL void recycle(descriptor& d) noexcept;
 
   /// To be called with an executor of the context before each operation.
@@ -101,7 +111,8 @@ public:
   bool stopped() const noexcept { return stopped_; }
   ring& get_ring() noexcept { return *ring_; }
   const options& get_options() const noexcept { return options_; }
-  bool locking() const noexcept { return locking_; }
+  /// Why there is no io_uring; empty if there is.
+  const std::string& unavailable() const noexcept { return unavailable_; }
 
   // For the pumps.
   /// Submits what handlers left, waits for at most `timeout` if there is nothing to run, collects.
@@ -114,18 +125,18 @@ public:
   }
   void set_idle(bool idle) noexcept { idle_.store(idle, std::memory_order_seq_cst); }
   bool in_flight() const noexcept { return submitter_.submitted() != retired_ || submitter_.has_backlog(); }
-  std::uint64_t retired() const noexcept { return retired_; }
-  std::uint64_t submitted() const noexcept { return submitter_.submitted(); }
 
 private:
   ASIO_URING_DECL void shutdown() override;
   ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
+  ASIO_URING_DECL void set_up_ring();
   ASIO_URING_DECL void make_pump();
 
   options options_;
   const bool locking_;
   std::optional<ring> ring_;
+  std::string unavailable_;
   submitter submitter_;
   ready_list ready_{locking_};
   detail::doubts doubts_{*this};
@@ -155,6 +166,7 @@ inline io_uring_service& ring_service(asio::execution_context& context)
 
 } // namespace asio_uring::detail
 
+#include <asio_uring/service/descriptor.hpp>
 #include <asio_uring/service/guest_pump.hpp>
 
 namespace asio_uring::detail {

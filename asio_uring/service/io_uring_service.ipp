@@ -6,12 +6,14 @@
 #define ASIO_URING_SERVICE_IO_URING_SERVICE_IPP
 
 #include <algorithm>
+#include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/service/guest_pump.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/ring_pump.hpp>
 #include <boost/asio/detail/throw_error.hpp>
 #include <cerrno>
 #include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -41,8 +43,24 @@ inline void check_range(const char* name, unsigned value, unsigned lowest, unsig
                                 ": allowed is " + std::to_string(lowest) + " to " + std::to_string(highest));
 }
 
+inline linux_version checked_version(linux_version chosen)
+{
+  std::string given = "options.newest = " + std::to_string(chosen.major) + "." + std::to_string(chosen.minor);
+  bool understood = true;
+  const char* value = std::getenv("ASIO_URING_NEWEST");
+  if (chosen == linux_version() && value && *value) {
+    given = std::string("ASIO_URING_NEWEST=") + value;
+    char dot = 0;
+    std::istringstream in(value);
+    understood = (in >> chosen.major >> dot >> chosen.minor) && dot == '.' && in.peek() == EOF;
+  }
+  if (understood && chosen >= linux_version{5, 11}) return chosen;
+  throw std::invalid_argument("asio_uring: " + given + ": allowed are versions from 5.11 on");
+}
+
 ASIO_URING_DECL options checked(options o)
 {
+  o.newest = checked_version(o.newest);
   check_range("entries", o.entries, 2, 32768);
   check_range("completions", o.completions, 2 * o.entries, 65536);
   o.path = choose<path>(
@@ -51,6 +69,9 @@ ASIO_URING_DECL options checked(options o)
   o.pump = choose<pump_kind>(
       o.pump, "ASIO_URING_PUMP",
       {{"automatic", pump_kind::automatic}, {"ring", pump_kind::ring}, {"guest", pump_kind::guest}});
+  o.fallback = choose<fallback>(
+      o.fallback, "ASIO_URING_BACKEND",
+      {{"automatic", fallback::automatic}, {"io_uring", fallback::forbid}, {"reactor", fallback::force}});
   return o;
 }
 
@@ -80,16 +101,30 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
       submitter_(locking_),
       descriptors_lock_(locking_)
 {
-  try {
-    ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
-  } catch (const std::system_error& e) {
-    throw boost::system::system_error(error_code(e.code().value(), boost::system::system_category()),
-                                      setup_advice(e.code().value()));
-  }
-  submitter_.use(*ring_);
+  set_up_ring();
   for (const path p : {path::automatic, path::completion, path::readiness})
     readiness_[static_cast<unsigned>(p)] = path_for(p) == path::readiness;
   make_pump();
+}
+
+ASIO_URING_DECL void io_uring_service::set_up_ring()
+{
+  ring_.reset();
+  if (options_.fallback == fallback::force)
+    unavailable_ = "the options or ASIO_URING_BACKEND=reactor ask for it";
+  else
+    try {
+      ring_.emplace(ring_parameters{
+          .entries = options_.entries, .completions = options_.completions, .newest = options_.newest});
+    } catch (const std::system_error& e) {
+      const int error = e.code().value();
+      unavailable_ = setup_advice(error);
+      const bool permanent = error == EPERM || error == EACCES || error == ENOSYS || error == ENOMEM;
+      if (options_.fallback == fallback::forbid || !permanent)
+        throw boost::system::system_error(error_code(error, boost::system::system_category()), unavailable_);
+    }
+  if (!ring_) ring_.emplace(std::make_unique<epoll_kernel>(options_.entries, options_.completions));
+  submitter_.use(*ring_);
 }
 
 ASIO_URING_DECL io_uring_service::~io_uring_service()
@@ -130,7 +165,7 @@ ASIO_URING_DECL void io_uring_service::submit_now() noexcept
   if (submitter_.has_backlog() && idle_.exchange(false)) pump_->wake();
 }
 
-ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, readable there)
+ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, const descriptor_kind& kind)
 {
   descriptor* d;
   {
@@ -140,7 +175,7 @@ ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, readable t
     else
       d = descriptors_.emplace_back(std::make_unique<descriptor>(*this, locking_)).get();
   }
-  d->open(fd, there);
+  d->open(fd, kind);
   return *d;
 }
 
@@ -242,9 +277,7 @@ ASIO_URING_DECL void io_uring_service::shutdown()
 ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork_event event)
 {
   if (event != asio::execution_context::fork_child) return;
-  ring_.reset();
-  ring_.emplace(ring_parameters{.entries = options_.entries, .completions = options_.completions});
-  submitter_.use(*ring_);
+  set_up_ring();
   retired_ = 0;
   doubts_.reset();
   pump_->restart();

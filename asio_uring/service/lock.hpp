@@ -26,13 +26,18 @@ public:
     else if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
       wait();
   }
+  [[gnu::always_inline]] bool try_acquire() noexcept
+  {
+    return !enabled_ || !held_.exchange(true, std::memory_order_acquire);
+  }
   [[gnu::always_inline]] void release() noexcept
   {
-    if (enabled_) held_.store(false, std::memory_order_release);
+    if (enabled_) [[likely]]
+      held_.store(false, std::memory_order_release);
   }
 
 private:
-  [[gnu::noinline]] void wait() noexcept
+  [[gnu::noinline, gnu::cold]] void wait() noexcept
   {
     for (int spins = 0; held_.exchange(true, std::memory_order_acquire); ++spins)
       if (spins > 64) std::this_thread::yield(); // the holder was preempted

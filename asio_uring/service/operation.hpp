@@ -18,13 +18,14 @@ class descriptor;
 class unread_bytes
 {
 public:
-  bool empty() const noexcept { return bytes_.empty(); }
+  bool empty() const noexcept { return empty_; }
   std::size_t size() const noexcept { return bytes_.size() - taken_; }
   const std::byte* data() const noexcept { return bytes_.data() + taken_; }
   void append(const void* data, std::size_t size)
   {
     const auto* first = static_cast<const std::byte*>(data);
     bytes_.insert(bytes_.end(), first, first + size);
+    empty_ = bytes_.empty();
   }
   void consume(std::size_t size) noexcept
   {
@@ -32,12 +33,14 @@ public:
     if (taken_ == bytes_.size()) {
       bytes_.clear();
       taken_ = 0;
+      empty_ = true;
     }
   }
 
 private:
   std::vector<std::byte> bytes_;
   std::size_t taken_ = 0;
+  bool empty_ = true; // asked before every read
 };
 
 /// Where an operation waits for its turn.
@@ -76,12 +79,23 @@ public:
   };
 
   int result() const noexcept { return result_; }
-  /// Whether the result is the kernel's, not a plain call's.
-  bool submitted() const noexcept { return in_kernel_; }
 
 protected:
-  operation(const type& t, completion::func_type complete) noexcept : completion(complete), request(t) {}
+  operation(const type& t, completion::func_type complete, descriptor* d) noexcept
+      : completion(complete), request(t), descriptor_(d)
+  {}
   ~operation() = default;
+
+  /// Where it stands on its way.
+  enum class stage : unsigned char
+  {
+    ended,    ///< the result is there, the descriptor has let go
+    waiting,  ///< in its lane: for its turn, or for the lane's poll
+    due,      ///< in its lane, first: the loop runs it, and it performs itself; or it is doing so
+    submitted ///< in the kernel, or its completion is on the way to the loop
+  };
+  stage where() const noexcept { return stage_; }
+  descriptor* home() const noexcept { return descriptor_; }
 
   const type& get_type() const noexcept { return static_cast<const type&>(request::get_type()); }
 
@@ -96,29 +110,20 @@ protected:
     out.push(&self);
   }
 
-  /// Called first thing when the completion runs: leaves the descriptor, which starts the next in the lane.
-  [[gnu::always_inline]] void settle() noexcept
-  {
-    if (descriptor_) leave_descriptor();
-  }
-
-  ASIO_URING_DECL int fd() const noexcept;
-  /// The same, -1 if the socket has been closed since. Not under the descriptor's lock.
+  /// The file descriptor, -1 if the socket has been closed since. Not under the descriptor's lock.
   ASIO_URING_DECL int open_fd() const noexcept;
 
 private:
   friend class descriptor;
   friend class io_uring_service;
 
-  ASIO_URING_DECL void leave_descriptor() noexcept;
-
-  descriptor* descriptor_ = nullptr; // null once the descriptor is done with it
-  operation* previous_ = nullptr;    // in the lane
-  operation* following_ = nullptr;
-  const void* cancellation_key_ = nullptr; // who may cancel it by slot
-  int result_ = 0;
-  bool in_kernel_ = false;
+  stage stage_ = stage::ended;
   bool cancelled_ = false;
+  int result_;
+  descriptor* const descriptor_; // null: never came to one
+  operation* previous_;          // in the lane
+  operation* following_;
+  const void* cancellation_key_; // who may cancel it by slot
 };
 
 } // namespace asio_uring::detail

@@ -18,14 +18,16 @@ class ready_list
 public:
   explicit ready_list(bool locking) noexcept : lock_(locking) {}
 
-  void push(completion& op) noexcept
+  /// True if the list was empty: then the pusher has to see whether the loop is idle. Otherwise whoever
+  /// pushed the first does, for the loop has not looked since.
+  [[gnu::always_inline]] bool push(completion& op) noexcept
   {
     lock_.acquire();
+    const bool first = queue_.empty();
+    if (first) filled_.exchange(true, std::memory_order_seq_cst); // a full barrier before that look
     queue_.push(&op);
-    // A full barrier, for the pusher looks next whether the loop is idle. Not needed while the flag stands:
-    // the loop has not looked since.
-    if (!filled_.load(std::memory_order_relaxed)) filled_.exchange(true, std::memory_order_seq_cst);
     lock_.release();
+    return first;
   }
 
   bool empty() const noexcept { return !filled_.load(std::memory_order_seq_cst); }

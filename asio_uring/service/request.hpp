@@ -40,8 +40,9 @@ protected:
 private:
   friend class submitter;
   const type* const type_;
-  request* next_ = nullptr;    // in the submitter's backlog
-  bool backlogged_ = false;    // linked there
+  bool backlogged() const noexcept { return submit_wanted_ || cancel_wanted_; }
+
+  request* next_;              // in the submitter's backlog
   bool submit_wanted_ = false; // not yet on the ring
   bool cancel_wanted_ = false; // to be cancelled once there is room
 };

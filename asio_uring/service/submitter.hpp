@@ -52,7 +52,7 @@ public:
   void cancel(request& r) noexcept
   {
     locked guard(lock_);
-    if (r.backlogged_)
+    if (r.backlogged())
       r.cancel_wanted_ = true;
     else if (io_uring_sqe* sqe = has_backlog() ? nullptr : ring_->next_entry())
       publish_cancel(*sqe, r);
@@ -92,13 +92,13 @@ public:
   {
     if (!has_backlog()) return;
     locked guard(lock_);
-    if (!r.backlogged_) return;
+    if (!r.backlogged()) return;
     request* previous = nullptr;
     for (request* other = front(); other != &r; other = other->next_)
       previous = other;
     previous ? void(previous->next_ = r.next_) : first_.store(r.next_, std::memory_order_relaxed);
     if (last_ == &r) last_ = previous;
-    r.backlogged_ = r.submit_wanted_ = r.cancel_wanted_ = false;
+    r.submit_wanted_ = r.cancel_wanted_ = false;
   }
 
   bool has_backlog() const noexcept { return first_.load(std::memory_order_seq_cst) != nullptr; }
@@ -131,7 +131,6 @@ private:
   void append(request& r) noexcept
   {
     r.next_ = nullptr;
-    r.backlogged_ = true;
     last_ ? void(last_->next_ = &r)
           : first_.store(&r, std::memory_order_seq_cst); // seen by a loop about to sleep, or it is seen idle
     last_ = &r;
@@ -141,7 +140,7 @@ private:
     request& r = *front();
     first_.store(r.next_, std::memory_order_relaxed);
     if (!r.next_) last_ = nullptr;
-    r.backlogged_ = r.submit_wanted_ = r.cancel_wanted_ = false;
+    r.submit_wanted_ = r.cancel_wanted_ = false;
   }
 
   request* front() const noexcept { return first_.load(std::memory_order_relaxed); }

@@ -20,6 +20,17 @@ namespace asio_uring::detail {
 /// A system call's outcome as the kernel gives it to a submitted operation.
 inline int result_of(ssize_t outcome) noexcept { return outcome < 0 ? -errno : static_cast<int>(outcome); }
 
+/// The same of a call that is made again when a signal interrupts it.
+template <typename Call>
+[[gnu::always_inline]] inline int uninterrupted(Call&& call)
+{
+  for (;;) {
+    const ssize_t outcome = call();
+    if (outcome >= 0) return static_cast<int>(outcome);
+    if (errno != EINTR) return -errno;
+  }
+}
+
 /// A size as the kernel takes it at once, MAX_RW_COUNT at most; a submission entry has 32 bits.
 inline unsigned kernel_size(std::size_t size) noexcept
 {
@@ -85,7 +96,7 @@ public:
 
 private:
   Sequence buffers_;
-  mutable std::size_t total_ = 0;
+  mutable std::size_t total_; // of several buffers
 };
 
 } // namespace asio_uring::detail

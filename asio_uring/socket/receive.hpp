@@ -15,13 +15,6 @@
 
 namespace asio_uring::detail {
 
-/// What a socket's kind means for receiving from it.
-struct receive_traits
-{
-  bool stream; ///< zero bytes are the end
-  bool whole;  ///< a short read has emptied the socket, but for what doubts.hpp tells
-};
-
 /// async_receive, async_read_some.
 template <typename Buffers>
 class receive
@@ -30,8 +23,8 @@ public:
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr path preferred = path::readiness;
 
-  receive(const Buffers& buffers, int flags, receive_traits traits)
-      : buffers_(buffers), flags_(flags), traits_(traits)
+  receive(const Buffers& buffers, int flags, socket_ops::state_type state)
+      : buffers_(buffers), flags_(flags), state_(state)
   {}
 
   void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::mutable_buffer, Buffers>::single
@@ -44,23 +37,20 @@ public:
     buffers_.with_message([&](msghdr& m) { io_uring_prep_recvmsg(&sqe, fd, &message.set(m), flags_); });
   }
 
-  int perform(int fd)
+  [[gnu::always_inline]] int perform(int fd)
   {
-    for (;;) {
-      const int result = call(fd);
-      if (result != -EINTR) return result;
-    }
+    return uninterrupted([&] { return call(fd); });
   }
 
   bool more(int result) const noexcept
   {
-    return !traits_.whole || result <= 0 || static_cast<std::size_t>(result) == buffers_.total();
+    return result <= 0 || static_cast<std::size_t>(result) == buffers_.total();
   }
 
   /// A stream read that was cancelled too late: what it took goes to the next read.
   bool keep(int result, unread_bytes& bytes)
   {
-    if (!traits_.stream) return false;
+    if (!stream()) return false;
     if (flags_ & MSG_PEEK) return true; // they never left the socket
     buffers_.keep(static_cast<std::size_t>(result), bytes);
     return true;
@@ -68,26 +58,29 @@ public:
 
   int take(unread_bytes& bytes) { return buffers_.take(bytes, flags_ & MSG_PEEK); }
 
-  std::tuple<error_code, std::size_t> arguments(int result) const
+  [[gnu::always_inline]] std::tuple<error_code, std::size_t> arguments(int result) const
   {
-    if (result == 0 && traits_.stream) return {asio::error::eof, 0};
-    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
+    if (result > 0) return {error_code(), static_cast<std::size_t>(result)};
+    if (result == 0 && stream() && !borrowed::all_empty(buffers_.sequence())) return {asio::error::eof, 0};
+    return {error_of(result), 0};
   }
 
 private:
   using borrowed = borrowed_buffers<asio::mutable_buffer, Buffers>;
-  int call(int fd)
+
+  bool stream() const noexcept { return state_ & socket_ops::stream_oriented; }
+  ssize_t call(int fd)
   {
     if constexpr (borrowed::single)
-      return result_of(::recv(fd, buffers_.first().data(), buffers_.first().size(), flags_ | MSG_DONTWAIT));
+      return ::recv(fd, buffers_.first().data(), buffers_.first().size(), flags_ | MSG_DONTWAIT);
     else
       return buffers_.with_message(
-          [&](msghdr& message) { return result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT)); });
+          [&](msghdr& message) { return ::recvmsg(fd, &message, flags_ | MSG_DONTWAIT); });
   }
 
   borrowed buffers_;
   int flags_;
-  receive_traits traits_;
+  socket_ops::state_type state_;
 };
 
 /// async_receive with message_out_of_band: waits for urgent data, then takes it.
@@ -98,7 +91,8 @@ public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr path preferred = path::completion;
 
-  receive_urgent(const Buffers& buffers, int flags, receive_traits traits) : receive_(buffers, flags, traits)
+  receive_urgent(const Buffers& buffers, int flags, socket_ops::state_type state)
+      : receive_(buffers, flags, state)
   {}
 
   void prepare(io_uring_sqe& sqe, int fd)
@@ -143,10 +137,7 @@ public:
   {
     return buffers_.with_message([&](msghdr& message) {
       name(message);
-      int result;
-      do
-        result = result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT));
-      while (result == -EINTR);
+      const int result = uninterrupted([&] { return ::recvmsg(fd, &message, flags_ | MSG_DONTWAIT); });
       length_ = message.msg_namelen;
       return result;
     });
@@ -195,10 +186,7 @@ public:
   int perform(int fd)
   {
     return buffers_.with_message([&](msghdr& message) {
-      int result;
-      do
-        result = result_of(::recvmsg(fd, &message, flags_ | MSG_DONTWAIT));
-      while (result == -EINTR);
+      const int result = uninterrupted([&] { return ::recvmsg(fd, &message, flags_ | MSG_DONTWAIT); });
       received_flags_ = message.msg_flags;
       return result;
     });

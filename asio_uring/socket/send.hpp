@@ -36,31 +36,28 @@ public:
         [&](msghdr& m) { io_uring_prep_sendmsg(&sqe, fd, &message.set(m), static_cast<unsigned>(flags_)); });
   }
 
-  int perform(int fd)
+  [[gnu::always_inline]] int perform(int fd)
   {
-    int result;
-    do
-      result = call(fd);
-    while (result == -EINTR);
-    return result;
+    return uninterrupted([&] { return call(fd); });
   }
 
   bool more(int) const noexcept { return true; }
 
-  std::tuple<error_code, std::size_t> arguments(int result) const
+  [[gnu::always_inline]] std::tuple<error_code, std::size_t> arguments(int result) const
   {
-    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
+    if (result >= 0) return {error_code(), static_cast<std::size_t>(result)};
+    return {error_of(result), 0};
   }
 
 private:
   using borrowed = borrowed_buffers<asio::const_buffer, Buffers>;
-  int call(int fd)
+  ssize_t call(int fd)
   {
     if constexpr (borrowed::single)
-      return result_of(::send(fd, buffers_.first().data(), buffers_.first().size(), flags_ | MSG_DONTWAIT));
+      return ::send(fd, buffers_.first().data(), buffers_.first().size(), flags_ | MSG_DONTWAIT);
     else
       return buffers_.with_message(
-          [&](msghdr& message) { return result_of(::sendmsg(fd, &message, flags_ | MSG_DONTWAIT)); });
+          [&](msghdr& message) { return ::sendmsg(fd, &message, flags_ | MSG_DONTWAIT); });
   }
 
   borrowed buffers_;
@@ -90,11 +87,7 @@ public:
   {
     return buffers_.with_message([&](msghdr& message) {
       name(message);
-      int result;
-      do
-        result = result_of(::sendmsg(fd, &message, flags_ | MSG_DONTWAIT));
-      while (result == -EINTR);
-      return result;
+      return uninterrupted([&] { return ::sendmsg(fd, &message, flags_ | MSG_DONTWAIT); });
     });
   }
 

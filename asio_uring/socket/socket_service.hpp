@@ -12,6 +12,10 @@
 #include <asio_uring/socket/wait.hpp>
 #include <boost/asio/detail/reactive_socket_service.hpp>
 
+// Asio 1.38 deprecates null_buffers, and still passes them on.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
 namespace asio_uring::detail {
 
 /// The synchronous half is Asio's own service; all that is asynchronous, and the life of the descriptor, is
@@ -87,7 +91,8 @@ public:
     impl.state_ = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
                   : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
                                                   : 0;
-    impl.descriptor_ = &uring_.open_descriptor(fd);
+    impl.descriptor_ =
+        &uring_.open_descriptor(fd, {.emptied_by_short_reads = is_emptied_by_short_reads(impl)});
     return ec = error_code();
   }
 
@@ -139,7 +144,7 @@ public:
                       asio::socket_base::message_flags flags, error_code& ec)
   {
     if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) {
-      return this->take_unread(impl, detail::receive<Buffers>(buffers, flags, traits_of(impl)), ec);
+      return this->take_unread(impl, detail::receive<Buffers>(buffers, flags, impl.state_), ec);
     }
     uring_.flush();
     return stock::receive(impl, buffers, flags, ec);
@@ -162,8 +167,9 @@ public:
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
-  void async_send(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
-                  Handler& handler, const IoExecutor& io_ex)
+  [[gnu::always_inline]] void async_send(implementation_type& impl, const Buffers& buffers,
+                                         asio::socket_base::message_flags flags, Handler& handler,
+                                         const IoExecutor& io_ex)
   {
     start(
         impl, nothing_to_do<asio::const_buffer>(impl, buffers),
@@ -194,19 +200,19 @@ public:
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
-  void async_receive(implementation_type& impl, const Buffers& buffers,
-                     asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
+  [[gnu::always_inline]] void async_receive(implementation_type& impl, const Buffers& buffers,
+                                            asio::socket_base::message_flags flags, Handler& handler,
+                                            const IoExecutor& io_ex)
   {
-    const auto result = nothing_to_do<asio::mutable_buffer>(impl, buffers);
-    receive_traits traits = traits_of(impl);
-    if (result) traits = {false, false}; // zero bytes are what was asked for, not the end
     if (flags & asio::socket_base::message_out_of_band)
       start(
-          impl, result, [&] { return receive_urgent<Buffers>(buffers, flags, traits); }, handler, io_ex,
+          impl, nothing_to_do<asio::mutable_buffer>(impl, buffers),
+          [&] { return receive_urgent<Buffers>(buffers, flags, impl.state_); }, handler, io_ex,
           "async_receive");
     else
       start(
-          impl, result, [&] { return detail::receive<Buffers>(buffers, flags, traits); }, handler, io_ex,
+          impl, nothing_to_do<asio::mutable_buffer>(impl, buffers),
+          [&] { return detail::receive<Buffers>(buffers, flags, impl.state_); }, handler, io_ex,
           "async_receive");
   }
 
@@ -295,11 +301,12 @@ private:
   template <typename>
   friend class socket_service;
 
-  static receive_traits traits_of(const implementation_type& impl) noexcept
+  /// But for what doubts.hpp tells.
+  static bool is_emptied_by_short_reads(const implementation_type& impl) noexcept
   {
     const int family = impl.protocol_.family();
-    const bool stream = impl.state_ & socket_ops::stream_oriented;
-    return {stream, stream && (family == AF_INET || family == AF_INET6 || family == AF_UNIX)};
+    return (impl.state_ & socket_ops::stream_oriented) &&
+           (family == AF_INET || family == AF_INET6 || family == AF_UNIX);
   }
 
   static bool reports_aborted(const implementation_type& impl) noexcept
@@ -341,13 +348,15 @@ private:
   }
 
   template <typename Describe, typename Handler, typename IoExecutor>
-  void start(implementation_type& impl, std::optional<int> result, Describe&& describe, Handler& handler,
-             const IoExecutor& io_ex, const char* name)
+  [[gnu::always_inline]] void start(implementation_type& impl, std::optional<int> result, Describe&& describe,
+                                    Handler& handler, const IoExecutor& io_ex, const char* name)
   {
     on_ring::start(impl, result, describe, handler, io_ex, "socket", name);
   }
 };
 
 } // namespace asio_uring::detail
+
+#pragma GCC diagnostic pop
 
 #endif // ASIO_URING_SOCKET_SOCKET_SERVICE_HPP

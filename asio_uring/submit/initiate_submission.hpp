@@ -20,7 +20,7 @@ public:
   inline static asio::execution_context::id id;
 
   explicit loose_operations(asio::execution_context& context)
-      : with_ring(context), asio::execution_context::service(context), home_(uring_.open_descriptor(-1))
+      : with_ring(context), asio::execution_context::service(context), home_(uring_.open_descriptor(-1, {}))
   {}
   io_uring_service& uring() noexcept { return uring_; }
   descriptor& home() noexcept { return home_; }
@@ -82,7 +82,7 @@ public:
     loose.uring().use_executor(executor_);
     using description = submission<Payload, Finish>;
     handler_operation<description, std::decay_t<Handler>, Executor>::start(
-        loose.uring(), &loose.home(), is_loop(loose.uring(), executor_), std::nullopt,
+        loose.uring(), loose.home(), is_loop(loose.uring(), executor_),
         [&] { return description(std::move(payload), prepare, std::move(finish_)); }, kept.value, executor_,
         "io_uring", name_);
   }

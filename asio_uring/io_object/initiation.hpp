@@ -1,0 +1,290 @@
+// asio_uring/io_object/initiation.hpp: tells which operation of which object Asio is about to initiate.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_IO_OBJECT_INITIATION_HPP
+#define ASIO_URING_IO_OBJECT_INITIATION_HPP
+
+#include <asio_uring/enable_io_uring.hpp>
+#include <asio_uring/io_object/stock_object.hpp>
+#include <bit>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <cassert>
+#include <concepts>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace asio_uring::detail {
+
+/// A completion token that tells the type of an operation's initiation, which is a private class of the
+/// object's, and starts nothing.
+struct initiation_probe
+{};
+
+} // namespace asio_uring::detail
+
+namespace boost::asio {
+
+template <typename... Signatures>
+struct async_result<asio_uring::detail::initiation_probe, Signatures...>
+{
+  template <typename Initiation, typename RawToken, typename... Args>
+  static std::type_identity<std::decay_t<Initiation>> initiate(Initiation&&, RawToken&&, Args&&...);
+};
+
+} // namespace boost::asio
+
+namespace asio_uring::detail {
+
+// Which operation an initiation stands for.
+template <typename Object, typename Initiation>
+concept initiates_wait = requires(Object& o, initiation_probe p)
+{
+  {
+    o.async_wait(Object::wait_read, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_connect = requires(Object& o, const typename Object::endpoint_type& e, initiation_probe p)
+{
+  {
+    o.async_connect(e, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_receive = requires(Object& o, asio::mutable_buffer b, initiation_probe p)
+{
+  {
+    o.async_receive(b, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_send = requires(Object& o, asio::const_buffer b, initiation_probe p)
+{
+  {
+    o.async_send(b, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_read = requires(Object& o, asio::mutable_buffer b, initiation_probe p)
+{
+  {
+    o.async_read_some(b, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_write = requires(Object& o, asio::const_buffer b, initiation_probe p)
+{
+  {
+    o.async_write_some(b, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_receive_from = requires(Object& o, asio::mutable_buffer b,
+                                          typename Object::endpoint_type& e, initiation_probe p)
+{
+  {
+    o.async_receive_from(b, e, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_send_to = requires(Object& o, asio::const_buffer b, const typename Object::endpoint_type& e,
+                                     initiation_probe p)
+{
+  {
+    o.async_send_to(b, e, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_accept = requires(Object& o, typename Object::protocol_type::socket& s, initiation_probe p)
+{
+  {
+    o.async_accept(s, p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+template <typename Object, typename Initiation>
+concept initiates_move_accept = requires(Object& o, initiation_probe p)
+{
+  {
+    o.async_accept(p)
+    } -> std::same_as<std::type_identity<Initiation>>;
+};
+
+template <typename Object, typename Initiation>
+concept operation_of = initiates_wait<Object, Initiation> || initiates_connect<Object, Initiation> ||
+    initiates_receive<Object, Initiation> || initiates_send<Object, Initiation> ||
+    initiates_read<Object, Initiation> || initiates_write<Object, Initiation> ||
+    initiates_receive_from<Object, Initiation> || initiates_send_to<Object, Initiation> ||
+    initiates_accept<Object, Initiation> || initiates_move_accept<Object, Initiation>;
+
+// An initiation of Asio's is made from a pointer to its object, and is nothing else. To which class, its
+// constructor tells: it takes a thing that converts to any pointer, and the conversion notes to which.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-template-friend"
+#endif
+template <typename Initiation>
+struct noted_object
+{
+  friend auto object_of(noted_object);
+};
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+template <typename Initiation, typename Object>
+struct note_object
+{
+  friend auto object_of(noted_object<Initiation>) { return std::type_identity<Object>(); }
+  static constexpr bool noted = true;
+};
+template <typename Initiation>
+struct any_object
+{
+  template <typename Object>
+  requires(note_object<Initiation, Object>::noted) operator Object*() const;
+};
+
+/// The object of an initiation that is nothing but a pointer to it; void for any other.
+template <typename Initiation>
+struct initiated_object
+{
+  using type = void;
+};
+template <typename Initiation>
+requires(sizeof(Initiation) == sizeof(void*) && std::is_trivially_copyable_v<Initiation> &&
+         std::constructible_from<Initiation, any_object<Initiation>>) struct initiated_object<Initiation>
+{
+  using type = typename decltype(object_of(noted_object<Initiation>()))::type;
+};
+
+/// The object that a token carries, if it does.
+template <typename Object>
+struct object_pointer
+{
+  constexpr object_pointer(Object* o = nullptr) noexcept : object(o) {}
+  Object* object;
+};
+template <>
+struct object_pointer<void>
+{
+  constexpr object_pointer(void* = nullptr) noexcept {}
+};
+
+/// What use_uring puts in the place of an operation's initiation.
+template <typename Initiation, typename Carried>
+class ring_initiation
+{
+public:
+  using executor_type = asio::associated_executor_t<Initiation>;
+
+  template <typename I>
+  ring_initiation(I&& initiation, object_pointer<Carried> carried)
+      : initiation_(std::forward<I>(initiation)), carried_(carried)
+  {}
+
+  executor_type get_executor() const noexcept { return asio::get_associated_executor(initiation_); }
+
+  template <typename Handler, typename... Args>
+  void operator()(Handler&& handler, Args&&... args)
+  {
+    using object_type = typename std::conditional_t<std::is_void_v<Carried>, initiated_object<Initiation>,
+                                                    std::type_identity<Carried>>::type;
+    if constexpr (enable_io_uring<executor_type>)
+      std::move(initiation_)(std::forward<Handler>(handler), std::forward<Args>(args)...);
+    else if constexpr (std::is_void_v<object_type>)
+      static_assert(
+          recognised<object_type>,
+          "asio_uring::use_uring: not an operation of a socket, acceptor, descriptor or pipe of "
+          "Boost.Asio. For composed operations (async_read, async_write, Beast, TLS) wrap the object: "
+          "asio_uring::via(object). With other token adapters, use_uring goes outside: "
+          "use_uring(as_tuple(token)).");
+    else if constexpr (!stock_io_object<object_type>)
+      static_assert(
+          stock_io_object<object_type>,
+          "asio_uring::use_uring: the object has to be a socket, acceptor, descriptor or pipe of Boost.Asio");
+    else if constexpr (!operation_of<object_type, Initiation>)
+      static_assert(
+          operation_of<object_type, Initiation>,
+          "asio_uring::use_uring: of this object, these operations can be on io_uring: async_wait, "
+          "async_connect, async_receive, async_read_some, async_send, async_write_some, async_receive_from, "
+          "async_send_to, async_accept, those that it has; for composed operations wrap the object: "
+          "asio_uring::via(object)");
+    else {
+      std::decay_t<Handler> h(std::forward<Handler>(handler));
+      start(object<object_type>(), h, args...);
+    }
+  }
+
+private:
+  template <typename Object>
+  static constexpr bool recognised = !std::is_void_v<Object>;
+
+  template <typename Object>
+  Object& object() const noexcept
+  {
+    if constexpr (std::is_void_v<Carried>) {
+      auto* o = std::bit_cast<Object*>(initiation_);
+      assert(&o->get_executor() == &initiation_.get_executor()); // nothing but a pointer, and to this object
+      return *o;
+    } else
+      return *carried_.object;
+  }
+
+  template <typename Object, typename Handler, typename... Args>
+  static void start(Object& object, Handler& h, Args&... args)
+  {
+    if constexpr (initiates_wait<Object, Initiation>)
+      stock_object(object).async_wait(args..., h);
+    else if constexpr (initiates_connect<Object, Initiation>)
+      connect(object, h, args...);
+    else if constexpr (initiates_receive<Object, Initiation>)
+      stock_object(object).async_receive(args..., h);
+    else if constexpr (initiates_send<Object, Initiation>)
+      stock_object(object).async_send(args..., h);
+    else if constexpr (initiates_read<Object, Initiation>)
+      stock_object(object).async_read_some(args..., h);
+    else if constexpr (initiates_write<Object, Initiation>)
+      stock_object(object).async_write_some(args..., h);
+    else if constexpr (initiates_receive_from<Object, Initiation>)
+      receive_from(object, h, args...);
+    else if constexpr (initiates_send_to<Object, Initiation>)
+      stock_object(object).async_send_to(args..., h);
+    else if constexpr (initiates_accept<Object, Initiation>)
+      accept(object, h, args...);
+    else
+      move_accept(object, h, args...);
+  }
+
+  // `failed`: that the socket, closed until now, could not be opened.
+  template <typename Object, typename Handler, typename Endpoint>
+  static void connect(Object& object, Handler& h, const Endpoint& peer, const error_code& failed)
+  {
+    stock_object(object).async_connect(peer, failed, h);
+  }
+  template <typename Object, typename Handler, typename Buffers, typename Endpoint>
+  static void receive_from(Object& object, Handler& h, const Buffers& buffers, Endpoint* sender,
+                           asio::socket_base::message_flags flags)
+  {
+    stock_object(object).async_receive_from(buffers, *sender, flags, h);
+  }
+  template <typename Object, typename Handler, typename Socket, typename Endpoint>
+  static void accept(Object& object, Handler& h, Socket* peer, Endpoint* peer_endpoint)
+  {
+    stock_object(object).async_accept(*peer, peer_endpoint, h);
+  }
+  template <typename Object, typename Handler, typename Executor, typename Endpoint, typename Socket>
+  static void move_accept(Object& object, Handler& h, const Executor& peer_ex, Endpoint* peer_endpoint,
+                          Socket*)
+  {
+    stock_object(object).async_move_accept(peer_ex, peer_endpoint, h);
+  }
+
+  Initiation initiation_;
+  [[no_unique_address]] object_pointer<Carried> carried_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_IO_OBJECT_INITIATION_HPP

@@ -1,0 +1,376 @@
+// asio_uring/io_object/stock_object.hpp: starting operations of ours on stock I/O objects.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_IO_OBJECT_STOCK_OBJECT_HPP
+#define ASIO_URING_IO_OBJECT_STOCK_OBJECT_HPP
+
+#include <asio_uring/io_object/descriptor_service.hpp>
+#include <asio_uring/service/reactor_link.hpp>
+#include <asio_uring/socket/socket_service.hpp>
+#include <boost/asio/basic_readable_pipe.hpp>
+#include <boost/asio/basic_socket.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_writable_pipe.hpp>
+#include <boost/asio/posix/basic_descriptor.hpp>
+#include <optional>
+#include <type_traits>
+
+namespace asio_uring::detail {
+
+struct stock_access;
+
+} // namespace asio_uring::detail
+
+namespace boost::asio {
+
+// Acceptors and pipes keep their service private, but are friends of each other.
+template <>
+class basic_socket_acceptor<asio_uring::detail::stock_access, asio_uring::detail::stock_access>
+{
+public:
+  template <typename Protocol, typename Executor>
+  static auto& implementation_of(basic_socket_acceptor<Protocol, Executor>& acceptor)
+  {
+    return acceptor.impl_.get_implementation();
+  }
+};
+template <>
+class basic_readable_pipe<asio_uring::detail::stock_access>
+{
+public:
+  template <typename Executor>
+  static auto& implementation_of(basic_readable_pipe<Executor>& pipe)
+  {
+    return pipe.impl_.get_implementation();
+  }
+};
+template <>
+class basic_writable_pipe<asio_uring::detail::stock_access>
+{
+public:
+  template <typename Executor>
+  static auto& implementation_of(basic_writable_pipe<Executor>& pipe)
+  {
+    return pipe.impl_.get_implementation();
+  }
+};
+
+} // namespace boost::asio
+
+namespace asio_uring::detail {
+
+// What the descriptor service keeps to itself.
+struct descriptor_reactor_data
+{
+  using type =
+      epoll_reactor::per_descriptor_data asio::detail::reactive_descriptor_service::implementation_type::*;
+  friend type member_of(descriptor_reactor_data);
+};
+template struct expose_member<descriptor_reactor_data,
+                              &asio::detail::reactive_descriptor_service::implementation_type::reactor_data_>;
+
+/// Reaches what a stock object keeps in its service.
+struct stock_access
+{
+  template <typename Protocol, typename Executor>
+  static auto& implementation_of(asio::basic_socket<Protocol, Executor>& socket)
+  {
+    return of_protected(socket);
+  }
+  template <typename Executor>
+  static auto& implementation_of(asio::posix::basic_descriptor<Executor>& descriptor)
+  {
+    return of_protected(descriptor);
+  }
+  template <typename Protocol, typename Executor>
+  static auto& implementation_of(asio::basic_socket_acceptor<Protocol, Executor>& acceptor)
+  {
+    return asio::basic_socket_acceptor<stock_access, stock_access>::implementation_of(acceptor);
+  }
+  template <typename Executor>
+  static auto& implementation_of(asio::basic_readable_pipe<Executor>& pipe)
+  {
+    return asio::basic_readable_pipe<stock_access>::implementation_of(pipe);
+  }
+  template <typename Executor>
+  static auto& implementation_of(asio::basic_writable_pipe<Executor>& pipe)
+  {
+    return asio::basic_writable_pipe<stock_access>::implementation_of(pipe);
+  }
+
+  using descriptor_implementation = asio::detail::reactive_descriptor_service::implementation_type;
+  static int descriptor_of(const descriptor_implementation& impl) noexcept
+  {
+    return impl.*member_of(descriptor_number{});
+  }
+  static reactor_state* reactor_data_of(const descriptor_implementation& impl) noexcept
+  {
+    return impl.*member_of(descriptor_reactor_data{});
+  }
+  // As Asio's own asynchronous operations do; its synchronous ones know.
+  static bool set_non_blocking(descriptor_implementation& impl, error_code& ec)
+  {
+    auto& state = impl.*member_of(descriptor_state{});
+    return (state & asio::detail::descriptor_ops::non_blocking) ||
+           asio::detail::descriptor_ops::set_internal_non_blocking(descriptor_of(impl), state, true, ec);
+  }
+
+  template <typename Implementation>
+  static int descriptor_of(const Implementation& impl) noexcept
+  {
+    return impl.socket_;
+  }
+  template <typename Implementation>
+  static reactor_state* reactor_data_of(const Implementation& impl) noexcept
+  {
+    return impl.reactor_data_;
+  }
+  template <typename Implementation>
+  static bool set_non_blocking(Implementation& impl, error_code& ec)
+  {
+    return (impl.state_ & socket_ops::non_blocking) ||
+           socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec);
+  }
+
+private:
+  template <typename Object>
+  static auto& of_protected(Object& object)
+  {
+    struct access : Object
+    {
+      static auto& impl_of(Object& o) { return o.*(&access::impl_); }
+    };
+    return access::impl_of(object).get_implementation();
+  }
+};
+
+/// A socket, acceptor, descriptor or pipe of Asio, or what is derived from one.
+template <typename Object>
+concept stock_io_object = requires(Object& o)
+{
+  stock_access::implementation_of(o);
+};
+
+/// A description for a stock object: what touches the descriptor does so only while it is the object's.
+template <typename Description>
+class linked : public Description
+{
+public:
+  static constexpr path preferred = path::readiness;
+
+  template <typename... Args>
+  explicit linked(reactor_link::handle&& link, Args&&... args)
+      : Description(std::forward<Args>(args)...), link_(std::move(link))
+  {}
+
+  int perform(int fd)
+  {
+    return link_.if_linked([&] { return Description::perform(fd); });
+  }
+  int finish(int fd, int result) requires(Description::lane == lane_kind::none)
+  {
+    if (result < 0 || !link_) return result;
+    return link_.if_linked([&] {
+      if constexpr (requires(Description & d) { d.finish(0, 0); })
+        return Description::finish(fd, result);
+      else
+        return result;
+    });
+  }
+
+private:
+  reactor_link::handle link_;
+};
+
+/// async_connect on a stock socket: connect(2) has been called, its outcome is waited for.
+class connect_outcome
+{
+public:
+  static constexpr lane_kind lane = lane_kind::none;
+
+  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, POLLOUT); }
+  int perform(int) { return -EAGAIN; }
+  bool more(int) const noexcept { return false; }
+  int finish(int fd, int)
+  {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) ? -errno : -error;
+  }
+  std::tuple<error_code> arguments(int result) const { return {error_of(result)}; }
+};
+
+/// Operations on one stock object, started through the ring of its context.
+template <typename Object>
+class stock_object
+{
+public:
+  explicit stock_object(Object& object)
+      : impl_(stock_access::implementation_of(object)), ex_(object.get_executor()), uring_(service_of(ex_))
+  {
+    uring_.use_executor(ex_);
+  }
+
+  template <typename What, typename Handler>
+  void async_wait(What w, Handler& handler)
+  {
+    const auto what = static_cast<asio::socket_base::wait_type>(w);
+    if (!wait<>(what).valid()) result_ = -EINVAL;
+    start<wait<>>(handler, "async_wait", what);
+  }
+
+  template <typename Buffers, typename Handler>
+  void async_read_some(const Buffers& buffers, Handler& handler)
+  {
+    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+      start<wait<std::size_t>>(handler, "async_read_some(null_buffers)", asio::socket_base::wait_read);
+    else
+      transfer<asio::mutable_buffer, read<Buffers>>(handler, "async_read_some", buffers);
+  }
+
+  template <typename Buffers, typename Handler>
+  void async_write_some(const Buffers& buffers, Handler& handler)
+  {
+    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+      start<wait<std::size_t>>(handler, "async_write_some(null_buffers)", asio::socket_base::wait_write);
+    else
+      transfer<asio::const_buffer, write<Buffers>>(handler, "async_write_some", buffers);
+  }
+
+  template <typename Buffers, typename Handler>
+  void async_receive(const Buffers& buffers, asio::socket_base::message_flags flags, Handler& handler)
+  {
+    const bool stream = impl_.state_ & socket_ops::stream_oriented;
+    const bool urgent = flags & asio::socket_base::message_out_of_band;
+    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+      start<wait<std::size_t>>(handler, "async_receive(null_buffers)",
+                               urgent ? asio::socket_base::wait_error : asio::socket_base::wait_read);
+    else {
+      if (stream && borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) result_ = 0;
+      if (urgent)
+        start<receive_urgent<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
+      else
+        start<receive<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
+    }
+  }
+
+  template <typename Buffers, typename Endpoint, typename Handler>
+  void async_receive_from(const Buffers& buffers, Endpoint& sender, asio::socket_base::message_flags flags,
+                          Handler& handler)
+  {
+    start<receive_from<Buffers, Endpoint>>(handler, "async_receive_from", buffers, flags, sender);
+  }
+
+  template <typename Buffers, typename Handler>
+  void async_send(const Buffers& buffers, asio::socket_base::message_flags flags, Handler& handler)
+  {
+    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+      start<wait<std::size_t>>(handler, "async_send(null_buffers)", asio::socket_base::wait_write);
+    else {
+      if ((impl_.state_ & socket_ops::stream_oriented) &&
+          borrowed_buffers<asio::const_buffer, Buffers>::all_empty(buffers))
+        result_ = 0;
+      start<send<Buffers>>(handler, "async_send", buffers, flags);
+    }
+  }
+
+  template <typename Buffers, typename Endpoint, typename Handler>
+  void async_send_to(const Buffers& buffers, const Endpoint& destination,
+                     asio::socket_base::message_flags flags, Handler& handler)
+  {
+    start<send_to<Buffers, Endpoint>>(handler, "async_send_to", buffers, destination, flags);
+  }
+
+  template <typename Endpoint, typename Handler>
+  void async_connect(const Endpoint& peer, error_code ec, Handler& handler)
+  {
+    if (!ec && set_non_blocking(ec) &&
+        socket_ops::connect(impl_.socket_, peer.data(), peer.size(), ec) != 0 &&
+        (ec == asio::error::in_progress || ec == asio::error::would_block))
+      return start<connect_outcome>(handler, "async_connect");
+    result_ = -ec.value();
+    start<connect_outcome>(handler, "async_connect");
+  }
+
+  template <typename Socket, typename Endpoint, typename Handler>
+  void async_accept(Socket& peer, Endpoint* peer_endpoint, Handler& handler)
+  {
+    error_code ec;
+    if (peer.is_open())
+      result_ = -EALREADY; // the description knows better
+    else if (!set_non_blocking(ec))
+      result_ = -ec.value();
+    start<accept_into<Socket, typename Object::protocol_type>>(handler, "async_accept", peer, impl_.protocol_,
+                                                               peer_endpoint, reports_aborted());
+  }
+
+  template <typename PeerExecutor, typename Endpoint, typename Handler>
+  void async_move_accept(const PeerExecutor& peer_ex, Endpoint* peer_endpoint, Handler& handler)
+  {
+    error_code ec;
+    if (!set_non_blocking(ec)) result_ = -ec.value();
+    start<accept_new<typename Object::protocol_type, PeerExecutor>>(
+        handler, "async_accept", peer_ex, impl_.protocol_, peer_endpoint, reports_aborted());
+  }
+
+private:
+  using executor_type = typename Object::executor_type;
+  using implementation_type =
+      std::remove_reference_t<decltype(stock_access::implementation_of(std::declval<Object&>()))>;
+
+  static io_uring_service& service_of(const executor_type& ex)
+  {
+    if constexpr (asio::can_query<const executor_type&, asio::execution::context_t>::value)
+      return asio::use_service<io_uring_service>(asio::query(ex, asio::execution::context));
+    else
+      return asio::use_service<io_uring_service>(ex.context());
+  }
+
+  bool set_non_blocking(error_code& ec) { return stock_access::set_non_blocking(impl_, ec); }
+
+  bool reports_aborted() const noexcept { return impl_.state_ & socket_ops::enable_connection_aborted; }
+
+  // Descriptors have no calls that do not block, other than by themselves not to block.
+  template <typename Buffer, typename Description, typename Handler, typename Buffers>
+  void transfer(Handler& handler, const char* name, const Buffers& buffers)
+  {
+    error_code ec;
+    if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers))
+      result_ = 0;
+    else if (!set_non_blocking(ec))
+      result_ = -ec.value();
+    start<Description>(handler, name, buffers);
+  }
+
+  template <typename Description, typename Handler, typename... Args>
+  void start(Handler& handler, const char* name, Args&&... args)
+  {
+    reactor_link::handle link;
+    if (!result_) {
+      reactor_state* const state = stock_access::reactor_data_of(impl_);
+      if (!state)
+        result_ = -EBADF;
+      else if (uring_.stopped() ||
+               !(link = reactor_link::make(uring_, *state, stock_access::descriptor_of(impl_))))
+        result_ = -ECANCELED;
+    }
+    descriptor* const d = link.descriptor();
+    const auto describe = [&] { return linked<Description>(std::move(link), std::forward<Args>(args)...); };
+    using record = handler_operation<linked<Description>, Handler, executor_type>;
+    if (result_)
+      record::complete(uring_, d, is_loop(uring_, ex_), *result_, describe, handler, ex_, "stock object",
+                       name);
+    else
+      record::start(uring_, *d, is_loop(uring_, ex_), describe, handler, ex_, "stock object", name);
+  }
+
+  implementation_type& impl_;
+  const executor_type ex_;
+  io_uring_service& uring_;
+  std::optional<int> result_; // known already
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_IO_OBJECT_STOCK_OBJECT_HPP

@@ -1,0 +1,140 @@
+// asio_uring/ring/emulated_kernel.hpp: what stands behind a ring where the kernel does not.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_RING_EMULATED_KERNEL_HPP
+#define ASIO_URING_RING_EMULATED_KERNEL_HPP
+
+#include <asio_uring/ring/features.hpp>
+#include <atomic>
+#include <bit>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace asio_uring {
+
+/// Acts as the kernel behind a ring: takes submission entries, performs them, posts completions.
+/**
+ * The queues are ordinary memory laid out as the kernel's, so a ring works on them as ever and only enters
+ * here instead of the system call. Derived classes decide what performing means; they call take_entries and
+ * post with a lock of their own held, for threads may enter at the same time.
+ */
+class emulated_kernel
+{
+public:
+  virtual ~emulated_kernel() = default;
+  emulated_kernel(const emulated_kernel&) = delete;
+  emulated_kernel& operator=(const emulated_kernel&) = delete;
+
+  /// io_uring_enter(2): takes all entries, waits for `wait` completions, at most `timeout` (null: for ever).
+  /// Returns the entries taken. Any thread.
+  virtual int enter(unsigned wait, const __kernel_timespec* timeout) noexcept = 0;
+
+  /// A file descriptor to poll, readable when an enter would bring completions.
+  virtual int fd() noexcept = 0;
+
+  const asio_uring::features& features() const noexcept { return features_; }
+
+protected:
+  /// Both are rounded up to powers of two.
+  emulated_kernel(unsigned entries, unsigned completions)
+      : sq_size_(std::bit_ceil(entries)),
+        cq_size_(std::bit_ceil(completions)),
+        entries_(std::make_unique<io_uring_sqe[]>(sq_size_)),
+        completions_(std::make_unique<io_uring_cqe[]>(cq_size_)),
+        indices_(std::make_unique<unsigned[]>(sq_size_))
+  {
+    features_.kernel =
+        IORING_FEAT_FAST_POLL | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_SUBMIT_STABLE;
+  }
+
+  /// Calls perform(const io_uring_sqe&) for at most `most` published entries, in their order. The entry is a
+  /// copy. Returns how many there were.
+  template <typename Perform>
+  unsigned take_entries(Perform&& perform, unsigned most = ~0u)
+  {
+    unsigned taken = 0;
+    for (unsigned head = sq_head_; taken < most && head != load(sq_tail_); ++taken) {
+      const io_uring_sqe entry = entries_[head & (sq_size_ - 1)];
+      store(sq_head_, ++head);
+      perform(entry);
+    }
+    return taken;
+  }
+
+  /// What finds no room is kept until there is some.
+  void post(std::uint64_t user_data, int result, unsigned flags)
+  {
+    kept_.push_back({user_data, result, flags});
+    deliver();
+  }
+  void deliver() noexcept
+  {
+    unsigned tail = cq_tail_;
+    for (; !kept_.empty() && tail - load(cq_head_) < cq_size_; ++tail, kept_.pop_front()) {
+      const completion& c = kept_.front();
+      io_uring_cqe& cqe = completions_[tail & (cq_size_ - 1)];
+      cqe.user_data = c.user_data;
+      cqe.res = c.result;
+      cqe.flags = c.flags;
+    }
+    store(cq_tail_, tail);
+  }
+
+  /// Completions that are there to be consumed.
+  unsigned ready() const noexcept { return cq_tail_ - load(cq_head_); }
+
+  /// Whether the ring's owner is to enter though he has nothing to submit (IORING_SQ_TASKRUN).
+  void want_enter(bool wanted) noexcept { store(sq_flags_, wanted ? IORING_SQ_TASKRUN : 0u); }
+
+  asio_uring::features features_;
+
+private:
+  friend class ring;
+  struct completion
+  {
+    std::uint64_t user_data;
+    int result;
+    unsigned flags;
+  };
+
+  static unsigned load(const unsigned& shared) noexcept
+  {
+    return std::atomic_ref<unsigned>(const_cast<unsigned&>(shared)).load(std::memory_order_acquire);
+  }
+  static void store(unsigned& shared, unsigned value) noexcept
+  {
+    std::atomic_ref<unsigned>(shared).store(value, std::memory_order_release);
+  }
+
+  /// The queues as liburing describes them.
+  void lay_out(io_uring& r) noexcept
+  {
+    r.sq.khead = &sq_head_;
+    r.sq.ktail = &sq_tail_;
+    r.sq.kflags = &sq_flags_;
+    r.sq.array = indices_.get();
+    r.sq.sqes = entries_.get();
+    r.sq.ring_entries = sq_size_;
+    r.sq.ring_mask = sq_size_ - 1;
+    r.cq.khead = &cq_head_;
+    r.cq.ktail = &cq_tail_;
+    r.cq.cqes = completions_.get();
+    r.cq.ring_entries = cq_size_;
+    r.cq.ring_mask = cq_size_ - 1;
+    r.ring_fd = r.enter_ring_fd = -1;
+  }
+
+  const unsigned sq_size_, cq_size_;
+  const std::unique_ptr<io_uring_sqe[]> entries_;
+  const std::unique_ptr<io_uring_cqe[]> completions_;
+  const std::unique_ptr<unsigned[]> indices_;
+  unsigned sq_head_ = 0, sq_tail_ = 0, sq_flags_ = 0, cq_head_ = 0, cq_tail_ = 0;
+  std::deque<completion> kept_;
+};
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_RING_EMULATED_KERNEL_HPP

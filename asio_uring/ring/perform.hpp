@@ -1,0 +1,35 @@
+// asio_uring/ring/perform.hpp: a submission entry as the system call it stands for.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_RING_PERFORM_HPP
+#define ASIO_URING_RING_PERFORM_HPP
+
+#include <asio_uring/config.hpp>
+#include <asio_uring/ring/uapi.hpp>
+
+namespace asio_uring::detail {
+
+/// How an opcode is performed where there is no io_uring.
+enum class performed
+{
+  never,         ///< unknown
+  at_once,       ///< does not block
+  when_readable, ///< a stream's: tried, then again when the descriptor is readable
+  when_writable,
+  by_a_thread ///< blocks
+};
+
+ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept;
+
+/// Makes the call. Returns what io_uring would: a result or a negative errno. It blocks where the call does,
+/// but for sockets, if `wait` is false.
+ASIO_URING_DECL int perform(const io_uring_sqe& entry, bool wait) noexcept;
+
+} // namespace asio_uring::detail
+
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/ring/perform.ipp>
+#endif
+
+#endif // ASIO_URING_RING_PERFORM_HPP

@@ -1,0 +1,155 @@
+// asio_uring/service/reactor_link.hpp: an operation of ours on a descriptor that belongs to a stock object.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_REACTOR_LINK_HPP
+#define ASIO_URING_SERVICE_REACTOR_LINK_HPP
+
+#include <asio_uring/service/io_uring_service.hpp>
+#include <atomic>
+#include <boost/asio/recycling_allocator.hpp>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+namespace asio_uring::detail {
+
+/// Ties one operation on the ring to the stock object it was started on.
+/**
+ * A stock object does not know of the ring: its close() is close(2), and the number may be another file's in
+ * the next moment. But whatever ends its operations (cancel, close, release, destruction) takes all of them
+ * out of the queues of Asio's reactor, under the lock of these queues. So there is one of ours in the queue
+ * for exceptional conditions, which waits for nothing: when it is taken out, the operation on the ring is
+ * cancelled; and a plain call on the descriptor is made under that lock, if the link is still there, just as
+ * the reactor makes its calls. It is no system call, no allocation in the steady state, and no work of the
+ * context.
+ */
+class reactor_link final : private reactor_op
+{
+public:
+  /// Holds the link of an operation in flight.
+  class handle
+  {
+  public:
+    handle() = default;
+    handle(handle&& other) noexcept : link_(std::exchange(other.link_, nullptr)) {}
+    handle& operator=(handle&& other) noexcept
+    {
+      std::swap(link_, other.link_);
+      return *this;
+    }
+    ~handle()
+    {
+      if (link_) link_->end();
+    }
+
+    explicit operator bool() const noexcept { return link_; }
+    /// Whose operation it is.
+    detail::descriptor* descriptor() const noexcept { return link_ ? link_->opened_ : nullptr; }
+
+    /// Runs f(), which returns a result, unless the object has been cancelled or closed meanwhile.
+    template <typename F>
+    int if_linked(F&& f) const
+    {
+      const mutex_lock guard(link_->mutex());
+      return link_->queued() ? f() : -ECANCELED;
+    }
+
+  private:
+    friend class reactor_link;
+    explicit handle(reactor_link* l) noexcept : link_(l) {}
+    reactor_link* link_ = nullptr;
+  };
+
+  /// Opens a descriptor of ours for the object's. An empty handle: the reactor has been shut down.
+  static handle make(io_uring_service& service, reactor_state& state, int fd)
+  {
+    allocator memory;
+    auto* link = new (memory.allocate(1)) reactor_link(state);
+    handle h(link);
+    link->opened_ = &service.open_descriptor(fd, {.borrowed = true});
+    link->descriptor_.store(link->opened_, std::memory_order_relaxed);
+    const mutex_lock guard(link->mutex());
+    if (state.*member_of(reactor_state_shutdown{})) return {};
+    link->references_.store(2, std::memory_order_relaxed);
+    link->queue().push(link);
+    return h;
+  }
+
+private:
+  using mutex_type =
+      std::remove_reference_t<decltype(std::declval<reactor_state&>().*member_of(reactor_state_mutex{}))>;
+  using mutex_lock = typename mutex_type::scoped_lock;
+  using allocator = asio::recycling_allocator<reactor_link>;
+
+  explicit reactor_link(reactor_state& state) noexcept
+      : reactor_op(error_code(), &reactor_link::do_perform, &reactor_link::do_complete), state_(state)
+  {}
+
+  mutex_type& mutex() noexcept { return state_.*member_of(reactor_state_mutex{}); }
+  asio::detail::op_queue<reactor_op>& queue() noexcept
+  {
+    return (state_.*member_of(reactor_state_queues{}))[epoll_reactor::except_op];
+  }
+
+  bool queued() noexcept
+  {
+    for (reactor_op* op = queue().front(); op; op = asio::detail::op_queue_access::next(op))
+      if (op == this) return true;
+    return false;
+  }
+
+  /// The operation has ended: leaves the queue unnoticed, if it is still there.
+  void end() noexcept
+  {
+    bool found = false;
+    {
+      const mutex_lock guard(mutex());
+      asio::detail::op_queue<reactor_op> others;
+      while (reactor_op* op = queue().front()) {
+        queue().pop();
+        op == this ? void(found = true) : others.push(op);
+      }
+      queue().push(others);
+    }
+    close_descriptor();
+    if (found) references_.fetch_sub(1, std::memory_order_relaxed);
+    release();
+  }
+
+  void close_descriptor() noexcept
+  {
+    if (detail::descriptor* d = descriptor_.exchange(nullptr, std::memory_order_acq_rel)) d->close();
+  }
+
+  // The last one, of the operation and the reactor's queue.
+  void release() noexcept
+  {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    this->~reactor_link();
+    allocator().deallocate(this, 1);
+  }
+
+  // Exceptional conditions are nothing to us. Stock operations that wait for one behind us wait for our end.
+  static status do_perform(reactor_op*) { return not_done; }
+
+  // Taken out by the object, or destroyed with the context.
+  static void do_complete(void* owner, completion* base, const error_code&, std::size_t)
+  {
+    auto* self = static_cast<reactor_link*>(static_cast<reactor_op*>(base));
+    if (owner) {
+      static_cast<scheduler*>(owner)->compensating_work_started(); // nobody has counted us
+      self->close_descriptor();
+    }
+    self->release();
+  }
+
+  reactor_state& state_;
+  detail::descriptor* opened_ = nullptr;
+  std::atomic<detail::descriptor*> descriptor_{nullptr}; // null: closed
+  std::atomic<int> references_{1};
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_REACTOR_LINK_HPP

@@ -1,0 +1,123 @@
+// TCP echo server with stock sockets, whose operations are put on io_uring one by one: for programs in which
+// another library fixes the type of the socket.
+//
+// Usage: echo_token [address] port [threads]
+
+#include <asio_uring/options.hpp>
+#include <asio_uring/use_uring.hpp>
+#include <asio_uring/via.hpp>
+
+#include <boost/asio.hpp>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace asio = boost::asio;
+using asio::ip::tcp; // stock
+using asio_uring::use_uring;
+using boost::system::error_code;
+
+namespace {
+
+constexpr auto nothrow_awaitable = asio::as_tuple(asio::use_awaitable);
+
+asio::awaitable<void> echo(tcp::socket socket)
+{
+  // Composed operations take a view of the socket ...
+  asio_uring::view stream(socket);
+  std::array<char, 8192> data;
+  for (;;) {
+    // ... and single ones a token.
+    const auto [read_error, length] =
+        co_await socket.async_read_some(asio::buffer(data), use_uring(nothrow_awaitable));
+    if (read_error) co_return;
+    const auto [write_error, written] =
+        co_await asio::async_write(stream, asio::buffer(data, length), nothrow_awaitable);
+    if (write_error) co_return;
+  }
+}
+
+asio::awaitable<void> serve(tcp::acceptor& acceptor)
+{
+  for (;;) {
+    auto [error, socket] = co_await acceptor.async_accept(use_uring(nothrow_awaitable));
+    if (error) {
+      // Out of descriptors or memory: trying again at once would spin.
+      std::cerr << "echo_token: accept: " << error.message() << '\n';
+      asio::steady_timer pause(acceptor.get_executor(), std::chrono::milliseconds(100));
+      co_await pause.async_wait(asio::use_awaitable);
+      continue;
+    }
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    asio::co_spawn(acceptor.get_executor(), echo(std::move(socket)), asio::detached);
+  }
+}
+
+struct arguments
+{
+  asio::ip::address address = asio::ip::address_v4::loopback();
+  asio::ip::port_type port = 0;
+  int threads = 1;
+
+  arguments(int argc, char** argv)
+  {
+    int next = 1;
+    error_code no_address;
+    if (const auto given = asio::ip::make_address(argc > 1 ? argv[1] : "", no_address); !no_address) {
+      address = given;
+      ++next;
+    }
+    if (argc < next + 1 || argc > next + 2) throw std::invalid_argument("wrong number of arguments");
+    port = static_cast<asio::ip::port_type>(number("port", argv[next], 0, 65535));
+    if (argc > next + 1) threads = number("number of threads", argv[next + 1], 1, 256);
+  }
+
+  static int number(const char* what, std::string_view text, int least, int most)
+  {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
+      throw std::invalid_argument("'" + std::string(text) + "' is not a " + what + " (" +
+                                  std::to_string(least) + " to " + std::to_string(most) + ")");
+    return value;
+  }
+};
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+  try {
+    const arguments options(argc, argv);
+    asio::io_context context(options.threads);
+    asio_uring::use_io_uring(context); // before the first object: then the ring takes the reactor's place
+
+    asio::signal_set signals(context, SIGINT, SIGTERM);
+    signals.async_wait([&](error_code, int) { context.stop(); });
+
+    tcp::acceptor acceptor(context, {options.address, options.port});
+    std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
+    asio::co_spawn(context, serve(acceptor), asio::detached);
+
+    std::vector<std::jthread> others;
+    for (int i = 1; i < options.threads; ++i)
+      others.emplace_back([&] { context.run(); });
+    context.run();
+    return 0;
+  } catch (const std::invalid_argument& error) {
+    std::cerr << "echo_token: " << error.what() << "\nusage: echo_token [address] port [threads]\n";
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "echo_token: " << error.what() << '\n';
+    return 1;
+  }
+}

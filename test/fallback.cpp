@@ -1,0 +1,286 @@
+// fallback.cpp: where io_uring is forbidden or missing, and the stand-in for the kernel by itself.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include <array>
+#include <asio_uring/asio_uring.hpp>
+#include <asio_uring/ring/epoll_kernel.hpp>
+#include <boost/asio.hpp>
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <map>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using tcp = asio_uring::ip::tcp;
+
+namespace {
+
+/// io_uring_setup answers with this error from here on, in this process and its children.
+void forbid_io_uring(int error)
+{
+  sock_filter instructions[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{std::size(instructions), instructions};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+    std::abort();
+}
+
+/// Runs f in a process of its own; what it returns is the exit code.
+template <typename F>
+int in_child(F&& f)
+{
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int result = 99;
+    try {
+      result = f();
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "child: %s\n", e.what());
+    }
+    ::_exit(result);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// A message there and back over TCP.
+bool talks(asio::io_context& context)
+{
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  tcp::socket client(context), server(context);
+  std::array<char, 4> there{'p', 'i', 'n', 'g'}, back{};
+  acceptor.async_accept(server, [&](error_code) {
+    asio::async_read(server, asio::buffer(back), [&](error_code, std::size_t) {
+      asio::async_write(server, asio::buffer(back), [](error_code, std::size_t) {});
+    });
+  });
+  std::array<char, 4> again{};
+  client.async_connect(acceptor.local_endpoint(), [&](error_code) {
+    asio::async_write(client, asio::buffer(there), [&](error_code, std::size_t) {
+      asio::async_read(client, asio::buffer(again), [](error_code, std::size_t) {});
+    });
+  });
+  context.run();
+  return again == there;
+}
+
+/// A ring on the stand-in, and what it has completed.
+struct emulated
+{
+  asio_uring::ring ring{std::make_unique<asio_uring::epoll_kernel>(8, 16)};
+  std::map<std::uint64_t, std::vector<int>> results;
+
+  template <typename Prepare>
+  void push(std::uint64_t user_data, Prepare&& prepare, unsigned flags = 0)
+  {
+    io_uring_sqe* sqe = ring.next_entry();
+    BOOST_REQUIRE(sqe);
+    *sqe = {};
+    prepare(sqe);
+    sqe->user_data = user_data;
+    sqe->flags = static_cast<std::uint8_t>(flags);
+    ring.publish();
+  }
+  void turn(std::chrono::nanoseconds timeout = std::chrono::seconds(5))
+  {
+    ring.submit_and_wait(timeout);
+    ring.consume_completions([&](const io_uring_cqe& c) { results[c.user_data].push_back(c.res); });
+  }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(fallback)
+
+BOOST_AUTO_TEST_CASE(forbidden_or_missing_io_uring_is_replaced_and_told)
+{
+  const std::pair<int, const char*> cases[] = {
+      {EPERM, "seccomp or kernel.io_uring_disabled forbids io_uring_setup"},
+      {ENOSYS, "the kernel has no io_uring"},
+      {ENOMEM, "raise RLIMIT_MEMLOCK"}};
+  for (const auto& [error, words] : cases)
+    BOOST_CHECK_EQUAL(in_child([&, error = error, words = words] {
+                        forbid_io_uring(error);
+                        asio::io_context context;
+                        if (!talks(context)) return 1;
+                        const auto b = asio_uring::backend(context);
+                        return b.io_uring || b.reason.find(words) == b.reason.npos ? 2 : 0;
+                      }),
+                      0);
+}
+
+BOOST_AUTO_TEST_CASE(forbidden_fallback_throws_the_reason)
+{
+  BOOST_CHECK_EQUAL(in_child([] {
+                      forbid_io_uring(EPERM);
+                      asio::io_context context;
+                      try {
+                        asio_uring::use_io_uring(context, {.fallback = asio_uring::fallback::forbid});
+                      } catch (const boost::system::system_error& e) {
+                        const bool told = std::string(e.what()).find("seccomp") != std::string::npos;
+                        return e.code() == boost::system::errc::operation_not_permitted && told ? 0 : 1;
+                      }
+                      return 2;
+                    }),
+                    0);
+}
+
+BOOST_AUTO_TEST_CASE(forced_by_option_or_environment)
+{
+  {
+    asio::io_context context;
+    asio_uring::use_io_uring(context, {.fallback = asio_uring::fallback::force});
+    BOOST_CHECK(!asio_uring::backend(context).io_uring);
+    BOOST_CHECK(talks(context));
+  }
+  ::setenv("ASIO_URING_BACKEND", "reactor", 1);
+  {
+    asio::io_context context;
+    BOOST_CHECK(talks(context));
+    BOOST_CHECK_NE(asio_uring::backend(context).reason.find("ASIO_URING_BACKEND=reactor"), std::string::npos);
+  }
+  ::setenv("ASIO_URING_BACKEND", "kqueue", 1);
+  {
+    asio::io_context context;
+    BOOST_CHECK_EXCEPTION(tcp::socket{context}, std::invalid_argument, [](const std::invalid_argument& e) {
+      return std::string(e.what()) ==
+             "asio_uring: ASIO_URING_BACKEND=kqueue: allowed are automatic, io_uring, reactor";
+    });
+  }
+  ::unsetenv("ASIO_URING_BACKEND");
+}
+
+BOOST_AUTO_TEST_CASE(no_descriptor_left_is_no_reason_to_fall_back)
+{
+  BOOST_CHECK_EQUAL(in_child([] {
+                      forbid_io_uring(EMFILE);
+                      asio::io_context context;
+                      try {
+                        tcp::socket socket(context);
+                      } catch (const boost::system::system_error& e) {
+                        return e.code() == asio::error::no_descriptors ? 0 : 1;
+                      }
+                      return 2;
+                    }),
+                    0);
+}
+
+BOOST_AUTO_TEST_CASE(emulated_poll_and_cancel)
+{
+  emulated e;
+  int pipe[2];
+  BOOST_REQUIRE_EQUAL(::pipe(pipe), 0);
+  e.push(1, [&](io_uring_sqe* s) { io_uring_prep_poll_add(s, pipe[0], POLLIN); });
+  e.push(2, [&](io_uring_sqe* s) { io_uring_prep_poll_multishot(s, pipe[0], POLLIN); });
+  e.push(3, [&](io_uring_sqe* s) { io_uring_prep_poll_add(s, pipe[0], POLLIN); });
+  e.push(4, [&](io_uring_sqe* s) { io_uring_prep_cancel(s, reinterpret_cast<void*>(3), 0); });
+  e.push(5, [&](io_uring_sqe* s) { io_uring_prep_cancel(s, reinterpret_cast<void*>(77), 0); });
+  e.turn();
+  BOOST_CHECK_EQUAL(e.results[3].at(0), -ECANCELED);
+  BOOST_CHECK_EQUAL(e.results[4].at(0), 0);
+  BOOST_CHECK_EQUAL(e.results[5].at(0), -ENOENT);
+  BOOST_CHECK(e.results[1].empty() && e.results[2].empty());
+
+  BOOST_REQUIRE_EQUAL(::write(pipe[1], "a", 1), 1);
+  e.turn();
+  BOOST_REQUIRE_EQUAL(::write(pipe[1], "b", 1), 1);
+  e.turn();
+  BOOST_CHECK_EQUAL(e.results[1].size(), 1u);
+  BOOST_CHECK_EQUAL(e.results[2].size(), 2u);
+  BOOST_CHECK_EQUAL(e.results[2].at(1), POLLIN);
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+BOOST_AUTO_TEST_CASE(emulated_timeouts_come_in_order_and_can_be_removed)
+{
+  emulated e;
+  __kernel_timespec late{0, 40'000'000}, soon{0, 5'000'000}, never{1000, 0};
+  e.push(1, [&](io_uring_sqe* s) { io_uring_prep_timeout(s, &late, 0, 0); });
+  e.push(2, [&](io_uring_sqe* s) { io_uring_prep_timeout(s, &soon, 0, 0); });
+  e.push(3, [&](io_uring_sqe* s) { io_uring_prep_timeout(s, &never, 0, 0); });
+  e.push(4, [&](io_uring_sqe* s) { io_uring_prep_timeout_remove(s, 3, 0); });
+  e.turn();
+  BOOST_CHECK_EQUAL(e.results[3].at(0), -ECANCELED);
+  e.turn();
+  BOOST_CHECK_EQUAL(e.results[2].at(0), -ETIME);
+  BOOST_CHECK(e.results[1].empty());
+  e.turn();
+  BOOST_CHECK_EQUAL(e.results[1].at(0), -ETIME);
+}
+
+BOOST_AUTO_TEST_CASE(emulated_links_run_in_order_and_break)
+{
+  emulated e;
+  const auto path =
+      (std::filesystem::temp_directory_path() / ("asio_uring_link_" + std::to_string(::getpid()))).string();
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  BOOST_REQUIRE_GE(file, 0);
+  char back[4] = {};
+  e.push(
+      1, [&](io_uring_sqe* s) { io_uring_prep_write(s, file, "abcd", 4, 0); }, IOSQE_IO_LINK);
+  e.push(
+      2, [&](io_uring_sqe* s) { io_uring_prep_fsync(s, file, 0); }, IOSQE_IO_LINK);
+  e.push(3, [&](io_uring_sqe* s) { io_uring_prep_read(s, file, back, 4, 0); });
+  while (e.results[3].empty())
+    e.turn();
+  BOOST_CHECK_EQUAL(e.results[1].at(0), 4);
+  BOOST_CHECK_EQUAL(e.results[2].at(0), 0);
+  BOOST_CHECK_EQUAL(e.results[3].at(0), 4);
+  BOOST_CHECK_EQUAL(std::string(back, 4), "abcd");
+
+  e.push(
+      4, [&](io_uring_sqe* s) { io_uring_prep_fsync(s, -1, 0); }, IOSQE_IO_LINK);
+  e.push(
+      5, [&](io_uring_sqe* s) { io_uring_prep_nop(s); }, IOSQE_IO_LINK);
+  e.push(6, [&](io_uring_sqe* s) { io_uring_prep_nop(s); });
+  while (e.results[6].empty())
+    e.turn();
+  BOOST_CHECK_EQUAL(e.results[4].at(0), -EBADF);
+  BOOST_CHECK_EQUAL(e.results[5].at(0), -ECANCELED);
+  BOOST_CHECK_EQUAL(e.results[6].at(0), -ECANCELED);
+  ::close(file);
+  std::filesystem::remove(path);
+}
+
+BOOST_AUTO_TEST_CASE(emulated_completions_beyond_the_queue_are_kept)
+{
+  emulated e;
+  for (int i = 0; i != 40; ++i) {
+    for (int j = 0; j != 8; ++j)
+      e.push(static_cast<std::uint64_t>(8 * i + j), [&](io_uring_sqe* s) { io_uring_prep_nop(s); });
+    e.ring.submit();
+  }
+  for (int i = 0; i != 40; ++i)
+    e.turn(std::chrono::nanoseconds(0));
+  BOOST_CHECK_EQUAL(e.results.size(), 320u);
+}
+
+BOOST_AUTO_TEST_CASE(what_the_stand_in_does_not_know_is_answered_as_by_an_older_kernel)
+{
+  emulated e;
+  e.push(1, [&](io_uring_sqe* s) { s->opcode = IORING_OP_MSG_RING; });
+  e.push(
+      2, [&](io_uring_sqe* s) { io_uring_prep_nop(s); }, IOSQE_IO_DRAIN);
+  e.turn();
+  BOOST_CHECK_EQUAL(e.results[1].at(0), -EINVAL);
+  BOOST_CHECK_EQUAL(e.results[2].at(0), -EINVAL);
+  BOOST_CHECK(!e.ring.features().opcode(IORING_OP_MSG_RING));
+  BOOST_CHECK(e.ring.features().opcode(IORING_OP_STATX));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

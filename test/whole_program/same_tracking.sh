@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# same_tracking.sh STOCK OURS: both programs, compiled with BOOST_ASIO_ENABLE_HANDLER_TRACKING, report the same operations,
+# locations and results. Times, addresses, numbers and order are their own, and so is what the reactor does.
+set -euo pipefail
+
+tracking() {
+  local output
+  output=$("$1" 2>&1)
+  sed -E 's/^@asio\|[0-9.]+\|[^|]*\|//; s/@0x[0-9a-f]+//' <<<"$output" | grep -Ev '^(|non_blocking.*)$' | sort
+}
+
+stock=$(tracking "$1") ours=$(tracking "$2")
+[[ $stock == *socket.async_receive* && $stock == *"in 'accepted'"* ]]
+diff <(echo "$stock") <(echo "$ours")

@@ -1,0 +1,24 @@
+// test/whole_program/session.hpp: what the translation units of a program tell each other about sockets.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_TEST_WHOLE_PROGRAM_SESSION_HPP
+#define ASIO_URING_TEST_WHOLE_PROGRAM_SESSION_HPP
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstddef>
+
+/// Both have to be of one size, and of one meaning, wherever they are used.
+struct session
+{
+  boost::asio::ip::tcp::socket socket;
+  boost::asio::steady_timer timer;
+  std::size_t echoed = 0;
+};
+
+[[gnu::visibility("default")]] boost::asio::awaitable<void> echo(session& s);
+[[gnu::visibility("default")]] std::size_t size_of_session();
+
+#endif

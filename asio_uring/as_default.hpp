@@ -23,6 +23,7 @@
 #endif
 
 #include <asio_uring/any_io_executor.hpp>
+#include <asio_uring/file/basic_files.hpp>
 #include <asio_uring/io_object/mixed_units.hpp>
 
 #endif

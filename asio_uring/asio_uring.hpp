@@ -6,9 +6,11 @@
 #define ASIO_URING_ASIO_URING_HPP
 
 #include <asio_uring/any_io_executor.hpp>
+#include <asio_uring/async_submit.hpp>
 #include <asio_uring/backend.hpp>
 #include <asio_uring/connect_pipe.hpp>
 #include <asio_uring/enable_io_uring.hpp>
+#include <asio_uring/file_system.hpp>
 #include <asio_uring/generic/datagram_protocol.hpp>
 #include <asio_uring/generic/raw_protocol.hpp>
 #include <asio_uring/generic/seq_packet_protocol.hpp>
@@ -21,10 +23,16 @@
 #include <asio_uring/local/seq_packet_protocol.hpp>
 #include <asio_uring/local/stream_protocol.hpp>
 #include <asio_uring/options.hpp>
+#include <asio_uring/owned_buffers.hpp>
 #include <asio_uring/posix/descriptor.hpp>
 #include <asio_uring/posix/stream_descriptor.hpp>
+#include <asio_uring/random_access_file.hpp>
 #include <asio_uring/readable_pipe.hpp>
+#include <asio_uring/register_buffers.hpp>
 #include <asio_uring/ring/ring.hpp>
+#include <asio_uring/ring_descriptor.hpp>
+#include <asio_uring/stream_file.hpp>
+#include <asio_uring/unique_descriptor.hpp>
 #include <asio_uring/use_uring.hpp>
 #include <asio_uring/via.hpp>
 #include <asio_uring/writable_pipe.hpp>

@@ -24,8 +24,7 @@ enum class tribool : unsigned char
 class with_ring
 {
 protected:
-  explicit with_ring(asio::execution_context& context) : uring_(asio::use_service<io_uring_service>(context))
-  {}
+  explicit with_ring(asio::execution_context& context) : uring_(ring_service(context)) {}
   io_uring_service& uring_;
 };
 

@@ -8,6 +8,7 @@
 #include <asio_uring/config.hpp>
 #include <asio_uring/ring/emulated_kernel.hpp>
 #include <asio_uring/ring/features.hpp>
+#include <asio_uring/ring/one_thread.hpp>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -54,7 +55,14 @@ public:
   }
 
   /// Makes the entry that next_entry() returned visible to the kernel; enter() submits it.
-  void publish() noexcept { kernel(ring_.sq.ktail).store(++tail_, std::memory_order_seq_cst); }
+  void publish() noexcept
+  {
+    const auto ktail = kernel(ring_.sq.ktail);
+    if (detail::one_thread())
+      ktail.store(++tail_, std::memory_order_release);
+    else
+      ktail.store(++tail_, std::memory_order_seq_cst);
+  }
 
   /// Published entries that no enter() has taken yet.
   unsigned unsubmitted() const noexcept

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_RING_UAPI_HPP
 #define ASIO_URING_RING_UAPI_HPP
 
+#include <asio_uring/ring/opcodes.hpp>
 #include <liburing.h>
 
 // params.features
@@ -31,9 +32,9 @@
 namespace asio_uring {
 enum : unsigned char
 {
-  IORING_OP_FTRUNCATE = 55, // 6.9
-  IORING_OP_BIND = 56,      // 6.11
-  IORING_OP_LISTEN = 57,    // 6.11
+  IORING_OP_FTRUNCATE = opcode::ftruncate,
+  IORING_OP_BIND = opcode::bind,
+  IORING_OP_LISTEN = opcode::listen,
 };
 }
 

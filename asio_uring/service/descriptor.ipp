@@ -289,8 +289,7 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned,
   auto& self = static_cast<operation&>(r);
   const bool retry = self.get_type().retry && self.get_type().retry(self, result);
   if ((retry || result < 0) && self.descriptor_->again(self, result, retry)) return;
-  self.result_ = result;
-  out.push(&self);
+  deliver(r, result, out);
 }
 
 // Whether the operation goes on after an error, or a result that is to be hidden.

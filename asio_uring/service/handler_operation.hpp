@@ -31,7 +31,11 @@ inline error_code error_of(int result) noexcept
  * - `auto arguments(int result)`: the handler's arguments as a tuple
  * - optional: `bool retry(int result)`; `bool keep(int result, unread_bytes&)` and `int take(unread_bytes&)`;
  *   `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`, called
- * when the handler is about to run.
+ *   when the handler is about to run
+ * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
+ *   may start operations at a time; `std::optional<int> refused(const features&)`, a result instead of the
+ *   submission; `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to
+ *   become, or nothing if it is not the last.
  */
 template <typename Description, typename Handler, typename IoExecutor>
 class handler_operation final : public operation
@@ -52,6 +56,9 @@ public:
     auto slot = asio::get_associated_cancellation_slot(handler);
     const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
     handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
+    if constexpr (requires { op.description_.refused(service.get_ring().features()); })
+      if (const std::optional<int> result = op.description_.refused(service.get_ring().features()))
+        return service.complete(op, *result);
     if constexpr (Description::lane == lane_kind::out)
       if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description_.perform(d.fd()));
     d.start(op, Description::lane, Description::preferred, key);
@@ -91,7 +98,7 @@ private:
     memory(const Handler& handler, descriptor* d)
         : home(d), allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()))
     {
-      if (!handler_has_allocator && home)
+      if (!handler_has_allocator && !any_thread && home)
         address = home->allocate(Description::lane, sizeof(handler_operation));
       if (!address) address = std::allocator_traits<allocator_type>::allocate(allocator, 1);
     }
@@ -104,7 +111,7 @@ private:
     [[gnu::always_inline]] void release() noexcept
     {
       if (!address) return;
-      if (handler_has_allocator || !home || !home->deallocate(Description::lane, address))
+      if (handler_has_allocator || any_thread || !home || !home->deallocate(Description::lane, address))
         std::allocator_traits<allocator_type>::deallocate(allocator, static_cast<handler_operation*>(address),
                                                           1);
       address = nullptr;
@@ -154,6 +161,13 @@ private:
     else
       self.description_.prepare(sqe, self.home()->fd());
   }
+  static void do_completed(request& r, int result, unsigned flags, completion_queue& out) noexcept
+  {
+    if constexpr (completes_itself) {
+      if (const auto last = description_of(r).completed(result, flags)) deliver(r, *last, out);
+    } else
+      on_completion(r, result, flags, out);
+  }
   static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
   static bool do_more(const operation& op, int result) noexcept { return description_of(op).more(result); }
   static bool do_retry(const operation& op, int result) noexcept
@@ -182,18 +196,21 @@ private:
   {
     d.prepare(sqe, 0, m);
   };
+  static constexpr bool any_thread = requires { Description::any_thread; };
+  static constexpr bool completes_itself = requires(Description & d) { d.completed(0, 0u); };
   static constexpr bool finishes = requires(Description & d) { d.finish(0, 0); };
   static constexpr bool retries = requires(Description & d) { d.retry(0); };
   static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
-  static constexpr operation::type operation_type = {{&do_prepare, &operation::on_completion},
-                                                     Description::lane,
-                                                     Description::preferred,
-                                                     &do_perform,
-                                                     &do_more,
-                                                     retries ? &do_retry : nullptr,
-                                                     keeps ? &do_keep : nullptr,
-                                                     keeps ? &do_take : nullptr};
+  static constexpr operation::type operation_type = {
+      {&do_prepare, completes_itself ? &do_completed : &on_completion},
+      Description::lane,
+      Description::preferred,
+      &do_perform,
+      &do_more,
+      retries ? &do_retry : nullptr,
+      keeps ? &do_keep : nullptr,
+      keeps ? &do_take : nullptr};
 
   // Leaves the descriptor with a result. False: it waits again, and may be gone already.
   [[gnu::always_inline]] bool end(void* owner)

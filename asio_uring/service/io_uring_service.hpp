@@ -14,6 +14,7 @@
 #include <asio_uring/service/submitter.hpp>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -89,6 +90,7 @@ public:
 
   asio_uring::path path_for(path preferred) const noexcept
   {
+    if (preferred == always_submitted) return path::completion;
     return options_.path == path::automatic ? preferred : options_.path;
   }
   /// Whether operations of this preference take the readiness path and the service is not stopped.
@@ -152,6 +154,15 @@ private:
   detail::pump* pump_ = nullptr;   // owned by the context (ring pump) or by guest_
   std::unique_ptr<guest_pump> guest_;
 };
+
+/// The context's service, constructed if need be. Asio lets several threads construct a service and keeps one;
+/// ours puts itself in the reactor's place, so no second one must begin.
+inline io_uring_service& ring_service(asio::execution_context& context)
+{
+  static std::mutex constructing;
+  const std::lock_guard guard(constructing);
+  return asio::use_service<io_uring_service>(context);
+}
 
 } // namespace asio_uring::detail
 

@@ -148,6 +148,7 @@ ASIO_URING_DECL void io_uring_service::make_pump()
     asio::add_service<epoll_reactor>(context, reactor.get()); // the context owns it from here on
     pump_ = reactor.release();
     scheduler_ = &asio::use_service<scheduler>(context);
+    scheduler_->init_task(); // no stock service may ever do so
   } else {
     guest_ = std::make_unique<guest_pump>(context, *this);
     pump_ = guest_.get();

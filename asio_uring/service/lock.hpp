@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_SERVICE_LOCK_HPP
 #define ASIO_URING_SERVICE_LOCK_HPP
 
+#include <asio_uring/ring/one_thread.hpp>
 #include <atomic>
 #include <thread>
 
@@ -19,8 +20,11 @@ public:
 
   [[gnu::always_inline]] void acquire() noexcept
   {
-    if (enabled_) [[likely]]
-      if (held_.exchange(true, std::memory_order_acquire)) wait();
+    if (!enabled_) return;
+    if (one_thread())
+      held_.store(true, std::memory_order_relaxed);
+    else if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
+      wait();
   }
   [[gnu::always_inline]] bool try_acquire() noexcept
   {

@@ -51,6 +51,10 @@ enum class lane_kind : unsigned char
   none ///< waits and connects: side by side
 };
 
+/// The preference of an operation that only the ring performs, whatever path is forced: a file is always
+/// ready, and a plain call would block.
+inline constexpr path always_submitted = path::automatic;
+
 /// Owns all that the kernel may touch, and the handler. The same record serves both paths: it can be
 /// submitted (prepare), or performed by a plain call that does not block (perform). Both leave a result as
 /// the kernel gives it: a count, a descriptor, or a negative errno.
@@ -97,6 +101,14 @@ protected:
 
   /// request::type::completed of every operation.
   ASIO_URING_DECL static void on_completion(request& r, int result, unsigned, completion_queue& out) noexcept;
+
+  /// What it does with a result that is final.
+  static void deliver(request& r, int result, completion_queue& out) noexcept
+  {
+    auto& self = static_cast<operation&>(r);
+    self.result_ = result;
+    out.push(&self);
+  }
 
   /// The file descriptor, -1 if the socket has been closed since. Not under the descriptor's lock.
   ASIO_URING_DECL int open_fd() const noexcept;

@@ -1,0 +1,166 @@
+// asio_uring/file/contents.hpp: an open file's contents as a whole: synchronising, allocating, truncating,
+// advising.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_FILE_CONTENTS_HPP
+#define ASIO_URING_FILE_CONTENTS_HPP
+
+#include <asio_uring/submit/results.hpp>
+#include <boost/asio/buffer.hpp>
+#include <limits>
+#include <sys/mman.h>
+
+// All functions here
+//
+// - are performed by the kernel's own threads, and block nobody; nothing orders them after writes in flight:
+//   start them when those have completed;
+// - are among the file's operations: its cancel() and close() end them, as does a cancellation signal
+//   (terminal, partial, total) as long as the kernel has not begun;
+// - complete with `void(error_code)`: the errors of the system call they are named after, bad_descriptor
+// where
+//   the file is not open, operation_not_supported where the kernel lacks the operation;
+// - are as safe between threads as the file's other functions.
+
+namespace asio_uring {
+namespace detail {
+
+/// One of a file's operations that completes with an error code: `prepare(sqe, fd)`.
+template <typename Executor, typename Prepare, typename Token>
+auto submit_on(boost::asio::basic_file<Executor>& file, Prepare prepare, const char* name, Token&& token)
+{
+  struct nothing
+  {};
+  return submit_on<void(error_code)>(
+      file, nothing(),
+      [prepare = std::move(prepare), fd = file.native_handle()](io_uring_sqe& sqe) { prepare(sqe, fd); },
+      finish_with_nothing(), name, std::forward<Token>(token));
+}
+
+// A length has 32 bits in old kernels' entries; newer ones read a longer one from elsewhere.
+inline constexpr bool is_short(std::uint64_t length) noexcept
+{
+  return length <= std::numeric_limits<std::uint32_t>::max();
+}
+
+} // namespace detail
+
+/// Writes data and metadata to the device: fsync(2). Since Linux 5.11.
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                 boost::asio::default_completion_token_t<Executor>>
+auto async_fsync(boost::asio::basic_file<Executor>& file, Token&& token = {})
+{
+  return detail::submit_on(
+      file, [](io_uring_sqe& sqe, int fd) { io_uring_prep_fsync(&sqe, fd, 0); }, "async_fsync",
+      std::forward<Token>(token));
+}
+
+/// Writes data to the device, and of the metadata what is needed to read it: fdatasync(2). Since Linux 5.11.
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                 boost::asio::default_completion_token_t<Executor>>
+auto async_fdatasync(boost::asio::basic_file<Executor>& file, Token&& token = {})
+{
+  return detail::submit_on(
+      file, [](io_uring_sqe& sqe, int fd) { io_uring_prep_fsync(&sqe, fd, IORING_FSYNC_DATASYNC); },
+      "async_fdatasync", std::forward<Token>(token));
+}
+
+/// Starts or awaits the writing of a range: sync_file_range(2). Does not make data durable. Since Linux 5.11.
+/**
+ * @param offset, length In bytes; length 0: to the end of the file. At most 4 GiB - 1: invalid_argument.
+ * @param flags SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE, _WAIT_AFTER.
+ */
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                 boost::asio::default_completion_token_t<Executor>>
+auto async_sync_file_range(boost::asio::basic_file<Executor>& file, std::uint64_t offset,
+                           std::uint64_t length, unsigned flags, Token&& token = {})
+{
+  return detail::submit_on(
+      file,
+      [=](io_uring_sqe& sqe, int fd) {
+        // The kernel refuses an unknown flag with EINVAL.
+        const int known = detail::is_short(length) ? static_cast<int>(flags) : -1;
+        io_uring_prep_sync_file_range(&sqe, fd, static_cast<unsigned>(length), offset, known);
+      },
+      "async_sync_file_range", std::forward<Token>(token));
+}
+
+/// Allocates or frees space: fallocate(2). Since Linux 5.11.
+/**
+ * @param mode FALLOC_FL_KEEP_SIZE and others, or 0.
+ * @param offset, length In bytes.
+ */
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                 boost::asio::default_completion_token_t<Executor>>
+auto async_fallocate(boost::asio::basic_file<Executor>& file, int mode, std::uint64_t offset,
+                     std::uint64_t length, Token&& token = {})
+{
+  return detail::submit_on(
+      file,
+      [=](io_uring_sqe& sqe, int fd) {
+        io_uring_prep_fallocate(&sqe, fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length));
+      },
+      "async_fallocate", std::forward<Token>(token));
+}
+
+/// Sets the size, in bytes; what is new reads as zeroes: ftruncate(2). Since Linux 6.9.
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                 boost::asio::default_completion_token_t<Executor>>
+auto async_ftruncate(boost::asio::basic_file<Executor>& file, std::uint64_t size, Token&& token = {})
+{
+  return detail::submit_on(
+      file,
+      [size](io_uring_sqe& sqe, int fd) {
+        sqe.opcode = opcode::ftruncate;
+        sqe.fd = fd;
+        sqe.off = size;
+      },
+      "async_ftruncate", std::forward<Token>(token));
+}
+
+/// Tells how a range will be used: posix_fadvise(2). Since Linux 5.11.
+/**
+ * @param offset, length In bytes; length 0: to the end of the file. 4 GiB and more since Linux 6.10:
+ * invalid_argument before.
+ * @param advice POSIX_FADV_WILLNEED and others.
+ */
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                 boost::asio::default_completion_token_t<Executor>>
+auto async_fadvise(boost::asio::basic_file<Executor>& file, std::uint64_t offset, std::uint64_t length,
+                   int advice, Token&& token = {})
+{
+  return detail::submit_on(
+      file,
+      [=](io_uring_sqe& sqe, int fd) {
+        const bool is_short = detail::is_short(length);
+        io_uring_prep_fadvise(&sqe, fd, offset, is_short ? static_cast<off_t>(length) : 0, advice);
+        if (!is_short) sqe.addr = length;
+      },
+      "async_fadvise", std::forward<Token>(token));
+}
+
+/// Tells how memory will be used: madvise(2). Since Linux 5.11.
+/**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param memory Starts at a page; must stay mapped. 4 GiB and more since Linux 6.10.
+ * @param advice MADV_WILLNEED and others.
+ */
+template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+auto async_madvise(Object&& object, boost::asio::mutable_buffer memory, int advice, Token&& token = {})
+{
+  struct nothing
+  {};
+  return detail::submit<void(boost::system::error_code)>(
+      object, nothing(),
+      [=](io_uring_sqe& sqe) {
+        const bool is_short = detail::is_short(memory.size());
+        io_uring_prep_madvise(&sqe, memory.data(), is_short ? static_cast<off_t>(memory.size()) : 0, advice);
+        if (!is_short) sqe.off = memory.size();
+      },
+      detail::finish_with_nothing(), "async_madvise", std::forward<Token>(token));
+}
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_FILE_CONTENTS_HPP

@@ -1,0 +1,241 @@
+// asio_uring/file/file_service.hpp: what Asio's file classes call.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_FILE_FILE_SERVICE_HPP
+#define ASIO_URING_FILE_FILE_SERVICE_HPP
+
+#include <asio_uring/file/transfer_at.hpp>
+#include <asio_uring/io_object/descriptor_service.hpp>
+#include <boost/asio/file_base.hpp>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace asio_uring::detail {
+
+// The operations of a stream file move one position, the kernel's: they are served one after the other,
+// reads and writes alike. To wait for a regular file to be ready says nothing: they are always submitted.
+template <typename Buffers>
+struct stream_file_read : read<Buffers>
+{
+  static constexpr lane_kind lane = lane_kind::in;
+  static constexpr path preferred = always_submitted;
+  using read<Buffers>::read;
+  bool retry(int result) const noexcept { return result == -EINTR; }
+};
+template <typename Buffers>
+struct stream_file_write : write<Buffers>
+{
+  static constexpr lane_kind lane = lane_kind::in;
+  static constexpr path preferred = always_submitted;
+  using write<Buffers>::write;
+  bool retry(int result) const noexcept { return result == -EINTR; }
+};
+
+/// basic_stream_file and basic_random_access_file.
+class file_service : public descriptor_service
+{
+public:
+  using key_type = file_service;
+  inline static asio::execution_context::id id;
+
+  struct implementation_type : descriptor_service::implementation_type
+  {
+    bool is_stream_ = false;
+  };
+
+  explicit file_service(asio::execution_context& context) : descriptor_service(context) {}
+
+  // --- life
+
+  void construct(implementation_type& impl)
+  {
+    descriptor_service::construct(impl);
+    impl.is_stream_ = false;
+  }
+  void move_construct(implementation_type& impl, implementation_type& other) noexcept
+  {
+    descriptor_service::move_construct(impl, other);
+    impl.is_stream_ = other.is_stream_;
+  }
+  void move_assign(implementation_type& impl, file_service& other_service, implementation_type& other)
+  {
+    descriptor_service::move_assign(impl, other_service, other);
+    impl.is_stream_ = other.is_stream_;
+  }
+  void set_is_stream(implementation_type& impl, bool is_stream) noexcept { impl.is_stream_ = is_stream; }
+
+  error_code open(implementation_type& impl, const char* path, asio::file_base::flags flags, error_code& ec)
+  {
+    if (this->is_open(impl)) return ec = asio::error::already_open;
+    const int fd = ::open(path, static_cast<int>(flags), 0777);
+    if (fd < 0) return ec = last_error(false);
+    if (adopt(impl, fd, ec)) ::close(fd);
+    return ec;
+  }
+
+  /// Takes over a newly opened file, and tells the kernel how it will be read.
+  error_code adopt(implementation_type& impl, int fd, error_code& ec)
+  {
+    if (!this->assign(impl, fd, ec))
+      ::posix_fadvise(fd, 0, 0, impl.is_stream_ ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
+    return ec;
+  }
+
+  int release(implementation_type& impl, error_code& ec)
+  {
+    if (impl.is_stream_) give_back_unread(impl);
+    return descriptor_service::release(impl, ec);
+  }
+
+  // --- the file as a whole; what has been started comes first
+
+  std::uint64_t size(const implementation_type& impl, error_code& ec) const
+  {
+    uring_.flush();
+    struct stat status;
+    ec = last_error(::fstat(this->native_handle(impl), &status) == 0);
+    return ec ? 0 : static_cast<std::uint64_t>(status.st_size);
+  }
+  error_code resize(implementation_type& impl, std::uint64_t size, error_code& ec)
+  {
+    uring_.flush();
+    return ec = last_error(::ftruncate(this->native_handle(impl), static_cast<off_t>(size)) == 0);
+  }
+  error_code sync_all(implementation_type& impl, error_code& ec)
+  {
+    uring_.flush();
+    return ec = last_error(::fsync(this->native_handle(impl)) == 0);
+  }
+  error_code sync_data(implementation_type& impl, error_code& ec)
+  {
+    uring_.flush();
+    return ec = last_error(::fdatasync(this->native_handle(impl)) == 0);
+  }
+  std::uint64_t seek(implementation_type& impl, std::int64_t offset, asio::file_base::seek_basis whence,
+                     error_code& ec)
+  {
+    uring_.flush();
+    give_back_unread(impl);
+    const off_t position = ::lseek(this->native_handle(impl), offset, whence);
+    ec = last_error(position >= 0);
+    return ec ? 0 : static_cast<std::uint64_t>(position);
+  }
+
+  // --- at an offset
+
+  template <typename Buffers>
+  std::size_t read_some_at(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
+                           error_code& ec)
+  {
+    return transfer<asio::mutable_buffer>(impl, offset, buffers, ec);
+  }
+  template <typename Buffers>
+  std::size_t write_some_at(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
+                            error_code& ec)
+  {
+    return transfer<asio::const_buffer>(impl, offset, buffers, ec);
+  }
+
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_read_some_at(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
+                          Handler& handler, const IoExecutor& io_ex)
+  {
+    this->start(
+        impl, done_at_once<asio::mutable_buffer>(impl, buffers),
+        [&] { return read_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file",
+        "async_read_some_at");
+  }
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_write_some_at(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
+                           Handler& handler, const IoExecutor& io_ex)
+  {
+    this->start(
+        impl, done_at_once<asio::const_buffer>(impl, buffers),
+        [&] { return write_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file",
+        "async_write_some_at");
+  }
+
+  // --- at the file's position
+
+  template <typename Buffers>
+  std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
+  {
+    give_back_unread(impl);
+    return descriptor_service::read_some(impl, buffers, ec);
+  }
+  template <typename Buffers>
+  std::size_t write_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
+  {
+    give_back_unread(impl);
+    return descriptor_service::write_some(impl, buffers, ec);
+  }
+
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_read_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
+                       const IoExecutor& io_ex)
+  {
+    give_back_unread(impl);
+    this->start(
+        impl, done_at_once<asio::mutable_buffer>(impl, buffers),
+        [&] { return stream_file_read<Buffers>(buffers); }, handler, io_ex, "file", "async_read_some");
+  }
+  template <typename Buffers, typename Handler, typename IoExecutor>
+  void async_write_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
+                        const IoExecutor& io_ex)
+  {
+    give_back_unread(impl);
+    this->start(
+        impl, done_at_once<asio::const_buffer>(impl, buffers),
+        [&] { return stream_file_write<Buffers>(buffers); }, handler, io_ex, "file", "async_write_some");
+  }
+
+  // --- for the operations that are not Asio's
+
+  using descriptor_service::start;
+
+private:
+  static error_code last_error(bool succeeded) noexcept
+  {
+    return succeeded ? error_code() : error_code(errno, boost::system::system_category());
+  }
+
+  /// A transfer of nothing succeeds without asking the kernel, as Asio has it.
+  template <typename Buffer, typename Buffers>
+  static std::optional<int> done_at_once(const implementation_type& impl, const Buffers& buffers)
+  {
+    if (!impl.descriptor_) return -EBADF;
+    if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return nothing_done;
+    return std::nullopt;
+  }
+
+  template <typename Buffer, typename Buffers>
+  std::size_t transfer(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
+                       error_code& ec)
+  {
+    std::size_t size = 0;
+    int result = done_at_once<Buffer>(impl, buffers).value_or(1);
+    transfer_at<Buffer, Buffers> description(offset, buffers, uring_.get_ring());
+    if (result > 0) {
+      uring_.flush();
+      result = description.perform(this->native_handle(impl));
+    }
+    std::tie(ec, size) = description.arguments(result);
+    return size;
+  }
+
+  /// A cancelled read that had moved the position already: back to where it was. What cannot be sought, a
+  /// terminal, keeps the bytes for the next read.
+  void give_back_unread(implementation_type& impl)
+  {
+    if (!has_unread(impl)) return;
+    impl.descriptor_->with_unread([&](unread_bytes& bytes) {
+      if (::lseek(this->native_handle(impl), -static_cast<off_t>(bytes.size()), SEEK_CUR) >= 0)
+        bytes.consume(bytes.size());
+    });
+  }
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_FILE_FILE_SERVICE_HPP

@@ -1,0 +1,117 @@
+// asio_uring/file/open.hpp: opening and closing without blocking.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_FILE_OPEN_HPP
+#define ASIO_URING_FILE_OPEN_HPP
+
+#include <asio_uring/submit/results.hpp>
+#include <filesystem>
+
+namespace asio_uring {
+namespace detail {
+
+/// Gives an opened descriptor to a file object.
+template <typename Executor>
+struct finish_with_file
+{
+  static constexpr bool resubmits = true;
+
+  template <typename Payload>
+  std::tuple<error_code> arguments(int result, Payload&) const
+  {
+    unique_descriptor opened(result);
+    error_code ec = error_of(result);
+    if (ec) return {ec};
+    auto& impl = file_access<Executor>::impl_of(*file);
+    if (!impl.get_service().adopt(impl.get_implementation(), opened.get(), ec)) opened.release();
+    return {ec};
+  }
+  // The file object may be gone.
+  static void discard(int result) { unique_descriptor opened(result); }
+
+  boost::asio::basic_file<Executor>* file;
+};
+
+} // namespace detail
+
+/// Opens a file object: its open(), without blocking.
+/**
+ * @param file Not open; must stay where it is until the handler is called.
+ * @param path Copied; relative to the working directory.
+ * @param flags As of the file's constructor. A new file gets mode 0777 as the umask allows, as there.
+ * @param token Completion signature `void(error_code)`.
+ * Cancellation: terminal, partial, total; a file that was opened nevertheless is closed or delivered.
+ * Errors: open(2)'s; already_open. Thread safety: as the file's functions. Since Linux 5.11.
+ */
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                 boost::asio::default_completion_token_t<Executor>>
+auto async_open(boost::asio::basic_file<Executor>& file, std::filesystem::path path,
+                boost::asio::file_base::flags flags, Token&& token = {})
+{
+  return detail::submit<void(boost::system::error_code)>(
+      file, std::move(path),
+      [flags](io_uring_sqe& sqe, std::filesystem::path& p) {
+        io_uring_prep_openat(&sqe, AT_FDCWD, p.c_str(), static_cast<int>(flags), 0777);
+      },
+      detail::finish_with_file<Executor>{&file}, "async_open", std::forward<Token>(token));
+}
+
+/// Opens a file.
+/**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param flags O_RDONLY and others of open(2); boost::asio::file_base's are the same.
+ * @param permissions Of a new file; less the umask.
+ * @param token Completion signature `void(error_code, unique_descriptor)`.
+ * Cancellation: terminal, partial, total; a descriptor that nobody gets is closed. Errors: open(2)'s.
+ * Thread safety: may be called by any thread. Since Linux 5.11.
+ */
+template <detail::submits Object,
+          boost::asio::completion_token_for<void(boost::system::error_code, unique_descriptor)> Token =
+              boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+auto async_open(Object&& object, std::filesystem::path path, int flags, std::filesystem::perms permissions,
+                Token&& token = {})
+{
+  return detail::submit<void(boost::system::error_code, unique_descriptor)>(
+      object, std::move(path),
+      [flags, permissions](io_uring_sqe& sqe, std::filesystem::path& p) {
+        io_uring_prep_openat(&sqe, AT_FDCWD, p.c_str(), flags, static_cast<mode_t>(permissions));
+      },
+      detail::finish_with_descriptor(), "async_open", std::forward<Token>(token));
+}
+
+/// Closes a descriptor; the last close of a written file may take long on some file systems.
+/**
+ * @param token Completion signature `void(error_code)`. Whatever the error, the descriptor is closed.
+ * Errors: close(2)'s; bad_descriptor. Thread safety: may be called by any thread. Since Linux 5.11.
+ */
+template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+auto async_close(Object&& object, unique_descriptor descriptor, Token&& token = {})
+{
+  struct finish : detail::finish_with_nothing
+  {
+    static std::tuple<boost::system::error_code> arguments(int result, unique_descriptor& closed)
+    {
+      if (result != -ECANCELED) closed.release(); // it is closed even where close(2) reports an error
+      return detail::finish_with_nothing::arguments(result, closed);
+    }
+  };
+  return detail::submit<void(boost::system::error_code)>(
+      object, std::move(descriptor),
+      [](io_uring_sqe& sqe, unique_descriptor& d) { io_uring_prep_close(&sqe, d.get()); }, finish(),
+      "async_close", std::forward<Token>(token));
+}
+
+/// Closes a file object, which is closed for its owner at once, its operations cancelled.
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                 boost::asio::default_completion_token_t<Executor>>
+auto async_close(boost::asio::basic_file<Executor>& file, Token&& token = {})
+{
+  boost::system::error_code ec;
+  return async_close(file, unique_descriptor(file.release(ec)), std::forward<Token>(token));
+}
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_FILE_OPEN_HPP

@@ -1,0 +1,93 @@
+// asio_uring/file/transfer_at.hpp: reading and writing at an offset, as data.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_FILE_TRANSFER_AT_HPP
+#define ASIO_URING_FILE_TRANSFER_AT_HPP
+
+#include <asio_uring/file/vectors.hpp>
+#include <asio_uring/service/handler_operation.hpp>
+#include <boost/asio/error.hpp>
+#include <cstdint>
+#include <unistd.h>
+
+namespace asio_uring::detail {
+
+/// async_read_some_at where Buffer is mutable_buffer, async_write_some_at where it is const_buffer. Any
+/// number of them is in the kernel side by side. perform() is the synchronous form, and blocks.
+template <typename Buffer, typename Buffers>
+class transfer_at
+{
+public:
+  static constexpr lane_kind lane = lane_kind::none;
+  static constexpr path preferred = always_submitted;
+  static constexpr bool reads = std::is_same_v<Buffer, asio::mutable_buffer>;
+
+  transfer_at(std::uint64_t offset, const Buffers& buffers, const ring& r)
+      : offset_(offset), buffers_(buffers, r)
+  {}
+
+  void prepare(io_uring_sqe& sqe, int fd)
+  {
+    if constexpr (single) {
+      const Buffer buffer = buffers_.first();
+      reads ? io_uring_prep_read(&sqe, fd, const_cast<void*>(buffer.data()), kernel_size(buffer.size()),
+                                 offset_)
+            : io_uring_prep_write(&sqe, fd, buffer.data(), kernel_size(buffer.size()), offset_);
+      if constexpr (decltype(buffers_)::may_be_registered)
+        if (buffers_.index() >= 0) {
+          sqe.opcode = reads ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
+          sqe.buf_index = static_cast<std::uint16_t>(buffers_.index());
+        }
+    } else
+      reads ? io_uring_prep_readv(&sqe, fd, buffers_.data(), buffers_.count(), offset_)
+            : io_uring_prep_writev(&sqe, fd, buffers_.data(), buffers_.count(), offset_);
+  }
+
+  int perform(int fd)
+  {
+    int result;
+    do
+      result = call(fd);
+    while (result == -EINTR);
+    return result;
+  }
+
+  bool more(int) const noexcept { return false; }
+  bool retry(int result) const noexcept { return result == -EINTR; }
+
+  std::tuple<error_code, std::size_t> arguments(int result) const
+  {
+    if (reads && result == 0 && !buffers_.empty()) return {asio::error::eof, 0};
+    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
+  }
+
+private:
+  static constexpr bool single = borrowed_buffers<Buffer, Buffers>::single;
+
+  int call(int fd)
+  {
+    const auto offset = static_cast<off_t>(offset_);
+    if constexpr (single) {
+      const Buffer buffer = buffers_.first();
+      return result_of(reads ? ::pread(fd, const_cast<void*>(buffer.data()), buffer.size(), offset)
+                             : ::pwrite(fd, buffer.data(), buffer.size(), offset));
+    } else {
+      const auto count = static_cast<int>(buffers_.count());
+      return result_of(reads ? ::preadv(fd, buffers_.data(), count, offset)
+                             : ::pwritev(fd, buffers_.data(), count, offset));
+    }
+  }
+
+  std::uint64_t offset_;
+  std::conditional_t<single, one_buffer<Buffer, Buffers>, vectors<Buffer, Buffers>> buffers_;
+};
+
+template <typename Buffers>
+using read_at = transfer_at<asio::mutable_buffer, Buffers>;
+template <typename Buffers>
+using write_at = transfer_at<asio::const_buffer, Buffers>;
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_FILE_TRANSFER_AT_HPP

@@ -1,0 +1,106 @@
+// asio_uring/file/xattr.hpp: extended attributes.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_FILE_XATTR_HPP
+#define ASIO_URING_FILE_XATTR_HPP
+
+#include <asio_uring/submit/results.hpp>
+#include <boost/asio/buffer.hpp>
+#include <filesystem>
+#include <string>
+
+// All functions here
+//
+// - copy path and name ("user.comment"); the value is borrowed until the handler is called;
+// - are performed by the kernel's own threads, and can be cancelled (terminal, partial, total) as long as the
+//   kernel has not begun; those of a file end with its cancel() and close();
+// - fail with the errors of the system call they are named after, ENODATA where there is no such attribute
+// and
+//   ERANGE where the buffer is too small among them, and with operation_not_supported where the kernel or the
+//   file system lacks them;
+// - are since Linux 5.19.
+
+namespace asio_uring {
+namespace detail {
+
+struct attribute
+{
+  std::filesystem::path path;
+  std::string name;
+};
+
+} // namespace detail
+
+/// Gets an attribute: getxattr(2).
+/**
+ * @param value Filled; an empty buffer only asks for the size.
+ * @param token Completion signature `void(error_code, std::size_t)`: the value's size in bytes.
+ */
+template <detail::submits Object,
+          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)> Token =
+              boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+auto async_getxattr(Object&& object, std::filesystem::path path, std::string name,
+                    boost::asio::mutable_buffer value, Token&& token = {})
+{
+  return detail::submit<void(boost::system::error_code, std::size_t)>(
+      object, detail::attribute{std::move(path), std::move(name)},
+      [value](io_uring_sqe& sqe, detail::attribute& a) {
+        io_uring_prep_getxattr(&sqe, a.name.c_str(), static_cast<char*>(value.data()), a.path.c_str(),
+                               static_cast<unsigned>(value.size()));
+      },
+      detail::finish_with_size(), "async_getxattr", std::forward<Token>(token));
+}
+
+/// Sets an attribute: setxattr(2).
+/**
+ * @param flags XATTR_CREATE, XATTR_REPLACE, or 0: either.
+ * @param token Completion signature `void(error_code)`.
+ */
+template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+auto async_setxattr(Object&& object, std::filesystem::path path, std::string name,
+                    boost::asio::const_buffer value, int flags, Token&& token = {})
+{
+  return detail::submit<void(boost::system::error_code)>(
+      object, detail::attribute{std::move(path), std::move(name)},
+      [=](io_uring_sqe& sqe, detail::attribute& a) {
+        io_uring_prep_setxattr(&sqe, a.name.c_str(), static_cast<const char*>(value.data()), a.path.c_str(),
+                               flags, static_cast<unsigned>(value.size()));
+      },
+      detail::finish_with_nothing(), "async_setxattr", std::forward<Token>(token));
+}
+
+/// Gets an attribute of an open file: fgetxattr(2). As async_getxattr.
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)>
+                                 Token = boost::asio::default_completion_token_t<Executor>>
+auto async_fgetxattr(boost::asio::basic_file<Executor>& file, std::string name,
+                     boost::asio::mutable_buffer value, Token&& token = {})
+{
+  return detail::submit_on<void(boost::system::error_code, std::size_t)>(
+      file, std::move(name),
+      [value, fd = file.native_handle()](io_uring_sqe& sqe, std::string& n) {
+        io_uring_prep_fgetxattr(&sqe, fd, n.c_str(), static_cast<char*>(value.data()),
+                                static_cast<unsigned>(value.size()));
+      },
+      detail::finish_with_size(), "async_fgetxattr", std::forward<Token>(token));
+}
+
+/// Sets an attribute of an open file: fsetxattr(2). As async_setxattr.
+template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
+                                 boost::asio::default_completion_token_t<Executor>>
+auto async_fsetxattr(boost::asio::basic_file<Executor>& file, std::string name,
+                     boost::asio::const_buffer value, int flags, Token&& token = {})
+{
+  return detail::submit_on<void(boost::system::error_code)>(
+      file, std::move(name),
+      [=, fd = file.native_handle()](io_uring_sqe& sqe, std::string& n) {
+        io_uring_prep_fsetxattr(&sqe, fd, n.c_str(), static_cast<const char*>(value.data()), flags,
+                                static_cast<unsigned>(value.size()));
+      },
+      detail::finish_with_nothing(), "async_fsetxattr", std::forward<Token>(token));
+}
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_FILE_XATTR_HPP

@@ -1,0 +1,14 @@
+// asio_uring/file_system.hpp: files and directories, without blocking.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_FILE_SYSTEM_HPP
+#define ASIO_URING_FILE_SYSTEM_HPP
+
+#include <asio_uring/file/contents.hpp>
+#include <asio_uring/file/directory.hpp>
+#include <asio_uring/file/open.hpp>
+#include <asio_uring/file/splice.hpp>
+#include <asio_uring/file/xattr.hpp>
+
+#endif // ASIO_URING_FILE_SYSTEM_HPP

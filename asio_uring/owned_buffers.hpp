@@ -1,0 +1,200 @@
+// asio_uring/owned_buffers.hpp: transfers that own their buffer and give it back.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_OWNED_BUFFERS_HPP
+#define ASIO_URING_OWNED_BUFFERS_HPP
+
+#include <asio_uring/config.hpp>
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associator.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/read_at.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/asio/write_at.hpp>
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace asio_uring {
+namespace detail {
+
+/// What has memory of its own: a vector, a string, an array. Not a view of somebody else's.
+template <typename Buffer>
+concept owned_buffer =
+    std::movable<Buffer> && !boost::asio::is_const_buffer_sequence<Buffer>::value && requires(Buffer & b)
+{
+  {
+    boost::asio::buffer(b)
+    } -> std::convertible_to<boost::asio::const_buffer>;
+};
+template <typename Buffer>
+concept owned_mutable_buffer = owned_buffer<Buffer> && requires(Buffer& b)
+{
+  {
+    boost::asio::buffer(b)
+    } -> std::convertible_to<boost::asio::mutable_buffer>;
+};
+
+/// A handler with the buffer of its operation. It is destroyed after the kernel is done with the operation,
+/// so the buffer is, too. The buffer stays in one place, in memory of the handler's allocator.
+template <typename Buffer, typename Handler>
+class owning_handler
+{
+public:
+  owning_handler(Handler&& handler, Buffer&& buffer)
+      : allocator_(boost::asio::get_associated_allocator(handler, default_allocator())),
+        buffer_(traits::allocate(allocator_, 1)),
+        handler_(std::move(handler))
+  {
+    new (buffer_) Buffer(std::move(buffer)); // movable: does not throw
+  }
+  owning_handler(owning_handler&& other) noexcept
+      : allocator_(other.allocator_),
+        buffer_(std::exchange(other.buffer_, nullptr)),
+        handler_(std::move(other.handler_))
+  {}
+  ~owning_handler() { free(); }
+
+  Buffer& buffer() noexcept { return *buffer_; }
+
+  void operator()(boost::system::error_code ec, std::size_t size)
+  {
+    Buffer buffer(std::move(*buffer_));
+    free();
+    std::move(handler_)(ec, size, std::move(buffer));
+  }
+
+  const Handler& handler() const noexcept { return handler_; }
+
+private:
+  using default_allocator = boost::asio::recycling_allocator<void>;
+  using traits = typename std::allocator_traits<
+      boost::asio::associated_allocator_t<Handler, default_allocator>>::template rebind_traits<Buffer>;
+
+  void free() noexcept
+  {
+    if (!buffer_) return;
+    buffer_->~Buffer();
+    traits::deallocate(allocator_, std::exchange(buffer_, nullptr), 1);
+  }
+
+  [[no_unique_address]] typename traits::allocator_type allocator_;
+  Buffer* buffer_;
+  Handler handler_;
+};
+
+/// `transfer(view, handler)` starts the operation on the buffer where it stays.
+template <typename Buffer, typename Transfer, typename Token>
+auto transfer_owned(Transfer transfer, Buffer&& buffer, Token&& token)
+{
+  return boost::asio::async_initiate<Token, void(boost::system::error_code, std::size_t, Buffer)>(
+      [transfer](auto&& handler, Buffer given) {
+        owning_handler<Buffer, std::decay_t<decltype(handler)>> owner(std::move(handler), std::move(given));
+        const auto view = boost::asio::buffer(owner.buffer());
+        transfer(view, std::move(owner));
+      },
+      token, std::move(buffer));
+}
+
+} // namespace detail
+
+// Functions of Asio's names and meaning, whose buffer moves in and comes back with the result: nothing has to
+// outlive the operation. `buffer` is a vector, string, array or other type that asio::buffer() makes a buffer
+// of; its whole size takes part.
+//
+// - completion signature `void(error_code, std::size_t, Buffer)`: the buffer as it was given, same size, with
+//   the count of bytes transferred; in an error, too;
+// - cancellation, errors, thread safety: as of Asio's function on the same object.
+
+/// Reads from an offset until the buffer is full, or the end of the file: eof, with what was there.
+template <typename File, detail::owned_mutable_buffer Buffer,
+          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
+              boost::asio::default_completion_token_t<typename File::executor_type>>
+auto async_read_at(File& file, std::uint64_t offset, Buffer buffer, Token&& token = {})
+{
+  return detail::transfer_owned<Buffer>(
+      [&file, offset](auto view, auto&& handler) {
+        boost::asio::async_read_at(file, offset, view, std::move(handler));
+      },
+      std::move(buffer), std::forward<Token>(token));
+}
+
+/// Writes the whole buffer at an offset.
+template <typename File, detail::owned_buffer Buffer,
+          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
+              boost::asio::default_completion_token_t<typename File::executor_type>>
+auto async_write_at(File& file, std::uint64_t offset, Buffer buffer, Token&& token = {})
+{
+  return detail::transfer_owned<Buffer>(
+      [&file, offset](auto view, auto&& handler) {
+        boost::asio::async_write_at(file, offset, view, std::move(handler));
+      },
+      std::move(buffer), std::forward<Token>(token));
+}
+
+/// Reads until the buffer is full, or the end of the stream.
+template <typename Stream, detail::owned_mutable_buffer Buffer,
+          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
+              boost::asio::default_completion_token_t<typename Stream::executor_type>>
+auto async_read(Stream& stream, Buffer buffer, Token&& token = {})
+{
+  return detail::transfer_owned<Buffer>(
+      [&stream](auto view, auto&& handler) { boost::asio::async_read(stream, view, std::move(handler)); },
+      std::move(buffer), std::forward<Token>(token));
+}
+
+/// Writes the whole buffer.
+template <typename Stream, detail::owned_buffer Buffer,
+          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
+              boost::asio::default_completion_token_t<typename Stream::executor_type>>
+auto async_write(Stream& stream, Buffer buffer, Token&& token = {})
+{
+  return detail::transfer_owned<Buffer>(
+      [&stream](auto view, auto&& handler) { boost::asio::async_write(stream, view, std::move(handler)); },
+      std::move(buffer), std::forward<Token>(token));
+}
+
+/// Receives what is there, at least a byte.
+template <typename Socket, detail::owned_mutable_buffer Buffer,
+          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
+              boost::asio::default_completion_token_t<typename Socket::executor_type>>
+auto async_receive(Socket& socket, Buffer buffer, Token&& token = {})
+{
+  return detail::transfer_owned<Buffer>(
+      [&socket](auto view, auto&& handler) { socket.async_receive(view, std::move(handler)); },
+      std::move(buffer), std::forward<Token>(token));
+}
+
+/// Sends what there is room for, at least a byte.
+template <typename Socket, detail::owned_buffer Buffer,
+          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
+              boost::asio::default_completion_token_t<typename Socket::executor_type>>
+auto async_send(Socket& socket, Buffer buffer, Token&& token = {})
+{
+  return detail::transfer_owned<Buffer>(
+      [&socket](auto view, auto&& handler) { socket.async_send(view, std::move(handler)); },
+      std::move(buffer), std::forward<Token>(token));
+}
+
+} // namespace asio_uring
+
+/// The handler's executor, allocator, cancellation slot and whatever else it has.
+template <template <typename, typename> class Associator, typename Buffer, typename Handler,
+          typename DefaultCandidate>
+struct boost::asio::associator<Associator, asio_uring::detail::owning_handler<Buffer, Handler>,
+                               DefaultCandidate> : Associator<Handler, DefaultCandidate>
+{
+  using owner = asio_uring::detail::owning_handler<Buffer, Handler>;
+  static auto get(const owner& h) noexcept { return Associator<Handler, DefaultCandidate>::get(h.handler()); }
+  static auto get(const owner& h, const DefaultCandidate& c) noexcept
+  {
+    return Associator<Handler, DefaultCandidate>::get(h.handler(), c);
+  }
+};
+
+#endif // ASIO_URING_OWNED_BUFFERS_HPP

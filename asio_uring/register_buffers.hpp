@@ -1,0 +1,93 @@
+// asio_uring/register_buffers.hpp: memory that the kernel knows beforehand.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_REGISTER_BUFFERS_HPP
+#define ASIO_URING_REGISTER_BUFFERS_HPP
+
+#include <asio_uring/submit/initiate_submission.hpp>
+#include <boost/asio/buffer_registration.hpp>
+#include <boost/asio/detail/throw_error.hpp>
+#include <sys/uio.h>
+#include <vector>
+
+namespace asio_uring {
+
+/// Buffers registered with a context's ring, for as long as this lives. Elements are Asio's
+/// mutable_registered_buffer; given to a file's reads and writes at an offset, alone and whole or in part,
+/// they spare the kernel the mapping of their pages. Anywhere else they are buffers like others.
+class buffer_registration : boost::asio::detail::buffer_registration_base
+{
+public:
+  using const_iterator = std::vector<boost::asio::mutable_registered_buffer>::const_iterator;
+
+  /// As register_buffers().
+  template <typename MutableBufferSequence>
+  buffer_registration(boost::asio::execution_context& context, const MutableBufferSequence& memory)
+  {
+    detail::io_uring_service& service = detail::ring_service(context);
+    // Where io_uring's stand-in has no use for them they are only numbered.
+    const ring* const scope =
+        service.get_ring().features().opcode(IORING_OP_READ_FIXED) ? &service.get_ring() : nullptr;
+    std::vector<iovec> vectors;
+    const auto last = boost::asio::buffer_sequence_end(memory);
+    for (auto it = boost::asio::buffer_sequence_begin(memory); it != last; ++it) {
+      const boost::asio::mutable_buffer buffer(*it);
+      vectors.push_back({buffer.data(), buffer.size()});
+      buffers_.push_back(make_buffer(buffer, scope, static_cast<int>(buffers_.size())));
+    }
+    if (!scope) return;
+    const int result = io_uring_register(scope->fd(), IORING_REGISTER_BUFFERS, vectors.data(),
+                                         static_cast<unsigned>(vectors.size()));
+    boost::asio::detail::throw_error(detail::error_of(result), "register_buffers");
+    service_ = &service;
+  }
+  buffer_registration(buffer_registration&& other) noexcept
+      : service_(std::exchange(other.service_, nullptr)), buffers_(std::move(other.buffers_))
+  {}
+  buffer_registration& operator=(buffer_registration&& other) noexcept
+  {
+    std::swap(service_, other.service_);
+    std::swap(buffers_, other.buffers_);
+    return *this;
+  }
+  /// The kernel keeps the pages until the last operation on them has ended.
+  ~buffer_registration()
+  {
+    if (service_) io_uring_register(service_->get_ring().fd(), IORING_UNREGISTER_BUFFERS, nullptr, 0);
+  }
+
+  std::size_t size() const noexcept { return buffers_.size(); }
+  const_iterator begin() const noexcept { return buffers_.begin(); }
+  const_iterator end() const noexcept { return buffers_.end(); }
+  const boost::asio::mutable_registered_buffer& operator[](std::size_t i) const noexcept
+  {
+    return buffers_[i];
+  }
+  const boost::asio::mutable_registered_buffer& at(std::size_t i) const { return buffers_.at(i); }
+
+private:
+  detail::io_uring_service* service_ = nullptr; // to unregister from
+  std::vector<boost::asio::mutable_registered_buffer> buffers_;
+};
+
+/// Registers buffers with the ring of an execution context, or of an executor's or I/O object's. One
+/// registration at a time per context.
+/**
+ * @param memory Not copied: must outlive the registration and the operations on it; at most 1 GiB each.
+ * @returns The registration, which must not outlive the context. In a forked child it is void: operations on
+ * its buffers fail with EFAULT.
+ * @throws boost::system::system_error EBUSY: there is a registration already; ENOMEM: RLIMIT_MEMLOCK is too
+ * low; EFAULT, EINVAL: not such memory.
+ * Thread safety: may be called by any thread. Since Linux 5.11.
+ */
+template <detail::submits Object, typename MutableBufferSequence>
+[[nodiscard]] buffer_registration register_buffers(Object&& object, const MutableBufferSequence& memory)
+{
+  return buffer_registration(boost::asio::query(detail::executor_of(object), boost::asio::execution::context),
+                             memory);
+}
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_REGISTER_BUFFERS_HPP

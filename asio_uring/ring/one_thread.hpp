@@ -1,0 +1,27 @@
+// asio_uring/ring/one_thread.hpp: whether there is anybody to be careful of.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_RING_ONE_THREAD_HPP
+#define ASIO_URING_RING_ONE_THREAD_HPP
+
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
+
+namespace asio_uring::detail {
+
+/// Whether the process has one thread only. Then a plain store does where threads need a locked instruction,
+/// which costs as much as twenty others. Whoever starts a thread sees to it that it sees all that was stored.
+inline bool one_thread() noexcept
+{
+#if __has_include(<sys/single_threaded.h>)
+  return __libc_single_threaded;
+#else
+  return false;
+#endif
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_RING_ONE_THREAD_HPP

@@ -1,0 +1,43 @@
+// asio_uring/stream_file.hpp: a file with a position.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_STREAM_FILE_HPP
+#define ASIO_URING_STREAM_FILE_HPP
+
+#include <asio_uring/file/basic_files.hpp>
+
+namespace asio_uring {
+
+/// Asio's basic_stream_file, on io_uring whatever the executor, on every build of Asio.
+/**
+ * The position is the kernel's, shared with whoever shares the descriptor. Operations in flight are served in
+ * the order they were started, reads and writes alike. A cancelled read leaves the position where it was. It
+ * may be the next layer of Asio's buffered streams.
+ * Thread safety: as Asio's; distinct objects safe, shared objects unsafe. Since Linux 5.11.
+ */
+template <typename Executor = any_io_executor>
+class basic_stream_file : public boost::asio::basic_stream_file<Executor>
+{
+  using base = boost::asio::basic_stream_file<Executor>;
+
+public:
+  using base::base;
+
+  template <typename Executor1>
+  struct rebind_executor
+  {
+    using other = basic_stream_file<Executor1>;
+  };
+
+  /// A file is its own lowest layer: Asio's lacks this, and so cannot be buffered.
+  using lowest_layer_type = basic_stream_file;
+  lowest_layer_type& lowest_layer() noexcept { return *this; }
+  const lowest_layer_type& lowest_layer() const noexcept { return *this; }
+};
+
+using stream_file = basic_stream_file<>;
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_STREAM_FILE_HPP

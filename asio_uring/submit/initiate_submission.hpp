@@ -1,0 +1,148 @@
+// asio_uring/submit/initiate_submission.hpp: where a submission starts: on a context, or on an open file.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SUBMIT_INITIATE_SUBMISSION_HPP
+#define ASIO_URING_SUBMIT_INITIATE_SUBMISSION_HPP
+
+#include <asio_uring/file/basic_files.hpp>
+#include <asio_uring/submit/submission.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/detail/non_const_lvalue.hpp>
+
+namespace asio_uring::detail {
+
+/// What a context's operations belong to that are about no object of ours: a descriptor without a file.
+class loose_operations : private with_ring, public asio::execution_context::service
+{
+public:
+  using key_type = loose_operations;
+  inline static asio::execution_context::id id;
+
+  explicit loose_operations(asio::execution_context& context)
+      : with_ring(context), asio::execution_context::service(context), home_(uring_.open_descriptor(-1, {}))
+  {}
+  io_uring_service& uring() noexcept { return uring_; }
+  descriptor& home() noexcept { return home_; }
+
+private:
+  void shutdown() override {} // the ring's service ends all operations
+  descriptor& home_;
+};
+
+template <typename Executor>
+concept executor = asio::is_executor<Executor>::value || asio::execution::is_executor<Executor>::value;
+
+template <typename T>
+concept has_executor = requires(T& object)
+{
+  object.get_executor();
+};
+
+/// The executor of a context or of an I/O object; an executor is its own.
+template <typename T>
+auto executor_of(T& object)
+{
+  if constexpr (executor<std::remove_const_t<T>>)
+    return object;
+  else
+    return object.get_executor();
+}
+template <typename T>
+using executor_of_t = decltype(executor_of(std::declval<std::remove_reference_t<T>&>()));
+
+/// What can be asked to submit: an executor, an execution context, or an I/O object.
+template <typename T>
+concept submits = executor<std::remove_cvref_t<T>> || has_executor<std::remove_reference_t<T>>;
+
+/// What reaches the protected member in which Asio's file classes keep their service.
+template <typename Executor>
+struct file_access : asio::basic_file<Executor>
+{
+  static auto& impl_of(asio::basic_file<Executor>& file) { return file.*(&file_access::impl_); }
+};
+
+/// Starts submissions with an executor; on behalf of a file, if there is one.
+template <typename Executor, typename Finish>
+class initiate_submission
+{
+public:
+  using executor_type = Executor;
+
+  initiate_submission(const Executor& ex, Finish finish, const char* name)
+      : executor_(ex), finish_(std::move(finish)), name_(name)
+  {}
+  const executor_type& get_executor() const noexcept { return executor_; }
+
+  template <typename Handler, typename Payload, typename Prepare>
+  void operator()(Handler&& handler, Payload payload, Prepare&& prepare)
+  {
+    asio::detail::non_const_lvalue<Handler> kept(handler);
+    auto& loose = asio::use_service<loose_operations>(asio::query(executor_, asio::execution::context));
+    loose.uring().use_executor(executor_);
+    using description = submission<Payload, Finish>;
+    handler_operation<description, std::decay_t<Handler>, Executor>::start(
+        loose.uring(), loose.home(), is_loop(loose.uring(), executor_),
+        [&] { return description(std::move(payload), prepare, std::move(finish_)); }, kept.value, executor_,
+        "io_uring", name_);
+  }
+
+private:
+  Executor executor_;
+  [[no_unique_address]] Finish finish_;
+  const char* name_;
+};
+
+template <typename Executor, typename Finish>
+class initiate_submission_on_file
+{
+public:
+  using executor_type = Executor;
+
+  initiate_submission_on_file(asio::basic_file<Executor>& file, Finish finish, const char* name)
+      : file_(&file), finish_(std::move(finish)), name_(name)
+  {}
+  executor_type get_executor() const noexcept { return file_->get_executor(); }
+
+  template <typename Handler, typename Payload, typename Prepare>
+  void operator()(Handler&& handler, Payload payload, Prepare&& prepare)
+  {
+    asio::detail::non_const_lvalue<Handler> kept(handler);
+    auto& impl = file_access<Executor>::impl_of(*file_);
+    using description = submission<Payload, Finish>;
+    impl.get_service().start(
+        impl.get_implementation(), std::nullopt,
+        [&] { return description(std::move(payload), prepare, std::move(finish_)); }, kept.value,
+        impl.get_executor(), "file", name_);
+  }
+
+private:
+  asio::basic_file<Executor>* file_;
+  [[no_unique_address]] Finish finish_;
+  const char* name_;
+};
+
+/// Submits what `prepare(sqe, payload)` fills in, for a context, an executor or an I/O object.
+template <typename Signature, typename Object, typename Payload, typename Prepare, typename Finish,
+          typename Token>
+auto submit(Object& object, Payload payload, Prepare prepare, Finish finish, const char* name, Token&& token)
+{
+  return asio::async_initiate<Token, Signature>(
+      initiate_submission<executor_of_t<Object&>, Finish>(executor_of(object), std::move(finish), name),
+      token, std::move(payload), std::move(prepare));
+}
+
+/// The same as one of a file's operations: ended by its cancel() and close(), refused where it is not open.
+template <typename Signature, typename Executor, typename Payload, typename Prepare, typename Finish,
+          typename Token>
+auto submit_on(asio::basic_file<Executor>& file, Payload payload, Prepare prepare, Finish finish,
+               const char* name, Token&& token)
+{
+  return asio::async_initiate<Token, Signature>(
+      initiate_submission_on_file<Executor, Finish>(file, std::move(finish), name), token, std::move(payload),
+      std::move(prepare));
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SUBMIT_INITIATE_SUBMISSION_HPP

@@ -1,0 +1,107 @@
+// asio_uring/submit/submission.hpp: an entry filled in advance and what it points to, as an operation.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SUBMIT_SUBMISSION_HPP
+#define ASIO_URING_SUBMIT_SUBMISSION_HPP
+
+#include <asio_uring/ring/opcodes.hpp>
+#include <asio_uring/service/handler_operation.hpp>
+#include <concepts>
+
+namespace asio_uring::detail {
+
+/// Whether one submission has several completions that matter, none at all, or is bound to its neighbours in
+/// the queue: nothing that one handler could stand for.
+inline bool is_single(const io_uring_sqe& sqe) noexcept
+{
+  if (sqe.flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS)) return false;
+  switch (sqe.opcode) {
+  case IORING_OP_POLL_ADD:
+    return !(sqe.len & IORING_POLL_ADD_MULTI);
+  case IORING_OP_ACCEPT:
+    return !(sqe.ioprio & IORING_ACCEPT_MULTISHOT);
+  case IORING_OP_RECV:
+  case IORING_OP_RECVMSG:
+    return !(sqe.ioprio & IORING_RECV_MULTISHOT);
+  case IORING_OP_TIMEOUT:
+    return !(sqe.timeout_flags & (1U << 6)); // IORING_TIMEOUT_MULTISHOT, 6.4
+  case IORING_OP_URING_CMD:
+    return !(sqe.rw_flags & (1 << 1)); // IORING_URING_CMD_MULTISHOT, 6.18
+  case IORING_OP_LINK_TIMEOUT:
+  case opcode::read_multishot:
+  case opcode::recv_zc:
+    return false;
+  default:
+    return true;
+  }
+}
+
+/// The entry is filled when the operation is made, by the initiating thread: what prepare throws comes out of
+/// the initiating function. `Finish` says what the result means.
+/**
+ * Finish: `auto arguments(int result, Payload&)`, the handler's arguments, which are destroyed where there is
+ * no handler any more, or else `void discard(int result)`. `static constexpr bool resubmits`: whether an
+ * entry that the kernel has given up, because the thread that submitted it exited, is submitted again.
+ */
+template <typename Payload, typename Finish>
+class submission
+{
+public:
+  static constexpr lane_kind lane = lane_kind::none;
+  static constexpr path preferred = always_submitted;
+  static constexpr bool any_thread = true;
+
+  template <typename Prepare>
+  submission(Payload&& payload, Prepare&& prepare, Finish finish)
+      : finish_(std::move(finish)), payload_(std::move(payload))
+  {
+    if constexpr (std::invocable<Prepare&, io_uring_sqe&, Payload&>)
+      prepare(entry_, payload_);
+    else
+      prepare(entry_);
+  }
+  submission(const submission&) = delete;
+  submission& operator=(const submission&) = delete;
+
+  std::optional<int> refused(const features& kernel) const noexcept
+  {
+    if (!is_single(entry_)) return -EINVAL;
+    if (!kernel.opcode(entry_.opcode)) return -EOPNOTSUPP;
+    return std::nullopt;
+  }
+
+  void prepare(io_uring_sqe& sqe, int) noexcept { sqe = entry_; }
+  int perform(int) const noexcept { return -EAGAIN; }
+  bool more(int) const noexcept { return false; }
+
+  /// A zero-copy send has a result, and later a notification that its buffer is free: then it is done.
+  std::optional<int> completed(int result, unsigned flags) noexcept requires(!Finish::resubmits)
+  {
+    const bool last = !(flags & IORING_CQE_F_MORE);
+    if (!(flags & IORING_CQE_F_NOTIF)) {
+      result_ = result;
+      if constexpr (requires { payload_.completed(result, flags); }) payload_.completed(result, flags);
+    }
+    return last ? std::optional(result_) : std::nullopt;
+  }
+
+  auto arguments(int result) { return finish_.arguments(result, payload_); }
+  void discard(int result)
+  {
+    if constexpr (requires { finish_.discard(result); })
+      finish_.discard(result);
+    else
+      finish_.arguments(result, payload_);
+  }
+
+private:
+  [[no_unique_address]] Finish finish_;
+  Payload payload_;
+  io_uring_sqe entry_{};
+  int result_ = 0;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SUBMIT_SUBMISSION_HPP

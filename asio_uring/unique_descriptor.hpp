@@ -1,0 +1,42 @@
+// asio_uring/unique_descriptor.hpp: a file descriptor that is closed by whoever holds it last.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_UNIQUE_DESCRIPTOR_HPP
+#define ASIO_URING_UNIQUE_DESCRIPTOR_HPP
+
+#include <unistd.h>
+#include <utility>
+
+namespace asio_uring {
+
+/// Owns a file descriptor. The result of operations that open one: nobody who drops the result leaks it. An
+/// I/O object takes it over by `object.assign(d.release())`.
+class unique_descriptor
+{
+public:
+  unique_descriptor() noexcept = default;
+  explicit unique_descriptor(int fd) noexcept : fd_(fd) {}
+  unique_descriptor(unique_descriptor&& other) noexcept : fd_(other.release()) {}
+  unique_descriptor& operator=(unique_descriptor&& other) noexcept
+  {
+    reset(other.release());
+    return *this;
+  }
+  ~unique_descriptor() { reset(); }
+
+  int get() const noexcept { return fd_; } ///< -1: none
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+  int release() noexcept { return std::exchange(fd_, -1); }
+  void reset(int fd = -1) noexcept
+  {
+    if (const int old = std::exchange(fd_, fd); old >= 0) ::close(old);
+  }
+
+private:
+  int fd_ = -1;
+};
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_UNIQUE_DESCRIPTOR_HPP

@@ -1,0 +1,62 @@
+// file_fixture.hpp: what the tests of files have in common.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_TEST_FILE_FIXTURE_HPP
+#define ASIO_URING_TEST_FILE_FIXTURE_HPP
+
+#include "fixture.hpp"
+
+#include <asio_uring/asio_uring.hpp>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <sstream>
+
+namespace test {
+
+/// A directory of the test's own, removed with all that is in it. Not in /tmp, which may be in memory: direct
+/// I/O and extended attributes want a real file system.
+class scratch_directory
+{
+  std::string directory_ = "/var/tmp/asio_uring_test.XXXXXX";
+
+public:
+  scratch_directory() { BOOST_REQUIRE(::mkdtemp(directory_.data())); }
+  ~scratch_directory() { std::filesystem::remove_all(directory_); }
+  scratch_directory(const scratch_directory&) = delete;
+
+  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+
+  std::string write_file(const std::string& name, const std::string& text) const
+  {
+    std::ofstream(path(name), std::ios::binary) << text;
+    return path(name);
+  }
+};
+
+inline std::string read_file(const std::string& name)
+{
+  std::ostringstream text;
+  text << std::ifstream(name, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+/// Memory as direct I/O wants it.
+struct aligned_block
+{
+  char* data;
+  explicit aligned_block(std::size_t size) : data(static_cast<char*>(std::aligned_alloc(4096, size))) {}
+  ~aligned_block() { std::free(data); }
+  aligned_block(const aligned_block&) = delete;
+};
+
+/// A precondition: the test changes its effective user.
+inline boost::test_tools::assertion_result as_root(boost::unit_test::test_unit_id)
+{
+  return ::geteuid() == 0;
+}
+
+} // namespace test
+
+#endif

@@ -165,6 +165,7 @@ ASIO_URING_DECL void descriptor::end_send(operation& op, const void* cancellatio
 ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
 {
   lane& l = lane_of(kind);
+  give_back_cancelled(l, s);
   while (l.first && !l.busy) {
     operation& op = *l.first;
     if (op.get_type().take && !unread_.empty()) {
@@ -460,12 +461,16 @@ ASIO_URING_DECL void descriptor::settled(operation& op) noexcept
   if (op.cancelled_ && type.keep && op.result_ > 0 && !service_.stopped() && type.keep(op, unread_))
     op.result_ = -ECANCELED;
   remove(op);
-  if (!closed_ && type.lane != lane_kind::none) advance(type.lane, s);
+  if (closed_)
+    give_back_cancelled(lane_of(type.lane), s);
+  else if (type.lane != lane_kind::none)
+    advance(type.lane, s);
 }
 
 // --- cancelling
 
-// What is being performed right now is left to finish.
+// What is being performed right now is left to finish. Handlers of a lane run in order: behind an operation
+// that the kernel is asked to cancel, the others wait for that.
 ASIO_URING_DECL void descriptor::cancel(operation& op, section& s) noexcept
 {
   const lane& l = lane_of(op.get_type().lane);
@@ -473,10 +478,18 @@ ASIO_URING_DECL void descriptor::cancel(operation& op, section& s) noexcept
     op.cancelled_ = true;
     service_.cancel(op);
     s.submitted = true;
-  } else if (l.busy && l.first == &op)
+  } else if ((l.busy && l.first == &op) ||
+             (op.previous_ && l.first->in_kernel_ && op.previous_->cancelled_ &&
+              op.get_type().lane != lane_kind::none))
     op.cancelled_ = true;
   else
     give_back(op, -ECANCELED, s);
+}
+
+ASIO_URING_DECL void descriptor::give_back_cancelled(lane& l, section& s) noexcept
+{
+  while (l.first && l.first->cancelled_ && !l.first->in_kernel_ && !l.busy)
+    give_back(*l.first, -ECANCELED, s);
 }
 
 ASIO_URING_DECL void descriptor::cancel_all() noexcept
@@ -513,10 +526,15 @@ ASIO_URING_DECL void descriptor::close() noexcept
   }
   closed_ = true;
   for_each([&](operation& op) {
-    const bool asked = op.cancelled_;
-    cancel(op, s);
-    // No later read could find the bytes of one that is done already: it may deliver them.
-    if (op.descriptor_) op.cancelled_ = asked;
+    // Not marked as cancelled: no later read could find the bytes of one that is done already, so it may deliver
+    // them.
+    if (op.in_kernel_) {
+      service_.cancel(op);
+      s.submitted = true;
+    } else if (op.previous_)
+      op.cancelled_ = true; // behind one in the kernel
+    else
+      give_back(op, -ECANCELED, s);
   });
   end_polls(s);
   // The kernel holds the file as long as a request does: have them ended while the number is still ours.

@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -246,6 +247,13 @@ inline std::string text(const outcome& o)
 /// Deliberate difference: what run() and the others return is the number of handlers. Stock counts an event
 /// that completed nothing as well, the ring pump a try that found nothing, the guest pump its own handlers.
 inline std::size_t counted(std::size_t returned, std::size_t handlers) { return std::min(returned, handlers); }
+
+/// The guest pump may need more turns of the loop than there are handlers.
+inline bool guest()
+{
+  const char* pump = std::getenv("ASIO_URING_PUMP");
+  return net::on_uring && pump && std::string_view(pump) == "guest";
+}
 
 /// Runs all work. The handlers are counted, and what run() returns compared with that: only for operations
 /// whose handlers are all ours.

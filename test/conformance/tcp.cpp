@@ -173,8 +173,11 @@ SCENARIO(accept_synchronously)
     auto y = a.accept(other, from);
     accepted("other context, endpoint", y);
     connect();
-    auto z = a.accept(net::strand_executor(net::executor_on<net::any_io_executor>(other)), from, ec);
-    accepted("on a strand, endpoint", z);
+    auto z = a.accept(net::executor_on<net::any_io_executor>(other), from, ec);
+    accepted("on an executor, endpoint", z);
+    connect();
+    auto on_strand = a.accept(net::strand_executor(net::executor_on<net::any_io_executor>(other)), ec);
+    accepted("on a strand", on_strand);
   }
   net::generic::stream_protocol::socket generic(context);
   connect();
@@ -447,7 +450,6 @@ SCENARIO(connect_cancelled)
   a.listen(0);
   tcp::socket filler(context), second(context);
   filler.connect(a.local_endpoint());
-  second.non_blocking() ? void() : void();
   second.open(tcp::v4());
   second.non_blocking(true);
   error_code ec;

@@ -58,7 +58,7 @@ struct generic_datagram
     a.assign(protocol(), p.a.release());
     b.assign(protocol(), p.b.release());
   }
-  static auto protocol() { return net::generic::datagram_protocol(AF_INET, IPPROTO_UDP); }
+  static net::generic::datagram_protocol protocol() { return {AF_INET, IPPROTO_UDP}; }
 };
 
 #define DATAGRAMS udp4, udp6, local_datagram, generic_datagram

@@ -216,7 +216,7 @@ inline std::size_t called = 0;
 /// A handler that tells what it is called with.
 inline auto handler(std::string name)
 {
-  return [name = std::move(name)](const auto&... arguments) {
+  return [name = std::move(name)](const auto&... arguments) -> void {
     ++called;
     values("-> " + name, arguments...);
   };

@@ -125,8 +125,8 @@ SCENARIO(accept_synchronously)
 {
   net::io_context context, other;
   tcp::acceptor a(context, loopback());
+  std::vector<tcp::socket> clients;
   const auto connect = [&] {
-    static std::vector<tcp::socket> clients;
     auto& c = clients.emplace_back(context);
     c.connect(a.local_endpoint());
     return c.local_endpoint();
@@ -173,8 +173,8 @@ SCENARIO(accept_synchronously)
     auto y = a.accept(other, from);
     accepted("other context, endpoint", y);
     connect();
-    auto z = a.accept(net::executor_on<net::any_io_executor>(other), from, ec);
-    accepted("on an executor, endpoint", z);
+    auto z = a.accept(other, from, ec);
+    accepted("other context, endpoint ec", z);
     connect();
     auto on_strand = a.accept(net::strand_executor(net::executor_on<net::any_io_executor>(other)), ec);
     accepted("on a strand", on_strand);
@@ -204,7 +204,7 @@ SCENARIO(accept_asynchronously)
       run(context);
     };
     const auto moving = [](const char* name) {
-      return [name](error_code ec, auto s) {
+      return [name](error_code ec, auto s) -> void {
         ++called;
         values(name, ec);
         accepted(name, s);
@@ -223,14 +223,14 @@ SCENARIO(accept_asynchronously)
     start([&] { a.async_accept(from, moving("moving, with endpoint")); });
     values("from", from == clients.back().local_endpoint());
     start([&] {
-      a.async_accept(other, [&](error_code ec, auto s) {
+      a.async_accept(other, [&](error_code ec, auto s) -> void {
         ++called;
         values("to another context", ec, &s.get_executor().context() == &other);
         accepted("to another context", s);
       });
     });
     start([&] {
-      a.async_accept(other, from, [&](error_code ec, auto s) {
+      a.async_accept(other, from, [&](error_code ec, auto s) -> void {
         ++called;
         values("to another context, with endpoint", ec, from == s.remote_endpoint());
       });
@@ -256,26 +256,30 @@ SCENARIO(accepted_sockets_work)
   net::io_context context;
   tcp::acceptor a(context, loopback());
   static char data[8];
-  const auto use = [&](auto s, tcp::socket& client) {
+  const auto use = [&](auto& s, tcp::socket& client) {
     s.async_read_some(net::buffer(data), handler("read"));
     client.send(net::buffer("ab", 2));
     run(context);
     s.async_write_some(net::buffer("abc", 3), handler("write"));
     run(context);
     values("client", client.receive(net::buffer(data)));
+    s.close();
+    client.close();
   };
-  tcp::socket client(context);
+  using on_context = net::basic_stream_socket<boost::asio::ip::tcp, net::io_context::executor_type>;
+  tcp::socket client(context), accepted(context);
+  on_context accepted_on_context(context);
   client.connect(a.local_endpoint());
-  a.async_accept(context, [&](error_code, auto s) { use(std::move(s), client); });
-  context.run();
-  client.close();
+  a.async_accept(context, [&](error_code, on_context s) { accepted_on_context = std::move(s); });
+  run_composed(context);
+  use(accepted_on_context, client);
   client.connect(a.local_endpoint());
-  a.async_accept([&](error_code, auto s) { use(std::move(s), client); });
-  context.restart();
-  context.run();
-  client.close();
+  a.async_accept([&](error_code, tcp::socket s) { accepted = std::move(s); });
+  run_composed(context);
+  use(accepted, client);
   client.connect(a.local_endpoint());
-  use(a.accept(context), client);
+  on_context third = a.accept(context);
+  use(third, client);
 }
 
 SCENARIO(acceptor_cancel)
@@ -377,8 +381,10 @@ SCENARIO(connect)
   values("open", s.is_open());
   run(context);
   SHOW(s.remote_endpoint() == a.local_endpoint());
-  s.async_connect(a.local_endpoint(), handler("again"));
-  run(context);
+  outcome again; // to the kernel, the reactor's connection is not complete before somebody asks once more
+  s.async_connect(a.local_endpoint(), again.handler());
+  run_composed(context);
+  deliberate("connected already", again.succeeded(), again.failed(net::error::already_connected));
   s.close();
   for (bool user : {true, false}) {
     s.open(tcp::v4());
@@ -418,8 +424,10 @@ SCENARIO(connect_refused)
   s.async_read_some(net::buffer(data), handler("read"));
   run(context);
   tcp::acceptor a(context, loopback());
-  s.async_connect(a.local_endpoint(), handler("then accepted"));
-  run(context);
+  outcome accepted; // the kernel tells the reactor once more of the failed attempt
+  s.async_connect(a.local_endpoint(), accepted.handler());
+  run_composed(context);
+  deliberate("connect after a refusal", accepted.failed(net::error::connection_aborted), accepted.succeeded());
   net::local::stream_protocol::socket l(context);
   l.async_connect(net::local::stream_protocol::endpoint("nobody"), handler("no such path"));
   run(context);
@@ -448,13 +456,8 @@ SCENARIO(connect_cancelled)
   a.open(tcp::v4());
   a.bind(loopback());
   a.listen(0);
-  tcp::socket filler(context), second(context);
+  tcp::socket filler(context);
   filler.connect(a.local_endpoint());
-  second.open(tcp::v4());
-  second.non_blocking(true);
-  error_code ec;
-  second.connect(a.local_endpoint(), ec);
-  values("not blocking", ec ? ec : error_code());
   for (int i = 0; i < 2; ++i) {
     tcp::socket s(context), t(context), u(context);
     s.async_connect(a.local_endpoint(), handler("cancelled"));

@@ -157,7 +157,8 @@ public:
   }
 
 private:
-  /// Set beside Asio's own flags, for a regular file for instance: it can be read and written, not waited for.
+  /// Set beside Asio's own flags, for a regular file for instance: it can be read and written, not waited
+  /// for.
   static constexpr asio::detail::descriptor_ops::state_type not_pollable = 128;
 
   template <typename... Extra, typename Handler, typename IoExecutor>
@@ -166,7 +167,8 @@ private:
   {
     if (impl.*member_of(descriptor_state{}) & not_pollable)
       this->start(
-          impl, -EOPNOTSUPP, [&] { return detail::wait<Extra...>(what); }, handler, io_ex, "descriptor", name);
+          impl, -EOPNOTSUPP, [&] { return detail::wait<Extra...>(what); }, handler, io_ex, "descriptor",
+          name);
     else
       on_ring::template start_wait<Extra...>(impl, what, handler, io_ex, "descriptor", name);
   }

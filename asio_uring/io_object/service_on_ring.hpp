@@ -104,8 +104,8 @@ public:
     return Stock::release(impl, ec);
   }
 
-  // Asio's services make a descriptor non-blocking with its first asynchronous operation. Ours need not; it is
-  // done when somebody looks, for what a program then does past Asio relies on it.
+  // Asio's services make a descriptor non-blocking with its first asynchronous operation. Ours need not; it
+  // is done when somebody looks, for what a program then does past Asio relies on it.
 
   int native_handle(implementation_type& impl)
   {

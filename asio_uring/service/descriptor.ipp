@@ -478,9 +478,8 @@ ASIO_URING_DECL void descriptor::cancel(operation& op, section& s) noexcept
     op.cancelled_ = true;
     service_.cancel(op);
     s.submitted = true;
-  } else if ((l.busy && l.first == &op) ||
-             (op.previous_ && l.first->in_kernel_ && op.previous_->cancelled_ &&
-              op.get_type().lane != lane_kind::none))
+  } else if ((l.busy && l.first == &op) || (op.previous_ && l.first->in_kernel_ && op.previous_->cancelled_ &&
+                                            op.get_type().lane != lane_kind::none))
     op.cancelled_ = true;
   else
     give_back(op, -ECANCELED, s);
@@ -526,8 +525,8 @@ ASIO_URING_DECL void descriptor::close() noexcept
   }
   closed_ = true;
   for_each([&](operation& op) {
-    // Not marked as cancelled: no later read could find the bytes of one that is done already, so it may deliver
-    // them.
+    // Not marked as cancelled: no later read could find the bytes of one that is done already, so it may
+    // deliver them.
     if (op.in_kernel_) {
       service_.cancel(op);
       s.submitted = true;

@@ -187,6 +187,11 @@ private:
   {
     auto* self = static_cast<handler_operation*>(static_cast<operation*>(base));
     int result = self->result();
+    if constexpr (requires(Description & d, const msghdr& m) { d.read_back(m); }) {
+      // Before the next in the lane takes the message over.
+      if (owner && self->submitted() && result >= 0)
+        self->description_.read_back(self->home_->message(Description::lane).get());
+    }
     if constexpr (requires(Description & d) { d.finish(0, 0); }) {
       const int fd = self->open_fd();
       self->settle();

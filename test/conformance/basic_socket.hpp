@@ -12,13 +12,11 @@ void option(Socket& s, const char* name, const Option& value)
 {
   Option o;
   call_ec(std::string("get ") + name, [&](error_code& ec) { s.get_option(o, ec); });
-  if constexpr (requires { o.value(); })
-    values("value", o.value());
+  if constexpr (requires { o.value(); }) values("value", o.value());
   call_ec(std::string("set ") + name, [&](error_code& ec) { s.set_option(value, ec); });
   call(std::string("set ") + name, [&] { s.set_option(value); });
   call(std::string("get ") + name, [&] { s.get_option(o); });
-  if constexpr (requires { o.value(); })
-    values("value", o.value());
+  if constexpr (requires { o.value(); }) values("value", o.value());
 }
 
 template <typename Socket>

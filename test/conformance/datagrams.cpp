@@ -305,12 +305,11 @@ SCENARIO_TEMPLATE(datagram_many_senders, T, udp4, udp6)
     right = received = 0;
     const auto receive = [&] {
       for (slot& s : slots)
-        p.b.async_receive_from(net::buffer(&s.number, sizeof s.number), s.from,
-                               [&](error_code ec, std::size_t n) {
-                                 received += n;
-                                 right += !ec && s.from.address() == address &&
-                                          numbers.at(s.from.port()) == s.number;
-                               });
+        p.b.async_receive_from(
+            net::buffer(&s.number, sizeof s.number), s.from, [&](error_code ec, std::size_t n) {
+              received += n;
+              right += !ec && s.from.address() == address && numbers.at(s.from.port()) == s.number;
+            });
     };
     if (waiting) {
       receive();
@@ -400,8 +399,8 @@ SCENARIO_TEMPLATE(datagram_cancellation_types, T, DATAGRAMS)
       settle(p.context);
       SHOW(p.b.cancel());
       run(p.context);
-      p.b.async_receive(net::buffer(data), net::bind_cancellation_slot(
-                                               b.slot(), handler(std::string("receive, ") + name)));
+      p.b.async_receive(net::buffer(data),
+                        net::bind_cancellation_slot(b.slot(), handler(std::string("receive, ") + name)));
       if (started) settle(p.context);
       b.emit(kind);
       settle(p.context);
@@ -575,7 +574,8 @@ static void raw(net::io_context& context, Socket& s, const typename Socket::endp
   std::vector<unsigned char> in(256);
   typename Socket::endpoint_type from;
   const auto is_answer = [&](std::size_t n) {
-    return n == 20 + packet.size() && in[20] == ICMP_ECHOREPLY && in[24] == 4711 / 256 && in[25] == 4711 % 256;
+    return n == 20 + packet.size() && in[20] == ICMP_ECHOREPLY && in[24] == 4711 / 256 &&
+           in[25] == 4711 % 256;
   };
   for (int i = 0; i < 2; ++i) {
     s.async_send_to(net::buffer(packet), self, handler("send_to"));

@@ -391,8 +391,7 @@ SCENARIO_TEMPLATE(descriptor_native_non_blocking, T, ENDS)
   values("new", flags(p.in.native_handle()));
   p.in.async_read_some(net::buffer(data), handler("read"));
   values("after a read", flags(p.in.native_handle()));
-  if constexpr (descriptor<decltype(p.in)>)
-    SHOW(p.in.native_non_blocking());
+  if constexpr (descriptor<decltype(p.in)>) SHOW(p.in.native_non_blocking());
   p.in.cancel();
   run(p.context);
   p.in.async_read_some(net::buffer(data), handler("read"));
@@ -568,7 +567,8 @@ SCENARIO(descriptor_pseudo_terminal)
   static char data[32];
   t.async_read_some(net::buffer(data), handler("a line"));
   settle(context);
-  c.async_write_some(net::buffer("hello\nworld\n", 12), [](error_code ec, std::size_t n) { values("write", ec, n); });
+  c.async_write_some(net::buffer("hello\nworld\n", 12),
+                     [](error_code ec, std::size_t n) { values("write", ec, n); });
   run_composed(context);
   values("data", std::string_view(data, 6));
   t.async_read_some(net::buffer(data, 2), handler("part of a line"));

@@ -124,16 +124,13 @@ std::string text(const boost::asio::local::basic_endpoint<P>& endpoint)
 template <typename P>
 std::string text(const boost::asio::generic::basic_endpoint<P>& endpoint)
 {
-  std::string s = "family " + std::to_string(endpoint.protocol().family()) + " size " +
-                  std::to_string(endpoint.size());
+  std::string s =
+      "family " + std::to_string(endpoint.protocol().family()) + " size " + std::to_string(endpoint.size());
   return s;
 }
 /// A socket, an acceptor, a pipe.
 template <typename T>
-requires requires(const T& t)
-{
-  t.is_open();
-}
+requires requires(const T& t) { t.is_open(); }
 std::string text(const T& object) { return object.is_open() ? "open" : "closed"; }
 
 // --- lines
@@ -246,7 +243,10 @@ inline std::string text(const outcome& o)
 
 /// Deliberate difference: what run() and the others return is the number of handlers. Stock counts an event
 /// that completed nothing as well, the ring pump a try that found nothing, the guest pump its own handlers.
-inline std::size_t counted(std::size_t returned, std::size_t handlers) { return std::min(returned, handlers); }
+inline std::size_t counted(std::size_t returned, std::size_t handlers)
+{
+  return std::min(returned, handlers);
+}
 
 /// The guest pump may need more turns of the loop than there are handlers.
 inline bool guest()

@@ -66,8 +66,7 @@ inline std::vector<net::const_buffer> pieces(const std::string& text, std::size_
   std::vector<net::const_buffer> result;
   const std::size_t size = text.size() / count;
   for (std::size_t i = 0; i < count; ++i)
-    result.push_back(
-        net::buffer(text.data() + i * size, i + 1 == count ? text.size() - i * size : size));
+    result.push_back(net::buffer(text.data() + i * size, i + 1 == count ? text.size() - i * size : size));
   return result;
 }
 inline std::vector<net::mutable_buffer> pieces(std::string& text, std::size_t count)

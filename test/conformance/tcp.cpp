@@ -104,7 +104,8 @@ SCENARIO(acceptor_open)
   tcp::acceptor in_use(context);
   in_use.open(tcp::v4());
   BOTH(in_use, bind, constructed.local_endpoint());
-  call("constructor, port in use", [&] { tcp::acceptor again(context, constructed.local_endpoint(), false); });
+  call("constructor, port in use",
+       [&] { tcp::acceptor again(context, constructed.local_endpoint(), false); });
   option(constructed, "max_listen", net::socket_base::reuse_address(true));
 }
 
@@ -427,7 +428,8 @@ SCENARIO(connect_refused)
   outcome accepted; // the kernel tells the reactor once more of the failed attempt
   s.async_connect(a.local_endpoint(), accepted.handler());
   run_composed(context);
-  deliberate("connect after a refusal", accepted.failed(net::error::connection_aborted), accepted.succeeded());
+  deliberate("connect after a refusal", accepted.failed(net::error::connection_aborted),
+             accepted.succeeded());
   net::local::stream_protocol::socket l(context);
   l.async_connect(net::local::stream_protocol::endpoint("nobody"), handler("no such path"));
   run(context);
@@ -546,8 +548,7 @@ SCENARIO(reset_by_peer)
   }
   {
     tcp_pair p;
-    for (auto w :
-         {net::socket_base::wait_read, net::socket_base::wait_write, net::socket_base::wait_error})
+    for (auto w : {net::socket_base::wait_read, net::socket_base::wait_write, net::socket_base::wait_error})
       if (w != net::socket_base::wait_write) p.b.async_wait(w, [](error_code ec) { values("wait", ec); });
     settle(p.context);
     reset(p);
@@ -668,7 +669,8 @@ SCENARIO(constructors)
 {
   net::io_context context;
   const auto ex = net::executor_on<net::any_io_executor>(context);
-  tcp::socket a(context), b(ex), c(context, tcp::v4()), d(ex, tcp::v6()), e(context, loopback()), f(ex, loopback());
+  tcp::socket a(context), b(ex), c(context, tcp::v4()), d(ex, tcp::v6()), e(context, loopback()),
+      f(ex, loopback());
   values("open", a, b, c, d, e, f);
   values("bound", e.local_endpoint(), f.local_endpoint());
   tcp::socket g(context, tcp::v4(), c.release()), h(ex, tcp::v6(), d.release());

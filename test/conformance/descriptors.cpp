@@ -219,8 +219,10 @@ SCENARIO_TEMPLATE(descriptor_transfer, T, ENDS)
   static char data[16] = {};
   p.in.async_read_some(net::buffer(data), handler("read"));
   settle(p.context);
-  BOTH(p.out, write_some, net::buffer("ab", 2));
+  SHOW(p.out.write_some(net::buffer("ab", 2)));
   run(p.context);
+  SHOW_EC(p.out, write_some, net::buffer("abcd", 4));
+  SHOW(p.in.read_some(net::buffer(data, 4)));
   p.out.async_write_some(net::buffer("0123456789", 10), handler("write"));
   run(p.context);
   p.in.async_read_some(net::buffer(data, 3), handler("read of what is there"));

@@ -691,10 +691,10 @@ SCENARIO(iostreams)
 {
   net::io_context context;
   tcp::acceptor a(context, loopback());
-  net::basic_socket_iostream<net::ip::tcp> client;
+  tcp::iostream client;
   client.connect(a.local_endpoint());
   values("connected", client.error(), bool(client));
-  net::basic_socket_iostream<net::ip::tcp> server;
+  tcp::iostream server;
   a.accept(server.socket());
   client << "hello " << 42 << std::endl;
   std::string word;

@@ -177,7 +177,7 @@ SCENARIO(accept_synchronously)
     auto z = a.accept(other, from, ec);
     accepted("other context, endpoint ec", z);
     connect();
-    auto on_strand = a.accept(net::strand_executor(net::executor_on<net::any_io_executor>(other)), ec);
+    auto on_strand = a.accept(net::strand_executor(net::executor_on<net::any_io_executor>(context)), ec);
     accepted("on a strand", on_strand);
   }
   net::generic::stream_protocol::socket generic(context);

@@ -120,6 +120,40 @@ struct runners
   ~runners() { join(); }
 };
 
+/// A pipe, and two datagram sockets, as one end to read from and one to write to.
+struct pipe_ends
+{
+  asio::readable_pipe in;
+  asio::writable_pipe out;
+  std::array<char, 8> data{};
+  explicit pipe_ends(asio::io_context& context) : in(context), out(context) { asio::connect_pipe(in, out); }
+  template <class Handler>
+  void read(Handler handler)
+  {
+    in.async_read_some(asio::buffer(data), std::move(handler));
+  }
+  void write() { out.write_some(asio::buffer("abc", 3)); }
+};
+
+struct datagram_ends
+{
+  asio::ip::udp::socket in, out;
+  std::array<char, 8> data{};
+  explicit datagram_ends(asio::io_context& context)
+      : in(context, {asio::ip::address_v4::loopback(), 0}), out(context, asio::ip::udp::v4())
+  {
+    out.connect(in.local_endpoint());
+  }
+  template <class Handler>
+  void read(Handler handler)
+  {
+    in.async_receive(asio::buffer(data), std::move(handler));
+  }
+  void write() { out.send(asio::buffer("abc", 3)); }
+};
+
+using other_ends = std::tuple<pipe_ends, datagram_ends>;
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(run_loop)
@@ -910,6 +944,89 @@ BOOST_AUTO_TEST_CASE(fork_with_notify_fork_in_parent_and_child)
   r.feed();
   finish(context);
   BOOST_CHECK_EQUAL(r.calls, 1);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(run_returns_when_a_pipe_or_datagram_socket_has_no_work_left, Ends, other_ends)
+{
+  asio::io_context context;
+  Ends ends(context);
+  outcome read;
+  ends.read(read.record());
+  context.run_for(10ms);
+  BOOST_CHECK(!read.done());
+  BOOST_CHECK(!context.stopped());
+  ends.write();
+  finish(context);
+  CHECK_SUCCEEDED(read);
+  BOOST_CHECK_EQUAL(read.bytes, 3u);
+  check_count(finish(context), 0);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(poll_of_a_pipe_or_datagram_socket_never_waits, Ends, other_ends)
+{
+  asio::io_context context;
+  Ends ends(context);
+  outcome read;
+  ends.read(read.record());
+  settle(context);
+  BOOST_CHECK(!read.done());
+  ends.write();
+  run_until(context, [&] { return read.done(); });
+  CHECK_SUCCEEDED(read);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(stop_and_restart_with_a_pipe_or_datagram_socket, Ends, other_ends)
+{
+  asio::io_context context;
+  Ends ends(context);
+  outcome read;
+  ends.read(read.record());
+  asio::post(context, [&] { context.stop(); });
+  context.run();
+  BOOST_CHECK(context.stopped());
+  BOOST_CHECK(!read.done());
+  ends.write();
+  BOOST_CHECK_EQUAL(context.run(), 0u);
+  finish(context);
+  CHECK_SUCCEEDED(read);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(write_to_a_pipe_or_datagram_socket_from_another_thread_wakes_run, Ends,
+                              other_ends)
+{
+  asio::io_context context;
+  Ends ends(context);
+  auto guard = asio::make_work_guard(context);
+  outcome read;
+  ends.read([&](error_code e, std::size_t n) {
+    read.record()(e, n);
+    guard.reset();
+  });
+  std::thread writer([&] {
+    std::this_thread::sleep_for(20ms);
+    ends.write();
+  });
+  finish(context);
+  writer.join();
+  CHECK_SUCCEEDED(read);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(destroy_the_context_of_a_pipe_or_datagram_socket_with_a_read_pending, Ends,
+                              other_ends)
+{
+  auto handler_state = std::make_shared<int>();
+  outcome read;
+  {
+    asio::io_context context;
+    auto ends = std::make_unique<Ends>(context);
+    ends->read(
+        [handler_state, record = read.record()](error_code e, std::size_t n) mutable { record(e, n); });
+    settle(context);
+    BOOST_CHECK_EQUAL(handler_state.use_count(), 2);
+    ends.reset();
+  }
+  BOOST_CHECK(!read.done());
+  BOOST_CHECK_EQUAL(handler_state.use_count(), 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -94,30 +94,30 @@ public:
   {
     uring_.flush();
     struct stat status;
-    ec = last_error(::fstat(this->native_handle(impl), &status) == 0);
+    ec = last_error(::fstat(fd_of(impl), &status) == 0);
     return ec ? 0 : static_cast<std::uint64_t>(status.st_size);
   }
   error_code resize(implementation_type& impl, std::uint64_t size, error_code& ec)
   {
     uring_.flush();
-    return ec = last_error(::ftruncate(this->native_handle(impl), static_cast<off_t>(size)) == 0);
+    return ec = last_error(::ftruncate(fd_of(impl), static_cast<off_t>(size)) == 0);
   }
   error_code sync_all(implementation_type& impl, error_code& ec)
   {
     uring_.flush();
-    return ec = last_error(::fsync(this->native_handle(impl)) == 0);
+    return ec = last_error(::fsync(fd_of(impl)) == 0);
   }
   error_code sync_data(implementation_type& impl, error_code& ec)
   {
     uring_.flush();
-    return ec = last_error(::fdatasync(this->native_handle(impl)) == 0);
+    return ec = last_error(::fdatasync(fd_of(impl)) == 0);
   }
   std::uint64_t seek(implementation_type& impl, std::int64_t offset, asio::file_base::seek_basis whence,
                      error_code& ec)
   {
     uring_.flush();
     give_back_unread(impl);
-    const off_t position = ::lseek(this->native_handle(impl), offset, whence);
+    const off_t position = ::lseek(fd_of(impl), offset, whence);
     ec = last_error(position >= 0);
     return ec ? 0 : static_cast<std::uint64_t>(position);
   }
@@ -195,6 +195,9 @@ public:
   using descriptor_service::start;
 
 private:
+  /// Files are left as they are: O_NONBLOCK means nothing to them.
+  static int fd_of(const implementation_type& impl) noexcept { return impl.*member_of(descriptor_number{}); }
+
   static error_code last_error(bool succeeded) noexcept
   {
     return succeeded ? error_code() : error_code(errno, boost::system::system_category());
@@ -218,7 +221,7 @@ private:
     transfer_at<Buffer, Buffers> description(offset, buffers, uring_.get_ring());
     if (result > 0) {
       uring_.flush();
-      result = description.perform(this->native_handle(impl));
+      result = description.perform(fd_of(impl));
     }
     std::tie(ec, size) = description.arguments(result);
     return size;
@@ -230,7 +233,7 @@ private:
   {
     if (!has_unread(impl)) return;
     impl.descriptor_->with_unread([&](unread_bytes& bytes) {
-      if (::lseek(this->native_handle(impl), -static_cast<off_t>(bytes.size()), SEEK_CUR) >= 0)
+      if (::lseek(fd_of(impl), -static_cast<off_t>(bytes.size()), SEEK_CUR) >= 0)
         bytes.consume(bytes.size());
     });
   }

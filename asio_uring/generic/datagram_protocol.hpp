@@ -14,6 +14,7 @@ namespace asio_uring::generic {
 /// boost::asio::generic::datagram_protocol with its I/O objects on io_uring; everything else is inherited.
 struct datagram_protocol : boost::asio::generic::datagram_protocol
 {
+  using boost::asio::generic::datagram_protocol::datagram_protocol;
   using socket = boost::asio::basic_datagram_socket<boost::asio::generic::datagram_protocol, any_io_executor>;
 };
 

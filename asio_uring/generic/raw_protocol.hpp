@@ -14,6 +14,7 @@ namespace asio_uring::generic {
 /// boost::asio::generic::raw_protocol with its I/O objects on io_uring; everything else is inherited.
 struct raw_protocol : boost::asio::generic::raw_protocol
 {
+  using boost::asio::generic::raw_protocol::raw_protocol;
   using socket = boost::asio::basic_raw_socket<boost::asio::generic::raw_protocol, any_io_executor>;
 };
 

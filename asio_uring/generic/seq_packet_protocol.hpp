@@ -14,6 +14,7 @@ namespace asio_uring::generic {
 /// boost::asio::generic::seq_packet_protocol with its I/O objects on io_uring; everything else is inherited.
 struct seq_packet_protocol : boost::asio::generic::seq_packet_protocol
 {
+  using boost::asio::generic::seq_packet_protocol::seq_packet_protocol;
   using socket =
       boost::asio::basic_seq_packet_socket<boost::asio::generic::seq_packet_protocol, any_io_executor>;
 };

@@ -15,6 +15,7 @@ namespace asio_uring::generic {
 /// boost::asio::generic::stream_protocol with its I/O objects on io_uring; everything else is inherited.
 struct stream_protocol : boost::asio::generic::stream_protocol
 {
+  using boost::asio::generic::stream_protocol::stream_protocol;
   using socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, any_io_executor>;
 };
 

@@ -10,6 +10,8 @@
 #include <asio_uring/io_object/write.hpp>
 #include <boost/asio/detail/descriptor_ops.hpp>
 #include <boost/asio/detail/reactive_descriptor_service.hpp>
+#include <cerrno>
+#include <sys/epoll.h>
 
 namespace asio_uring::detail {
 
@@ -54,15 +56,20 @@ public:
     const auto state = other.*member_of(descriptor_state{});
     error_code ec;
     assign(impl, other_service.release(other, ec), ec);
-    impl.*member_of(descriptor_state{}) = state;
+    impl.*member_of(descriptor_state{}) |= state; // which knows nothing of not_pollable
   }
 
   error_code assign(implementation_type& impl, int fd, error_code& ec)
   {
     if (this->is_open(impl)) return ec = asio::error::already_open;
-    if ((ec = this->check_descriptor(fd))) return ec;
+    // Of a descriptor itself, epoll tells first that it is none, then that it cannot be polled.
+    epoll_event event{};
+    const bool refused = ::epoll_ctl(fd, EPOLL_CTL_DEL, fd, &event) < 0;
+    if (refused && errno == EBADF) return ec = error_code(errno, boost::system::system_category());
+    const bool pollable = !(refused && errno == EPERM);
     impl.*member_of(descriptor_number{}) = fd;
-    impl.*member_of(descriptor_state{}) = asio::detail::descriptor_ops::possible_dup;
+    impl.*member_of(descriptor_state{}) = static_cast<asio::detail::descriptor_ops::state_type>(
+        asio::detail::descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
     impl.descriptor_ = &uring_.open_descriptor(fd, {.readable = true});
     return ec;
   }
@@ -112,8 +119,7 @@ public:
   void async_wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, Handler& handler,
                   const IoExecutor& io_ex)
   {
-    this->template start_wait<>(impl, static_cast<asio::socket_base::wait_type>(w), handler, io_ex,
-                                "descriptor", "async_wait");
+    start_wait<>(impl, static_cast<asio::socket_base::wait_type>(w), handler, io_ex, "async_wait");
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -129,8 +135,8 @@ public:
   void async_write_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
                         const IoExecutor& io_ex)
   {
-    this->template start_wait<std::size_t>(impl, asio::socket_base::wait_write, handler, io_ex, "descriptor",
-                                           "async_write_some(null_buffers)");
+    start_wait<std::size_t>(impl, asio::socket_base::wait_write, handler, io_ex,
+                            "async_write_some(null_buffers)");
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -146,11 +152,27 @@ public:
   void async_read_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
                        const IoExecutor& io_ex)
   {
-    this->template start_wait<std::size_t>(impl, asio::socket_base::wait_read, handler, io_ex, "descriptor",
-                                           "async_read_some(null_buffers)");
+    start_wait<std::size_t>(impl, asio::socket_base::wait_read, handler, io_ex,
+                            "async_read_some(null_buffers)");
   }
 
 private:
+  /// Set beside Asio's own flags, for a regular file for instance: it can be read and written, not waited
+  /// for.
+  static constexpr asio::detail::descriptor_ops::state_type not_pollable = 128;
+
+  template <typename... Extra, typename Handler, typename IoExecutor>
+  void start_wait(implementation_type& impl, asio::socket_base::wait_type what, Handler& handler,
+                  const IoExecutor& io_ex, const char* name)
+  {
+    if (impl.*member_of(descriptor_state{}) & not_pollable)
+      this->start(
+          impl, -EOPNOTSUPP, [&] { return detail::wait<Extra...>(what); }, handler, io_ex, "descriptor",
+          name);
+    else
+      on_ring::template start_wait<Extra...>(impl, what, handler, io_ex, "descriptor", name);
+  }
+
   /// What an operation completes with at once, if it does. The plain calls of the readiness path need the
   /// descriptor not to block; on the completion path it stays as it is.
   template <typename Buffer, typename Description, typename Buffers>

@@ -38,7 +38,7 @@ public:
   struct implementation_type : Stock::implementation_type
   {
     descriptor* descriptor_ = nullptr;   // while open
-    tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own
+    tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own; known once used
   };
 
   explicit service_on_ring(asio::execution_context& context) : with_ring(context), Stock(context) {}
@@ -98,8 +98,38 @@ public:
 
   int release(implementation_type& impl, error_code& ec)
   {
+    leave_non_blocking(impl);
     close_descriptor(impl);
     return Stock::release(impl, ec);
+  }
+
+  // Asio's services make a descriptor non-blocking with its first asynchronous operation. Ours need not; it
+  // is done when somebody looks, for what a program then does past Asio relies on it.
+
+  int native_handle(implementation_type& impl)
+  {
+    leave_non_blocking(impl);
+    return Stock::native_handle(impl);
+  }
+
+  bool native_non_blocking(const implementation_type& impl) const
+  {
+    const_cast<service_on_ring&>(*this).leave_non_blocking(const_cast<implementation_type&>(impl));
+    return Stock::native_non_blocking(impl);
+  }
+  error_code native_non_blocking(implementation_type& impl, bool mode, error_code& ec)
+  {
+    Stock::native_non_blocking(impl, mode, ec);
+    if (!ec && !mode) impl.on_loop_ = tribool::unknown;
+    return ec;
+  }
+
+  using Stock::non_blocking;
+  error_code non_blocking(implementation_type& impl, bool mode, error_code& ec)
+  {
+    Stock::non_blocking(impl, mode, ec);
+    if (!ec && !mode) impl.on_loop_ = tribool::unknown;
+    return ec;
   }
 
   error_code cancel(implementation_type& impl, error_code& ec)
@@ -113,6 +143,15 @@ protected:
   void close_descriptor(implementation_type& impl)
   {
     if (impl.descriptor_) std::exchange(impl.descriptor_, nullptr)->close();
+    impl.on_loop_ = tribool::unknown;
+  }
+
+  /// What Asio's service would have done by now.
+  void leave_non_blocking(implementation_type& impl)
+  {
+    error_code ignored;
+    if (impl.on_loop_ != tribool::unknown && impl.descriptor_ && !Stock::native_non_blocking(impl))
+      Stock::native_non_blocking(impl, true, ignored);
   }
 
   template <typename OtherImplementation>
@@ -167,16 +206,18 @@ protected:
                                     const char* name)
   {
     if (!impl.descriptor_ && !result) result = -EBADF;
-    if (impl.on_loop_ == tribool::unknown) [[unlikely]] {
+    tribool on_loop = impl.on_loop_;
+    if (on_loop == tribool::unknown) [[unlikely]] {
       uring_.use_executor(io_ex);
-      impl.on_loop_ = is_loop(uring_, io_ex) ? tribool::yes : tribool::no;
+      on_loop = is_loop(uring_, io_ex) ? tribool::yes : tribool::no;
+      if (!result) impl.on_loop_ = on_loop;
     }
-    const bool on_loop = impl.on_loop_ == tribool::yes;
+    const bool native = on_loop == tribool::yes;
     using record = handler_operation<std::invoke_result_t<Describe&>, Handler, IoExecutor>;
     if (result)
-      record::complete(uring_, impl.descriptor_, on_loop, *result, describe, handler, io_ex, object, name);
+      record::complete(uring_, impl.descriptor_, native, *result, describe, handler, io_ex, object, name);
     else
-      record::start(uring_, *impl.descriptor_, on_loop, describe, handler, io_ex, object, name);
+      record::start(uring_, *impl.descriptor_, native, describe, handler, io_ex, object, name);
   }
 };
 

@@ -134,6 +134,7 @@ void descriptor::end_send_slowly(operation& op, const void* cancellation_key) no
 ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
 {
   lane& l = lane_of(kind);
+  give_back_cancelled(l, s);
   while (l.first && l.first->stage_ == operation::stage::waiting && !l.busy) {
     operation& op = *l.first;
     if (op.get_type().take && !unread_.empty())
@@ -332,20 +333,37 @@ ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
       type.keep(op, unread_))
     op.result_ = -ECANCELED;
   remove(op);
-  if (submitted && !closed_ && type.lane != lane_kind::none) advance(type.lane, s);
+  if (submitted && closed_)
+    give_back_cancelled(lane_of(type.lane), s);
+  else if (submitted && type.lane != lane_kind::none)
+    advance(type.lane, s);
 }
 
 // --- cancelling
 
 // What is being performed right now is left to finish; what is about to be finds that it was cancelled.
+// Handlers of a lane run in order: behind an operation that the kernel is asked to cancel, the others wait
+// for that.
 ASIO_URING_DECL void descriptor::cancel(operation& op, section& s) noexcept
 {
-  if (op.stage_ == operation::stage::waiting) return give_back(op, -ECANCELED, s);
+  if (op.stage_ == operation::stage::waiting && !(is_behind_submitted(op) && op.previous_->cancelled_))
+    return give_back(op, -ECANCELED, s);
   op.cancelled_ = true;
   if (op.stage_ == operation::stage::submitted) {
     service_.cancel(op);
     s.submitted = true;
   }
+}
+
+ASIO_URING_DECL bool descriptor::is_behind_submitted(const operation& op) noexcept
+{
+  return op.previous_ && lane_of(op.get_type().lane).first->stage_ == operation::stage::submitted;
+}
+
+ASIO_URING_DECL void descriptor::give_back_cancelled(lane& l, section& s) noexcept
+{
+  while (l.first && l.first->cancelled_ && l.first->stage_ == operation::stage::waiting && !l.busy)
+    give_back(*l.first, -ECANCELED, s);
 }
 
 ASIO_URING_DECL void descriptor::cancel_all() noexcept
@@ -382,10 +400,20 @@ ASIO_URING_DECL void descriptor::close() noexcept
   }
   closed_ = true;
   for_each([&](operation& op) {
-    const bool asked = op.cancelled_;
-    cancel(op, s);
-    // No later read could find the bytes of one that is done already: it may deliver them.
-    if (op.stage_ == operation::stage::submitted) op.cancelled_ = asked;
+    switch (op.stage_) {
+    case operation::stage::submitted: // not marked as cancelled: what it has taken no later read could find
+      service_.cancel(op);
+      s.submitted = true;
+      break;
+    case operation::stage::waiting:
+      if (!is_behind_submitted(op)) {
+        give_back(op, -ECANCELED, s);
+        break;
+      }
+      [[fallthrough]];
+    default:
+      op.cancelled_ = true;
+    }
   });
   end_polls(s);
   // The kernel holds the file as long as a request does: have them ended while the number is still ours.

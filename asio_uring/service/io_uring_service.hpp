@@ -155,8 +155,8 @@ private:
   std::unique_ptr<guest_pump> guest_;
 };
 
-/// The context's service, constructed if need be. Asio lets several threads construct a service and keeps one;
-/// ours puts itself in the reactor's place, so no second one must begin.
+/// The context's service, constructed if need be. Asio lets several threads construct a service and keeps
+/// one; ours puts itself in the reactor's place, so no second one must begin.
 inline io_uring_service& ring_service(asio::execution_context& context)
 {
   static std::mutex constructing;

@@ -1,0 +1,822 @@
+// test/conformance/datagrams.cpp: datagram, raw and sequenced-packet sockets.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include "basic_socket.hpp"
+#include <netinet/ip_icmp.h>
+#include <unistd.h>
+
+using net::ip::udp;
+
+struct udp4
+{
+  static constexpr const char* name = "udp4";
+  using socket = udp::socket;
+  net::io_context context;
+  socket a{context, udp::endpoint(net::ip::make_address("127.0.0.1"), 0)};
+  socket b{context, udp::endpoint(net::ip::make_address("127.0.0.1"), 0)};
+  static auto protocol() { return udp::v4(); }
+};
+
+struct udp6
+{
+  static constexpr const char* name = "udp6";
+  using socket = udp::socket;
+  net::io_context context;
+  socket a{context, udp::endpoint(net::ip::make_address("::1"), 0)};
+  socket b{context, udp::endpoint(net::ip::make_address("::1"), 0)};
+  static auto protocol() { return udp::v6(); }
+};
+
+struct local_datagram
+{
+  static constexpr const char* name = "local";
+  using socket = net::local::datagram_protocol::socket;
+  using endpoint = net::local::datagram_protocol::endpoint;
+  net::io_context context;
+  socket a{context}, b{context};
+  local_datagram()
+  {
+    for (auto [s, path] : {std::pair(&a, "datagrams a"), std::pair(&b, "datagrams b")}) {
+      ::unlink(path);
+      s->open();
+      s->bind(endpoint(path));
+    }
+  }
+  static auto protocol() { return net::local::datagram_protocol(); }
+};
+
+struct generic_datagram
+{
+  static constexpr const char* name = "generic";
+  using socket = net::generic::datagram_protocol::socket;
+  net::io_context context;
+  socket a{context}, b{context};
+  generic_datagram()
+  {
+    udp4 p;
+    a.assign(protocol(), p.a.release());
+    b.assign(protocol(), p.b.release());
+  }
+  static net::generic::datagram_protocol protocol() { return {AF_INET, IPPROTO_UDP}; }
+};
+
+#define DATAGRAMS udp4, udp6, local_datagram, generic_datagram
+
+template <typename T>
+using endpoint_of = typename T::socket::endpoint_type;
+
+template <typename T>
+static void every_operation(net::io_context& context, typename T::socket& s, const endpoint_of<T>& peer)
+{
+  static char data[16];
+  auto in = net::buffer(data);
+  auto out = net::buffer("0123456789", 10);
+  endpoint_of<T> from;
+  s.async_send(out, handler("send"));
+  run(context);
+  s.async_send(out, 0, handler("send flags"));
+  run(context);
+  s.async_send_to(out, peer, handler("send_to"));
+  run(context);
+  s.async_send_to(out, peer, 0, handler("send_to flags"));
+  run(context);
+  s.async_receive(in, handler("receive"));
+  run(context);
+  s.async_receive(in, 0, handler("receive flags"));
+  run(context);
+  s.async_receive_from(in, from, handler("receive_from"));
+  run(context);
+  s.async_receive_from(in, from, 0, handler("receive_from flags"));
+  run(context);
+  s.async_receive(net::null_buffers(), handler("receive null_buffers"));
+  run(context);
+  s.async_receive_from(net::null_buffers(), from, handler("receive_from null_buffers"));
+  run(context);
+  s.async_send(net::null_buffers(), handler("send null_buffers"));
+  run(context);
+  s.async_send_to(net::null_buffers(), peer, handler("send_to null_buffers"));
+  run(context);
+}
+
+template <typename T>
+static void every_call(typename T::socket& s, const endpoint_of<T>& peer)
+{
+  static char data[16];
+  auto in = net::buffer(data);
+  auto out = net::buffer("0123456789", 10);
+  endpoint_of<T> from;
+  SHOW(s.send(out));
+  BOTH(s, send, out, 0);
+  SHOW(s.send_to(out, peer));
+  BOTH(s, send_to, out, peer, 0);
+  SHOW(s.receive(in));
+  BOTH(s, receive, in, 0);
+  SHOW(s.receive_from(in, from));
+  BOTH(s, receive_from, in, from, 0);
+}
+
+SCENARIO_TEMPLATE(datagram_closed_socket, T, DATAGRAMS)
+{
+  net::io_context context;
+  typename T::socket s(context);
+  endpoint_of<T> peer;
+  state(s);
+  options(s);
+  every_call<T>(s, peer);
+  every_operation<T>(context, s, peer);
+  for (auto w : {net::socket_base::wait_read, net::socket_base::wait_write, net::socket_base::wait_error}) {
+    BOTH(s, wait, w);
+    s.async_wait(w, handler("wait"));
+    run(context);
+  }
+  BOTH(s, shutdown, net::socket_base::shutdown_both);
+  BOTH(s, bind, peer);
+  BOTH(s, connect, peer);
+}
+
+SCENARIO_TEMPLATE(datagram_open_and_close, T, DATAGRAMS)
+{
+  net::io_context context;
+  typename T::socket s(context);
+  open_and_close(s, T::protocol());
+  s.open(T::protocol());
+  state(s);
+  options(s);
+}
+
+SCENARIO_TEMPLATE(datagram_unconnected, T, DATAGRAMS)
+{
+  T p;
+  const auto to = p.b.local_endpoint();
+  char data[16] = {};
+  auto out = net::buffer("0123456789", 10);
+  p.a.async_send(out, handler("send without a peer"));
+  run(p.context);
+  SHOW(p.a.send(out));
+  endpoint_of<T> from;
+  p.b.async_receive_from(net::buffer(data), from, handler("receive_from"));
+  settle(p.context);
+  p.a.async_send_to(out, to, [](error_code ec, std::size_t n) { values("send_to", ec, n); });
+  run_composed(p.context);
+  values("from", from == p.a.local_endpoint(), from);
+  p.a.send_to(out, to);
+  p.b.async_receive(net::buffer(data), handler("receive"));
+  run(p.context);
+  p.a.send_to(out, to);
+  await_data(p.b);
+  from = {};
+  p.b.async_receive_from(net::buffer(data), from, handler("receive_from what is there"));
+  run(p.context);
+  values("from", from == p.a.local_endpoint());
+  from = {};
+  p.a.send_to(out, to);
+  SHOW(p.b.receive_from(net::buffer(data), from));
+  values("from", from == p.a.local_endpoint());
+  p.b.non_blocking(true);
+  SHOW(p.b.receive_from(net::buffer(data), from));
+  SHOW_EC(p.b, receive, net::buffer(data), 0);
+}
+
+SCENARIO_TEMPLATE(datagram_connected, T, DATAGRAMS)
+{
+  T p;
+  char data[16] = {};
+  const auto a = p.a.local_endpoint(), b = p.b.local_endpoint();
+  SHOW(p.a.connect(b));
+  p.b.async_connect(a, handler("connect"));
+  run(p.context);
+  SHOW(p.b.remote_endpoint() == a);
+  SHOW(p.a.remote_endpoint() == b);
+  for (int i = 0; i < 10; ++i) // for all the receiving that every_operation does
+    p.b.send(net::buffer("sent by b", 9));
+  every_operation<T>(p.context, p.a, b);
+  for (int i = 0; i < 10; ++i)
+    p.b.send(net::buffer("sent by b", 9));
+  every_call<T>(p.a, b);
+  SHOW(p.b.available() > 0);
+  endpoint_of<T> from;
+  p.b.async_receive_from(net::buffer(data), from, handler("receive_from"));
+  run(p.context);
+  values("from", from == a);
+  p.b.async_connect(a, handler("connect again"));
+  run(p.context);
+  state(p.a);
+  SHOW(p.a.shutdown(net::socket_base::shutdown_send));
+  p.a.async_send(net::buffer(data), handler("send after shutdown"));
+  run(p.context);
+}
+
+SCENARIO_TEMPLATE(datagram_sizes, T, DATAGRAMS)
+{
+  T p;
+  const auto to = p.b.local_endpoint();
+  std::string large = letters(3000);
+  std::string in(100, ' ');
+  endpoint_of<T> from;
+  auto exchange = [&](const auto& out, const auto& room) {
+    p.a.async_send_to(out, to, handler("send_to"));
+    run(p.context);
+    await_data(p.b);
+    values("available", p.b.available());
+    p.b.async_receive_from(room, from, handler("receive_from"));
+    run(p.context);
+    p.a.send_to(out, to);
+    await_data(p.b);
+    p.b.async_receive(room, handler("receive"));
+    run(p.context);
+    p.b.async_receive(room, handler("receive, waiting"));
+    settle(p.context);
+    p.a.send_to(out, to);
+    run(p.context);
+  };
+  line("truncated");
+  exchange(net::buffer(large), net::buffer(in));
+  line("empty");
+  exchange(net::buffer(large, 0), net::buffer(in));
+  line("into an empty buffer");
+  exchange(net::buffer(large, 10), net::buffer(in, 0));
+  line("into no buffers");
+  exchange(net::buffer(large, 10), std::vector<net::mutable_buffer>());
+  line("of no buffers");
+  exchange(std::vector<net::const_buffer>(), net::buffer(in));
+  for (std::size_t count : {1, 2, 64, 65, 100}) {
+    values("pieces", count);
+    std::string room(3000, ' ');
+    exchange(pieces(std::as_const(large), count), pieces(room, count));
+    values("equal", room.substr(0, 1000) == large.substr(0, 1000));
+  }
+  line("peek");
+  p.a.send_to(net::buffer(large, 10), to);
+  await_data(p.b);
+  p.b.async_receive_from(net::buffer(in), from, net::socket_base::message_peek, handler("peek"));
+  run(p.context);
+  p.b.async_receive(net::buffer(in, 3), net::socket_base::message_peek, handler("peek, truncated"));
+  run(p.context);
+  p.b.async_receive_from(net::buffer(in), from, handler("receive_from"));
+  run(p.context);
+  line("too large");
+  std::string huge(300000, ' ');
+  p.a.async_send_to(net::buffer(huge), to, handler("send_to"));
+  run(p.context);
+  SHOW_EC(p.a, send_to, net::buffer(huge), to, 0);
+}
+
+SCENARIO_TEMPLATE(datagram_huge_buffers, T, DATAGRAMS)
+{
+  T p;
+  huge_buffer memory;
+  endpoint_of<T> from;
+  for (std::size_t size : {std::size_t(4) << 30, huge_buffer::size}) {
+    p.a.async_send_to(net::buffer(memory.data(), size), p.b.local_endpoint(), handler("send_to"));
+    run(p.context);
+    p.a.send_to(net::buffer(letters(9000)), p.b.local_endpoint());
+    await_data(p.b);
+    p.b.async_receive_from(net::buffer(memory.data(), size), from, handler("receive_from"));
+    run(p.context);
+    p.a.send_to(net::buffer(letters(9000)), p.b.local_endpoint());
+    await_data(p.b);
+    p.b.async_receive(net::buffer(memory.data(), size), handler("receive"));
+    run(p.context);
+    p.a.connect(p.b.local_endpoint());
+    p.a.async_send(net::buffer(memory.data(), size), handler("send"));
+    run(p.context);
+  }
+}
+
+SCENARIO_TEMPLATE(datagram_many_senders, T, udp4, udp6)
+{
+  T p;
+  const auto address = p.a.local_endpoint().address();
+  std::vector<udp::socket> senders;
+  std::size_t right = 0, received = 0;
+  std::map<unsigned short, unsigned> numbers;
+  struct slot
+  {
+    udp::endpoint from;
+    unsigned number = 0;
+  };
+  std::vector<slot> slots(200);
+  for (unsigned i = 0; i < 200; ++i) {
+    senders.emplace_back(p.context, udp::endpoint(address, 0));
+    numbers[senders.back().local_endpoint().port()] = i;
+  }
+  for (bool waiting : {true, false}) {
+    right = received = 0;
+    const auto receive = [&] {
+      for (slot& s : slots)
+        p.b.async_receive_from(
+            net::buffer(&s.number, sizeof s.number), s.from, [&](error_code ec, std::size_t n) {
+              received += n;
+              right += !ec && s.from.address() == address && numbers.at(s.from.port()) == s.number;
+            });
+    };
+    if (waiting) {
+      receive();
+      settle(p.context);
+    }
+    for (unsigned i = 0; i < 200; ++i)
+      senders[i].send_to(net::buffer(&i, sizeof i), p.b.local_endpoint());
+    if (!waiting) receive();
+    run_composed(p.context);
+    values("received, senders right", received, right);
+  }
+}
+
+SCENARIO_TEMPLATE(datagram_refused, T, udp4, udp6)
+{
+  T p;
+  char data[8];
+  const auto nobody = p.b.local_endpoint();
+  p.b.close();
+  p.a.connect(nobody);
+  p.a.async_send(net::buffer(data), handler("send"));
+  run(p.context);
+  p.a.async_receive(net::buffer(data), handler("receive"));
+  run(p.context);
+  p.a.async_receive(net::buffer(data), handler("receive pending"));
+  settle(p.context);
+  SHOW(p.a.send(net::buffer(data)));
+  run(p.context);
+  SHOW(p.a.send(net::buffer(data)));
+  await_data(p.a, POLLERR);
+  p.a.async_send(net::buffer(data), handler("send after the refusal"));
+  run(p.context);
+  SHOW(p.a.send(net::buffer(data)));
+  SHOW(p.a.receive(net::buffer(data)));
+  SHOW(p.a.send(net::buffer(data)));
+  await_data(p.a, POLLERR);
+  p.a.async_wait(net::socket_base::wait_error, handler("wait for error"));
+  run(p.context);
+  p.a.async_wait(net::socket_base::wait_read, handler("wait for read"));
+  run(p.context);
+  SHOW_EC(p.a, receive, net::buffer(data), 0);
+}
+
+SCENARIO_TEMPLATE(datagram_cancel_and_close, T, DATAGRAMS)
+{
+  for (bool started : {false, true}) {
+    T p;
+    static char data[8];
+    endpoint_of<T> from[3];
+    const auto several = [&] {
+      p.b.async_receive_from(net::buffer(data), from[0], handler("receive_from 1"));
+      p.b.async_receive(net::buffer(data), handler("receive 2"));
+      p.b.async_receive_from(net::buffer(data), from[1], handler("receive_from 3"));
+      if (started) settle(p.context);
+    };
+    several();
+    BOTH(p.b, cancel);
+    run(p.context);
+    several();
+    for (const char* text : {"a", "bc", "def"})
+      p.a.send_to(net::buffer(text, strlen(text)), p.b.local_endpoint());
+    run(p.context);
+    several();
+    typename T::socket moved(std::move(p.b));
+    values("from, to", p.b, moved);
+    SHOW(moved.close());
+    run(p.context);
+    SHOW(p.b.open(T::protocol()));
+  }
+}
+
+SCENARIO_TEMPLATE(datagram_cancellation_types, T, DATAGRAMS)
+{
+  using type = net::cancellation_type;
+  T p;
+  static char data[8];
+  endpoint_of<T> from;
+  for (auto [name, kind] : {std::pair("none", type::none), std::pair("terminal", type::terminal),
+                            std::pair("partial", type::partial), std::pair("total", type::total)})
+    for (bool started : {false, true}) {
+      net::cancellation_signal a, b;
+      p.b.async_receive_from(
+          net::buffer(data), from,
+          net::bind_cancellation_slot(a.slot(), handler(std::string("receive_from, ") + name)));
+      if (started) settle(p.context);
+      a.emit(kind);
+      settle(p.context);
+      SHOW(p.b.cancel());
+      run(p.context);
+      p.b.async_receive(net::buffer(data),
+                        net::bind_cancellation_slot(b.slot(), handler(std::string("receive, ") + name)));
+      if (started) settle(p.context);
+      b.emit(kind);
+      settle(p.context);
+      SHOW(p.b.cancel());
+      run(p.context);
+    }
+}
+
+SCENARIO_TEMPLATE(datagram_wait, T, DATAGRAMS)
+{
+  T p;
+  static char data[8];
+  endpoint_of<T> from = p.a.local_endpoint();
+  p.b.async_wait(net::socket_base::wait_read, handler("wait"));
+  settle(p.context);
+  p.a.send_to(net::buffer("ab", 2), p.b.local_endpoint());
+  run(p.context);
+  p.b.async_wait(net::socket_base::wait_write, handler("wait for write"));
+  run(p.context);
+  p.b.async_receive(net::null_buffers(), handler("receive null_buffers"));
+  run(p.context);
+  p.b.async_receive_from(net::null_buffers(), from, handler("receive_from null_buffers"));
+  run(p.context);
+  values("from", from == endpoint_of<T>());
+  BOTH(p.b, wait, net::socket_base::wait_read);
+  SHOW(p.b.receive(net::null_buffers()));
+  SHOW(p.b.receive_from(net::null_buffers(), from));
+  SHOW(p.b.receive(net::buffer(data)));
+  p.b.async_wait(net::socket_base::wait_error, handler("wait for error"));
+  settle(p.context);
+  SHOW(p.b.cancel());
+  run(p.context);
+}
+
+SCENARIO_TEMPLATE(datagram_native_non_blocking, T, DATAGRAMS)
+{
+  T p;
+  static char data[8];
+  p.b.async_receive(net::buffer(data), handler("receive"));
+  values("after a receive", p.b.native_non_blocking());
+  p.b.cancel();
+  run(p.context);
+  values("flags", (::fcntl(p.b.native_handle(), F_GETFL) & O_NONBLOCK) != 0);
+  p.b.async_receive(net::buffer(data), handler("receive"));
+  settle(p.context);
+  p.a.send_to(net::buffer("ab", 2), p.b.local_endpoint());
+  run(p.context);
+}
+
+SCENARIO(datagram_moves)
+{
+  udp4 p;
+  static char data[8];
+  udp::socket::rebind_executor<net::other_executor>::other other(
+      net::executor_on<net::other_executor>(p.context));
+  const auto to = p.b.local_endpoint();
+  other.assign(udp::v4(), p.b.release());
+  other.async_receive(net::buffer(data), handler("receive of another executor"));
+  settle(p.context);
+  udp::socket moved(std::move(other));
+  values("from, to", other, moved);
+  p.a.send_to(net::buffer("ab", 2), to);
+  run(p.context);
+  moved.async_receive(net::buffer(data), handler("receive of the moved"));
+  settle(p.context);
+  net::generic::datagram_protocol::socket generic(std::move(moved));
+  values("from, to", moved, generic);
+  p.a.send_to(net::buffer("abc", 3), to);
+  run(p.context);
+  net::generic::datagram_protocol::endpoint from;
+  generic.async_receive_from(net::buffer(data), from, handler("receive_from of the generic"));
+  settle(p.context);
+  p.a.send_to(net::buffer("abcd", 4), to);
+  run(p.context);
+  values("from", from);
+  generic.async_send_to(net::buffer("answer", 6), from, handler("send_to"));
+  run(p.context);
+  SHOW(p.a.receive(net::buffer(data)));
+}
+
+SCENARIO(datagram_broadcast)
+{
+  net::io_context context;
+  udp::socket receiver(context, udp::endpoint(net::ip::address_v4::any(), 0));
+  udp::socket sender(context, udp::v4());
+  const udp::endpoint everybody(net::ip::make_address("127.255.255.255"), receiver.local_endpoint().port());
+  sender.async_send_to(net::buffer("x", 1), everybody, handler("not allowed"));
+  run(context);
+  SHOW_EC(sender, send_to, net::buffer("x", 1), everybody, 0);
+  option(sender, "broadcast", net::socket_base::broadcast(true));
+  sender.async_send_to(net::buffer("x", 1), everybody, handler("allowed"));
+  run(context);
+}
+
+SCENARIO(datagram_multicast_4)
+{
+  namespace multicast = net::ip::multicast;
+  net::io_context context;
+  const auto group = net::ip::make_address("239.255.77.7");
+  udp::socket receiver(context, udp::v4()), sender(context, udp::v4());
+  receiver.set_option(net::socket_base::reuse_address(true));
+  receiver.bind({net::ip::address_v4::any(), 0});
+  const auto loopback = net::ip::address_v4::loopback();
+  SHOW(receiver.set_option(multicast::join_group(group.to_v4(), loopback)));
+  SHOW(receiver.set_option(multicast::join_group(group.to_v4(), loopback)));
+  SHOW(sender.set_option(multicast::outbound_interface(loopback)));
+  option(sender, "loopback", multicast::enable_loopback(true));
+  option(sender, "hops", multicast::hops(3));
+  option(sender, "unicast hops", net::ip::unicast::hops(44));
+  static char data[8];
+  udp::endpoint from;
+  receiver.async_receive_from(net::buffer(data), from, handler("receive_from"));
+  settle(context);
+  sender.async_send_to(net::buffer("group", 5), udp::endpoint(group, receiver.local_endpoint().port()),
+                       [](error_code ec, std::size_t n) { values("send_to", ec, n); });
+  settle(context);
+  await_data(sender, POLLOUT);
+  run_composed(context);
+  values("from", from);
+  SHOW(receiver.set_option(multicast::leave_group(group.to_v4(), loopback)));
+  SHOW(receiver.set_option(multicast::leave_group(group.to_v4(), loopback)));
+}
+
+SCENARIO(datagram_multicast_6)
+{
+  namespace multicast = net::ip::multicast;
+  net::io_context context;
+  const auto group = net::ip::make_address_v6("ff12::77:7");
+  error_code ec;
+  udp::socket receiver(context, udp::v6()), sender(context, udp::v6());
+  receiver.bind({net::ip::address_v6::any(), 0});
+  SHOW(receiver.set_option(multicast::join_group(group, 1)));
+  SHOW(sender.set_option(multicast::outbound_interface(1)));
+  option(sender, "loopback", multicast::enable_loopback(true));
+  option(sender, "hops", multicast::hops(3));
+  static char data[8];
+  udp::endpoint from;
+  receiver.async_receive_from(net::buffer(data), from, handler("receive_from"));
+  settle(context);
+  sender.async_send_to(net::buffer("group", 5), udp::endpoint(group, receiver.local_endpoint().port()),
+                       [&](error_code e, std::size_t n) {
+                         values("send_to", e, n);
+                         if (e) receiver.cancel(); // no route on this machine
+                       });
+  run_composed(context);
+  SHOW(receiver.set_option(multicast::leave_group(group, 1)));
+}
+
+// --- raw sockets: without the right to open one, the error is what is compared
+
+static std::vector<unsigned char> ping(unsigned short sequence)
+{
+  std::vector<unsigned char> packet(sizeof(icmphdr) + 8);
+  auto& header = reinterpret_cast<icmphdr&>(packet[0]);
+  header.type = ICMP_ECHO;
+  header.un.echo.id = htons(4711);
+  header.un.echo.sequence = htons(sequence);
+  unsigned sum = 0;
+  for (std::size_t i = 0; i < packet.size(); i += 2)
+    sum += packet[i] | packet[i + 1] << 8;
+  sum = (sum >> 16) + (sum & 0xffff);
+  header.checksum = static_cast<unsigned short>(~(sum + (sum >> 16)));
+  return packet;
+}
+
+template <typename Socket>
+static void raw(net::io_context& context, Socket& s, const typename Socket::endpoint_type& self)
+{
+  // On the loopback interface one hears the request as well as the answer.
+  const auto packet = ping(1);
+  std::vector<unsigned char> in(256);
+  typename Socket::endpoint_type from;
+  const auto is_answer = [&](std::size_t n) {
+    return n == 20 + packet.size() && in[20] == ICMP_ECHOREPLY && in[24] == 4711 / 256 &&
+           in[25] == 4711 % 256;
+  };
+  for (int i = 0; i < 2; ++i) {
+    s.async_send_to(net::buffer(packet), self, handler("send_to"));
+    run(context);
+    for (;;) {
+      std::size_t n = 0;
+      error_code ec;
+      s.async_receive_from(net::buffer(in), from, [&](error_code e, std::size_t size) { ec = e, n = size; });
+      run_composed(context);
+      if (ec || is_answer(n)) {
+        values("answer", ec, n);
+        break;
+      }
+    }
+    values("size of the sender", from.size());
+  }
+  s.async_receive(net::buffer(in), handler("cancelled"));
+  settle(context);
+  s.non_blocking(true);
+  SHOW(s.cancel());
+  run_composed(context);
+  SHOW_EC(s, connect, self);
+  s.async_send(net::buffer(packet), handler("send"));
+  run(context);
+}
+
+SCENARIO(icmp)
+{
+  net::io_context context;
+  net::ip::icmp::socket s(context);
+  BOTH(s, open, net::ip::icmp::v4());
+  values("open", s.is_open());
+  if (!s.is_open()) return;
+  state(s);
+  options(s);
+  raw(context, s, {net::ip::address_v4::loopback(), 0});
+  s.close();
+  open_and_close(s, net::ip::icmp::v6());
+}
+
+SCENARIO(icmp_closed)
+{
+  net::io_context context;
+  net::ip::icmp::socket s(context);
+  net::ip::icmp::endpoint e;
+  struct t
+  {
+    using socket = net::ip::icmp::socket;
+  };
+  state(s);
+  options(s);
+  every_call<t>(s, e);
+  every_operation<t>(context, s, e);
+}
+
+SCENARIO(generic_raw)
+{
+  net::io_context context;
+  net::ip::icmp::socket icmp(context);
+  net::generic::raw_protocol::socket s(context);
+  const net::generic::raw_protocol protocol(AF_INET, IPPROTO_ICMP);
+  BOTH(s, open, protocol);
+  if (!s.is_open()) return;
+  state(s);
+  raw(context, s, net::ip::icmp::endpoint(net::ip::address_v4::loopback(), 0));
+  icmp.open(net::ip::icmp::v4());
+  net::generic::raw_protocol::socket moved(std::move(icmp));
+  values("from, to", icmp, moved);
+  raw(context, moved, net::ip::icmp::endpoint(net::ip::address_v4::loopback(), 0));
+}
+
+// --- sequenced packets
+
+struct packet_pair
+{
+  using socket = net::generic::seq_packet_protocol::socket;
+  net::io_context context;
+  socket a{context}, b{context};
+  packet_pair()
+  {
+    int fds[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) < 0) return;
+    a.assign(protocol(), fds[0]);
+    b.assign(protocol(), fds[1]);
+  }
+  static net::generic::seq_packet_protocol protocol() { return {AF_UNIX, 0}; }
+};
+
+template <typename Socket>
+static void packet_calls(Socket& s)
+{
+  char data[16] = {};
+  net::socket_base::message_flags flags = 77;
+  auto out = net::buffer("0123456789", 10);
+  BOTH(s, send, out, 0);
+  SHOW(s.receive(net::buffer(data, 4), flags));
+  values("flags", flags);
+  SHOW(s.receive(net::buffer(data, 4), 0, flags));
+  values("flags", flags);
+  SHOW_EC(s, receive, net::buffer(data), 0, flags);
+  values("flags", flags);
+}
+
+template <typename Socket>
+static void packet_operations(net::io_context& context, Socket& s)
+{
+  static char data[16];
+  net::socket_base::message_flags flags = 77;
+  const auto with_flags = [&](const char* name) {
+    return [&flags, name](error_code ec, std::size_t n) {
+      ++called;
+      values(name, ec, n, flags);
+      flags = 77;
+    };
+  };
+  s.async_send(net::buffer("0123456789", 10), 0, handler("send"));
+  run(context);
+  s.async_receive(net::buffer(data), flags, with_flags("receive"));
+  run(context);
+  s.async_receive(net::buffer(data, 4), flags, with_flags("truncated"));
+  run(context);
+  s.async_receive(net::buffer(data), 0, flags, with_flags("receive flags"));
+  run(context);
+  s.async_receive(net::null_buffers(), flags, with_flags("null_buffers"));
+  run(context);
+  std::array<net::mutable_buffer, 2> two{net::buffer(data, 4), net::buffer(data + 4, 2)};
+  s.async_receive(two, net::socket_base::message_peek, flags, with_flags("two, peek"));
+  run(context);
+  s.async_receive(two, flags, with_flags("two"));
+  run(context);
+}
+
+SCENARIO(packets)
+{
+  packet_pair p;
+  state(p.a);
+  options(p.a);
+  for (int i = 0; i < 20; ++i)
+    p.b.send(net::buffer("0123456789", 10), 0);
+  packet_calls(p.a);
+  packet_operations(p.context, p.a);
+  BOTH(p.a, wait, net::socket_base::wait_read);
+  net::socket_base::message_flags flags = 0;
+  static char data[16];
+  p.b.async_send(net::buffer(data, 0), 0, handler("empty record"));
+  run(p.context);
+  packet_pair q;
+  q.a.async_receive(net::buffer(data), flags, handler("receive 1"));
+  q.a.async_receive(net::buffer(data), flags, handler("receive 2"));
+  settle(q.context);
+  SHOW(q.a.cancel());
+  run(q.context);
+  q.a.async_receive(net::buffer(data), flags, handler("receive of an empty record"));
+  settle(q.context);
+  q.b.send(net::buffer(data, 0), 0);
+  run(q.context);
+  q.b.send(net::buffer(data, 5), 0);
+  q.a.async_receive(net::buffer(data, 0), flags, handler("into an empty buffer"));
+  run(q.context);
+  for (std::size_t count : {1, 2, 64, 65, 100}) {
+    std::string out = letters(1300), in(1300, ' ');
+    q.a.async_send(pieces(std::as_const(out), count), 0, handler("send pieces"));
+    run(q.context);
+    q.b.async_receive(pieces(in, count), flags, handler("receive pieces"));
+    run(q.context);
+    values("flags", flags);
+  }
+  q.a.async_receive(net::buffer(data), flags, handler("end"));
+  settle(q.context);
+  q.b.close();
+  run(q.context);
+  SHOW(q.a.receive(net::buffer(data), flags));
+  q.a.async_send(net::buffer(data), 0, handler("broken pipe"));
+  run(q.context);
+}
+
+SCENARIO(packets_closed)
+{
+  net::io_context context;
+  packet_pair::socket s(context);
+  state(s);
+  packet_calls(s);
+  packet_operations(context, s);
+  open_and_close(s, packet_pair::protocol());
+}
+
+SCENARIO(packets_moved)
+{
+  packet_pair p;
+  static char data[16];
+  net::socket_base::message_flags flags = 0;
+  p.a.async_receive(net::buffer(data), flags, handler("receive"));
+  settle(p.context);
+  packet_pair::socket moved(std::move(p.a));
+  values("from, to", p.a, moved);
+  p.b.send(net::buffer(data, 5), 0);
+  run(p.context);
+  moved.async_receive(net::buffer(data), flags, handler("closed"));
+  settle(p.context);
+  moved.close();
+  run(p.context);
+}
+
+// --- pairs
+
+SCENARIO(connect_pair)
+{
+  net::io_context context;
+  net::local::stream_protocol::socket a(context), b(context);
+  error_code ec;
+  net::local::connect_pair(a, b, ec);
+  values("streams", ec, a, b);
+  call("again", [&] { net::local::connect_pair(a, b); });
+  net::local::connect_pair(a, b, ec);
+  values("again", ec);
+  net::local::datagram_protocol::socket c(context), d(context);
+  net::local::connect_pair(c, d);
+  values("datagrams", c, d);
+  static char data[8];
+  d.async_receive(net::buffer(data), handler("receive"));
+  settle(context);
+  c.send(net::buffer("abc", 3));
+  run(context);
+  d.close();
+  c.async_send(net::buffer("abc", 3), handler("send"));
+  run(context);
+}
+
+// --- counts of the loop
+
+SCENARIO_TEMPLATE(datagram_loop_counts, T, DATAGRAMS)
+{
+  T p;
+  static char data[8];
+  p.a.async_send_to(net::buffer("ab", 2), p.b.local_endpoint(), handler("send_to"));
+  run(p.context);
+  p.b.async_receive(net::buffer(data), handler("receive"));
+  run(p.context);
+  p.b.async_receive(net::buffer(data), handler("receive"));
+  const auto before = called;
+  values("poll", p.context.poll(), called - before, p.context.stopped());
+  p.b.close();
+  run(p.context);
+}

@@ -120,7 +120,8 @@ BOOST_AUTO_TEST_CASE(registered_buffers_are_read_into_and_written_from)
       parts.push_back(asio::buffer(memory.data() + i * 4096, 4096));
     const auto registered = asio_uring::register_buffers(context, parts);
     BOOST_TEST(registered.size() == 4u);
-    BOOST_CHECK_THROW((void)asio_uring::register_buffers(context, parts), boost::system::system_error);
+    if (asio_uring::backend(context).io_uring) // its stand-in only numbers them
+      BOOST_CHECK_THROW((void)asio_uring::register_buffers(context, parts), boost::system::system_error);
     for (int round = 0; round != 10; ++round) {
       std::vector<outcome> written(4), read(4);
       asio::buffer_copy(parts, data.at(round, memory.size()));
@@ -162,7 +163,10 @@ BOOST_AUTO_TEST_CASE(a_void_registration_is_told_by_the_kernel)
   outcome read;
   file.async_read_some_at(0, buffer, read.record());
   finish(context);
-  CHECK_FAILED(read, boost::system::errc::bad_address);
+  if (asio_uring::backend(context).io_uring)
+    CHECK_FAILED(read, boost::system::errc::bad_address);
+  else
+    CHECK_SUCCEEDED(read); // there they are ordinary buffers
 }
 
 BOOST_AUTO_TEST_CASE(stock_registrations_are_ordinary_buffers)

@@ -704,4 +704,156 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(read_against_peer_against_cancel, Protocol, stream
   BOOST_CHECK_EQUAL(received + rest.size(), sent);
 }
 
+/// In which order a round's two events come, and how much of the loop runs in between.
+template <typename First, typename Second>
+void in_any_order(asio::io_context& context, std::mt19937& random, First first, Second second)
+{
+  const auto run_a_little = [&] {
+    switch (random() % 3) {
+    case 0:
+      context.poll();
+      break;
+    case 1:
+      context.poll_one();
+      break;
+    }
+    context.restart();
+  };
+  run_a_little();
+  if (random() % 2) {
+    first();
+    run_a_little();
+    second();
+  } else {
+    second();
+    run_a_little();
+    first();
+  }
+}
+
+constexpr int race_rounds = 20000;
+
+BOOST_AUTO_TEST_CASE(read_and_write_against_cancel_in_both_directions)
+{
+  connection<local> c;
+  const pattern data;
+  std::mt19937 random(21);
+  std::size_t sent[2] = {}, received[2] = {};
+  int wrong = 0;
+  local::socket* sockets[2] = {&c.client, &c.server};
+  for (int i = 0; i != race_rounds; ++i) {
+    const unsigned from = random() % 2, to = 1 - from;
+    outcome read, write;
+    std::array<char, 700> space;
+    asio::cancellation_signal reading, writing;
+    sockets[to]->async_read_some(asio::buffer(space),
+                                 asio::bind_cancellation_slot(reading.slot(), read.record()));
+    in_any_order(
+        c.context, random,
+        [&] {
+          sockets[from]->async_write_some(data.at(sent[from], 1 + random() % 500),
+                                          asio::bind_cancellation_slot(writing.slot(), write.record()));
+        },
+        [&] {
+          switch (random() % 3) {
+          case 0:
+            reading.emit(asio::cancellation_type::total);
+            break;
+          case 1:
+            sockets[to]->cancel();
+            break;
+          case 2:
+            reading.emit(asio::cancellation_type::terminal);
+            writing.emit(asio::cancellation_type::terminal);
+          }
+        });
+    finish(c.context);
+    wrong += read.calls != 1 || write.calls != 1;
+    wrong += read.error && read.error != asio::error::operation_aborted;
+    wrong += write.error && write.error != asio::error::operation_aborted;
+    wrong += !data.matches(received[from], space.data(), read.bytes);
+    sent[from] += write.bytes;
+    received[from] += read.bytes;
+    for (error_code ec; received[from] + 4096 < sent[from];) { // do not let it fill up
+      const std::size_t n = sockets[to]->read_some(asio::buffer(space), ec);
+      wrong += ec || !data.matches(received[from], space.data(), n);
+      received[from] += n;
+    }
+  }
+  BOOST_CHECK_EQUAL(wrong, 0);
+  for (const unsigned from : {0u, 1u}) {
+    const std::string rest = read_text(*sockets[1 - from], sent[from] - received[from]);
+    BOOST_CHECK(data.matches(received[from], rest.data(), rest.size()));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(accept_against_cancel_loses_no_connection_and_no_descriptor)
+{
+  asio::io_context context;
+  const auto path =
+      std::filesystem::temp_directory_path() / ("asio_uring_race_" + std::to_string(::getpid()));
+  std::filesystem::remove(path);
+  local::acceptor acceptor(context, local::endpoint(path.string()));
+  acceptor.non_blocking(true);
+  std::mt19937 random(22);
+  const std::size_t before = open_descriptors();
+  std::size_t connected = 0, accepted = 0;
+  int wrong = 0;
+  for (int i = 0; i != race_rounds; ++i) {
+    local::socket peer(context), client(context);
+    outcome accept;
+    asio::cancellation_signal signal;
+    acceptor.async_accept(peer, asio::bind_cancellation_slot(signal.slot(), accept.record()));
+    in_any_order(
+        context, random,
+        [&] {
+          client.connect(local::endpoint(path.string()));
+          ++connected;
+        },
+        [&] { random() % 2 ? acceptor.cancel() : signal.emit(asio::cancellation_type::terminal); });
+    finish(context);
+    wrong += accept.calls != 1 || accept.succeeded() != peer.is_open();
+    wrong += accept.error && accept.error != asio::error::operation_aborted;
+    accepted += accept.succeeded();
+    error_code none;
+    while (!none) { // those that nobody accepted are still there
+      local::socket late(context);
+      acceptor.accept(late, none);
+      accepted += !none;
+    }
+  }
+  std::filesystem::remove(path);
+  BOOST_CHECK_EQUAL(wrong, 0);
+  BOOST_CHECK_EQUAL(accepted, connected);
+  BOOST_CHECK_EQUAL(open_descriptors(), before);
+}
+
+BOOST_AUTO_TEST_CASE(connect_against_cancel_completes_once_and_loses_no_descriptor)
+{
+  asio::io_context context;
+  listener acceptor(context);
+  acceptor.non_blocking(true);
+  std::mt19937 random(23);
+  const std::size_t before = open_descriptors();
+  int wrong = 0;
+  for (int i = 0; i != race_rounds; ++i) {
+    tcp::socket client(context, tcp::v4());
+    client.set_option(asio::socket_base::linger(true, 0)); // leaves no port behind
+    outcome connect;
+    asio::cancellation_signal signal;
+    client.async_connect(acceptor.endpoint(), asio::bind_cancellation_slot(signal.slot(), connect.record()));
+    in_any_order(
+        context, random, [] {},
+        [&] { random() % 2 ? client.cancel() : signal.emit(asio::cancellation_type::terminal); });
+    finish(context);
+    wrong += connect.calls != 1 || (connect.error && connect.error != asio::error::operation_aborted);
+    for (error_code none; !none;) {
+      tcp::socket peer(context);
+      acceptor.accept(peer, none);
+    }
+  }
+  BOOST_CHECK_EQUAL(wrong, 0);
+  BOOST_CHECK_EQUAL(open_descriptors(), before);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

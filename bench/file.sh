@@ -15,6 +15,8 @@ declare -A workloads=(
   [cached-32]="--depth 32"
   [direct-1]="--depth 1 --direct"
   [direct-32]="--depth 32 --direct"
+  [registered-32]="--depth 32 --registered"
+  [direct-registered-32]="--depth 32 --direct --registered"
 )
 declare -A reads=(
   [liburing]="file_read --via liburing"
@@ -28,7 +30,7 @@ declare -A reads=(
 sides=(${SIDES:-liburing ours asio-uring pool-2 pool-4 pool-16})
 PATH=$BUILD:$PATH
 
-for workload in ${*:-cached-1 cached-32 direct-1 direct-32}; do
+for workload in ${*:-cached-1 cached-32 direct-1 direct-32 registered-32 direct-registered-32}; do
   [[ -v workloads[$workload] ]] || { echo "no such workload: $workload; there are: ${!workloads[*]}" >&2 && exit 2; }
   csv=$BUILD/file-$workload.csv
   echo "workload,round,side,requests,seconds,cpu_ns_per_request" >"$csv"

@@ -3,6 +3,9 @@
 #include "options.hpp"
 
 #include <boost/asio.hpp>
+#ifdef ASIO_URING_AS_DEFAULT
+#include <asio_uring/register_buffers.hpp>
+#endif
 
 #include <liburing.h>
 
@@ -26,9 +29,9 @@ namespace asio = boost::asio;
 using clock_type = std::chrono::steady_clock;
 constexpr std::size_t block = 4096;
 
-constexpr std::string_view usage =
-    "file_read --file PATH --via asio|liburing|pool [--threads N] [--depth N] [--direct] [--seconds S]\n"
-    "file_read --file PATH --make MIB";
+constexpr std::string_view usage = "file_read --file PATH --via asio|liburing|pool [--threads N] [--depth N] "
+                                   "[--direct] [--registered] [--seconds S]\n"
+                                   "file_read --file PATH --make MIB";
 
 double cpu_seconds()
 {
@@ -103,17 +106,19 @@ private:
 #ifndef FILE_READ_WITHOUT_ASIO
 using file_type = asio::basic_random_access_file<asio::io_context::executor_type>;
 
-void read_with_asio(std::string const& path, int flags, unsigned depth, workload& work)
+template <typename MakeBuffer>
+void read_with_asio(asio::io_context& context, std::string const& path, int flags, unsigned depth,
+                    workload& work, MakeBuffer make_buffer)
 {
-  asio::io_context context;
   file_type file(context, path, static_cast<asio::file_base::flags>(flags));
 
   struct reader
   {
     file_type& file;
     workload& work;
+    MakeBuffer& make_buffer;
     unsigned slot;
-    void start() { file.async_read_some_at(work.next(slot), asio::buffer(work.buffer(slot), block), *this); }
+    void start() { file.async_read_some_at(work.next(slot), make_buffer(slot), *this); }
     void operator()(boost::system::error_code ec, std::size_t size)
     {
       work.done(slot, ec ? -1 : static_cast<std::int64_t>(size));
@@ -121,13 +126,30 @@ void read_with_asio(std::string const& path, int flags, unsigned depth, workload
     }
   };
   for (unsigned slot = 0; slot < depth; ++slot)
-    reader{file, work, slot}.start();
+    reader{file, work, make_buffer, slot}.start();
   context.run();
+}
+
+void read_with_asio(std::string const& path, int flags, unsigned depth, bool registered, workload& work)
+{
+  asio::io_context context;
+  if (!registered)
+    return read_with_asio(context, path, flags, depth, work,
+                          [&](unsigned slot) { return asio::buffer(work.buffer(slot), block); });
+  std::vector<asio::mutable_buffer> slots;
+  for (unsigned slot = 0; slot < depth; ++slot)
+    slots.push_back(asio::buffer(work.buffer(slot), block));
+#ifdef ASIO_URING_AS_DEFAULT
+  auto registration = asio_uring::register_buffers(context, slots);
+#else
+  auto registration = asio::register_buffers(context, slots);
+#endif
+  read_with_asio(context, path, flags, depth, work, [&](unsigned slot) { return registration[slot]; });
 }
 
 #endif
 
-void read_with_liburing(int fd, unsigned depth, workload& work)
+void read_with_liburing(int fd, unsigned depth, bool registered, workload& work)
 {
   io_uring ring;
   if (int const error =
@@ -135,9 +157,16 @@ void read_with_liburing(int fd, unsigned depth, workload& work)
     std::fprintf(stderr, "io_uring: %s\n", std::strerror(-error));
     std::exit(1);
   }
+  std::vector<iovec> slots;
+  for (unsigned slot = 0; slot < depth; ++slot)
+    slots.push_back({work.buffer(slot), block});
+  if (registered && io_uring_register_buffers(&ring, slots.data(), depth) != 0) std::exit(1);
   auto const start = [&](unsigned slot) {
     io_uring_sqe* const sqe = io_uring_get_sqe(&ring);
-    io_uring_prep_read(sqe, fd, work.buffer(slot), block, work.next(slot));
+    if (registered)
+      io_uring_prep_read_fixed(sqe, fd, work.buffer(slot), block, work.next(slot), static_cast<int>(slot));
+    else
+      io_uring_prep_read(sqe, fd, work.buffer(slot), block, work.next(slot));
     sqe->user_data = slot;
   };
   for (unsigned slot = 0; slot < depth; ++slot)
@@ -228,11 +257,11 @@ int main(int argc, char** argv)
   std::string const via = options.text("via", "asio");
 #ifndef FILE_READ_WITHOUT_ASIO
   if (via == "asio")
-    read_with_asio(path, flags, depth, work);
+    read_with_asio(path, flags, depth, options.has("registered"), work);
   else
 #endif
       if (via == "liburing")
-    read_with_liburing(fd, depth, work);
+    read_with_liburing(fd, depth, options.has("registered"), work);
   else if (via == "pool")
     read_with_pool(fd, depth, static_cast<unsigned>(options.number("threads", 4)), work);
   else

@@ -381,6 +381,41 @@ BOOST_AUTO_TEST_CASE(short_read_before_urgent_data_does_not_hide_what_is_behind_
   BOOST_CHECK_EQUAL(seen, "beforebehind");
 }
 
+BOOST_AUTO_TEST_CASE(short_read_by_one_thread_is_doubted_while_another_sleeps_in_the_kernel)
+{
+  asio::io_context context;
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  tcp::socket client(context), server(context);
+  connect(acceptor, client, server);
+  std::array<char, 64> data;
+  asio::steady_timer limit(context, std::chrono::seconds(10));
+  std::string seen;
+  std::function<void()> read = [&] {
+    server.async_read_some(asio::buffer(data), [&](error_code e, std::size_t n) {
+      BOOST_CHECK(!e);
+      seen.append(data.data(), n);
+      if (seen.size() < 12)
+        read();
+      else
+        limit.cancel();
+    });
+  };
+  limit.async_wait([&](error_code e) {
+    if (!e) context.stop();
+  });
+  std::vector<std::thread> threads;
+  for (int i = 0; i != 4; ++i)
+    threads.emplace_back([&] { context.run(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50)); // all of them wait
+  client.send(asio::buffer("before", 6));
+  client.send(asio::buffer("!", 1), tcp::socket::message_out_of_band);
+  client.send(asio::buffer("behind", 6));
+  asio::post(context, read);
+  for (std::thread& t : threads)
+    t.join();
+  BOOST_CHECK_EQUAL(seen, "beforebehind");
+}
+
 BOOST_AUTO_TEST_CASE(started_sends_come_before_a_synchronous_read_of_the_answer)
 {
   asio::io_context context;

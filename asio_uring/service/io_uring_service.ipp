@@ -203,7 +203,9 @@ ASIO_URING_DECL const request::type& doubts::functions() noexcept
 
 ASIO_URING_DECL void doubts::arm() noexcept
 {
-  if (!armed_.exchange(true, std::memory_order_relaxed)) service_.push(*this);
+  if (armed_.exchange(true, std::memory_order_relaxed)) return;
+  service_.push(*this);
+  service_.notify(); // another thread may sleep in the kernel already
 }
 
 ASIO_URING_DECL bool io_uring_service::look_again(completion_queue& out) noexcept

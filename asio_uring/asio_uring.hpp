@@ -1,4 +1,5 @@
-// asio_uring/asio_uring.hpp: the whole library.
+// asio_uring/asio_uring.hpp: the whole library, but for the file-system operations:
+// asio_uring/file_system.hpp.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,7 +11,6 @@
 #include <asio_uring/backend.hpp>
 #include <asio_uring/connect_pipe.hpp>
 #include <asio_uring/enable_io_uring.hpp>
-#include <asio_uring/file_system.hpp>
 #include <asio_uring/generic/datagram_protocol.hpp>
 #include <asio_uring/generic/raw_protocol.hpp>
 #include <asio_uring/generic/seq_packet_protocol.hpp>

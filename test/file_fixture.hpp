@@ -8,6 +8,7 @@
 #include "fixture.hpp"
 
 #include <asio_uring/asio_uring.hpp>
+#include <asio_uring/file_system.hpp>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>

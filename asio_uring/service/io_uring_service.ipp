@@ -12,8 +12,8 @@
 #include <asio_uring/service/ring_pump.hpp>
 #include <boost/asio/detail/throw_error.hpp>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -50,9 +50,8 @@ inline linux_version checked_version(linux_version chosen)
   const char* value = std::getenv("ASIO_URING_NEWEST");
   if (chosen == linux_version() && value && *value) {
     given = std::string("ASIO_URING_NEWEST=") + value;
-    char dot = 0;
-    std::istringstream in(value);
-    understood = (in >> chosen.major >> dot >> chosen.minor) && dot == '.' && in.peek() == EOF;
+    int read = 0;
+    understood = std::sscanf(value, "%u.%u%n", &chosen.major, &chosen.minor, &read) == 2 && !value[read];
   }
   if (understood && chosen >= linux_version{5, 11}) return chosen;
   throw std::invalid_argument("asio_uring: " + given + ": allowed are versions from 5.11 on");

@@ -8,8 +8,12 @@
 #include <asio_uring/config.hpp>
 #include <asio_uring/ring/features.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <functional>
+#include <memory>
 
 namespace asio_uring {
+
+class emulated_kernel;
 
 /// How a socket's operations are performed.
 enum class path
@@ -45,6 +49,9 @@ struct options
   pump_kind pump = pump_kind::automatic;
   asio_uring::fallback fallback = asio_uring::fallback::automatic;
   linux_version newest = {}; ///< use nothing that came after this Linux, 5.11 or later
+  /// For tests and experiments: makes what stands in for the kernel, now and in a forked child. What it
+  /// throws, std::system_error, is taken as the kernel's refusal of a ring; it must not return null.
+  std::function<std::unique_ptr<emulated_kernel>()> kernel = nullptr;
 };
 
 /// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first

@@ -86,6 +86,9 @@ protected:
   /// Completions that are there to be consumed.
   unsigned ready() const noexcept { return cq_tail_ - load(cq_head_); }
 
+  /// Whether completions are kept because they find no room.
+  bool overflown() const noexcept { return !kept_.empty(); }
+
   /// Whether the ring's owner is to enter though he has nothing to submit (IORING_SQ_TASKRUN).
   void want_enter(bool wanted) noexcept { store(sq_flags_, wanted ? IORING_SQ_TASKRUN : 0u); }
 

@@ -113,8 +113,11 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
     unavailable_ = "the options or ASIO_URING_BACKEND=reactor ask for it";
   else
     try {
-      ring_.emplace(ring_parameters{
-          .entries = options_.entries, .completions = options_.completions, .newest = options_.newest});
+      if (options_.kernel)
+        ring_.emplace(options_.kernel());
+      else
+        ring_.emplace(ring_parameters{
+            .entries = options_.entries, .completions = options_.completions, .newest = options_.newest});
     } catch (const std::system_error& e) {
       const int error = e.code().value();
       unavailable_ = setup_advice(error);

@@ -263,7 +263,8 @@ ASIO_URING_DECL void io_uring_service::shutdown()
     d->abandon(given_up);
   // The kernel may write into buffers until the last terminal completion: wait for it, however long.
   while (in_flight()) {
-    ring_->submit_and_wait(std::chrono::nanoseconds::max());
+    // What would end the wait may itself wait for room.
+    submitter_.has_backlog() ? ring_->submit() : ring_->submit_and_wait(std::chrono::nanoseconds::max());
     collect(given_up);
     while (submitter_.refill(given_up)) {
     }

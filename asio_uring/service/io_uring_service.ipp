@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 
 namespace asio_uring {
 namespace detail {
@@ -162,7 +163,13 @@ ASIO_URING_DECL void io_uring_service::make_pump()
 
 ASIO_URING_DECL void io_uring_service::submit_now() noexcept
 {
-  ring_->submit();
+  // The kernel may refuse for a moment (EAGAIN: no memory) or take only some. The loop may be asleep, and the
+  // file descriptor of an entry is about to be closed: nothing may be left. EBUSY, before 5.19, is
+  // for the collector to end, which may be this very thread.
+  for (int busy = 0; ring_->unsubmitted(); std::this_thread::yield()) {
+    const int result = ring_->submit();
+    if (result == -EBUSY ? ++busy == 1000 : result < 0 && result != -EAGAIN && result != -EINTR) break;
+  }
   // What found no room on the ring needs the loop: it may be asleep.
   if (submitter_.has_backlog() && idle_.exchange(false)) pump_->wake();
 }

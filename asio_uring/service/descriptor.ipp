@@ -227,8 +227,9 @@ ASIO_URING_DECL bool descriptor::settle_attempt(lane_kind kind, operation& op, i
 {
   lane& l = lane_of(kind);
   const operation::type& type = op.get_type();
-  if (!op.cancelled_ && type.retry && type.retry(op, result)) return perform_first(kind, s);
-  if (result == -EAGAIN) {
+  const bool retry = type.retry && type.retry(op, result);
+  if (!op.cancelled_ && retry) return perform_first(kind, s);
+  if (result == -EAGAIN || retry) {
     if (op.cancelled_)
       result = -ECANCELED;
     else if (l.ready)
@@ -294,7 +295,7 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned,
 }
 
 // Whether the operation goes on after an error, or a result that is to be hidden.
-ASIO_URING_DECL bool descriptor::again(operation& op, int result, bool retry) noexcept
+ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry) noexcept
 {
   section s(*this);
   const operation::type& type = op.get_type();
@@ -310,8 +311,9 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int result, bool retry) no
       submit(op, s);
       goes_on = true;
     }
-  }
-  s.submitted = false; // the turn of the ring that brought us here goes on
+  } else if (result == -EAGAIN || retry)
+    result = -ECANCELED; // to be tried again, but it was cancelled
+  s.submitted = false;   // the turn of the ring that brought us here goes on
   return goes_on;
 }
 

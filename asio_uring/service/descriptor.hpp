@@ -257,7 +257,7 @@ private:
     if (runnable(l)) enqueue(*l.first, out);
   }
   ASIO_URING_COLD void polled_slowly(poll& p, int result, unsigned flags, completion_queue& out) noexcept;
-  ASIO_URING_DECL bool again(operation& op, int& result, bool retry) noexcept;
+  ASIO_URING_DECL bool again(operation& op, int& result, bool retry, completion_queue& out) noexcept;
 
   ASIO_URING_DECL void advance(lane_kind kind, section& s) noexcept;
   ASIO_URING_DECL bool perform_first(lane_kind kind, section& s) noexcept;

@@ -290,21 +290,21 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned,
 {
   auto& self = static_cast<operation&>(r);
   const bool retry = self.get_type().retry && self.get_type().retry(self, result);
-  if ((retry || result < 0) && self.descriptor_->again(self, result, retry)) return;
+  if ((retry || result < 0) && self.descriptor_->again(self, result, retry, out)) return;
   deliver(r, result, out);
 }
 
 // Whether the operation goes on after an error, or a result that is to be hidden.
-ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry) noexcept
+ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, completion_queue& out) noexcept
 {
   section s(*this);
   const operation::type& type = op.get_type();
   bool goes_on = false;
   if (!op.cancelled_ && !closed_ && !service_.stopped()) {
     if (result == -EAGAIN && type.lane != lane_kind::none) {
-      // A kernel that takes O_NONBLOCK at its word: poll, then perform.
+      // A kernel that takes O_NONBLOCK at its word: poll, then perform. The event may have come first.
       op.stage_ = operation::stage::waiting;
-      arm(poll_of(type.lane), s);
+      runnable(lane_of(type.lane)) ? enqueue(op, out) : arm(poll_of(type.lane), s);
       goes_on = true;
     } else if (result == -ECANCELED || retry) {
       // Cancelled, but not by us: the thread that submitted it has exited.

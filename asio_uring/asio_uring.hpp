@@ -34,6 +34,7 @@
 #include <asio_uring/stream_file.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <asio_uring/use_uring.hpp>
+#include <asio_uring/use_wait.hpp>
 #include <asio_uring/via.hpp>
 #include <asio_uring/writable_pipe.hpp>
 

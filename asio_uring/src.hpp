@@ -21,5 +21,6 @@
 #include <asio_uring/service/guest_pump.ipp>
 #include <asio_uring/service/io_uring_service.ipp>
 #include <asio_uring/service/ring_pump.ipp>
+#include <asio_uring/submit/wait_for_completion.ipp>
 
 #endif // ASIO_URING_SRC_HPP

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 namespace asio_uring::detail {
@@ -123,6 +124,17 @@ public:
     interrupted_.store(true, std::memory_order_seq_cst);
     return idle_.exchange(false, std::memory_order_seq_cst);
   }
+  /// To be called by the thread that runs the context, with each turn.
+  void runs_here() noexcept { runner_.store(this_thread(), std::memory_order_relaxed); }
+  /// What is known of the thread that ran the context last: whether it is another one than this, and lives.
+  enum class runner : unsigned char
+  {
+    unknown,
+    gone,
+    alive
+  };
+  ASIO_URING_DECL runner last_runner() const noexcept;
+
   void set_idle(bool idle) noexcept { idle_.store(idle, std::memory_order_seq_cst); }
   bool in_flight() const noexcept { return submitter_.submitted() != retired_ || submitter_.has_backlog(); }
 
@@ -130,6 +142,12 @@ private:
   ASIO_URING_DECL void shutdown() override;
   ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
+  static pid_t this_thread() noexcept
+  {
+    if (!this_thread_) [[unlikely]]
+      this_thread_ = ::gettid();
+    return this_thread_;
+  }
   ASIO_URING_DECL void set_up_ring();
   ASIO_URING_DECL void make_pump();
 
@@ -142,7 +160,9 @@ private:
   detail::doubts doubts_{*this};
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
   std::atomic<bool> interrupted_{false}; // the loop must not sleep
-  std::uint64_t retired_ = 0;            // terminal completions seen
+  std::atomic<pid_t> runner_{0};         // the thread that last turned the ring in its loop
+  inline static thread_local pid_t this_thread_ = 0;
+  std::uint64_t retired_ = 0; // terminal completions seen
   bool readiness_[3] = {};
   bool stopped_ = false;
   bool native_ = false;

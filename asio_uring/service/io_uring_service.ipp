@@ -17,7 +17,9 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <sys/syscall.h>
 #include <thread>
+#include <unistd.h>
 
 namespace asio_uring {
 namespace detail {
@@ -259,6 +261,14 @@ ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, co
   ready_.move_to(out);
 }
 
+ASIO_URING_DECL io_uring_service::runner io_uring_service::last_runner() const noexcept
+{
+  const pid_t last = runner_.load(std::memory_order_relaxed);
+  if (!last) return runner::unknown;
+  if (last == this_thread()) return runner::gone;
+  return ::syscall(SYS_tgkill, ::getpid(), last, 0) == 0 ? runner::alive : runner::gone;
+}
+
 ASIO_URING_DECL void io_uring_service::shutdown()
 {
   stopped_ = true;
@@ -290,6 +300,8 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
 {
   if (event != asio::execution_context::fork_child) return;
   set_up_ring();
+  this_thread_ = 0;
+  runner_.store(0, std::memory_order_relaxed);
   retired_ = 0;
   doubts_.reset();
   pump_->restart();

@@ -89,6 +89,7 @@ ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
   using scoped_lock = typename std::remove_reference_t<decltype(mutex)>::scoped_lock;
   auto& timers = this->*member_of(reactor_timer_queues{});
 
+  service_.runs_here();
   nanoseconds timeout = usec < 0 ? nanoseconds::max() : nanoseconds(std::chrono::microseconds(usec));
   if (usec != 0) {
     scoped_lock lock(mutex);

@@ -219,7 +219,10 @@ public:
     if (state_) state_->learn(ex);
   }
 
-  cancellation_slot_type get_cancellation_slot() const noexcept { return state_->slot(); }
+  cancellation_slot_type get_cancellation_slot() const noexcept
+  {
+    return state_ ? state_->slot() : cancellation_slot_type();
+  }
 
 private:
   std::shared_ptr<waited_operation<Values>> state_;

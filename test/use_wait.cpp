@@ -388,4 +388,14 @@ BOOST_AUTO_TEST_CASE(an_object_on_a_thread_pool)
     BOOST_TEST(file.async_read_some_at(0, asio::buffer(text), use_wait) == 10u);
 }
 
+BOOST_AUTO_TEST_CASE(a_pool_whose_threads_run_before_its_first_object_ends_at_once)
+{
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i != 300; ++i) {
+    asio::thread_pool pool(2);
+    asio::steady_timer timer(pool, 1h);
+  }
+  BOOST_CHECK(std::chrono::steady_clock::now() - start < 60s);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

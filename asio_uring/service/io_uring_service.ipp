@@ -153,7 +153,6 @@ ASIO_URING_DECL void io_uring_service::make_pump()
     asio::add_service<epoll_reactor>(context, reactor.get()); // the context owns it from here on
     pump_ = reactor.release();
     scheduler_ = &asio::use_service<scheduler>(context);
-    scheduler_->init_task(); // no stock service may ever do so
   } else {
     guest_ = std::make_unique<guest_pump>(context, *this);
     pump_ = guest_.get();
@@ -161,6 +160,9 @@ ASIO_URING_DECL void io_uring_service::make_pump()
   }
   native_ = pump_->native();
   pump_->restart();
+  // No stock service may ever do so. A thread pool's threads turn the ring from here on, and may sleep in it:
+  // not before the wake-up poll is there.
+  if (scheduler_) scheduler_->init_task();
 }
 
 ASIO_URING_DECL void io_uring_service::submit_now() noexcept

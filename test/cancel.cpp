@@ -790,10 +790,10 @@ BOOST_AUTO_TEST_CASE(read_and_write_against_cancel_in_both_directions)
 BOOST_AUTO_TEST_CASE(accept_against_cancel_loses_no_connection_and_no_descriptor)
 {
   asio::io_context context;
-  const auto path =
-      std::filesystem::temp_directory_path() / ("asio_uring_race_" + std::to_string(::getpid()));
+  std::string path = std::filesystem::temp_directory_path().string();
+  path.append("/asio_uring_race_").append(std::to_string(::getpid()));
   std::filesystem::remove(path);
-  local::acceptor acceptor(context, local::endpoint(path.string()));
+  local::acceptor acceptor(context, local::endpoint(path));
   acceptor.non_blocking(true);
   std::mt19937 random(22);
   const std::size_t before = open_descriptors();
@@ -807,7 +807,7 @@ BOOST_AUTO_TEST_CASE(accept_against_cancel_loses_no_connection_and_no_descriptor
     in_any_order(
         context, random,
         [&] {
-          client.connect(local::endpoint(path.string()));
+          client.connect(local::endpoint(path));
           ++connected;
         },
         [&] { random() % 2 ? acceptor.cancel() : signal.emit(asio::cancellation_type::terminal); });

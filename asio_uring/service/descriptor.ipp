@@ -28,11 +28,10 @@ ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexc
   references_ = 1;
   closed_ = false;
   doubt_ = 0;
-  for (lane& l : lanes_)
-    l = lane{};
-  lane_of(lane_kind::in).ready = kind.readable;
-  lane_of(lane_kind::in).eager = eager_ = !kind.emptied_by_short_reads;
-  lane_of(lane_kind::out).ready = true;
+  eager_ = !kind.emptied_by_short_reads;
+  lane_of(lane_kind::in) = {.ready = kind.readable, .eager = eager_};
+  lane_of(lane_kind::out) = {.ready = true};
+  lane_of(lane_kind::none) = {};
   read_poll_.standing_ = false;
   unread_ = {};
 }

@@ -58,6 +58,21 @@ inline boost::test_tools::assertion_result as_root(boost::unit_test::test_unit_i
   return ::geteuid() == 0;
 }
 
+/// The same with a context.
+struct scratch_context : scratch_directory
+{
+  asio::io_context context;
+
+  /// Runs a coroutine to its end; what it throws fails the test.
+  void run(asio::awaitable<void> body)
+  {
+    std::exception_ptr failed;
+    asio::co_spawn(context, std::move(body), [&](std::exception_ptr e) { failed = e; });
+    finish(context);
+    if (failed) std::rethrow_exception(failed);
+  }
+};
+
 } // namespace test
 
 #endif

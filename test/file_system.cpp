@@ -19,19 +19,8 @@ namespace {
 
 constexpr auto aw = asio::as_tuple(asio::use_awaitable);
 
-struct file_system_fixture : scratch_directory
+struct file_system_fixture : scratch_context
 {
-  asio::io_context context;
-
-  /// Runs a coroutine to its end; what it throws fails the test.
-  void run(asio::awaitable<void> body)
-  {
-    std::exception_ptr failed;
-    asio::co_spawn(context, std::move(body), [&](std::exception_ptr e) { failed = e; });
-    finish(context);
-    if (failed) std::rethrow_exception(failed);
-  }
-
   bool kernel_has(unsigned opcode) { return backend(context).features.opcode(opcode); }
 };
 

@@ -23,18 +23,8 @@ namespace {
 
 constexpr auto aw = asio::as_tuple(asio::use_awaitable);
 
-struct submit_fixture : scratch_directory
+struct submit_fixture : scratch_context
 {
-  asio::io_context context;
-
-  void run(asio::awaitable<void> body)
-  {
-    std::exception_ptr failed;
-    asio::co_spawn(context, std::move(body), [&](std::exception_ptr e) { failed = e; });
-    finish(context);
-    if (failed) std::rethrow_exception(failed);
-  }
-
   /// Whether the kernel has the opcode; where it has not, submitting it is seen to say so.
   bool kernel_has(std::uint8_t op)
   {

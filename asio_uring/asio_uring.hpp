@@ -9,6 +9,7 @@
 #include <asio_uring/any_io_executor.hpp>
 #include <asio_uring/async_submit.hpp>
 #include <asio_uring/backend.hpp>
+#include <asio_uring/chain.hpp>
 #include <asio_uring/connect_pipe.hpp>
 #include <asio_uring/enable_io_uring.hpp>
 #include <asio_uring/generic/datagram_protocol.hpp>

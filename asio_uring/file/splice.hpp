@@ -9,17 +9,6 @@
 #include <optional>
 
 namespace asio_uring {
-namespace detail {
-
-template <typename T>
-concept has_native_handle = has_executor<T> && requires(T& object)
-{
-  {
-    object.native_handle()
-    } -> std::convertible_to<int>;
-};
-
-} // namespace detail
 
 /// Moves data from one descriptor to another, one of them a pipe, without copying: splice(2).
 /**

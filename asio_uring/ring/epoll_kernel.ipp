@@ -11,9 +11,11 @@
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <poll.h>
+#include <span>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <system_error>
 #include <thread>
 
@@ -39,6 +41,27 @@ ASIO_URING_DECL void set_non_blocking(const io_uring_sqe& entry) noexcept
   case IORING_OP_CONNECT:
     if (const int flags = ::fcntl(entry.fd, F_GETFL); flags >= 0 && !(flags & O_NONBLOCK))
       ::fcntl(entry.fd, F_SETFL, flags | O_NONBLOCK);
+  }
+}
+
+/// Whether a transfer of a file is less than was asked for, which breaks a chain.
+ASIO_URING_DECL bool is_short(const io_uring_sqe& entry, int result) noexcept
+{
+  std::size_t asked = entry.len;
+  switch (entry.opcode) {
+  case IORING_OP_READV:
+  case IORING_OP_WRITEV: {
+    const auto* vectors = reinterpret_cast<const iovec*>(static_cast<std::uintptr_t>(entry.addr));
+    asked = 0;
+    for (const iovec& v : std::span(vectors, entry.len))
+      asked += v.iov_len;
+    [[fallthrough]];
+  }
+  case IORING_OP_READ:
+  case IORING_OP_WRITE:
+    return static_cast<std::size_t>(result) < asked;
+  default:
+    return false;
   }
 }
 
@@ -250,7 +273,8 @@ ASIO_URING_DECL void epoll_kernel::ended(chain&& entries, int result)
   entries.pop_front();
   post_result(entry, result);
   if (entries.empty()) return;
-  if (result < 0 && !(entry.flags & IOSQE_IO_HARDLINK)) {
+  const bool failed = result < 0 || detail::is_short(entry, result);
+  if (failed && !(entry.flags & IOSQE_IO_HARDLINK)) {
     for (const io_uring_sqe& never_started : entries)
       post(never_started.user_data, -ECANCELED, 0);
     return;

@@ -47,22 +47,29 @@ public:
   unsigned completions() const noexcept { return ring_.cq.ring_entries; }
   const asio_uring::features& features() const noexcept { return features_; }
 
-  /// The next free submission entry, or null when the queue is full. Contents are unspecified.
-  io_uring_sqe* next_entry() noexcept
+  /// The next free submission entry, or the one that many `ahead` of it; null when the queue has no room for
+  /// it. Contents are unspecified.
+  io_uring_sqe* next_entry(unsigned ahead = 0) noexcept
   {
-    if (tail_ - kernel(ring_.sq.khead).load(std::memory_order_acquire) >= entries()) return nullptr;
-    return &ring_.sq.sqes[tail_ & ring_.sq.ring_mask];
+    const unsigned position = tail_ + ahead;
+    if (position - kernel(ring_.sq.khead).load(std::memory_order_acquire) >= entries()) return nullptr;
+    return &ring_.sq.sqes[position & ring_.sq.ring_mask];
   }
 
-  /// Makes the entry that next_entry() returned visible to the kernel; enter() submits it.
-  void publish() noexcept
+  /// Makes the next entry, or the next few at once, visible to the kernel; enter() submits them.
+  void publish(unsigned count = 1) noexcept
   {
+    tail_ += count;
     const auto ktail = kernel(ring_.sq.ktail);
     if (detail::one_thread())
-      ktail.store(++tail_, std::memory_order_release);
+      ktail.store(tail_, std::memory_order_release);
     else
-      ktail.store(++tail_, std::memory_order_seq_cst);
+      ktail.store(tail_, std::memory_order_seq_cst);
   }
+
+  /// From the next call on, no function here takes only some of the entries that were published at once. Two
+  /// threads may enter at a time: the kernel ends a chain of linked entries where a submission ends.
+  void keep_whole() noexcept { whole_.store(true, std::memory_order_seq_cst); }
 
   /// Published entries that no enter() has taken yet.
   unsigned unsubmitted() const noexcept
@@ -84,7 +91,7 @@ public:
            kernel(ring_.cq.khead).load(std::memory_order_relaxed);
   }
 
-  /// Submits what is published and runs the kernel's deferred work. Returns entries taken, or a negative
+  /// Submits all that is published and runs the kernel's deferred work. Returns entries taken, or a negative
   /// errno.
   ASIO_URING_DECL int submit() noexcept;
 
@@ -113,10 +120,11 @@ private:
   }
   ASIO_URING_DECL int set_up(const ring_parameters& parameters, std::uint32_t flags) noexcept;
   ASIO_URING_DECL void probe() noexcept;
-  ASIO_URING_DECL int enter(unsigned wait, const __kernel_timespec* timeout) noexcept;
+  ASIO_URING_DECL int enter(unsigned submit, unsigned wait, const __kernel_timespec* timeout) noexcept;
 
   io_uring ring_{};
   unsigned tail_ = 0;
+  std::atomic<bool> whole_{false};
   asio_uring::features features_;
   std::unique_ptr<emulated_kernel> emulation_;
 };

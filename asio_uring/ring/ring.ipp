@@ -87,9 +87,8 @@ ASIO_URING_DECL void ring::probe() noexcept
   }
 }
 
-ASIO_URING_DECL int ring::enter(unsigned wait, const __kernel_timespec* timeout) noexcept
+ASIO_URING_DECL int ring::enter(unsigned submit, unsigned wait, const __kernel_timespec* timeout) noexcept
 {
-  if (emulation_) return emulation_->enter(wait, timeout);
   unsigned flags = IORING_ENTER_GETEVENTS;
   io_uring_getevents_arg argument{};
   if (timeout) {
@@ -97,19 +96,39 @@ ASIO_URING_DECL int ring::enter(unsigned wait, const __kernel_timespec* timeout)
     argument.sigmask_sz = _NSIG / 8;
     argument.ts = reinterpret_cast<std::uintptr_t>(timeout);
   }
-  return io_uring_enter2(static_cast<unsigned>(ring_.ring_fd), unsubmitted(), wait, flags,
+  return io_uring_enter2(static_cast<unsigned>(ring_.ring_fd), submit, wait, flags,
                          timeout ? reinterpret_cast<sigset_t*>(&argument) : nullptr,
                          timeout ? sizeof(argument) : _NSIG / 8);
 }
 
-ASIO_URING_DECL int ring::submit() noexcept { return enter(0, nullptr); }
+ASIO_URING_DECL int ring::submit() noexcept
+{
+  if (emulation_) return emulation_->enter(0, nullptr);
+  // Not as many as there are now, but all that the kernel finds. Where it finds fewer than it was promised,
+  // it does not go on to its deferred work.
+  int taken = 0;
+  if (unsubmitted()) taken = io_uring_enter(static_cast<unsigned>(fd()), entries(), 0, 0, nullptr);
+  if (wants_enter()) enter(0, 0, nullptr);
+  return taken;
+}
 
 ASIO_URING_DECL int ring::submit_and_wait(std::chrono::nanoseconds timeout) noexcept
 {
-  if (timeout == std::chrono::nanoseconds::max()) return enter(1, nullptr);
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
-  const __kernel_timespec limit{seconds.count(), (timeout - seconds).count()};
-  return enter(1, &limit);
+  const __kernel_timespec* at_most = nullptr;
+  __kernel_timespec limit;
+  if (timeout != std::chrono::nanoseconds::max()) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+    limit = {seconds.count(), (timeout - seconds).count()};
+    at_most = &limit;
+  }
+  if (emulation_) return emulation_->enter(1, at_most);
+  unsigned published = unsubmitted();
+  if (published && !detail::one_thread() && whole_.load(std::memory_order_seq_cst)) {
+    // The number may be out of date when the kernel reads it.
+    if (const int taken = submit(); taken < 0) return taken;
+    published = 0;
+  }
+  return enter(published, 1, at_most);
 }
 
 } // namespace asio_uring

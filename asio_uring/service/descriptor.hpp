@@ -271,6 +271,8 @@ private:
     return !borrowed_ && service_.path_for(op.get_type().preferred) == path::completion;
   }
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
+  ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;
+  ASIO_URING_DECL void submit_drained(section& s) noexcept;
   ASIO_URING_DECL void arm(poll& p, section& s) noexcept;
   static void enqueue(operation& op, completion_queue& out) noexcept
   {

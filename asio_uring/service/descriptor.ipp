@@ -111,10 +111,10 @@ void descriptor::start_slowly(operation& op) noexcept
   append(op);
   if (service_.stopped())
     give_back(op, -ECANCELED, s);
-  else if (kind == lane_kind::none)
-    submit(op, s);
-  else
+  else if (kind != lane_kind::none)
     advance(kind, s);
+  else if (!has_to_wait(op))
+    submit(op, s);
 }
 
 void descriptor::end_send_slowly(operation& op, const void* cancellation_key) noexcept
@@ -154,6 +154,22 @@ ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
   op.stage_ = operation::stage::submitted;
   service_.push(op);
   s.submitted = true;
+}
+
+/// Whether an operation of no lane begins only after what was started before it.
+ASIO_URING_DECL bool descriptor::has_to_wait(const operation& op) noexcept
+{
+  const operation::type& type = op.get_type();
+  return type.drains && type.drains(op) &&
+         (op.previous_ || lane_of(lane_kind::in).first || lane_of(lane_kind::out).first);
+}
+
+/// Submits those that had to wait, and need not any longer.
+ASIO_URING_DECL void descriptor::submit_drained(section& s) noexcept
+{
+  lane& l = lane_of(lane_kind::none);
+  give_back_cancelled(l, s);
+  if (l.first && l.first->stage_ == operation::stage::waiting && !has_to_wait(*l.first)) submit(*l.first, s);
 }
 
 ASIO_URING_DECL void descriptor::arm(poll& p, section& s) noexcept
@@ -338,6 +354,7 @@ ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
     give_back_cancelled(lane_of(type.lane), s);
   else if (submitted && type.lane != lane_kind::none)
     advance(type.lane, s);
+  if (lane_of(lane_kind::none).first) submit_drained(s);
 }
 
 // --- cancelling

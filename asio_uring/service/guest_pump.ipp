@@ -102,7 +102,9 @@ ASIO_URING_DECL void guest_pump::turn()
       completion_queue ops;
       service_.turn(std::chrono::nanoseconds(0), ops);
       service_.set_idle(true);
-      service_.turn(std::chrono::nanoseconds(0), ops); // what came before the flag was up
+      do
+        service_.turn(std::chrono::nanoseconds(0), ops); // what came before the flag was up
+      while (service_.get_ring().unsubmitted());         // a completion may have submitted something itself
       while (completion* op = ops.front()) {
         ops.pop();
         asio::post(executor_, completion_handler(*this, *op));

@@ -33,9 +33,10 @@ inline error_code error_of(int result) noexcept
  *   `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`, called
  *   when the handler is about to run
  * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
- *   may start operations at a time; `std::optional<int> refused(const features&)`, a result instead of the
+ *   may start operations at a time; `std::optional<int> refused(const ring&)`, a result instead of the
  *   submission; `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to
- *   become, or nothing if it is not the last.
+ *   become, or nothing if it is not the last; `linked_requests& links()`: what is submitted instead,
+ *   and `bool drains()`: whether the descriptor's operations must have ended before
  */
 template <typename Description, typename Handler, typename IoExecutor>
 class handler_operation final : public operation
@@ -53,11 +54,12 @@ public:
   {
     if constexpr (uses_message)
       if (!service.readiness(Description::preferred)) d.reserve_message(Description::lane);
+    if constexpr (linked) service.expect_links();
     auto slot = asio::get_associated_cancellation_slot(handler);
     const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
     handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
-    if constexpr (requires { op.description_.refused(service.get_ring().features()); })
-      if (const std::optional<int> result = op.description_.refused(service.get_ring().features()))
+    if constexpr (requires { op.description_.refused(service.get_ring()); })
+      if (const std::optional<int> result = op.description_.refused(service.get_ring()))
         return service.complete(op, *result);
     if constexpr (Description::lane == lane_kind::out)
       if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description_.perform(d.fd()));
@@ -169,6 +171,20 @@ private:
       on_completion(r, result, flags, out);
   }
   static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
+  static linked_requests* do_links(request& r) noexcept
+  {
+    if constexpr (linked)
+      return &description_of(r).links();
+    else
+      return nullptr;
+  }
+  static bool do_drains(const operation& op) noexcept
+  {
+    if constexpr (linked)
+      return description_of(op).drains();
+    else
+      return false;
+  }
   static bool do_more(const operation& op, int result) noexcept { return description_of(op).more(result); }
   static bool do_retry(const operation& op, int result) noexcept
   {
@@ -198,19 +214,21 @@ private:
   };
   static constexpr bool any_thread = requires { Description::any_thread; };
   static constexpr bool completes_itself = requires(Description & d) { d.completed(0, 0u); };
+  static constexpr bool linked = requires(Description & d) { d.links(); };
   static constexpr bool finishes = requires(Description & d) { d.finish(0, 0); };
   static constexpr bool retries = requires(Description & d) { d.retry(0); };
   static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
   static constexpr operation::type operation_type = {
-      {&do_prepare, completes_itself ? &do_completed : &on_completion},
+      {&do_prepare, completes_itself ? &do_completed : &on_completion, linked ? &do_links : nullptr},
       Description::lane,
       Description::preferred,
       &do_perform,
       &do_more,
       retries ? &do_retry : nullptr,
       keeps ? &do_keep : nullptr,
-      keeps ? &do_take : nullptr};
+      keeps ? &do_take : nullptr,
+      linked ? &do_drains : nullptr};
 
   // Leaves the descriptor with a result. False: it waits again, and may be gone already.
   [[gnu::always_inline]] bool end(void* owner)

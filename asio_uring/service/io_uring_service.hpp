@@ -80,6 +80,12 @@ public:
     post(op);
   }
 
+  /// To be called before the first linked requests are pushed: from then on they are submitted whole.
+  void expect_links()
+  {
+    if (!links_expected_.load(std::memory_order_acquire)) keep_links_whole();
+  }
+
   /// Enters the kernel with what is published, before a file descriptor is closed for instance.
   ASIO_URING_DECL void submit_now() noexcept;
 
@@ -148,6 +154,7 @@ private:
       this_thread_ = ::gettid();
     return this_thread_;
   }
+  ASIO_URING_DECL void keep_links_whole();
   ASIO_URING_DECL void set_up_ring();
   ASIO_URING_DECL void make_pump();
 
@@ -160,6 +167,8 @@ private:
   detail::doubts doubts_{*this};
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
   std::atomic<bool> interrupted_{false}; // the loop must not sleep
+  std::atomic<bool> entering_{false};    // the loop sleeps, or is about to
+  std::atomic<bool> links_expected_{false};
   std::atomic<pid_t> runner_{0};         // the thread that last turned the ring in its loop
   inline static thread_local pid_t this_thread_ = 0;
   std::uint64_t retired_ = 0; // terminal completions seen

@@ -112,6 +112,7 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
 ASIO_URING_DECL void io_uring_service::set_up_ring()
 {
   ring_.reset();
+  links_expected_.store(false, std::memory_order_relaxed);
   if (options_.fallback == fallback::force)
     unavailable_ = "the options or ASIO_URING_BACKEND=reactor ask for it";
   else
@@ -163,6 +164,15 @@ ASIO_URING_DECL void io_uring_service::make_pump()
   // No stock service may ever do so. A thread pool's threads turn the ring from here on, and may sleep in it:
   // not before the wake-up poll is there.
   if (scheduler_) scheduler_->init_task();
+}
+
+// A loop that is on its way to sleep may have counted already what it is going to submit.
+ASIO_URING_DECL void io_uring_service::keep_links_whole()
+{
+  ring_->keep_whole();
+  for (; entering_.load(std::memory_order_seq_cst); std::this_thread::yield())
+    if (interrupt()) pump_->wake();
+  links_expected_.store(true, std::memory_order_release);
 }
 
 ASIO_URING_DECL void io_uring_service::submit_now() noexcept
@@ -246,12 +256,14 @@ ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, co
   ready_.move_to(out);
   if (timeout.count() > 0 && out.empty() && !ring_->has_completions() && !submitter_.has_backlog()) {
     // Whoever posts, submits or interrupts from here on sees the loop idle and wakes it, or is seen here.
+    entering_.store(true, std::memory_order_relaxed);
     idle_.store(true, std::memory_order_seq_cst);
     if (ready_.empty() && !submitter_.has_backlog() && !interrupted_.load(std::memory_order_seq_cst))
       ring_->submit_and_wait(timeout);
     else if (ring_->unsubmitted())
       ring_->submit();
     idle_.store(false, std::memory_order_relaxed);
+    entering_.store(false, std::memory_order_relaxed);
   } else if (ring_->unsubmitted() || ring_->wants_enter())
     ring_->submit();
   interrupted_.store(false, std::memory_order_relaxed);

@@ -76,6 +76,8 @@ public:
     bool (*keep)(operation&, unread_bytes&);
     /// Takes bytes that an earlier read left.
     int (*take)(operation&, unread_bytes&);
+    /// Whether it begins when what was started before it has ended.
+    bool (*drains)(const operation&) noexcept;
   };
 
   int result() const noexcept { return result_; }

@@ -10,6 +10,8 @@
 
 namespace asio_uring::detail {
 
+class linked_requests;
+
 /// Something that can be in the kernel: described by its submission entry, ended by its terminal completion.
 /// Must live until completed() is called with IORING_CQE_F_MORE clear, whatever else happens.
 class request
@@ -21,6 +23,8 @@ public:
     void (*prepare)(request&, io_uring_sqe&) noexcept;
     /// A completion arrived. Whatever becomes ready to run is pushed to the queue.
     void (*completed)(request&, int result, unsigned flags, completion_queue&) noexcept;
+    /// What is submitted in its stead, if anything. It is completed when they have all ended.
+    linked_requests* (*links)(request&) noexcept = nullptr;
   };
 
   explicit request(const type& t) noexcept : type_(&t) {}
@@ -32,6 +36,8 @@ public:
   {
     type_->completed(*this, result, flags, out);
   }
+
+  linked_requests* links() noexcept { return type_->links ? type_->links(*this) : nullptr; }
 
 protected:
   ~request() = default;

@@ -7,6 +7,7 @@
 #define ASIO_URING_SERVICE_SUBMITTER_HPP
 
 #include <asio_uring/ring/ring.hpp>
+#include <asio_uring/service/linked_requests.hpp>
 #include <asio_uring/service/lock.hpp>
 #include <asio_uring/service/request.hpp>
 #include <cstdint>
@@ -40,12 +41,7 @@ public:
   void push(request& r) noexcept
   {
     locked guard(lock_);
-    if (io_uring_sqe* sqe = has_backlog() ? nullptr : ring_->next_entry())
-      publish(*sqe, r);
-    else {
-      r.submit_wanted_ = true;
-      append(r);
-    }
+    submit(r);
   }
 
   /// Asks the kernel to end a pushed request. Only the request's own completion tells what came of it.
@@ -54,7 +50,9 @@ public:
     locked guard(lock_);
     if (r.backlogged())
       r.cancel_wanted_ = true;
-    else if (io_uring_sqe* sqe = has_backlog() ? nullptr : ring_->next_entry())
+    else if (linked_requests* links = r.links()) [[unlikely]] {
+      if (links->cancel()) submit(links->canceller());
+    } else if (io_uring_sqe* sqe = has_backlog() ? nullptr : ring_->next_entry())
       publish_cancel(*sqe, r);
     else {
       r.cancel_wanted_ = true;
@@ -77,14 +75,25 @@ public:
         guard.relock();
         continue;
       }
-      io_uring_sqe* sqe = ring_->next_entry();
-      if (!sqe) break;
-      const bool submit = r->submit_wanted_;
+      if (r->submit_wanted_) {
+        if (!publish(*r)) break;
+      } else {
+        io_uring_sqe* sqe = ring_->next_entry();
+        if (!sqe) break;
+        publish_cancel(*sqe, *r);
+      }
       pop();
-      submit ? publish(*sqe, *r) : publish_cancel(*sqe, *r);
       moved = true;
     }
     return moved;
+  }
+
+  /// One of linked requests has ended, or the attempt to cancel them. True if that was the last of them.
+  bool ended(linked_requests& links, request& which, int result) noexcept
+  {
+    locked guard(lock_);
+    if (links.ended(which, result)) submit(links.canceller());
+    return links.all_ended();
   }
 
   /// To be called before the record of a request may go away: no cancel for it may be left waiting.
@@ -107,12 +116,37 @@ public:
   std::uint64_t submitted() const noexcept { return submitted_.load(std::memory_order_seq_cst); }
 
 private:
-  void publish(io_uring_sqe& sqe, request& r) noexcept
+  void submit(request& r) noexcept
+  {
+    if (!has_backlog() && publish(r)) return;
+    r.submit_wanted_ = true;
+    append(r);
+  }
+  /// False: there is no room.
+  bool publish(request& r) noexcept
+  {
+    if (linked_requests* links = r.links()) [[unlikely]]
+      return publish(*links, r);
+    io_uring_sqe* sqe = ring_->next_entry();
+    if (!sqe) return false;
+    fill(*sqe, r);
+    publish();
+    return true;
+  }
+  bool publish(linked_requests& links, request& r) noexcept
+  {
+    if (!ring_->next_entry(links.size() - 1)) return false;
+    links.start(*this, r);
+    for (unsigned i = 0; i < links.size(); ++i)
+      fill(*ring_->next_entry(i), links[i]);
+    publish(links.size());
+    return true;
+  }
+  static void fill(io_uring_sqe& sqe, request& r) noexcept
   {
     std::memset(&sqe, 0, sizeof(sqe));
     r.prepare(sqe);
     sqe.user_data = reinterpret_cast<std::uintptr_t>(&r);
-    publish();
   }
   void publish_cancel(io_uring_sqe& sqe, request& r) noexcept
   {
@@ -121,12 +155,12 @@ private:
     sqe.user_data = cancel_mark;
     publish();
   }
-  void publish() noexcept
+  void publish(unsigned count = 1) noexcept
   {
     // Released here, acquired by the collector: what language rules and ThreadSanitizer do not see is that
     // the kernel hands the request on.
-    submitted_.store(submitted_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-    ring_->publish();
+    submitted_.store(submitted_.load(std::memory_order_relaxed) + count, std::memory_order_release);
+    ring_->publish(count);
   }
   void append(request& r) noexcept
   {
@@ -153,5 +187,9 @@ private:
 };
 
 } // namespace asio_uring::detail
+
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/service/linked_requests.ipp>
+#endif
 
 #endif // ASIO_URING_SERVICE_SUBMITTER_HPP

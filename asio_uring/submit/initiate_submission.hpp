@@ -39,6 +39,14 @@ concept has_executor = requires(T& object)
   object.get_executor();
 };
 
+template <typename T>
+concept has_native_handle = has_executor<T> && requires(T& object)
+{
+  {
+    object.native_handle()
+    } -> std::convertible_to<int>;
+};
+
 /// The executor of a context or of an I/O object; an executor is its own.
 template <typename T>
 auto executor_of(T& object)
@@ -62,65 +70,65 @@ struct file_access : asio::basic_file<Executor>
   static auto& impl_of(asio::basic_file<Executor>& file) { return file.*(&file_access::impl_); }
 };
 
-/// Starts submissions with an executor; on behalf of a file, if there is one.
-template <typename Executor, typename Finish>
+/// Starts what `describe()` makes, with an executor.
+template <typename Executor>
 class initiate_submission
 {
 public:
   using executor_type = Executor;
 
-  initiate_submission(const Executor& ex, Finish finish, const char* name)
-      : executor_(ex), finish_(std::move(finish)), name_(name)
-  {}
+  initiate_submission(const Executor& ex, const char* name) : executor_(ex), name_(name) {}
   const executor_type& get_executor() const noexcept { return executor_; }
 
-  template <typename Handler, typename Payload, typename Prepare>
-  void operator()(Handler&& handler, Payload payload, Prepare&& prepare)
+  template <typename Handler, typename Describe>
+  void operator()(Handler&& handler, Describe&& describe)
   {
     asio::detail::non_const_lvalue<Handler> kept(handler);
     auto& loose = asio::use_service<loose_operations>(asio::query(executor_, asio::execution::context));
     loose.uring().use_executor(executor_);
-    using description = submission<Payload, Finish>;
-    handler_operation<description, std::decay_t<Handler>, Executor>::start(
-        loose.uring(), loose.home(), is_loop(loose.uring(), executor_),
-        [&] { return description(std::move(payload), prepare, std::move(finish_)); }, kept.value, executor_,
-        "io_uring", name_);
+    using operation = handler_operation<std::invoke_result_t<Describe&>, std::decay_t<Handler>, Executor>;
+    operation::start(loose.uring(), loose.home(), is_loop(loose.uring(), executor_), describe, kept.value,
+                     executor_, "io_uring", name_);
   }
 
 private:
   Executor executor_;
-  [[no_unique_address]] Finish finish_;
   const char* name_;
 };
 
-template <typename Executor, typename Finish>
+/// The same as one of a file's operations.
+template <typename Executor>
 class initiate_submission_on_file
 {
 public:
   using executor_type = Executor;
 
-  initiate_submission_on_file(asio::basic_file<Executor>& file, Finish finish, const char* name)
-      : file_(&file), finish_(std::move(finish)), name_(name)
+  initiate_submission_on_file(asio::basic_file<Executor>& file, const char* name) : file_(&file), name_(name)
   {}
   executor_type get_executor() const noexcept { return file_->get_executor(); }
 
-  template <typename Handler, typename Payload, typename Prepare>
-  void operator()(Handler&& handler, Payload payload, Prepare&& prepare)
+  template <typename Handler, typename Describe>
+  void operator()(Handler&& handler, Describe&& describe)
   {
     asio::detail::non_const_lvalue<Handler> kept(handler);
     auto& impl = file_access<Executor>::impl_of(*file_);
-    using description = submission<Payload, Finish>;
-    impl.get_service().start(
-        impl.get_implementation(), std::nullopt,
-        [&] { return description(std::move(payload), prepare, std::move(finish_)); }, kept.value,
-        impl.get_executor(), "file", name_);
+    impl.get_service().start(impl.get_implementation(), std::nullopt, describe, kept.value,
+                             impl.get_executor(), "file", name_);
   }
 
 private:
   asio::basic_file<Executor>* file_;
-  [[no_unique_address]] Finish finish_;
   const char* name_;
 };
+
+/// Makes a submission when it is initiated, which may be once and later.
+template <typename Payload, typename Prepare, typename Finish>
+auto describe_submission(Payload payload, Prepare prepare, Finish finish)
+{
+  return [payload = std::move(payload), prepare = std::move(prepare), finish = std::move(finish)]() mutable {
+    return submission<Payload, Finish>(std::move(payload), prepare, std::move(finish));
+  };
+}
 
 /// Submits what `prepare(sqe, payload)` fills in, for a context, an executor or an I/O object.
 template <typename Signature, typename Object, typename Payload, typename Prepare, typename Finish,
@@ -128,8 +136,8 @@ template <typename Signature, typename Object, typename Payload, typename Prepar
 auto submit(Object& object, Payload payload, Prepare prepare, Finish finish, const char* name, Token&& token)
 {
   return asio::async_initiate<Token, Signature>(
-      initiate_submission<executor_of_t<Object&>, Finish>(executor_of(object), std::move(finish), name),
-      token, std::move(payload), std::move(prepare));
+      initiate_submission(executor_of(object), name), token,
+      describe_submission(std::move(payload), std::move(prepare), std::move(finish)));
 }
 
 /// The same as one of a file's operations: ended by its cancel() and close(), refused where it is not open.
@@ -139,8 +147,8 @@ auto submit_on(asio::basic_file<Executor>& file, Payload payload, Prepare prepar
                const char* name, Token&& token)
 {
   return asio::async_initiate<Token, Signature>(
-      initiate_submission_on_file<Executor, Finish>(file, std::move(finish), name), token, std::move(payload),
-      std::move(prepare));
+      initiate_submission_on_file(file, name), token,
+      describe_submission(std::move(payload), std::move(prepare), std::move(finish)));
 }
 
 } // namespace asio_uring::detail

@@ -37,6 +37,14 @@ inline bool is_single(const io_uring_sqe& sqe) noexcept
   }
 }
 
+/// The result of an entry that is not submitted.
+inline std::optional<int> refused(const io_uring_sqe& sqe, const ring& r) noexcept
+{
+  if (!is_single(sqe)) return -EINVAL;
+  if (!r.features().opcode(sqe.opcode)) return -EOPNOTSUPP;
+  return std::nullopt;
+}
+
 /// The entry is filled when the operation is made, by the initiating thread: what prepare throws comes out of
 /// the initiating function. `Finish` says what the result means.
 /**
@@ -64,12 +72,7 @@ public:
   submission(const submission&) = delete;
   submission& operator=(const submission&) = delete;
 
-  std::optional<int> refused(const features& kernel) const noexcept
-  {
-    if (!is_single(entry_)) return -EINVAL;
-    if (!kernel.opcode(entry_.opcode)) return -EOPNOTSUPP;
-    return std::nullopt;
-  }
+  std::optional<int> refused(const ring& r) const noexcept { return detail::refused(entry_, r); }
 
   void prepare(io_uring_sqe& sqe, int) noexcept { sqe = entry_; }
   int perform(int) const noexcept { return -EAGAIN; }

@@ -1,0 +1,257 @@
+// asio_uring/chain.hpp: operations that the kernel performs one after the other, without coming back between
+// them.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_CHAIN_HPP
+#define ASIO_URING_CHAIN_HPP
+
+#include <asio_uring/service/linked_requests.hpp>
+#include <asio_uring/submit/initiate_submission.hpp>
+#include <concepts>
+#include <sys/uio.h>
+#include <utility>
+#include <vector>
+
+namespace asio_uring {
+namespace detail {
+
+/// The entries of a chain, and what they point to.
+struct chain_entries
+{
+  /// What an entry has to transfer for the chain to go on.
+  struct extent
+  {
+    std::size_t size = 0;
+    bool reads = false;
+  };
+
+  std::vector<io_uring_sqe> entries;
+  std::vector<extent> extents;
+  std::vector<std::vector<iovec>> vectors;
+  bool drains = false;
+};
+
+/// A chain as an operation: submitted whole, completed when each of its entries is.
+class chain_submission
+{
+public:
+  static constexpr lane_kind lane = lane_kind::none;
+  static constexpr path preferred = always_submitted;
+  static constexpr bool any_thread = true;
+
+  explicit chain_submission(chain_entries&& all) : all_(std::move(all)), links_(all_.entries) {}
+
+  std::optional<int> refused(const ring& r) const noexcept
+  {
+    if (all_.entries.empty() || all_.entries.size() > r.entries()) return -EINVAL;
+    for (io_uring_sqe sqe : all_.entries) {
+      sqe.flags &= static_cast<unsigned char>(~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK));
+      if (const std::optional<int> result = detail::refused(sqe, r)) return result;
+    }
+    return std::nullopt;
+  }
+
+  linked_requests& links() noexcept { return links_; }
+  bool drains() const noexcept { return all_.drains; }
+  std::optional<int> completed(int result, unsigned) const noexcept { return result; }
+
+  /// `result`: of what was not submitted.
+  std::tuple<error_code, std::vector<int>> arguments(int result) const
+  {
+    std::vector<int> results(links_.size());
+    error_code error = error_of(result);
+    for (unsigned i = 0; i < results.size(); ++i) {
+      results[i] = links_.result(i);
+      if (!error) error = error_of_entry(i);
+    }
+    return {error, std::move(results)};
+  }
+
+  void prepare(io_uring_sqe&, int) const noexcept {}
+  int perform(int) const noexcept { return -EAGAIN; }
+  bool more(int) const noexcept { return false; }
+
+private:
+  error_code error_of_entry(unsigned i) const
+  {
+    const int result = links_.result(i);
+    const auto [size, reads] = all_.extents[i];
+    if (result < 0 || static_cast<std::size_t>(result) >= size) return error_of(result);
+    return reads ? error_code(asio::error::eof) : error_code(EIO, boost::system::system_category());
+  }
+
+  chain_entries all_;
+  linked_requests links_;
+};
+
+/// How a chain starts: on behalf of a file, or of an executor's context.
+template <typename Executor>
+auto start_of_chain(asio::basic_file<Executor>& file)
+{
+  return initiate_submission_on_file<Executor>(file, "chain");
+}
+template <typename Object>
+concept a_file = requires(Object& object)
+{
+  []<typename Executor>(asio::basic_file<Executor>&) {}(object);
+};
+template <submits Object>
+auto start_of_chain(Object& object) requires(!a_file<Object>)
+{
+  return initiate_submission<executor_of_t<Object&>>(executor_of(object), "chain");
+}
+
+} // namespace detail
+
+/// Operations in the order in which the kernel is to perform them; made by chain().
+/**
+ * Each operation starts when the one before it has succeeded; if that fails, or transfers less than it was
+ * asked to, those behind it end with ECANCELED. After hardlink() they start whatever came of it. Members
+ * return the chain, so that it can be written in one expression. Buffers must stay until the handler is
+ * called or destroyed, files must stay open as long. Thread safety: an object is for one thread at a time.
+ */
+template <typename Start>
+class operation_chain
+{
+public:
+  explicit operation_chain(Start start) : start_(std::move(start)) {}
+
+  /// Reads at an offset (bytes): read(2). Short, at the end of the file, it breaks the chain.
+  template <detail::has_native_handle File, typename MutableBufferSequence>
+  operation_chain& read_at(File& file, std::uint64_t offset, const MutableBufferSequence& buffers)
+  {
+    return transfer<boost::asio::mutable_buffer>(file.native_handle(), offset, buffers);
+  }
+
+  /// Writes at an offset (bytes): write(2).
+  template <detail::has_native_handle File, typename ConstBufferSequence>
+  operation_chain& write_at(File& file, std::uint64_t offset, const ConstBufferSequence& buffers)
+  {
+    return transfer<boost::asio::const_buffer>(file.native_handle(), offset, buffers);
+  }
+
+  /// Writes data and metadata to the device: fsync(2).
+  template <detail::has_native_handle File>
+  operation_chain& fsync(File& file)
+  {
+    return add([&](io_uring_sqe& sqe) { io_uring_prep_fsync(&sqe, file.native_handle(), 0); });
+  }
+
+  /// Writes data to the device, and of the metadata what is needed to read it: fdatasync(2).
+  template <detail::has_native_handle File>
+  operation_chain& fdatasync(File& file)
+  {
+    return add(
+        [&](io_uring_sqe& sqe) { io_uring_prep_fsync(&sqe, file.native_handle(), IORING_FSYNC_DATASYNC); });
+  }
+
+  /// Any operation that completes once; see async_submit.
+  /**
+   * @param prepare `void prepare(io_uring_sqe&)`, called at once. What it throws leaves the chain as it was.
+   * Flags that link or drain are the chain's: they make it fail with invalid_argument.
+   */
+  template <typename Prepare>
+  operation_chain& add(Prepare prepare)
+  {
+    io_uring_sqe sqe{};
+    prepare(sqe);
+    return append(sqe, {});
+  }
+
+  /// What is added next starts even if what was added last fails.
+  operation_chain& hardlink() noexcept
+  {
+    hard_ = true;
+    return *this;
+  }
+
+  /// The chain starts when what was started before it, for the same file or without one for the same context,
+  /// has ended. What is started later does not wait for it.
+  /**
+   * The kernel's own IOSQE_IO_DRAIN would wait for everything on the ring, the polls of idle sockets
+   * included.
+   */
+  operation_chain& drain() noexcept
+  {
+    all_.drains = true;
+    return *this;
+  }
+
+  std::size_t size() const noexcept { return all_.entries.size(); }
+
+  /// Performs the chain, which is empty afterwards.
+  /**
+   * @param token Completion signature `void(error_code, std::vector<int>)`: the error of the first operation
+   * that did not do all it was asked to, and the result of each as the kernel gives it, a number of bytes or
+   * a negative errno: -ECANCELED for those that were not performed. A short read is `eof`, a short write EIO.
+   *
+   * Cancellation: terminal, partial and total; on behalf of a file also its cancel() and close(). The
+   * operation at work is cancelled, what follows it is not performed, nor what follows a hardlink().
+   * Errors: the kernel's; eof; invalid_argument for no operation, more than the ring's entries, or one that
+   * does not complete exactly once; operation_not_supported where the kernel lacks an opcode; bad_descriptor
+   * for a file that is not open. Thread safety: without a file, may be called by any thread. Since
+   * Linux 5.11.
+   */
+  template <boost::asio::completion_token_for<void(boost::system::error_code, std::vector<int>)> Token =
+                boost::asio::default_completion_token_t<typename Start::executor_type>>
+  auto async_run(Token&& token = {})
+  {
+    hard_ = false;
+    return boost::asio::async_initiate<Token, void(boost::system::error_code, std::vector<int>)>(
+        start_, token,
+        [all = std::exchange(all_, {})]() mutable { return detail::chain_submission(std::move(all)); });
+  }
+
+private:
+  template <typename Buffer, typename Buffers>
+  operation_chain& transfer(int fd, std::uint64_t offset, const Buffers& buffers)
+  {
+    constexpr bool reads = std::is_same_v<Buffer, boost::asio::mutable_buffer>;
+    std::vector<iovec> vectors;
+    std::size_t size = 0;
+    const auto end = boost::asio::buffer_sequence_end(buffers);
+    for (auto it = boost::asio::buffer_sequence_begin(buffers); it != end; ++it) {
+      const Buffer buffer(*it);
+      vectors.push_back({const_cast<void*>(buffer.data()), buffer.size()});
+      size += buffer.size();
+    }
+    io_uring_sqe sqe{};
+    const auto count = static_cast<unsigned>(vectors.size());
+    reads ? io_uring_prep_readv(&sqe, fd, vectors.data(), count, offset)
+          : io_uring_prep_writev(&sqe, fd, vectors.data(), count, offset);
+    append(sqe, {size, reads});
+    all_.vectors.push_back(std::move(vectors)); // the vectors stay where they are
+    return *this;
+  }
+
+  operation_chain& append(const io_uring_sqe& sqe, const detail::chain_entries::extent& extent)
+  {
+    if (!all_.entries.empty()) all_.entries.back().flags |= hard_ ? IOSQE_IO_HARDLINK : IOSQE_IO_LINK;
+    hard_ = false;
+    all_.entries.push_back(sqe);
+    all_.extents.push_back(extent);
+    return *this;
+  }
+
+  Start start_;
+  detail::chain_entries all_;
+  bool hard_ = false;
+};
+
+/// Begins a chain of operations.
+/**
+ * @param object A file, whose cancel() and close() end the chain; or an execution context, an executor, or
+ * another I/O object, which gives its executor.
+ *
+ *     co_await chain(file).write_at(file, 0, record).fdatasync(file).async_run(use_awaitable);
+ */
+template <detail::submits Object>
+auto chain(Object&& object)
+{
+  return operation_chain(detail::start_of_chain(object));
+}
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_CHAIN_HPP

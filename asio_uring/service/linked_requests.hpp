@@ -1,0 +1,124 @@
+// asio_uring/service/linked_requests.hpp: several requests that the kernel takes together, in place of one.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_LINKED_REQUESTS_HPP
+#define ASIO_URING_SERVICE_LINKED_REQUESTS_HPP
+
+#include <asio_uring/config.hpp>
+#include <asio_uring/service/request.hpp>
+#include <cerrno>
+#include <memory>
+#include <span>
+
+namespace asio_uring::detail {
+
+class submitter;
+
+/// A chain of linked entries: published at once, each with a completion of its own.
+/**
+ * To cancel it is to cancel the entry that is at work; what is linked behind it the kernel ends, or, where
+ * the link is a hard one, starts: then that is cancelled in turn. The kernel does not find an entry that it
+ * is about to start (ENOENT); one that it starts in a thread of its own, behind one that was performed there,
+ * it finds but leaves alone (EALREADY), though it may begin to wait then. So it is asked again until the
+ * entry has ended. All functions but the results are for the submitter, which holds its lock.
+ */
+class linked_requests
+{
+public:
+  /// Copies the entries; they are linked already.
+  explicit linked_requests(std::span<const io_uring_sqe> entries)
+      : members_(std::make_unique<member[]>(entries.size())),
+        size_(static_cast<unsigned>(entries.size())),
+        canceller_(*this)
+  {
+    for (unsigned i = 0; i < size_; ++i) {
+      members_[i].all = this;
+      members_[i].entry = entries[i];
+    }
+  }
+  linked_requests(const linked_requests&) = delete;
+  linked_requests& operator=(const linked_requests&) = delete;
+
+  unsigned size() const noexcept { return size_; }
+  /// As the kernel gave it; ECANCELED for what never came to it.
+  int result(unsigned i) const noexcept { return members_[i].result; }
+
+  request& operator[](unsigned i) noexcept { return members_[i]; }
+  request& canceller() noexcept { return canceller_; }
+
+  /// They are about to be published in place of `owner`.
+  void start(detail::submitter& by, request& owner) noexcept
+  {
+    submitter_ = &by;
+    owner_ = &owner;
+    ended_ = 0;
+    for (unsigned i = 0; i < size_; ++i)
+      members_[i].ended = false;
+    cancelled_ = cancelling_ = pausing_ = false;
+  }
+
+  /// True if the canceller is to be submitted.
+  bool cancel() noexcept
+  {
+    if (cancelled_ || ended_ == size_) return false;
+    return cancelled_ = cancelling_ = true;
+  }
+
+  /// True if the canceller is to be submitted, once more.
+  bool ended(request& which, int result) noexcept
+  {
+    if (&which != &canceller_) {
+      static_cast<member&>(which).ended = true;
+      ++ended_;
+      if (!cancelled_ || cancelling_) return false;
+    } else {
+      cancelling_ = false;
+      if (pausing_ || target_->ended)
+        pausing_ = false;
+      else if (result < 0)
+        pausing_ = true;
+      else // found: it is going to end
+        return false;
+    }
+    return cancelling_ = ended_ != size_;
+  }
+
+  bool all_ended() const noexcept { return ended_ == size_ && !cancelling_; }
+
+private:
+  struct member final : request
+  {
+    member() noexcept : request(functions()) {}
+    ASIO_URING_DECL static const request::type& functions() noexcept;
+
+    linked_requests* all = nullptr;
+    io_uring_sqe entry{};
+    int result = -ECANCELED;
+    bool ended = false;
+  };
+
+  /// Cancels the first entry that has not ended; or lets some time pass.
+  struct cancel_request final : request
+  {
+    explicit cancel_request(linked_requests& links) noexcept : request(functions()), all(links) {}
+    ASIO_URING_DECL static const request::type& functions() noexcept;
+
+    linked_requests& all;
+  };
+
+  const std::unique_ptr<member[]> members_;
+  const unsigned size_;
+  cancel_request canceller_;
+  detail::submitter* submitter_ = nullptr;
+  request* owner_ = nullptr;
+  member* target_ = nullptr; // of the canceller
+  unsigned ended_ = 0;
+  bool cancelled_ = false;
+  bool cancelling_ = false; // the canceller is on its way
+  bool pausing_ = false;    // to let time pass
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_LINKED_REQUESTS_HPP

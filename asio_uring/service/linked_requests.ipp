@@ -1,0 +1,49 @@
+// asio_uring/service/linked_requests.ipp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SERVICE_LINKED_REQUESTS_IPP
+#define ASIO_URING_SERVICE_LINKED_REQUESTS_IPP
+
+#include <algorithm>
+#include <asio_uring/service/linked_requests.hpp>
+#include <asio_uring/service/submitter.hpp>
+
+namespace asio_uring::detail {
+
+ASIO_URING_DECL const request::type& linked_requests::member::functions() noexcept
+{
+  static constexpr request::type type = {
+      [](request& r, io_uring_sqe& sqe) noexcept { sqe = static_cast<member&>(r).entry; },
+      [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
+        auto& self = static_cast<member&>(r);
+        // A zero-copy send has a result, and later a notification that its buffer is free.
+        if (!(flags & IORING_CQE_F_NOTIF)) self.result = result;
+        if (flags & IORING_CQE_F_MORE) return;
+        linked_requests& all = *self.all;
+        if (all.submitter_->ended(all, r, result)) all.owner_->completed(0, 0, out);
+      }};
+  return type;
+}
+
+ASIO_URING_DECL const request::type& linked_requests::cancel_request::functions() noexcept
+{
+  static constexpr request::type type = {
+      [](request& r, io_uring_sqe& sqe) noexcept {
+        static constexpr __kernel_timespec pause{0, 1'000'000};
+        linked_requests& all = static_cast<cancel_request&>(r).all;
+        if (all.pausing_) return io_uring_prep_timeout(&sqe, const_cast<__kernel_timespec*>(&pause), 0, 0);
+        const auto first = all.members_.get(), last = first + all.size_ - 1;
+        all.target_ = std::find_if(first, last, [](const member& m) { return !m.ended; });
+        io_uring_prep_cancel(&sqe, all.target_, 0);
+      },
+      [](request& r, int result, unsigned, completion_queue& out) noexcept {
+        linked_requests& all = static_cast<cancel_request&>(r).all;
+        if (all.submitter_->ended(all, r, result)) all.owner_->completed(0, 0, out);
+      }};
+  return type;
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SERVICE_LINKED_REQUESTS_IPP

@@ -23,22 +23,25 @@
 namespace asio_uring {
 namespace detail {
 
+namespace views {
+using boost::asio::buffer;
+template <typename Buffer>
+auto view_of(Buffer& b) -> decltype(buffer(b)) // of Asio, or of the type's own namespace
+{
+  return buffer(b);
+}
+} // namespace views
+
+template <typename Buffer>
+using view_of_t = decltype(views::view_of(std::declval<Buffer&>()));
+
 /// What has memory of its own: a vector, a string, an array. Not a view of somebody else's.
 template <typename Buffer>
-concept owned_buffer =
-    std::movable<Buffer> && !boost::asio::is_const_buffer_sequence<Buffer>::value && requires(Buffer & b)
-{
-  {
-    boost::asio::buffer(b)
-    } -> std::convertible_to<boost::asio::const_buffer>;
-};
+concept owned_buffer = std::movable<Buffer> && !boost::asio::is_const_buffer_sequence<Buffer>::value &&
+                       boost::asio::is_const_buffer_sequence<view_of_t<Buffer>>::value;
 template <typename Buffer>
-concept owned_mutable_buffer = owned_buffer<Buffer> && requires(Buffer& b)
-{
-  {
-    boost::asio::buffer(b)
-    } -> std::convertible_to<boost::asio::mutable_buffer>;
-};
+concept owned_mutable_buffer =
+    owned_buffer<Buffer> && boost::asio::is_mutable_buffer_sequence<view_of_t<Buffer>>::value;
 
 /// A handler with the buffer of its operation. It is destroyed after the kernel is done with the operation,
 /// so the buffer is, too. The buffer stays in one place, in memory of the handler's allocator.
@@ -95,7 +98,7 @@ auto transfer_owned(Transfer transfer, Buffer&& buffer, Token&& token)
   return boost::asio::async_initiate<Token, void(boost::system::error_code, std::size_t, Buffer)>(
       [transfer](auto&& handler, Buffer given) {
         owning_handler<Buffer, std::decay_t<decltype(handler)>> owner(std::move(handler), std::move(given));
-        const auto view = boost::asio::buffer(owner.buffer());
+        const auto view = views::view_of(owner.buffer());
         transfer(view, std::move(owner));
       },
       token, std::move(buffer));
@@ -105,7 +108,7 @@ auto transfer_owned(Transfer transfer, Buffer&& buffer, Token&& token)
 
 // Functions of Asio's names and meaning, whose buffer moves in and comes back with the result: nothing has to
 // outlive the operation. `buffer` is a vector, string, array or other type that asio::buffer() makes a buffer
-// of; its whole size takes part.
+// of, or a buffer() of its own namespace; its whole size takes part.
 //
 // - completion signature `void(error_code, std::size_t, Buffer)`: the buffer as it was given, same size, with
 //   the count of bytes transferred; in an error, too;

@@ -108,9 +108,12 @@ using file_type = asio::basic_random_access_file<asio::io_context::executor_type
 
 template <typename MakeBuffer>
 void read_with_asio(asio::io_context& context, std::string const& path, int flags, unsigned depth,
-                    workload& work, MakeBuffer make_buffer)
+                    [[maybe_unused]] bool registered, workload& work, MakeBuffer make_buffer)
 {
   file_type file(context, path, static_cast<asio::file_base::flags>(flags));
+#ifdef ASIO_URING_AS_DEFAULT
+  if (registered) asio_uring::register_file(file);
+#endif
 
   struct reader
   {
@@ -134,7 +137,7 @@ void read_with_asio(std::string const& path, int flags, unsigned depth, bool reg
 {
   asio::io_context context;
   if (!registered)
-    return read_with_asio(context, path, flags, depth, work,
+    return read_with_asio(context, path, flags, depth, registered, work,
                           [&](unsigned slot) { return asio::buffer(work.buffer(slot), block); });
   std::vector<asio::mutable_buffer> slots;
   for (unsigned slot = 0; slot < depth; ++slot)
@@ -144,7 +147,8 @@ void read_with_asio(std::string const& path, int flags, unsigned depth, bool reg
 #else
   auto registration = asio::register_buffers(context, slots);
 #endif
-  read_with_asio(context, path, flags, depth, work, [&](unsigned slot) { return registration[slot]; });
+  read_with_asio(context, path, flags, depth, registered, work,
+                 [&](unsigned slot) { return registration[slot]; });
 }
 
 #endif
@@ -160,12 +164,15 @@ void read_with_liburing(int fd, unsigned depth, bool registered, workload& work)
   std::vector<iovec> slots;
   for (unsigned slot = 0; slot < depth; ++slot)
     slots.push_back({work.buffer(slot), block});
-  if (registered && io_uring_register_buffers(&ring, slots.data(), depth) != 0) std::exit(1);
+  if (registered && (io_uring_register_buffers(&ring, slots.data(), depth) != 0 ||
+                     io_uring_register_files(&ring, &fd, 1) != 0))
+    std::exit(1);
   auto const start = [&](unsigned slot) {
     io_uring_sqe* const sqe = io_uring_get_sqe(&ring);
-    if (registered)
-      io_uring_prep_read_fixed(sqe, fd, work.buffer(slot), block, work.next(slot), static_cast<int>(slot));
-    else
+    if (registered) {
+      io_uring_prep_read_fixed(sqe, 0, work.buffer(slot), block, work.next(slot), static_cast<int>(slot));
+      sqe->flags |= IOSQE_FIXED_FILE;
+    } else
       io_uring_prep_read(sqe, fd, work.buffer(slot), block, work.next(slot));
     sqe->user_data = slot;
   };

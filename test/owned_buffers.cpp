@@ -4,7 +4,11 @@
 
 #include "file_fixture.hpp"
 
+#include <asio_uring/registered_buffer_pool.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <thread>
 
 using namespace test;
 using asio::use_awaitable;
@@ -167,6 +171,151 @@ BOOST_AUTO_TEST_CASE(a_void_registration_is_told_by_the_kernel)
     CHECK_FAILED(read, boost::system::errc::bad_address);
   else
     CHECK_SUCCEEDED(read); // there they are ordinary buffers
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_lends_its_buffers_and_gets_them_back)
+{
+  using asio_uring::leased_buffer;
+  asio::io_context context;
+  BOOST_CHECK_THROW(asio_uring::registered_buffer_pool(context, 0, 4096), std::invalid_argument);
+  BOOST_CHECK_THROW(asio_uring::registered_buffer_pool(context, 2, 1000), std::invalid_argument);
+  asio_uring::registered_buffer_pool pool(context, 2, 8192);
+  BOOST_TEST(pool.size() == 2u);
+  leased_buffer first = pool.try_lease(), second = pool.try_lease();
+  BOOST_TEST((first && second));
+  BOOST_TEST(first.size() == 8192u);
+  BOOST_TEST(first.data() != second.data());
+  BOOST_TEST(reinterpret_cast<std::uintptr_t>(second.data()) % 4096 == 0u);
+  BOOST_TEST(!pool.try_lease());
+  BOOST_TEST(leased_buffer().size() == 0u);
+
+  leased_buffer third;
+  outcome waited;
+  pool.async_lease([&](error_code ec, leased_buffer lease) {
+    third = std::move(lease);
+    waited.record()(ec);
+  });
+  settle(context);
+  BOOST_TEST(!waited.done());
+  void* const given_back = first.data();
+  first.release();
+  BOOST_TEST(!first);
+  finish(context);
+  CHECK_SUCCEEDED(waited);
+  BOOST_TEST(third.data() == given_back);
+}
+
+BOOST_AUTO_TEST_CASE(a_leased_buffer_travels_with_its_operation)
+{
+  using asio_uring::leased_buffer;
+  asio::io_context context;
+  asio_uring::registered_buffer_pool pool(context, 1, 4096);
+  random_access_file file(context, path("file"), asio::file_base::read_write | asio::file_base::create);
+  leased_buffer lease = pool.try_lease();
+  void* const place = lease.data();
+  const pattern data;
+  std::memcpy(lease.data(), data.at(0, 4096).data(), 4096);
+  outcome written, read;
+  asio_uring::async_write_at(
+      file, 0, std::move(lease), [&](error_code ec, std::size_t n, leased_buffer back) {
+        BOOST_TEST(back.data() == place);
+        std::memset(back.data(), 0, back.size());
+        written.record()(ec, n);
+        asio_uring::async_read_at(file, 0, std::move(back),
+                                  [&](error_code e, std::size_t m, leased_buffer again) {
+                                    BOOST_TEST(data.matches(0, static_cast<char*>(again.data()), m));
+                                    read.record()(e, m);
+                                  });
+      });
+  BOOST_TEST(!pool.try_lease());
+  finish(context);
+  CHECK_SUCCEEDED(written);
+  CHECK_SUCCEEDED(read);
+  BOOST_TEST(read.bytes == 4096u);
+  BOOST_TEST(!!pool.try_lease()); // ended with the handler's argument
+}
+
+BOOST_AUTO_TEST_CASE(a_registered_file_goes_by_its_place)
+{
+  asio::io_context context;
+  random_access_file file(context, path("file"), asio::file_base::read_write | asio::file_base::create);
+  random_access_file closed(context);
+  error_code ec;
+  BOOST_TEST(asio_uring::register_file(closed, ec) == asio::error::bad_descriptor);
+  asio_uring::register_file(file);
+  asio_uring::register_file(file);
+  // What is done by the number finds something else.
+  const int number = file.native_handle(), kept = ::dup(number),
+            other = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (asio_uring::backend(context).io_uring) BOOST_REQUIRE_EQUAL(::dup2(other, number), number);
+  char back[5] = {};
+  outcome written, synced, read;
+  file.async_write_some_at(0, asio::buffer("hello", 5), written.record());
+  finish(context);
+  file.async_read_some_at(0, asio::buffer(back), read.record());
+  asio_uring::async_fsync(file, synced.record());
+  finish(context);
+  ::dup2(kept, number);
+  for (const int fd : {kept, other})
+    ::close(fd);
+  CHECK_SUCCEEDED(written);
+  CHECK_SUCCEEDED(synced);
+  CHECK_SUCCEEDED(read);
+  BOOST_TEST(std::string(back, 5) == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(closing_a_registered_file_lets_go_of_it)
+{
+  asio::io_context context;
+  const std::string name = write_file("file", "data");
+  for (int round = 0; round < 3000; ++round) {
+    random_access_file file(context, name, asio::file_base::read_only);
+    asio_uring::register_file(file); // a table of 1024 places
+    BOOST_REQUIRE_EQUAL(::flock(file.native_handle(), LOCK_EX | LOCK_NB), 0);
+    char byte;
+    if (round % 100 == 0) file.async_read_some_at(0, asio::buffer(&byte, 1), [](error_code, std::size_t) {});
+    file.close();
+    // The lock goes with the file, not with the number.
+    const int again = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    bool free = false;
+    for (int attempt = 0; !free && attempt < 1000; ++attempt) {
+      free = ::flock(again, LOCK_EX | LOCK_NB) == 0;
+      if (!free) context.restart(), context.poll(), std::this_thread::sleep_for(1ms);
+    }
+    ::close(again);
+    BOOST_REQUIRE(free);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_full_table_of_files_is_an_error_and_harms_nothing)
+{
+  asio::io_context context;
+  const std::string name = write_file("file", "data");
+  rlimit limit;
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  rlimit low = limit;
+  low.rlim_cur = 100; // the table's size, from the first registration on
+  ::setrlimit(RLIMIT_NOFILE, &low);
+  std::vector<random_access_file> files;
+  error_code ec;
+  for (int i = 0; i <= 100 && !ec; ++i) {
+    files.emplace_back(context, name, asio::file_base::read_only);
+    asio_uring::register_file(files.back(), ec);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (!asio_uring::backend(context).io_uring)
+    BOOST_TEST(!ec);
+  else {
+    BOOST_TEST(ec == boost::system::errc::too_many_files_open_in_system);
+    BOOST_TEST(files.size() == 101u);
+  }
+  char byte;
+  outcome read;
+  files.back().async_read_some_at(0, asio::buffer(&byte, 1), read.record());
+  finish(context);
+  CHECK_SUCCEEDED(read);
+  files.front().close();
+  if (ec) asio_uring::register_file(files.back());
 }
 
 BOOST_AUTO_TEST_CASE(stock_registrations_are_ordinary_buffers)

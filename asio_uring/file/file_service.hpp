@@ -88,6 +88,11 @@ public:
     return descriptor_service::release(impl, ec);
   }
 
+  error_code register_with_ring(implementation_type& impl)
+  {
+    return impl.descriptor_ ? error_of(impl.descriptor_->register_file()) : asio::error::bad_descriptor;
+  }
+
   // --- the file as a whole; what has been started comes first
 
   std::uint64_t size(const implementation_type& impl, error_code& ec) const
@@ -233,8 +238,7 @@ private:
   {
     if (!has_unread(impl)) return;
     impl.descriptor_->with_unread([&](unread_bytes& bytes) {
-      if (::lseek(fd_of(impl), -static_cast<off_t>(bytes.size()), SEEK_CUR) >= 0)
-        bytes.consume(bytes.size());
+      if (::lseek(fd_of(impl), -static_cast<off_t>(bytes.size()), SEEK_CUR) >= 0) bytes.consume(bytes.size());
     });
   }
 };

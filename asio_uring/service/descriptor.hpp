@@ -34,6 +34,10 @@ public:
   ASIO_URING_DECL void open(int fd, const descriptor_kind& kind) noexcept;
   int fd() const noexcept { return fd_; }
 
+  /// Names the open file by a place in the ring's table until it is closed. 0, or a negative errno.
+  ASIO_URING_DECL int register_file();
+  int registered() const noexcept { return registered_.load(std::memory_order_relaxed); }
+
   /// The usual read waits for the standing poll, or is run at once: that is all there is to do.
   [[gnu::always_inline]] void start(operation& op, lane_kind kind, path preferred,
                                     const void* cancellation_key) noexcept
@@ -294,7 +298,8 @@ private:
   io_uring_service& service_;
   lock lock_;
   int fd_ = -1;
-  unsigned references_ = 0; // owner, operations, armed polls
+  std::atomic<int> registered_{-1}; // its place among the ring's files
+  unsigned references_ = 0;         // owner, operations, armed polls
   bool closed_ = false;
   bool borrowed_ = false;
   bool eager_ = false;      // of the lanes when nothing is about

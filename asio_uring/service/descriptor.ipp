@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_SERVICE_DESCRIPTOR_IPP
 #define ASIO_URING_SERVICE_DESCRIPTOR_IPP
 
+#include <algorithm>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <thread>
 #include <utility>
@@ -48,6 +49,15 @@ ASIO_URING_DECL void descriptor::section::leave() noexcept
     service.post(*op);
   }
   if (submitted) service.notify();
+}
+
+ASIO_URING_DECL int descriptor::register_file()
+{
+  ring& r = service_.get_ring();
+  if (registered() >= 0 || !r.features().opcode(IORING_OP_READ_FIXED)) return 0;
+  const int place = service_.files().add(r, fd_);
+  if (place >= 0) registered_.store(place, std::memory_order_relaxed);
+  return std::min(place, 0);
 }
 
 // --- the lanes as lists
@@ -435,9 +445,12 @@ ASIO_URING_DECL void descriptor::close() noexcept
   });
   end_polls(s);
   // The kernel holds the file as long as a request does: have them ended while the number is still ours.
-  if (std::exchange(s.submitted, false)) {
+  const bool submitted = std::exchange(s.submitted, false);
+  const int place = registered_.exchange(-1, std::memory_order_relaxed);
+  if (submitted || place >= 0) {
     s.unlock();
-    service_.submit_now();
+    if (submitted) service_.submit_now();
+    if (place >= 0) service_.files().remove(service_.get_ring(), place);
     s.relock();
   }
   --references_;
@@ -470,6 +483,7 @@ ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
 ASIO_URING_DECL void descriptor::resubmit() noexcept
 {
   if (references_ == 0) return;
+  registered_.store(-1, std::memory_order_relaxed);
   section s(*this);
   for (poll* p : {&read_poll_, &write_poll_})
     if (std::exchange(p->armed_, false)) {

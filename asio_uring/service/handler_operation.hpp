@@ -162,6 +162,8 @@ private:
       self.description_.prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
     else
       self.description_.prepare(sqe, self.home()->fd());
+    if constexpr (Description::preferred == always_submitted)
+      if (const int place = self.home()->registered(); place >= 0) registered_files::apply(sqe, place);
   }
   static void do_completed(request& r, int result, unsigned flags, completion_queue& out) noexcept
   {

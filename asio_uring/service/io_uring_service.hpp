@@ -11,6 +11,7 @@
 #include <asio_uring/service/operation.hpp>
 #include <asio_uring/service/pump.hpp>
 #include <asio_uring/service/ready_list.hpp>
+#include <asio_uring/service/registered_files.hpp>
 #include <asio_uring/service/submitter.hpp>
 #include <chrono>
 #include <memory>
@@ -109,6 +110,7 @@ public:
   template <typename Executor>
   void use_executor(const Executor& ex);
 
+  registered_files& files() noexcept { return files_; }
   detail::doubts& doubts() noexcept { return doubts_; }
   /// One round over all descriptors; true if a doubt is left.
   ASIO_URING_DECL bool look_again(completion_queue& out) noexcept;
@@ -165,11 +167,12 @@ private:
   submitter submitter_;
   ready_list ready_{locking_};
   detail::doubts doubts_{*this};
+  registered_files files_;
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
   std::atomic<bool> interrupted_{false}; // the loop must not sleep
   std::atomic<bool> entering_{false};    // the loop sleeps, or is about to
   std::atomic<bool> links_expected_{false};
-  std::atomic<pid_t> runner_{0};         // the thread that last turned the ring in its loop
+  std::atomic<pid_t> runner_{0}; // the thread that last turned the ring in its loop
   inline static thread_local pid_t this_thread_ = 0;
   std::uint64_t retired_ = 0; // terminal completions seen
   bool readiness_[3] = {};
@@ -211,6 +214,7 @@ void io_uring_service::use_executor(const Executor& ex)
 #if defined(ASIO_URING_HEADER_ONLY)
 #include <asio_uring/service/descriptor.ipp>
 #include <asio_uring/service/io_uring_service.ipp>
+#include <asio_uring/service/registered_files.ipp>
 #endif
 
 #endif // ASIO_URING_SERVICE_IO_URING_SERVICE_HPP

@@ -113,6 +113,7 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
 {
   ring_.reset();
   links_expected_.store(false, std::memory_order_relaxed);
+  files_.reset();
   if (options_.fallback == fallback::force)
     unavailable_ = "the options or ASIO_URING_BACKEND=reactor ask for it";
   else

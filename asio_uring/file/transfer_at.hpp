@@ -46,11 +46,7 @@ public:
 
   int perform(int fd)
   {
-    int result;
-    do
-      result = call(fd);
-    while (result == -EINTR);
-    return result;
+    return uninterrupted([&] { return call(fd); });
   }
 
   bool more(int) const noexcept { return false; }
@@ -65,17 +61,17 @@ public:
 private:
   static constexpr bool single = borrowed_buffers<Buffer, Buffers>::single;
 
-  int call(int fd)
+  ssize_t call(int fd)
   {
     const auto offset = static_cast<off_t>(offset_);
     if constexpr (single) {
       const Buffer buffer = buffers_.first();
-      return result_of(reads ? ::pread(fd, const_cast<void*>(buffer.data()), buffer.size(), offset)
-                             : ::pwrite(fd, buffer.data(), buffer.size(), offset));
+      return reads ? ::pread(fd, const_cast<void*>(buffer.data()), buffer.size(), offset)
+                   : ::pwrite(fd, buffer.data(), buffer.size(), offset);
     } else {
       const auto count = static_cast<int>(buffers_.count());
-      return result_of(reads ? ::preadv(fd, buffers_.data(), count, offset)
-                             : ::pwritev(fd, buffers_.data(), count, offset));
+      return reads ? ::preadv(fd, buffers_.data(), count, offset)
+                   : ::pwritev(fd, buffers_.data(), count, offset);
     }
   }
 

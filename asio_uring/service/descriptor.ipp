@@ -24,6 +24,9 @@ ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) 
 
 ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexcept
 {
+  // Nothing of its last life is left.
+  assert(references_ == 0 && !read_poll_.armed_ && !write_poll_.armed_);
+  assert(!lanes_[0].first && !lanes_[1].first && !lanes_[2].first);
   fd_ = fd;
   borrowed_ = kind.borrowed;
   references_ = 1;
@@ -161,6 +164,8 @@ ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
 
 ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
 {
+  // One read and one write of a stream at most are in the kernel: bytes never interleave.
+  assert(op.get_type().lane == lane_kind::none || lane_of(op.get_type().lane).first == &op);
   op.stage_ = operation::stage::submitted;
   service_.push(op);
   s.submitted = true;
@@ -352,6 +357,7 @@ ASIO_URING_DECL int operation::open_fd() const noexcept
 ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
 {
   section s(*this);
+  assert(op.stage_ != operation::stage::ended);
   const operation::type& type = op.get_type();
   const bool submitted = op.stage_ == operation::stage::submitted;
   if (!submitted) op.result_ = -ECANCELED;

@@ -301,6 +301,8 @@ ASIO_URING_DECL void io_uring_service::shutdown()
     while (submitter_.refill(given_up)) {
     }
   }
+  // From here on the kernel knows none of our memory.
+  assert(submitter_.submitted() == retired_ && !ring_->unsubmitted());
   ready_.move_to(given_up);
   while (completion* op = given_up.front()) {
     given_up.pop();

@@ -69,6 +69,7 @@ public:
   bool ended(request& which, int result) noexcept
   {
     if (&which != &canceller_) {
+      assert(!static_cast<member&>(which).ended && ended_ < size_);
       static_cast<member&>(which).ended = true;
       ++ended_;
       if (!cancelled_ || cancelling_) return false;

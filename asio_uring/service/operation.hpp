@@ -108,6 +108,7 @@ protected:
   static void deliver(request& r, int result, completion_queue& out) noexcept
   {
     auto& self = static_cast<operation&>(r);
+    assert(self.stage_ == stage::submitted); // exactly one completion is the last
     self.result_ = result;
     out.push(&self);
   }

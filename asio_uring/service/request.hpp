@@ -7,6 +7,7 @@
 
 #include <asio_uring/ring/uapi.hpp>
 #include <asio_uring/service/asio_internals.hpp>
+#include <cassert>
 
 namespace asio_uring::detail {
 
@@ -40,7 +41,7 @@ public:
   linked_requests* links() noexcept { return type_->links ? type_->links(*this) : nullptr; }
 
 protected:
-  ~request() = default;
+  ~request() { assert(!backlogged()); }
   const type& get_type() const noexcept { return *type_; }
 
 private:

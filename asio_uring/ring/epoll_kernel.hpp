@@ -6,13 +6,15 @@
 #define ASIO_URING_RING_EPOLL_KERNEL_HPP
 
 #include <asio_uring/ring/emulated_kernel.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <chrono>
-#include <list>
-#include <map>
+#include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <sys/types.h>
+#include <thread>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace asio_uring {
 
@@ -39,39 +41,67 @@ private:
   using clock = std::chrono::steady_clock;
   /// A UNIX socket whose listener has no room gives no event when there is some.
   static constexpr std::chrono::milliseconds connect_interval{1};
-  using chain = std::list<io_uring_sqe>; // an entry and those linked behind it
+  using chain = std::vector<io_uring_sqe>; // what is linked behind an entry
 
-  /// An entry that waits: for an event, for a time, or for a thread.
+  /// An entry that waits. It is in one list, or is being performed by a thread.
   struct operation
   {
-    explicit operation(chain&& entries) : entries(std::move(entries)) {}
-    const io_uring_sqe& entry() const noexcept { return entries.front(); }
+    operation(const io_uring_sqe& e, chain&& l) : entry(e), linked(std::move(l)) {}
 
-    chain entries;
-    unsigned events = 0;   // waited for
-    std::uint64_t job = 0; // for a thread
-    std::multimap<clock::time_point, operation*>::iterator timer{};
+    const io_uring_sqe entry;
+    chain linked;
     enum
     {
+      for_nothing,
       for_event,
       for_time,
-      for_thread,
-      in_thread
-    } waits = for_event;
-    std::list<operation>::iterator self{};
+      for_thread
+    } waits = for_nothing;
+    unsigned events = 0;      // waited for
+    std::uint64_t number = 0; // in the order of those that wait for an event
+    clock::time_point time{}; // waited for
+    operation* previous = nullptr;
+    operation* next = nullptr;
+  };
+
+  struct list
+  {
+    operation* first = nullptr;
+    operation* last = nullptr;
+
+    void insert_after(operation* previous, operation& op) noexcept // null: at the front
+    {
+      op.previous = previous;
+      op.next = std::exchange(previous ? previous->next : first, &op);
+      (op.next ? op.next->previous : last) = &op;
+    }
+    void remove(operation& op) noexcept
+    {
+      (op.previous ? op.previous->next : first) = op.next;
+      (op.next ? op.next->previous : last) = op.previous;
+    }
   };
 
   /// The operations that wait for a file descriptor; there is one registration with epoll for all of them.
   struct watch
   {
     unsigned registered = 0;
-    std::list<operation*> waiting;
+    list waiting;
   };
 
-  ASIO_URING_DECL void start(chain&& entries);
-  ASIO_URING_DECL void start_operation(chain&& entries, int result = 0);
+  /// The threads that perform what blocks, started one by one as there is work for them.
+  struct workers
+  {
+    std::vector<std::thread> threads;
+    std::condition_variable wanted;
+    unsigned idle = 0;
+    bool stopped = false;
+  };
+
+  ASIO_URING_DECL void start(const io_uring_sqe& entry, chain&& linked);
+  ASIO_URING_DECL void start_operation(const io_uring_sqe& entry, chain&& linked, int result = 0);
   ASIO_URING_DECL void finish(operation& op, int result);
-  ASIO_URING_DECL void ended(chain&& entries, int result);
+  ASIO_URING_DECL void ended(const io_uring_sqe& entry, chain&& linked, int result);
   ASIO_URING_DECL void post_result(const io_uring_sqe& entry, int result);
 
   ASIO_URING_DECL int cancel(std::uint64_t user_data);
@@ -79,13 +109,15 @@ private:
   ASIO_URING_DECL void wait_for_time(operation& op);
   ASIO_URING_DECL void wait_for_thread(operation& op);
   ASIO_URING_DECL void stop_waiting(operation& op);
-  ASIO_URING_DECL int register_events(int fd, watch& w);
+  ASIO_URING_DECL operation* waiting_for(int fd, std::uint64_t after);
+  ASIO_URING_DECL int register_events(int fd);
 
   ASIO_URING_DECL bool retry(operation& op, unsigned events);
   ASIO_URING_DECL void look(clock::time_point until);
   ASIO_URING_DECL void expire();
   ASIO_URING_DECL void set_timer(operation& op, clock::time_point time);
   ASIO_URING_DECL void arm_timer();
+  ASIO_URING_DECL void work();
   ASIO_URING_DECL void close_descriptors() noexcept;
   ASIO_URING_DECL void wake();
 
@@ -96,14 +128,14 @@ private:
   bool woken_ = false;    // it is signalled
   bool observed_ = false; // somebody polls fd()
   unsigned waiting_ = 0;  // threads within epoll_wait
-  std::list<operation> operations_;
-  std::unordered_multimap<std::uint64_t, operation*> by_user_data_;
-  std::unordered_map<int, watch> watches_;
-  std::multimap<clock::time_point, operation*> timers_;
+  std::unordered_multimap<std::uint64_t, std::unique_ptr<operation>> by_user_data_; // all that wait
+  std::vector<watch> watches_;                                                      // by file descriptor
+  std::uint64_t numbers_ = 0;                          // given to those that wait for an event
+  list timers_;                                        // the earliest first
   clock::time_point armed_ = clock::time_point::max(); // what the timerfd is set to
-  std::unordered_map<std::uint64_t, operation*> in_threads_;
-  std::uint64_t jobs_ = 0;
-  std::unique_ptr<boost::asio::thread_pool> threads_;
+  list jobs_;                                          // for the threads
+  unsigned queued_ = 0;                                // in jobs_
+  std::unique_ptr<workers> workers_;
   const pid_t process_;
 };
 

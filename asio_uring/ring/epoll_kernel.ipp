@@ -8,16 +8,15 @@
 #include <algorithm>
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/ring/perform.hpp>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <poll.h>
-#include <span>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <system_error>
-#include <thread>
+#include <unistd.h>
+#include <utility>
 
 namespace asio_uring {
 namespace detail {
@@ -53,8 +52,8 @@ ASIO_URING_DECL bool is_short(const io_uring_sqe& entry, int result) noexcept
   case IORING_OP_WRITEV: {
     const auto* vectors = reinterpret_cast<const iovec*>(static_cast<std::uintptr_t>(entry.addr));
     asked = 0;
-    for (const iovec& v : std::span(vectors, entry.len))
-      asked += v.iov_len;
+    for (unsigned i = 0; i < entry.len; ++i)
+      asked += vectors[i].iov_len;
     [[fallthrough]];
   }
   case IORING_OP_READ:
@@ -96,10 +95,17 @@ ASIO_URING_DECL epoll_kernel::epoll_kernel(unsigned entries, unsigned completion
 
 ASIO_URING_DECL epoll_kernel::~epoll_kernel()
 {
-  if (::getpid() == process_)
-    threads_.reset();
-  else
-    (void)threads_.release(); // a forked child has none of the threads to wait for
+  if (workers_ && ::getpid() != process_)
+    (void)workers_.release(); // a forked child has none of the threads to wait for
+  else if (workers_) {
+    {
+      const std::lock_guard guard(mutex_);
+      workers_->stopped = true;
+    }
+    workers_->wanted.notify_all();
+    for (std::thread& t : workers_->threads)
+      t.join();
+  }
   close_descriptors();
 }
 
@@ -127,12 +133,18 @@ ASIO_URING_DECL int epoll_kernel::enter(unsigned wait, const __kernel_timespec* 
     [[maybe_unused]] const auto drained = ::read(wake_, &count, sizeof(count));
     woken_ = false;
   }
-  chain entries;
+  io_uring_sqe first{};
+  chain linked;
+  bool goes_on = false;
   const unsigned taken = take_entries([&](const io_uring_sqe& entry) {
-    entries.push_back(entry);
-    if (!(entry.flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK))) start(std::exchange(entries, {}));
+    if (goes_on)
+      linked.push_back(entry);
+    else
+      first = entry;
+    goes_on = entry.flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+    if (!goes_on) start(first, std::exchange(linked, {}));
   });
-  if (!entries.empty()) start(std::move(entries));
+  if (goes_on) start(first, std::move(linked));
   deliver();
 
   const auto deadline = timeout ? clock::now() + std::chrono::seconds(timeout->tv_sec) +
@@ -173,17 +185,12 @@ ASIO_URING_DECL void epoll_kernel::look(clock::time_point until)
       if (fd == wake_) woken_ = false;
       continue;
     }
-    const auto found = watches_.find(fd);
-    if (found == watches_.end()) continue;
     // An operation that ends may start, and end, others.
-    const std::list<operation*> waiting = found->second.waiting;
-    for (operation* op : waiting) {
-      const auto now = watches_.find(fd);
-      if (now == watches_.end()) break;
-      auto& still = now->second.waiting;
-      if (std::find(still.begin(), still.end(), op) != still.end() &&
-          events[i].events & (op->events | EPOLLERR | EPOLLHUP))
-        retry(*op, events[i].events);
+    const std::uint64_t newest = numbers_;
+    std::uint64_t number = 0;
+    for (operation* op; (op = waiting_for(fd, number)) && op->number <= newest;) {
+      number = op->number;
+      if (events[i].events & (op->events | EPOLLERR | EPOLLHUP)) retry(*op, events[i].events);
     }
   }
   expire();
@@ -191,15 +198,15 @@ ASIO_URING_DECL void epoll_kernel::look(clock::time_point until)
 
 ASIO_URING_DECL void epoll_kernel::expire()
 {
-  while (!timers_.empty() && timers_.begin()->first <= clock::now()) {
-    operation& op = *timers_.begin()->second;
+  while (timers_.first && timers_.first->time <= clock::now()) {
+    operation& op = *timers_.first;
     int result = -ETIME;
-    if (op.entry().opcode == IORING_OP_CONNECT) result = detail::perform(op.entry(), false);
+    if (op.entry.opcode == IORING_OP_CONNECT) result = detail::perform(op.entry, false);
     if (result != -EAGAIN) {
       finish(op, result);
       continue;
     }
-    timers_.erase(op.timer);
+    timers_.remove(op);
     set_timer(op, clock::now() + connect_interval);
   }
   if (armed_ <= clock::now()) armed_ = clock::time_point::max();
@@ -209,15 +216,19 @@ ASIO_URING_DECL void epoll_kernel::expire()
 ASIO_URING_DECL void epoll_kernel::set_timer(operation& op, clock::time_point time)
 {
   op.waits = operation::for_time;
-  op.timer = timers_.emplace(time, &op);
+  op.time = time;
+  operation* earlier = timers_.last;
+  while (earlier && earlier->time > time)
+    earlier = earlier->previous;
+  timers_.insert_after(earlier, op);
   arm_timer();
 }
 
 /// If the first timer goes away before it is due, the loop looks once in vain.
 ASIO_URING_DECL void epoll_kernel::arm_timer()
 {
-  if (timers_.empty() || timers_.begin()->first >= armed_) return;
-  armed_ = timers_.begin()->first;
+  if (!timers_.first || timers_.first->time >= armed_) return;
+  armed_ = timers_.first->time;
   const auto since = std::max(armed_.time_since_epoch(), clock::duration(1));
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
   const itimerspec at{{}, {seconds.count(), (since - seconds).count()}};
@@ -239,56 +250,54 @@ ASIO_URING_DECL void epoll_kernel::post_result(const io_uring_sqe& entry, int re
 }
 
 /// Starts the first of a chain, and the next as long as they end at once.
-ASIO_URING_DECL void epoll_kernel::start(chain&& entries)
+ASIO_URING_DECL void epoll_kernel::start(const io_uring_sqe& entry, chain&& linked)
 {
-  const io_uring_sqe entry = entries.front();
   constexpr unsigned known = IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
-  if (entry.flags & ~known) return ended(std::move(entries), -EINVAL);
+  if (entry.flags & ~known) return ended(entry, std::move(linked), -EINVAL);
 
   switch (entry.opcode) {
   case IORING_OP_ASYNC_CANCEL:
-    return ended(std::move(entries), entry.cancel_flags ? -EINVAL : cancel(entry.addr));
+    return ended(entry, std::move(linked), entry.cancel_flags ? -EINVAL : cancel(entry.addr));
   case IORING_OP_POLL_REMOVE:
   case IORING_OP_TIMEOUT_REMOVE:
-    return ended(std::move(entries), entry.len || entry.timeout_flags ? -EINVAL : cancel(entry.addr));
+    return ended(entry, std::move(linked), entry.len || entry.timeout_flags ? -EINVAL : cancel(entry.addr));
   case IORING_OP_POLL_ADD:
   case IORING_OP_TIMEOUT:
-    return start_operation(std::move(entries));
+    return start_operation(entry, std::move(linked));
   }
   const detail::performed how = detail::how(entry);
-  if (how == detail::performed::never) return ended(std::move(entries), -EINVAL);
-  if (how == detail::performed::by_a_thread) return start_operation(std::move(entries));
+  if (how == detail::performed::never) return ended(entry, std::move(linked), -EINVAL);
+  if (how == detail::performed::by_a_thread) return start_operation(entry, std::move(linked));
 
   detail::set_non_blocking(entry);
   const int result = detail::perform(entry, false);
   const bool later = result == -EINPROGRESS || (result == -EAGAIN && !(entry.msg_flags & MSG_DONTWAIT));
-  if (later && how != detail::performed::at_once) return start_operation(std::move(entries), result);
-  ended(std::move(entries), result);
+  if (later && how != detail::performed::at_once) return start_operation(entry, std::move(linked), result);
+  ended(entry, std::move(linked), result);
 }
 
 /// The first of a chain is done.
-ASIO_URING_DECL void epoll_kernel::ended(chain&& entries, int result)
+ASIO_URING_DECL void epoll_kernel::ended(const io_uring_sqe& entry, chain&& linked, int result)
 {
-  const io_uring_sqe entry = entries.front();
-  entries.pop_front();
   post_result(entry, result);
-  if (entries.empty()) return;
+  if (linked.empty()) return;
   const bool failed = result < 0 || detail::is_short(entry, result);
   if (failed && !(entry.flags & IOSQE_IO_HARDLINK)) {
-    for (const io_uring_sqe& never_started : entries)
+    for (const io_uring_sqe& never_started : linked)
       post(never_started.user_data, -ECANCELED, 0);
     return;
   }
-  start(std::move(entries));
+  const io_uring_sqe next = linked.front();
+  linked.erase(linked.begin());
+  start(next, std::move(linked));
 }
 
 /// The first of a chain has to wait.
-ASIO_URING_DECL void epoll_kernel::start_operation(chain&& entries, int result)
+ASIO_URING_DECL void epoll_kernel::start_operation(const io_uring_sqe& entry, chain&& linked, int result)
 {
-  operation& op = operations_.emplace_back(std::move(entries));
-  op.self = std::prev(operations_.end());
-  const io_uring_sqe& entry = op.entry();
-  by_user_data_.emplace(entry.user_data, &op);
+  const auto added =
+      by_user_data_.emplace(entry.user_data, std::make_unique<operation>(entry, std::move(linked)));
+  operation& op = *added->second;
   switch (entry.opcode) {
   case IORING_OP_TIMEOUT:
     return wait_for_time(op);
@@ -307,11 +316,12 @@ ASIO_URING_DECL void epoll_kernel::start_operation(chain&& entries, int result)
 ASIO_URING_DECL void epoll_kernel::finish(operation& op, int result)
 {
   stop_waiting(op);
-  auto [first, last] = by_user_data_.equal_range(op.entry().user_data);
-  by_user_data_.erase(std::find_if(first, last, [&](const auto& each) { return each.second == &op; }));
-  chain entries = std::move(op.entries);
-  operations_.erase(op.self);
-  ended(std::move(entries), result);
+  auto [each, last] = by_user_data_.equal_range(op.entry.user_data);
+  while (each->second.get() != &op)
+    ++each;
+  const std::unique_ptr<operation> finished = std::move(each->second);
+  by_user_data_.erase(each);
+  ended(op.entry, std::move(op.linked), result);
 }
 
 ASIO_URING_DECL int epoll_kernel::cancel(std::uint64_t user_data)
@@ -319,27 +329,34 @@ ASIO_URING_DECL int epoll_kernel::cancel(std::uint64_t user_data)
   const auto found = by_user_data_.find(user_data);
   if (found == by_user_data_.end()) return -ENOENT;
   operation& op = *found->second;
-  if (op.waits == operation::in_thread) return -EALREADY;
+  if (op.waits == operation::for_nothing) return -EALREADY; // a thread is at it
   finish(op, -ECANCELED);
   return 0;
 }
 
 ASIO_URING_DECL void epoll_kernel::stop_waiting(operation& op)
 {
-  if (op.waits == operation::for_time) timers_.erase(op.timer);
-  if (op.job) in_threads_.erase(op.job);
-  if (!op.events) return;
-  const int fd = op.entry().fd;
-  watch& w = watches_[fd];
-  w.waiting.remove(&op);
-  register_events(fd, w);
+  switch (std::exchange(op.waits, operation::for_nothing)) {
+  case operation::for_nothing:
+    break;
+  case operation::for_event:
+    watches_[static_cast<std::size_t>(op.entry.fd)].waiting.remove(op);
+    register_events(op.entry.fd);
+    break;
+  case operation::for_time:
+    timers_.remove(op);
+    break;
+  case operation::for_thread:
+    jobs_.remove(op);
+    --queued_;
+  }
 }
 
 // --- waiting for a time
 
 ASIO_URING_DECL void epoll_kernel::wait_for_time(operation& op)
 {
-  const io_uring_sqe& entry = op.entry();
+  const io_uring_sqe& entry = op.entry;
   const auto& t = *reinterpret_cast<const __kernel_timespec*>(static_cast<std::uintptr_t>(entry.addr));
   if (entry.timeout_flags & ~unsigned{IORING_TIMEOUT_ABS} || entry.off || t.tv_sec < 0 || t.tv_nsec < 0)
     return finish(op, -EINVAL);
@@ -353,34 +370,47 @@ ASIO_URING_DECL void epoll_kernel::wait_for_time(operation& op)
 
 ASIO_URING_DECL void epoll_kernel::wait_for_event(operation& op, unsigned events)
 {
-  const io_uring_sqe& entry = op.entry();
-  if (const unsigned ready = detail::ready_events(entry.fd, events)) {
-    op.events = 0;
+  const int fd = op.entry.fd;
+  if (fd < 0) return finish(op, -EBADF);
+  if (const unsigned ready = detail::ready_events(fd, events)) {
     if (ready & POLLNVAL) return finish(op, -EBADF);
     if (retry(op, ready)) return;
   }
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= watches_.size()) watches_.resize(index + 1);
+  op.waits = operation::for_event;
   op.events = events;
-  watch& w = watches_[entry.fd];
-  w.waiting.push_back(&op);
-  if (const int error = register_events(entry.fd, w)) finish(op, error);
+  op.number = ++numbers_;
+  list& waiting = watches_[index].waiting;
+  waiting.insert_after(waiting.last, op);
+  if (const int error = register_events(fd)) finish(op, error);
+}
+
+/// The next operation that waits for the descriptor, or null.
+ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::waiting_for(int fd, std::uint64_t after)
+{
+  operation* op = watches_[static_cast<std::size_t>(fd)].waiting.first;
+  while (op && op->number <= after)
+    op = op->next;
+  return op;
 }
 
 /// Keeps one registration for all that wait for a descriptor. Edge-triggered: a new registration reports what
 /// is there already, and each operation has looked for itself when it started.
-ASIO_URING_DECL int epoll_kernel::register_events(int fd, watch& w)
+ASIO_URING_DECL int epoll_kernel::register_events(int fd)
 {
+  watch& w = watches_[static_cast<std::size_t>(fd)];
   unsigned wanted = 0;
-  for (const operation* op : w.waiting)
+  for (const operation* op = w.waiting.first; op; op = op->next)
     wanted |= op->events;
-  if (wanted == w.registered && wanted) return 0;
+  if (wanted == w.registered) return 0;
   epoll_event event{wanted | EPOLLET, {.fd = fd}};
-  int result;
   if (!wanted) {
-    result = w.registered ? ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, &event) : 0;
-    watches_.erase(fd);
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, &event);
+    w.registered = 0;
     return 0; // that the descriptor has been closed is no error here
   }
-  result = ::epoll_ctl(epoll_, w.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+  int result = ::epoll_ctl(epoll_, w.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
   if (result < 0 && errno == ENOENT) // the number has been closed and opened again
     result = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
   if (result < 0) return errno == EPERM ? -EINVAL : -errno;
@@ -391,7 +421,7 @@ ASIO_URING_DECL int epoll_kernel::register_events(int fd, watch& w)
 /// Something has happened to the descriptor. True if that ended the operation.
 ASIO_URING_DECL bool epoll_kernel::retry(operation& op, unsigned events)
 {
-  const io_uring_sqe& entry = op.entry();
+  const io_uring_sqe& entry = op.entry;
   if (entry.opcode == IORING_OP_POLL_ADD) {
     const unsigned asked = entry.poll32_events | POLLERR | POLLHUP;
     if (entry.len & IORING_POLL_ADD_MULTI) {
@@ -421,24 +451,37 @@ ASIO_URING_DECL bool epoll_kernel::retry(operation& op, unsigned events)
 ASIO_URING_DECL void epoll_kernel::wait_for_thread(operation& op)
 {
   op.waits = operation::for_thread;
-  if (!threads_)
-    threads_ = std::make_unique<boost::asio::thread_pool>(
-        std::clamp(2 * std::thread::hardware_concurrency(), 4u, 32u));
-  // A cancelled operation leaves its job behind: it is told by the number, which is not used again.
-  boost::asio::post(*threads_, [this, number = ++jobs_] {
-    std::unique_lock guard(mutex_);
-    const auto found = in_threads_.find(number);
-    if (found == in_threads_.end()) return;
-    operation& op = *found->second;
-    op.waits = operation::in_thread;
-    const io_uring_sqe entry = op.entry();
-    guard.unlock();
-    const int result = detail::perform(entry, true);
-    guard.lock();
+  jobs_.insert_after(jobs_.last, op);
+  ++queued_;
+  if (!workers_) workers_ = std::make_unique<workers>();
+  if (queued_ > workers_->idle &&
+      workers_->threads.size() < std::clamp(2 * std::thread::hardware_concurrency(), 4u, 32u))
+    try {
+      workers_->threads.emplace_back(&epoll_kernel::work, this);
+    } catch (const std::system_error& e) {
+      if (workers_->threads.empty()) return finish(op, -e.code().value());
+    }
+  workers_->wanted.notify_one();
+}
+
+/// What each thread does.
+ASIO_URING_DECL void epoll_kernel::work()
+{
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    ++workers_->idle;
+    while (!workers_->stopped && !jobs_.first)
+      workers_->wanted.wait(lock);
+    --workers_->idle;
+    if (workers_->stopped) return;
+    operation& op = *jobs_.first;
+    stop_waiting(op);
+    lock.unlock();
+    const int result = detail::perform(op.entry, true);
+    lock.lock();
     finish(op, result);
     if (waiting_ || observed_) wake();
-  });
-  in_threads_.emplace(op.job = jobs_, &op);
+  }
 }
 
 } // namespace asio_uring

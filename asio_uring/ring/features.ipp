@@ -6,19 +6,20 @@
 #define ASIO_URING_RING_FEATURES_IPP
 
 #include <asio_uring/ring/features.hpp>
-#include <span>
+#include <cstddef>
 
 namespace asio_uring {
 namespace detail {
 
 // Names by bit position.
-ASIO_URING_DECL std::string names_of_bits(std::uint32_t bits, std::span<const char* const> names)
+template <std::size_t N>
+std::string names_of_bits(std::uint32_t bits, const char* const (&names)[N])
 {
   std::string result;
   for (unsigned bit = 0; bit < 32; ++bit) {
     if (!(bits & (std::uint32_t{1} << bit))) continue;
     if (!result.empty()) result += ' ';
-    result += bit < names.size() ? std::string(names[bit]) : "bit" + std::to_string(bit);
+    result += bit < N ? std::string(names[bit]) : "bit" + std::to_string(bit);
   }
   return result;
 }

@@ -59,8 +59,7 @@ public:
   }
 
 private:
-  class turn_handler;
-  class completion_handler;
+  class handler;
 
   /// Without the strands around it, for the pump serves all objects of the context.
   template <typename Executor>

@@ -12,32 +12,21 @@
 
 namespace asio_uring::detail {
 
-/// Turns the ring when the context runs it.
-class guest_pump::turn_handler
+/// Carries one completion to the context, and destroys it if the context ends first; without one, turns the
+/// ring there.
+class guest_pump::handler
 {
 public:
-  explicit turn_handler(guest_pump& p) noexcept : pump_(&p) {}
-  void operator()(const error_code& = {}) const { pump_->turn(); }
-
-private:
-  guest_pump* pump_;
-};
-
-/// Carries one completion to the context; destroys it if the context ends first.
-class guest_pump::completion_handler
-{
-public:
-  completion_handler(guest_pump& p, completion& op) noexcept : pump_(&p), op_(&op) {}
-  completion_handler(completion_handler&& other) noexcept
-      : pump_(other.pump_), op_(std::exchange(other.op_, nullptr))
-  {}
-  ~completion_handler()
+  explicit handler(guest_pump& p, completion* op = nullptr) noexcept : pump_(&p), op_(op) {}
+  handler(handler&& other) noexcept : pump_(other.pump_), op_(std::exchange(other.op_, nullptr)) {}
+  ~handler()
   {
     if (op_) op_->destroy();
   }
 
   void operator()()
   {
+    if (!op_) return pump_->turn();
     struct scope
     {
       guest_pump* pump;
@@ -88,7 +77,7 @@ ASIO_URING_DECL void guest_pump::watch()
 
 ASIO_URING_DECL void guest_pump::wake() noexcept
 {
-  if (!stopped_) asio::post(executor_, turn_handler(*this));
+  if (!stopped_) asio::post(executor_, handler(*this));
 }
 
 ASIO_URING_DECL void guest_pump::turn()
@@ -107,7 +96,7 @@ ASIO_URING_DECL void guest_pump::turn()
       while (service_.get_ring().unsubmitted());         // a completion may have submitted something itself
       while (completion* op = ops.front()) {
         ops.pop();
-        asio::post(executor_, completion_handler(*this, *op));
+        asio::post(executor_, handler(*this, op));
       }
     }
     turning_.store(false, std::memory_order_seq_cst);

@@ -14,9 +14,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
@@ -24,16 +25,18 @@
 namespace asio_uring {
 namespace detail {
 
-/// A choice left open by the program, made in the environment; an unknown word is refused, naming it.
-template <typename Choice, std::size_t N>
-Choice choose(Choice chosen, const char* variable, const std::pair<std::string_view, Choice> (&words)[N])
+/// A choice left open by the program, made in the environment: which of the words, 0 if none is given; an
+/// unknown one is refused, naming it.
+inline int chosen_word(const char* variable, std::initializer_list<const char*> words)
 {
   const char* value = std::getenv(variable);
-  if (chosen != Choice::automatic || !value || !*value) return chosen;
+  if (!value || !*value) return 0;
   std::string allowed;
-  for (const auto& [word, choice] : words) {
-    if (word == value) return choice;
-    allowed += (allowed.empty() ? "" : ", ") + std::string(word);
+  int choice = 0;
+  for (const char* word : words) {
+    if (std::strcmp(word, value) == 0) return choice;
+    if (choice++ > 0) allowed += ", ";
+    allowed += word;
   }
   throw std::invalid_argument("asio_uring: " + std::string(variable) + "=" + value + ": allowed are " +
                               allowed);
@@ -65,15 +68,13 @@ ASIO_URING_DECL options checked(options o)
   o.newest = checked_version(o.newest);
   check_range("entries", o.entries, 2, 32768);
   check_range("completions", o.completions, 2 * o.entries, 65536);
-  o.path = choose<path>(
-      o.path, "ASIO_URING_PATH",
-      {{"automatic", path::automatic}, {"completion", path::completion}, {"readiness", path::readiness}});
-  o.pump = choose<pump_kind>(
-      o.pump, "ASIO_URING_PUMP",
-      {{"automatic", pump_kind::automatic}, {"ring", pump_kind::ring}, {"guest", pump_kind::guest}});
-  o.fallback = choose<fallback>(
-      o.fallback, "ASIO_URING_BACKEND",
-      {{"automatic", fallback::automatic}, {"io_uring", fallback::forbid}, {"reactor", fallback::force}});
+  // The words are in the order of the enumerators.
+  if (o.path == path::automatic)
+    o.path = path{chosen_word("ASIO_URING_PATH", {"automatic", "completion", "readiness"})};
+  if (o.pump == pump_kind::automatic)
+    o.pump = pump_kind{chosen_word("ASIO_URING_PUMP", {"automatic", "ring", "guest"})};
+  if (o.fallback == fallback::automatic)
+    o.fallback = fallback{chosen_word("ASIO_URING_BACKEND", {"automatic", "io_uring", "reactor"})};
   return o;
 }
 

@@ -71,7 +71,7 @@ public:
     impl.*member_of(descriptor_state{}) = static_cast<asio::detail::descriptor_ops::state_type>(
         asio::detail::descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
     impl.descriptor_ = &uring_.open_descriptor(fd, {.readable = true});
-    return ec;
+    return ec = error_code();
   }
 
   using on_ring::release;

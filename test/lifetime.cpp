@@ -197,6 +197,31 @@ BOOST_AUTO_TEST_CASE(destroy_the_context_with_sessions_that_own_their_sockets)
   }
 }
 
+BOOST_AUTO_TEST_CASE(destroy_the_context_with_timers_that_own_themselves_and_a_socket)
+{
+  struct waiter
+  {
+    pair<tcp> sockets;
+    asio::steady_timer timer;
+    counted count;
+    explicit waiter(asio::io_context& context) : sockets(context), timer(context, 1h) {}
+  };
+  const std::size_t before = open_descriptors();
+  for (stage where : every_stage) {
+    {
+      asio::io_context context;
+      for (int i = 0; i != 10; ++i) {
+        auto w = std::make_shared<waiter>(context);
+        w->timer.async_wait([w](error_code) { BOOST_ERROR("the timer has not expired"); });
+      }
+      reach(context, where, [] {});
+      BOOST_CHECK_EQUAL(counted::alive, 10);
+    }
+    BOOST_CHECK_EQUAL(counted::alive, 0);
+  }
+  BOOST_CHECK_EQUAL(open_descriptors(), before);
+}
+
 BOOST_AUTO_TEST_CASE(destroy_the_context_with_coroutines_whose_frames_own_the_buffers)
 {
   for (auto where : every_stage) {

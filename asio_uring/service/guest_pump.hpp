@@ -48,7 +48,7 @@ public:
   bool here() const noexcept override { return current_ == this; }
   bool native() const noexcept override { return false; }
   ASIO_URING_DECL void wake() noexcept override;
-  ASIO_URING_DECL void shutdown() noexcept override;
+  ASIO_URING_DECL void withdraw() noexcept override;
   ASIO_URING_DECL void restart() override;
 
   /// To be called with an executor of the context before the first operation.

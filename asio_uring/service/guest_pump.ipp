@@ -118,7 +118,7 @@ ASIO_URING_DECL void guest_pump::delivered() noexcept
   }
 }
 
-ASIO_URING_DECL void guest_pump::shutdown() noexcept
+ASIO_URING_DECL void guest_pump::withdraw() noexcept
 {
   stopped_ = true;
   if (!ring_watch_) return;

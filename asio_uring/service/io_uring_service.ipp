@@ -290,7 +290,7 @@ ASIO_URING_DECL void io_uring_service::shutdown()
   stopped_ = true;
   std::fill(std::begin(readiness_), std::end(readiness_), false);
   completion_queue given_up;
-  pump_->shutdown();
+  pump_->withdraw();
   if (doubts_.armed()) submitter_.cancel(doubts_);
   for (const auto& d : descriptors_)
     d->abandon(given_up);

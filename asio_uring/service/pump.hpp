@@ -32,8 +32,9 @@ public:
   /// Whether the loop runs handlers as a stock io_context's thread: no executor needs to be asked.
   virtual bool native() const noexcept = 0;
 
-  /// Withdraws the pump's own requests from the ring.
-  virtual void shutdown() noexcept = 0;
+  /// Withdraws the pump's own requests from the ring. Not named shutdown: a pump that is a service would
+  /// hide the service's own.
+  virtual void withdraw() noexcept = 0;
 
   /// The ring was replaced in a forked child.
   virtual void restart() = 0;

@@ -36,7 +36,7 @@ public:
   bool here() const noexcept override { return scheduler_.can_dispatch(); }
   bool native() const noexcept override { return true; }
   ASIO_URING_DECL void wake() noexcept override;
-  ASIO_URING_DECL void shutdown() noexcept override;
+  ASIO_URING_DECL void withdraw() noexcept override;
   ASIO_URING_DECL void restart() override;
 
 private:

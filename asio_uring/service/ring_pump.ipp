@@ -124,7 +124,7 @@ ASIO_URING_DECL void ring_pump::wake() noexcept
   [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof(one));
 }
 
-ASIO_URING_DECL void ring_pump::shutdown() noexcept
+ASIO_URING_DECL void ring_pump::withdraw() noexcept
 {
   for (watch* w : {&wake_watch_, &epoll_watch_})
     if (w->armed) service_.cancel(*w);

@@ -383,6 +383,39 @@ BOOST_AUTO_TEST_CASE(socket_is_destroyed_before_the_signal_fires)
     signal.emit(asio::cancellation_type::terminal);
 }
 
+// What is kept for a socket is kept for the next one; a late signal gave it out twice.
+BOOST_AUTO_TEST_CASE(signals_after_the_close_do_nothing_to_the_sockets_that_come_next)
+{
+  asio::io_context context;
+  asio::cancellation_signal signal;
+  outcome read;
+  pair<tcp> closed(context);
+  char byte;
+  closed.client.async_read_some(asio::buffer(&byte, 1),
+                                asio::bind_cancellation_slot(signal.slot(), read.record()));
+  write_text(closed.server, "x");
+  finish(context);
+  CHECK_SUCCEEDED(read);
+  closed.client.close();
+  finish(context);
+  for (int i = 0; i != 2; ++i)
+    signal.emit(asio::cancellation_type::terminal);
+
+  std::vector<std::unique_ptr<pair<tcp>>> next;
+  std::vector<outcome> reads(4);
+  std::array<char, 4> data{};
+  for (std::size_t i = 0; i != reads.size(); ++i) {
+    next.push_back(std::make_unique<pair<tcp>>(context));
+    next[i]->server.async_read_some(asio::buffer(&data[i], 1), reads[i].record());
+  }
+  for (std::size_t i = 0; i != reads.size(); ++i)
+    asio::async_write(next[i]->client, asio::buffer(&"abcd"[i], 1), [](error_code, std::size_t) {});
+  finish(context);
+  for (auto& r : reads)
+    CHECK_SUCCEEDED(r);
+  BOOST_CHECK_EQUAL(std::string(data.data(), data.size()), "abcd");
+}
+
 BOOST_AUTO_TEST_CASE(cancel_from_another_thread_by_post)
 {
   connection c;

@@ -225,8 +225,12 @@ private:
     {
       held
     };
-    explicit section(descriptor& d) noexcept : descriptor_(d) { d.lock_.acquire(); }
-    section(descriptor& d, already_held) noexcept : descriptor_(d) {}
+    explicit section(descriptor& d) noexcept : descriptor_(d)
+    {
+      d.lock_.acquire();
+      in_use_ = d.references_ != 0;
+    }
+    section(descriptor& d, already_held) noexcept : descriptor_(d), in_use_(true) {}
     ~section() { leave(); }
     ASIO_URING_DECL void leave() noexcept;
     void unlock() noexcept { descriptor_.lock_.release(); }
@@ -236,6 +240,7 @@ private:
     bool submitted = false; // something was pushed: notify
   private:
     descriptor& descriptor_;
+    bool in_use_; // not recycled already: a slot's signal may be emitted long after
     bool left_ = false;
   };
 

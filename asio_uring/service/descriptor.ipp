@@ -43,7 +43,7 @@ ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexc
 ASIO_URING_DECL void descriptor::section::leave() noexcept
 {
   if (std::exchange(left_, true)) return;
-  const bool last = descriptor_.references_ == 0;
+  const bool last = in_use_ && descriptor_.references_ == 0;
   io_uring_service& service = descriptor_.service_;
   unlock();
   if (last) service.recycle(descriptor_);

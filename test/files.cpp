@@ -100,19 +100,19 @@ BOOST_AUTO_TEST_CASE(open_forgets_the_error_of_an_earlier_operation)
   error_code ec = asio::error::operation_aborted;
   random_access_file file(context);
   file.open(name, read_only, ec);
-  CHECK_ERROR(ec, error_code());
+  BOOST_TEST(!ec);
   BOOST_TEST(contents(file) == "x");
 
   asio::readable_pipe in(context);
   asio::writable_pipe out(context);
   ec = asio::error::operation_aborted;
   asio::connect_pipe(in, out, ec);
-  CHECK_ERROR(ec, error_code());
+  BOOST_TEST(!ec);
 
   asio::posix::stream_descriptor assigned(context);
   ec = asio::error::operation_aborted;
   assigned.assign(in.release(), ec);
-  CHECK_ERROR(ec, error_code());
+  BOOST_TEST(!ec);
 }
 
 BOOST_AUTO_TEST_CASE(a_forbidden_file_gives_permission_denied, *boost::unit_test::precondition(as_root))

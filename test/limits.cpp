@@ -295,7 +295,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(peers_that_never_read, Protocol, stream_protocols)
   context.run_for(50ms);
   BOOST_CHECK(std::none_of(writes.begin(), writes.end(), [](auto& w) { return w.done(); }));
   BOOST_CHECK_LE(started, before + peers * 4096);
-  BOOST_CHECK_LE(live_memory(), started + 4096);
+  BOOST_CHECK_LE(live_memory(), started + 65536); // of 800 MB that wait
 
   for (auto& p : deaf)
     p->server.cancel();

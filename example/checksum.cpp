@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #ifndef CHECKSUM_BLOCKING
@@ -183,10 +184,12 @@ void hash_all(int count, char** roots, report& results)
 #else
 
 namespace asio = boost::asio;
-using paths = asio::experimental::concurrent_channel<void(error_code, std::string)>;
+using batch = std::vector<std::string>; // of paths
+using batches = asio::experimental::concurrent_channel<void(error_code, batch)>;
 
 constexpr int files_at_a_time = 32; // in each loop
-constexpr std::size_t paths_ahead = 1024;
+constexpr std::size_t batch_size = 16;
+constexpr std::size_t batches_ahead = 256;
 constexpr auto nothrow_awaitable = asio::as_tuple(asio::use_awaitable);
 
 asio::awaitable<error_code> hash_file(asio_uring::stream_file& file, const std::string& path, sha256& hash,
@@ -206,19 +209,18 @@ asio::awaitable<error_code> hash_file(asio_uring::stream_file& file, const std::
 }
 
 /// One file after the other, until there are no more.
-asio::awaitable<void> hash_files(paths& files, report& results)
+asio::awaitable<void> hash_files(batches& files, report& results)
 {
   asio_uring::stream_file file(co_await asio::this_coro::executor);
   sha256 hash;
   std::vector<char> block(block_size);
-  for (;;) {
-    auto [closed, path] = co_await files.async_receive(nothrow_awaitable);
-    if (closed) break;
-    if (const error_code ec = co_await hash_file(file, path, hash, asio::buffer(block)))
-      results.failed(path, ec.message());
-    else
-      results.hashed(std::move(path), hash.end());
-  }
+  for (batch paths; !(paths = co_await files.async_receive(asio::use_awaitable)).empty();)
+    for (std::string& path : paths) {
+      if (const error_code ec = co_await hash_file(file, path, hash, asio::buffer(block)))
+        results.failed(path, ec.message());
+      else
+        results.hashed(std::move(path), hash.end());
+    }
 }
 
 void hash_all(int count, char** roots, report& results)
@@ -226,22 +228,28 @@ void hash_all(int count, char** roots, report& results)
   std::list<asio::io_context> loops;
   for (unsigned i = 0; i != std::max(1U, std::thread::hardware_concurrency()); ++i)
     loops.emplace_back(1);
-  paths files(loops.front().get_executor(), paths_ahead);
+  batches files(loops.front().get_executor(), batches_ahead);
+  const auto send = [&](batch paths) {
+    if (!files.try_send(error_code(), paths))
+      files.async_send(error_code(), std::move(paths), asio::use_future).get(); // until there is room
+  };
 
   std::vector<std::jthread> threads;
-  const std::size_t readers = loops.size() * files_at_a_time;
   for (asio::io_context& loop : loops) {
     for (int i = 0; i != files_at_a_time; ++i)
       asio::co_spawn(loop, hash_files(files, results), asio::detached);
     threads.emplace_back([&loop] { loop.run(); });
   }
+
+  batch next;
   for (int i = 0; i != count; ++i)
     list_files(roots[i], results, [&](std::string path) {
-      if (!files.try_send(error_code(), path))
-        files.async_send(error_code(), std::move(path), asio::use_future).get(); // until there is room
+      next.push_back(std::move(path));
+      if (next.size() == batch_size) send(std::exchange(next, {}));
     });
-  for (std::size_t i = 0; i != readers; ++i) // close() would drop what is still in the channel
-    files.async_send(asio::error::eof, std::string(), asio::use_future).get();
+  if (!next.empty()) send(std::move(next));
+  for (std::size_t i = 0; i != loops.size() * files_at_a_time; ++i)
+    send({}); // the end
 }
 
 #endif

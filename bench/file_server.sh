@@ -16,7 +16,7 @@ if [[ ! -w /proc/sys/vm/drop_caches ]] && [[ ${*:-cold} == *cold* ]]; then
   echo "file_server.sh: without root only 'warm' can be measured" >&2 && exit 2
 fi
 
-exec python3 - "$SITE" "$BUILD" "${ROUNDS:-9}" "${SECONDS_PER_RUN:-3}" "${CONNECTIONS:-64}" ${*:-cold warm} <<'END'
+exec python3 - "$SITE" "$BUILD" "${ROUNDS:-9}" "${SECONDS_PER_RUN:-2}" "${CONNECTIONS:-64}" ${*:-cold warm} <<'END'
 import os, random, re, statistics, subprocess, sys, tempfile
 site, build, rounds, seconds, connections, *workloads = sys.argv[1:]
 files, size = 60000, 16384

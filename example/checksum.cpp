@@ -213,10 +213,10 @@ asio::awaitable<void> hash_files(batches& files, report& results)
 {
   asio_uring::stream_file file(co_await asio::this_coro::executor);
   sha256 hash;
-  std::vector<char> block(block_size);
+  const auto block = std::make_unique_for_overwrite<char[]>(block_size);
   for (batch paths; !(paths = co_await files.async_receive(asio::use_awaitable)).empty();)
     for (std::string& path : paths) {
-      if (const error_code ec = co_await hash_file(file, path, hash, asio::buffer(block)))
+      if (const error_code ec = co_await hash_file(file, path, hash, asio::buffer(block.get(), block_size)))
         results.failed(path, ec.message());
       else
         results.hashed(std::move(path), hash.end());

@@ -96,8 +96,9 @@ public:
   {
     std::sort(lines_.begin(), lines_.end(), [](auto& a, auto& b) { return a.path < b.path; });
     for (const line& l : lines_) {
-      const std::string name = escaped(l.path);
-      std::printf("%s%s  %s\n", name == l.path ? "" : "\\", l.hash.c_str(), name.c_str());
+      const bool plain = l.path.find_first_of("\n\r\\") == std::string::npos;
+      std::printf("%s%s  %s\n", plain ? "" : "\\", l.hash.c_str(),
+                  plain ? l.path.c_str() : escaped(l.path).c_str());
     }
     if (std::fflush(stdout) == 0) return failed_;
     failed("standard output", std::strerror(errno));

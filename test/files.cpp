@@ -182,6 +182,19 @@ BOOST_AUTO_TEST_CASE(assign_and_release_hand_the_descriptor_over)
   BOOST_TEST(ec == asio::error::bad_descriptor);
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_was_read_keeps_its_flags)
+{
+  asio::io_context context;
+  stream_file file(context, write_file("file", "text"), read_only);
+  const int flags = ::fcntl(file.native_handle(), F_GETFL);
+  char text[4];
+  asio::async_read(file, asio::buffer(text), [](error_code ec, std::size_t) { BOOST_TEST(!ec); });
+  context.run();
+  BOOST_TEST(::fcntl(file.native_handle(), F_GETFL) == flags);
+  const asio_uring::unique_descriptor released(file.release());
+  BOOST_TEST(::fcntl(released.get(), F_GETFL) == flags);
+}
+
 // --- reading and writing at an offset
 
 BOOST_AUTO_TEST_CASE(a_read_past_the_end_is_short_then_eof)

@@ -77,15 +77,21 @@ public:
   /// Takes over a newly opened file, and tells the kernel how it will be read.
   error_code adopt(implementation_type& impl, int fd, error_code& ec)
   {
-    if (!this->assign(impl, fd, ec))
-      ::posix_fadvise(fd, 0, 0, impl.is_stream_ ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
-    return ec;
+    if (this->is_open(impl)) return ec = asio::error::already_open;
+    this->take(impl, fd, false);
+    ::posix_fadvise(fd, 0, 0, impl.is_stream_ ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
+    return ec = error_code();
   }
+
+  // A file is left as it is: O_NONBLOCK means nothing to it.
+
+  int native_handle(const implementation_type& impl) const noexcept { return fd_of(impl); }
 
   int release(implementation_type& impl, error_code& ec)
   {
     if (impl.is_stream_) give_back_unread(impl);
-    return descriptor_service::release(impl, ec);
+    this->close_descriptor(impl);
+    return asio::detail::reactive_descriptor_service::release(impl, ec);
   }
 
   error_code register_with_ring(implementation_type& impl)
@@ -200,7 +206,6 @@ public:
   using descriptor_service::start;
 
 private:
-  /// Files are left as they are: O_NONBLOCK means nothing to them.
   static int fd_of(const implementation_type& impl) noexcept { return impl.*member_of(descriptor_number{}); }
 
   static error_code last_error(bool succeeded) noexcept

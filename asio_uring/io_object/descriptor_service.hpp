@@ -66,11 +66,7 @@ public:
     epoll_event event{};
     const bool refused = ::epoll_ctl(fd, EPOLL_CTL_DEL, fd, &event) < 0;
     if (refused && errno == EBADF) return ec = error_code(errno, boost::system::system_category());
-    const bool pollable = !(refused && errno == EPERM);
-    impl.*member_of(descriptor_number{}) = fd;
-    impl.*member_of(descriptor_state{}) = static_cast<asio::detail::descriptor_ops::state_type>(
-        asio::detail::descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
-    impl.descriptor_ = &uring_.open_descriptor(fd, {.readable = true});
+    take(impl, fd, !(refused && errno == EPERM));
     return ec = error_code();
   }
 
@@ -154,6 +150,16 @@ public:
   {
     start_wait<std::size_t>(impl, asio::socket_base::wait_read, handler, io_ex,
                             "async_read_some(null_buffers)");
+  }
+
+protected:
+  /// Of a descriptor that is known to be one.
+  void take(implementation_type& impl, int fd, bool pollable)
+  {
+    impl.*member_of(descriptor_number{}) = fd;
+    impl.*member_of(descriptor_state{}) = static_cast<asio::detail::descriptor_ops::state_type>(
+        asio::detail::descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
+    impl.descriptor_ = &uring_.open_descriptor(fd, {.readable = true});
   }
 
 private:

@@ -1,0 +1,65 @@
+// owned_buffer FILE: prints a file through one buffer, which moves into each read and comes back with its
+// result. While the kernel has it, the program does not: it can neither touch nor free it by mistake, and a
+// read may be given up at any time.
+
+#include <asio_uring/owned_buffers.hpp>
+#include <asio_uring/random_access_file.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace asio = boost::asio;
+using asio_uring::random_access_file;
+
+namespace {
+
+asio::awaitable<void> print(random_access_file& file)
+{
+  std::vector<char> buffer(4096);
+  for (std::uint64_t at = 0;;) {
+    auto [ec, size, back] =
+        co_await asio_uring::async_read_at(file, at, std::move(buffer), asio::as_tuple(asio::use_awaitable));
+    std::cout.write(back.data(), static_cast<std::streamsize>(size));
+    if (ec == asio::error::eof) co_return;
+    if (ec) throw boost::system::system_error(ec, "read");
+    at += size;
+    buffer = std::move(back);
+  }
+}
+
+/// The read's buffer, file and handler are gone from here on, the kernel may still be writing: to memory that
+/// the operation keeps until the context has seen its end.
+void give_up(asio::io_context& context, const char* path)
+{
+  random_access_file file(context, path, asio::file_base::read_only);
+  asio_uring::async_read_at(file, 0, std::vector<char>(4096),
+                            [](boost::system::error_code, std::size_t, std::vector<char>) {});
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+  try {
+    if (argc != 2) return std::cerr << "usage: owned_buffer FILE\n", 2;
+    asio::io_context context(1);
+    give_up(context, argv[1]);
+
+    random_access_file file(context, argv[1], asio::file_base::read_only);
+    asio::co_spawn(context, print(file), [](std::exception_ptr failed) {
+      if (failed) std::rethrow_exception(failed);
+    });
+    context.run();
+    std::cout.flush();
+  } catch (const std::exception& e) {
+    std::cerr << "owned_buffer: " << e.what() << '\n';
+    return 1;
+  }
+}

@@ -84,7 +84,7 @@ struct odds
   unsigned deliver = 500;      ///< a result is delivered in a round
   unsigned shorten = 300;      ///< a transfer is cut short
   unsigned no_memory = 8;      ///< ENOBUFS, ENOMEM
-  unsigned interrupted = 60;   ///< EINTR, ECONNABORTED where sockets are connected
+  unsigned interrupted = 60;   ///< EINTR; ECONNABORTED where sockets are accepted
   unsigned thread_exits = 8;   ///< ECANCELED though nobody asked
   unsigned poll_ends = 60;     ///< a multishot poll ends with an event
   unsigned spurious = 20;      ///< an event without a cause
@@ -402,6 +402,7 @@ private:
 
   bool transfer(iterator r)
   {
+    if (random_.chance(odds_.interrupted)) return end(r, -EINTR); // a thread of the kernel's was told to end
     if (random_.chance(odds_.no_memory)) return end(r, random_.chance(500) ? -ENOBUFS : -ENOMEM);
     io_uring_sqe entry = r->entry;
     msghdr message{};

@@ -319,7 +319,9 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned,
                                               completion_queue& out) noexcept
 {
   auto& self = static_cast<operation&>(r);
-  const bool retry = self.get_type().retry && self.get_type().retry(self, result);
+  const type& t = self.get_type();
+  // A thread that makes the call for the kernel can be interrupted: to the program that means nothing.
+  const bool retry = (result == -EINTR && t.lane != lane_kind::none) || (t.retry && t.retry(self, result));
   if ((retry || result < 0) && self.descriptor_->again(self, result, retry, out)) return;
   deliver(r, result, out);
 }

@@ -81,6 +81,7 @@ private:
   ASIO_URING_DECL void turn();
   ASIO_URING_DECL void delivered() noexcept;
   ASIO_URING_DECL void watch();
+  ASIO_URING_DECL void stop_watching() noexcept;
 
   inline static thread_local guest_pump* current_ = nullptr; // whose handler runs in this thread
 

@@ -73,6 +73,14 @@ ASIO_URING_DECL void guest_pump::watch()
     watching_.store(false, std::memory_order_seq_cst);
     turn();
   });
+  // The last operation may have been delivered by another thread before there was a wait to cancel.
+  if (operations_.load(std::memory_order_seq_cst) == 0) stop_watching();
+}
+
+ASIO_URING_DECL void guest_pump::stop_watching() noexcept
+{
+  error_code ignored;
+  ring_watch_->cancel(ignored);
 }
 
 ASIO_URING_DECL void guest_pump::wake() noexcept
@@ -112,10 +120,8 @@ ASIO_URING_DECL void guest_pump::delivered() noexcept
   if (service_.get_ring().unsubmitted()) service_.submit_now();
   if (operations_.fetch_sub(1, std::memory_order_seq_cst) > 1)
     watch();
-  else if (watching_.load(std::memory_order_seq_cst)) {
-    error_code ignored;
-    ring_watch_->cancel(ignored);
-  }
+  else if (watching_.load(std::memory_order_seq_cst))
+    stop_watching();
 }
 
 ASIO_URING_DECL void guest_pump::withdraw() noexcept

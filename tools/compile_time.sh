@@ -10,12 +10,14 @@ read -ra flags <<<"-std=c++20 -I. ${CXXFLAGS:--O0}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-names=(asio umbrella as_default)
+names=(asio umbrella separate as_default)
 echo '#include <boost/asio.hpp>' >"$work/asio.cpp"
 echo '#include <asio_uring/asio_uring.hpp>' >"$work/umbrella.cpp"
 cp "$work/asio.cpp" "$work/as_default.cpp"
+cp "$work/umbrella.cpp" "$work/separate.cpp"
 arguments() {
   [[ $1 == as_default ]] && echo -n "-include asio_uring/as_default.hpp "
+  [[ $1 == separate ]] && echo -n "-DASIO_URING_SEPARATE_COMPILATION "
   echo "$work/$1.cpp"
 }
 
@@ -35,6 +37,7 @@ for name in "${names[@]}"; do
   case $name in
     asio) title='<boost/asio.hpp>' ;;
     umbrella) title='<asio_uring/asio_uring.hpp>' ;;
+    separate) title='the same, separately compiled' ;;
     as_default) title='-include as_default.hpp, <boost/asio.hpp>' ;;
   esac
   # shellcheck disable=SC2046

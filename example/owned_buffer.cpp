@@ -34,10 +34,11 @@ asio::awaitable<void> print(random_access_file& file)
   }
 }
 
-/// The read's buffer, file and handler are gone from here on, the kernel may still be writing: to memory that
-/// the operation keeps until the context has seen its end.
-void give_up(asio::io_context& context, const char* path)
+/// The read's buffer and handler, the file and the context are gone in the end, whatever the kernel was at:
+/// the context lets go of a buffer when the kernel has.
+void give_up(const char* path)
 {
+  asio::io_context context(1);
   random_access_file file(context, path, asio::file_base::read_only);
   asio_uring::async_read_at(file, 0, std::vector<char>(4096),
                             [](boost::system::error_code, std::size_t, std::vector<char>) {});
@@ -49,9 +50,9 @@ int main(int argc, char** argv)
 {
   try {
     if (argc != 2) return std::cerr << "usage: owned_buffer FILE\n", 2;
-    asio::io_context context(1);
-    give_up(context, argv[1]);
+    give_up(argv[1]);
 
+    asio::io_context context(1);
     random_access_file file(context, argv[1], asio::file_base::read_only);
     asio::co_spawn(context, print(file), [](std::exception_ptr failed) {
       if (failed) std::rethrow_exception(failed);

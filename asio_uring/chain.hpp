@@ -225,7 +225,9 @@ private:
     return *this;
   }
 
-  operation_chain& append(const io_uring_sqe& sqe, const detail::chain_entries::extent& extent)
+  // Inlined into a long chain's expression, g++ 12 loses count of the vectors' sizes and warns.
+  [[gnu::noinline]] operation_chain& append(const io_uring_sqe& sqe,
+                                            const detail::chain_entries::extent& extent)
   {
     if (!all_.entries.empty()) all_.entries.back().flags |= hard_ ? IOSQE_IO_HARDLINK : IOSQE_IO_LINK;
     hard_ = false;

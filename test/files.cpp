@@ -744,7 +744,7 @@ BOOST_AUTO_TEST_CASE(the_context_waits_for_the_kernel_to_leave_the_buffer)
 {
   constexpr std::size_t size = 8 << 20;
   const std::string name = write_file("file", std::string(size, 'x'));
-  for (int round = 0; round != 10; ++round) {
+  for (int round = 0; round != 200; ++round) {
     const aligned_block block(size);
     {
       asio::io_context context;
@@ -755,7 +755,7 @@ BOOST_AUTO_TEST_CASE(the_context_waits_for_the_kernel_to_leave_the_buffer)
     }
     std::memset(block.data, 'o', size);
     std::this_thread::sleep_for(20ms);
-    BOOST_TEST((std::count(block.data, block.data + size, 'o') == static_cast<std::ptrdiff_t>(size)));
+    BOOST_REQUIRE((block.data[0] == 'o' && std::memcmp(block.data, block.data + 1, size - 1) == 0));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <boost/asio.hpp>
 #ifdef ASIO_URING_AS_DEFAULT
 #include <asio_uring/register_buffers.hpp>
+#include <asio_uring/register_file.hpp>
 #endif
 
 #include <liburing.h>

@@ -45,8 +45,10 @@ public:
   std::optional<int> refused(const ring& r) const noexcept
   {
     if (all_.entries.empty() || all_.entries.size() > r.entries()) return -EINVAL;
-    for (io_uring_sqe sqe : all_.entries) {
-      sqe.flags &= static_cast<unsigned char>(~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK));
+    for (const io_uring_sqe& entry : all_.entries) {
+      io_uring_sqe sqe = entry;
+      if (&entry != &all_.entries.back()) // whose link would bind a stranger
+        sqe.flags &= static_cast<unsigned char>(~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK));
       if (const std::optional<int> result = detail::refused(sqe, r)) return result;
     }
     return std::nullopt;
@@ -149,7 +151,8 @@ public:
   /// Any operation that completes once; see async_submit.
   /**
    * @param prepare `void prepare(io_uring_sqe&)`, called at once. What it throws leaves the chain as it was.
-   * Flags that link or drain are the chain's: they make it fail with invalid_argument.
+   * Links are the chain's: one behind its last operation, or a flag that drains, makes it fail with
+   * invalid_argument.
    */
   template <typename Prepare>
   operation_chain& add(Prepare prepare)

@@ -18,8 +18,8 @@ class emulated_kernel;
 /// How a socket's operations are performed.
 enum class path
 {
-  automatic,  ///< what measures best for the kind of socket: readiness for streams and datagrams, completion
-              ///< for accept
+  automatic,  ///< what measures best: readiness for reading, completion for accept and for sending several
+              ///< buffers, for sending one whichever suits the load
   completion, ///< the operation itself is submitted: hardly any system call
   readiness   ///< a standing poll on the ring, plain calls when data is there: fewest instructions
 };

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -430,6 +431,52 @@ BOOST_AUTO_TEST_CASE(started_sends_come_before_a_synchronous_read_of_the_answer)
   });
   context.run();
   BOOST_CHECK_EQUAL(std::string(data.data(), 4), "ping");
+}
+
+BOOST_AUTO_TEST_CASE(sends_are_calls_while_the_loop_sleeps_and_submitted_while_peers_run_beside_it)
+{
+  asio::io_context context;
+  asio_uring::local::stream_protocol::socket client(context), server(context), other_client(context),
+      other_server(context);
+  asio_uring::local::connect_pair(client, server);
+  asio_uring::local::connect_pair(other_client, other_server);
+  const auto call = [&] { // whether a send leaves while the handler that starts it runs
+    bool called = false;
+    asio::post(context, [&] {
+      other_client.async_send(asio::buffer("x", 1), asio::detached);
+      pollfd p{other_server.native_handle(), POLLIN, 0};
+      called = ::poll(&p, 1, 0) == 1;
+    });
+    context.run();
+    context.restart();
+    char byte;
+    other_server.receive(asio::buffer(&byte, 1));
+    return called;
+  };
+  std::array<char, 8> data;
+  int rounds = 0;
+  std::function<void(bool)> receive = [&](bool peer_is_busy) {
+    server.async_receive(asio::buffer(data), [&, peer_is_busy](error_code e, std::size_t) {
+      BOOST_REQUIRE(!e);
+      if (++rounds == 100) return;
+      if (peer_is_busy) ::send(client.native_handle(), "x", 1, 0); // arrives while we run
+      receive(peer_is_busy);
+    });
+  };
+  BOOST_CHECK(call());
+  ::send(client.native_handle(), "x", 1, 0);
+  receive(true);
+  context.run();
+  context.restart();
+  BOOST_CHECK(!call());
+
+  for (int i = 0; i != 100; ++i) {
+    asio::steady_timer timer(context, std::chrono::microseconds(100));
+    timer.async_wait(asio::detached);
+    context.run();
+    context.restart();
+  }
+  BOOST_CHECK(call());
 }
 
 BOOST_AUTO_TEST_CASE(ring_alone)

@@ -19,7 +19,7 @@ template <typename Buffers>
 struct stream_file_read : read<Buffers>
 {
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr path preferred = always_submitted;
+  static constexpr preference preferred = preference::always_submitted;
   using read<Buffers>::read;
   bool retry(int result) const noexcept { return result == -EINTR; }
 };
@@ -27,7 +27,7 @@ template <typename Buffers>
 struct stream_file_write : write<Buffers>
 {
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr path preferred = always_submitted;
+  static constexpr preference preferred = preference::always_submitted;
   using write<Buffers>::write;
   bool retry(int result) const noexcept { return result == -EINTR; }
 };

@@ -20,7 +20,7 @@ class transfer_at
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
-  static constexpr path preferred = always_submitted;
+  static constexpr preference preferred = preference::always_submitted;
   static constexpr bool reads = std::is_same_v<Buffer, asio::mutable_buffer>;
 
   transfer_at(std::uint64_t offset, const Buffers& buffers, const ring& r)

@@ -156,7 +156,7 @@ template <typename Description>
 class linked : public Description
 {
 public:
-  static constexpr path preferred = path::readiness;
+  static constexpr preference preferred = preference::readiness;
 
   template <typename... Args>
   explicit linked(reactor_link::handle&& link, Args&&... args)

@@ -15,7 +15,7 @@ class write
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
-  static constexpr path preferred = path::readiness;
+  static constexpr preference preferred = preference::readiness;
 
   explicit write(const Buffers& buffers) : buffers_(buffers) {}
 

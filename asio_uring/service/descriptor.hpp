@@ -39,7 +39,7 @@ public:
   int registered() const noexcept { return registered_.load(std::memory_order_relaxed); }
 
   /// The usual read waits for the standing poll, or is run at once: that is all there is to do.
-  [[gnu::always_inline]] void start(operation& op, lane_kind kind, path preferred,
+  [[gnu::always_inline]] void start(operation& op, lane_kind kind, preference preferred,
                                     const void* cancellation_key) noexcept
   {
     service_.work_started();
@@ -60,7 +60,7 @@ public:
 
   /// The usual send is tried at once, by plain call: true if it is this thread's turn. end_send must follow,
   /// with the call's result.
-  [[gnu::always_inline]] bool begin_send(path preferred) noexcept
+  [[gnu::always_inline]] bool begin_send(preference preferred) noexcept
   {
     lock_.acquire();
     lane& l = lane_of(lane_kind::out);

@@ -22,7 +22,7 @@ inline error_code error_of(int result) noexcept
 
 /// The one record of all operations. What differs between them is the description:
 /**
- * - `static constexpr lane_kind lane; static constexpr path preferred;`
+ * - `static constexpr lane_kind lane; static constexpr preference preferred;`
  * - `void prepare(io_uring_sqe&, int fd)`: the operation as a submission entry; with a third parameter
  *   `submitted_message&` it gets the lane's message header, and `void read_back(const msghdr&)` what the
  * kernel put there
@@ -162,7 +162,7 @@ private:
       self.description_.prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
     else
       self.description_.prepare(sqe, self.home()->fd());
-    if constexpr (Description::preferred == always_submitted)
+    if constexpr (Description::preferred == preference::always_submitted)
       if (const int place = self.home()->registered(); place >= 0) registered_files::apply(sqe, place);
   }
   static void do_completed(request& r, int result, unsigned flags, completion_queue& out) noexcept

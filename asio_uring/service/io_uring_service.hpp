@@ -96,13 +96,18 @@ public:
     if (ring_->unsubmitted()) submit_now();
   }
 
-  asio_uring::path path_for(path preferred) const noexcept
+  asio_uring::path path_for(preference preferred) const noexcept
   {
-    if (preferred == always_submitted) return path::completion;
-    return options_.path == path::automatic ? preferred : options_.path;
+    if (preferred == preference::always_submitted) return path::completion;
+    if (options_.path != path::automatic) return options_.path;
+    if (preferred == preference::by_load && !busy_.load(std::memory_order_relaxed)) return path::readiness;
+    return preferred == preference::readiness ? path::readiness : path::completion;
   }
   /// Whether operations of this preference take the readiness path and the service is not stopped.
-  bool readiness(path preferred) const noexcept { return readiness_[static_cast<unsigned>(preferred)]; }
+  bool readiness(preference preferred) const noexcept
+  {
+    return readiness_[static_cast<unsigned>(preferred)].load(std::memory_order_relaxed);
+  }
   ASIO_URING_DECL descriptor& open_descriptor(int fd, const descriptor_kind& kind);
   ASIO_URING_DECL void recycle(descriptor& d) noexcept;
 
@@ -150,6 +155,8 @@ private:
   ASIO_URING_DECL void shutdown() override;
   ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
+  void follow_load(bool busy) noexcept;
+  void choose_paths() noexcept;
   static pid_t this_thread() noexcept
   {
     if (!this_thread_) [[unlikely]]
@@ -174,8 +181,10 @@ private:
   std::atomic<bool> links_expected_{false};
   std::atomic<pid_t> runner_{0}; // the thread that last turned the ring in its loop
   inline static thread_local pid_t this_thread_ = 0;
-  std::uint64_t retired_ = 0; // terminal completions seen
-  bool readiness_[3] = {};
+  std::uint64_t retired_ = 0;           // terminal completions seen
+  std::atomic<bool> readiness_[4] = {}; // by preference
+  std::atomic<bool> busy_{false};       // completions come while handlers run
+  int load_ = 0;                        // turns that found completions, less those that had to wait
   bool stopped_ = false;
   bool native_ = false;
 

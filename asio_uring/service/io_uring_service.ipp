@@ -105,8 +105,7 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
       descriptors_lock_(locking_)
 {
   set_up_ring();
-  for (const path p : {path::automatic, path::completion, path::readiness})
-    readiness_[static_cast<unsigned>(p)] = path_for(p) == path::readiness;
+  choose_paths();
   make_pump();
 }
 
@@ -253,10 +252,31 @@ ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
   });
 }
 
+// Completions that come while handlers run tell of peers that run beside us. Then every system call ends with
+// the kernel's work for one of them, and fewer calls are cheaper; where all sleep until we do, plain calls
+// are.
+inline void io_uring_service::follow_load(bool busy) noexcept
+{
+  constexpr int most = 32;
+  if (options_.path != path::automatic || guest_ || !unavailable_.empty()) return;
+  load_ = std::clamp(load_ + (busy ? 1 : -1), 0, most);
+  if (load_ != (busy ? most : 0) || busy_.load(std::memory_order_relaxed) == busy) return;
+  busy_.store(busy, std::memory_order_relaxed);
+  choose_paths();
+}
+
+inline void io_uring_service::choose_paths() noexcept
+{
+  for (unsigned p = 0; p != std::size(readiness_); ++p)
+    readiness_[p].store(path_for(preference(p)) == path::readiness, std::memory_order_relaxed);
+}
+
 ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
 {
   ready_.move_to(out);
-  if (timeout.count() > 0 && out.empty() && !ring_->has_completions() && !submitter_.has_backlog()) {
+  const bool busy = ring_->has_completions();
+  if (timeout.count() > 0 && out.empty() && !busy && !submitter_.has_backlog()) {
+    follow_load(false);
     // Whoever posts, submits or interrupts from here on sees the loop idle and wakes it, or is seen here.
     entering_.store(true, std::memory_order_relaxed);
     idle_.store(true, std::memory_order_seq_cst);
@@ -266,8 +286,10 @@ ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, co
       ring_->submit();
     idle_.store(false, std::memory_order_relaxed);
     entering_.store(false, std::memory_order_relaxed);
-  } else if (ring_->unsubmitted() || ring_->wants_enter())
-    ring_->submit();
+  } else {
+    if (busy) follow_load(true);
+    if (ring_->unsubmitted() || ring_->wants_enter()) ring_->submit();
+  }
   interrupted_.store(false, std::memory_order_relaxed);
   collect(out);
   while (submitter_.refill(out)) {
@@ -288,7 +310,8 @@ ASIO_URING_DECL io_uring_service::runner io_uring_service::last_runner() const n
 ASIO_URING_DECL void io_uring_service::shutdown()
 {
   stopped_ = true;
-  std::fill(std::begin(readiness_), std::end(readiness_), false);
+  for (auto& r : readiness_)
+    r = false;
   completion_queue given_up;
   pump_->withdraw();
   if (doubts_.armed()) submitter_.cancel(doubts_);

@@ -51,9 +51,14 @@ enum class lane_kind : unsigned char
   none ///< waits and connects: side by side
 };
 
-/// The preference of an operation that only the ring performs, whatever path is forced: a file is always
-/// ready, and a plain call would block.
-inline constexpr path always_submitted = path::automatic;
+/// The path of an operation where neither the program nor the environment forces one.
+enum class preference : unsigned char
+{
+  completion,
+  readiness,
+  by_load,         ///< readiness until peers run beside the loop: io_uring_service::follow_load
+  always_submitted ///< completion, whatever is forced: a file is always ready, and a plain call would block
+};
 
 /// Owns all that the kernel may touch, and the handler. The same record serves both paths: it can be
 /// submitted (prepare), or performed by a plain call that does not block (perform). Both leave a result as
@@ -64,7 +69,7 @@ public:
   struct type : request::type
   {
     lane_kind lane;
-    path preferred; ///< where neither the program nor the environment forces one
+    preference preferred;
     /// Tries without blocking; -EAGAIN: not now.
     int (*perform)(operation&, int fd) noexcept;
     /// Whether after this result more is likely to be there at once.

@@ -16,7 +16,7 @@ class accept_base
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr path preferred = path::completion;
+  static constexpr preference preferred = preference::completion;
 
   using endpoint_type = typename Protocol::endpoint;
 

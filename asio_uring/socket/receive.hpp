@@ -21,7 +21,7 @@ class receive
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr path preferred = path::readiness;
+  static constexpr preference preferred = preference::readiness;
 
   receive(const Buffers& buffers, int flags, socket_ops::state_type state)
       : buffers_(buffers), flags_(flags), state_(state)
@@ -89,7 +89,7 @@ class receive_urgent
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
-  static constexpr path preferred = path::completion;
+  static constexpr preference preferred = preference::completion;
 
   receive_urgent(const Buffers& buffers, int flags, socket_ops::state_type state)
       : receive_(buffers, flags, state)
@@ -121,7 +121,7 @@ class receive_from
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr path preferred = path::readiness;
+  static constexpr preference preferred = preference::readiness;
 
   receive_from(const Buffers& buffers, int flags, Endpoint& sender)
       : buffers_(buffers), flags_(flags), sender_(sender)
@@ -171,7 +171,7 @@ class receive_with_flags
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr path preferred = path::readiness;
+  static constexpr preference preferred = preference::readiness;
 
   receive_with_flags(const Buffers& buffers, int in_flags, asio::socket_base::message_flags& out_flags)
       : buffers_(buffers), flags_(in_flags), out_flags_(out_flags)

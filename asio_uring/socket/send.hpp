@@ -11,17 +11,18 @@ namespace asio_uring::detail {
 
 /// async_send, async_write_some.
 /**
- * A single buffer is sent at once. Several buffers are the mark of protocol code with long handlers:
- * submitted, and so sent together after the handlers of a turn, they keep kernel and program out of each
- * other's caches (an HTTP server with 64 connections: 3 % less CPU; an echo server would lose as much).
+ * A single buffer is sent at once, or submitted where the load makes system calls dear. Several buffers are
+ * the mark of protocol code with long handlers: submitted, and so sent together after the handlers of a turn,
+ * they keep kernel and program out of each other's caches (an HTTP server with 64 connections: 3 % less CPU;
+ * an echo server would lose as much).
  */
 template <typename Buffers>
 class send
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
-  static constexpr path preferred =
-      borrowed_buffers<asio::const_buffer, Buffers>::single ? path::readiness : path::completion;
+  static constexpr preference preferred =
+      borrowed_buffers<asio::const_buffer, Buffers>::single ? preference::by_load : preference::completion;
 
   send(const Buffers& buffers, int flags) : buffers_(buffers), flags_(flags | MSG_NOSIGNAL) {}
 
@@ -70,7 +71,7 @@ class send_to
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
-  static constexpr path preferred = path::readiness;
+  static constexpr preference preferred = preference::readiness;
 
   send_to(const Buffers& buffers, const Endpoint& destination, int flags)
       : buffers_(buffers), destination_(destination), flags_(flags | MSG_NOSIGNAL)

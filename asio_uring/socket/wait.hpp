@@ -18,7 +18,7 @@ class wait
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
-  static constexpr path preferred = path::completion;
+  static constexpr preference preferred = preference::completion;
 
   explicit wait(asio::socket_base::wait_type what) noexcept : what_(what) {}
 
@@ -72,7 +72,7 @@ class connect
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
-  static constexpr path preferred = path::completion;
+  static constexpr preference preferred = preference::completion;
 
   explicit connect(const Endpoint& peer) : peer_(peer) {}
 

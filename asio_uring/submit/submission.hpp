@@ -57,7 +57,7 @@ class submission
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
-  static constexpr path preferred = always_submitted;
+  static constexpr preference preferred = preference::always_submitted;
   static constexpr bool any_thread = true;
 
   template <typename Prepare>

@@ -854,6 +854,29 @@ BOOST_AUTO_TEST_CASE(blocking_handler_whose_own_initiation_releases_it)
   BOOST_CHECK(in_time);
 }
 
+BOOST_AUTO_TEST_CASE(a_handler_that_still_runs_is_work_when_the_last_operation_ends_elsewhere)
+{
+  asio::io_context context;
+  pair<> slow(context), quick(context), later(context);
+  std::array<char, 8> data, more, last;
+  std::promise<void> released;
+  std::atomic<bool> received = false;
+  slow.server.async_read_some(asio::buffer(data), [&](error_code, std::size_t) {
+    write_text(quick.client, "x");
+    released.get_future().wait_for(30s);
+    std::this_thread::sleep_for(20ms); // the other handler has returned, and nothing is in flight
+    BOOST_CHECK(!context.stopped());
+    later.server.async_read_some(asio::buffer(last),
+                                 [&](error_code error, std::size_t) { received = !error; });
+    write_text(later.client, "x");
+  });
+  quick.server.async_read_some(asio::buffer(more), [&](error_code, std::size_t) { released.set_value(); });
+  runners r(context, 2);
+  write_text(slow.client, "x");
+  BOOST_REQUIRE(r.join());
+  BOOST_CHECK(received);
+}
+
 BOOST_AUTO_TEST_CASE(blocking_handlers_of_one_batch_release_each_other)
 {
   asio::io_context context;

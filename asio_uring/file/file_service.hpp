@@ -21,7 +21,6 @@ struct stream_file_read : read<Buffers>
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::always_submitted;
   using read<Buffers>::read;
-  bool retry(int result) const noexcept { return result == -EINTR; }
 };
 template <typename Buffers>
 struct stream_file_write : write<Buffers>
@@ -29,7 +28,6 @@ struct stream_file_write : write<Buffers>
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::always_submitted;
   using write<Buffers>::write;
-  bool retry(int result) const noexcept { return result == -EINTR; }
 };
 
 /// basic_stream_file and basic_random_access_file.

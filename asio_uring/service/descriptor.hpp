@@ -33,6 +33,7 @@ public:
   /// Starts life for an open file descriptor.
   ASIO_URING_DECL void open(int fd, const descriptor_kind& kind) noexcept;
   int fd() const noexcept { return fd_; }
+  io_uring_service& service() const noexcept { return service_; }
 
   /// Names the open file by a place in the ring's table until it is closed. 0, or a negative errno.
   ASIO_URING_DECL int register_file();
@@ -56,6 +57,35 @@ public:
     ++references_;
     lock_.release();
     if (due) service_.post(op);
+  }
+
+  /// What only the ring performs, and in no order, is submitted: that is all there is to do.
+  [[gnu::always_inline]] void start_unordered(operation& op, const void* cancellation_key) noexcept
+  {
+    service_.work_started();
+    op.cancellation_key_ = cancellation_key;
+    lock_.acquire();
+    if (service_.stopped()) [[unlikely]]
+      return start_slowly(op);
+    append(op);
+    op.stage_ = operation::stage::submitted;
+    service_.push(op);
+    lock_.release();
+    service_.notify();
+  }
+  /// The loop delivers such an operation: it leaves.
+  [[gnu::always_inline]] void settle_unordered(operation& op) noexcept
+  {
+    lock_.acquire();
+    const operation* first = op.previous_ ? lane_of(lane_kind::none).first : op.following_;
+    const bool usual = op.stage_ == operation::stage::submitted && references_ > 1 &&
+                       !(first && first->stage_ == operation::stage::waiting);
+    if (usual) [[likely]] {
+      service_.forget(op);
+      remove(op);
+    }
+    lock_.release();
+    if (!usual) settle(op);
   }
 
   /// The usual send is tried at once, by plain call: true if it is this thread's turn. end_send must follow,
@@ -289,9 +319,25 @@ private:
     out.push(&op);
   }
 
-  ASIO_URING_DECL void append(operation& op) noexcept;
+  [[gnu::always_inline]] void append(operation& op) noexcept
+  {
+    lane& l = lane_of(op.get_type().lane);
+    op.stage_ = operation::stage::waiting;
+    op.previous_ = l.last;
+    op.following_ = nullptr;
+    (l.last ? l.last->following_ : l.first) = &op;
+    l.last = &op;
+    ++references_;
+  }
   ASIO_URING_DECL void prepend(operation& op) noexcept;
-  ASIO_URING_DECL void remove(operation& op) noexcept;
+  [[gnu::always_inline]] void remove(operation& op) noexcept
+  {
+    lane& l = lane_of(op.get_type().lane);
+    (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
+    (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
+    op.stage_ = operation::stage::ended;
+    --references_;
+  }
   ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
   ASIO_URING_DECL void cancel(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool is_behind_submitted(const operation& op) noexcept;

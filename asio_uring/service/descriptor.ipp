@@ -65,17 +65,6 @@ ASIO_URING_DECL int descriptor::register_file()
 
 // --- the lanes as lists
 
-ASIO_URING_DECL void descriptor::append(operation& op) noexcept
-{
-  lane& l = lane_of(op.get_type().lane);
-  op.stage_ = operation::stage::waiting;
-  op.previous_ = l.last;
-  op.following_ = nullptr;
-  (l.last ? l.last->following_ : l.first) = &op;
-  l.last = &op;
-  ++references_;
-}
-
 ASIO_URING_DECL void descriptor::prepend(operation& op) noexcept
 {
   lane& l = lane_of(op.get_type().lane);
@@ -85,15 +74,6 @@ ASIO_URING_DECL void descriptor::prepend(operation& op) noexcept
   (l.first ? l.first->previous_ : l.last) = &op;
   l.first = &op;
   ++references_;
-}
-
-ASIO_URING_DECL void descriptor::remove(operation& op) noexcept
-{
-  lane& l = lane_of(op.get_type().lane);
-  (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
-  (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
-  op.stage_ = operation::stage::ended;
-  --references_;
 }
 
 // Takes an operation out with a result, its completion to be queued.

@@ -63,7 +63,10 @@ public:
         return service.complete(op, *result);
     if constexpr (Description::lane == lane_kind::out)
       if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description_.perform(d.fd()));
-    d.start(op, Description::lane, Description::preferred, key);
+    if constexpr (unordered)
+      d.start_unordered(op, key);
+    else
+      d.start(op, Description::lane, Description::preferred, key);
   }
 
   /// Completes an operation that need not, or cannot, be started.
@@ -169,7 +172,9 @@ private:
   {
     if constexpr (completes_itself) {
       if (const auto last = description_of(r).completed(result, flags)) deliver(r, *last, out);
-    } else
+    } else if (unordered && result >= 0) [[likely]]
+      deliver(r, result, out);
+    else
       on_completion(r, result, flags, out);
   }
   static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
@@ -217,12 +222,15 @@ private:
   static constexpr bool any_thread = requires { Description::any_thread; };
   static constexpr bool completes_itself = requires(Description & d) { d.completed(0, 0u); };
   static constexpr bool linked = requires(Description & d) { d.links(); };
+  static constexpr bool unordered = Description::lane == lane_kind::none &&
+                                    Description::preferred == preference::always_submitted && !linked;
   static constexpr bool finishes = requires(Description & d) { d.finish(0, 0); };
   static constexpr bool retries = requires(Description & d) { d.retry(0); };
   static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
   static constexpr operation::type operation_type = {
-      {&do_prepare, completes_itself ? &do_completed : &on_completion, linked ? &do_links : nullptr},
+      {&do_prepare, completes_itself || unordered ? &do_completed : &on_completion,
+       linked ? &do_links : nullptr},
       Description::lane,
       Description::preferred,
       &do_perform,
@@ -237,6 +245,10 @@ private:
   {
     if (where() == stage::ended) return true;
     descriptor& d = *home();
+    if constexpr (unordered) {
+      d.settle_unordered(*this);
+      return true;
+    }
     if constexpr (Description::lane != lane_kind::none)
       if (where() == stage::due && owner) {
         if (!d.begin_call(*this, Description::lane)) return true;
@@ -272,6 +284,15 @@ private:
       record.release();
       return;
     }
+    struct counted
+    {
+      descriptor* home;
+      [[gnu::always_inline]] ~counted()
+      {
+        if (home) [[likely]]
+          home->service().work_finished();
+      }
+    } const until_the_handler_returns{record.home};
     auto arguments = self->description_.arguments(result);
     if constexpr (std::is_same_v<decltype(arguments), std::tuple<error_code, std::size_t>>) {
       BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments), std::get<1>(arguments)));

@@ -55,16 +55,27 @@ public:
   /// returns; anybody else submits now, for the loop may be asleep, or not running at all.
   void notify() noexcept
   {
-    if (!pump_->here() || idle_.load(std::memory_order_seq_cst)) submit_now();
+    const bool here = scheduler_ ? scheduler_->can_dispatch() : pump_->here();
+    if (!here || idle_.load(std::memory_order_seq_cst)) submit_now();
   }
 
   /// Counts an operation as work of the context, until its completion has run.
+  /**
+   * With the ring pump all operations, and their handlers as long as they run, are one piece of the
+   * scheduler's work: its own count is a locked instruction at each start and each end.
+   */
   [[gnu::always_inline]] void work_started() noexcept
   {
-    if (scheduler_)
-      scheduler_->work_started();
-    else
+    if (!scheduler_)
       pump_->work_started();
+    else if (count_operation(1) == 0)
+      scheduler_->work_started();
+  }
+  /// To be called when the handler has returned, within the scheduler's upcall.
+  [[gnu::always_inline]] void work_finished() noexcept
+  {
+    if (scheduler_ && count_operation(-1) != 1)
+      scheduler_->compensating_work_started(); // which takes one off when we return
   }
 
   /// Queues a completion that needs no kernel.
@@ -73,11 +84,11 @@ public:
     if (ready_.push(op) && idle_.load(std::memory_order_seq_cst) && idle_.exchange(false)) pump_->wake();
   }
 
-  /// Completes an operation that never came to a descriptor.
+  /// Completes an operation that is not to be started.
   void complete(operation& op, int result) noexcept
   {
     op.result_ = result;
-    work_started();
+    op.home() ? work_started() : pump_->work_started();
     post(op);
   }
 
@@ -152,6 +163,14 @@ public:
   bool in_flight() const noexcept { return submitter_.submitted() != retired_ || submitter_.has_backlog(); }
 
 private:
+  /// Returns how many there were.
+  [[gnu::always_inline]] long count_operation(long change) noexcept
+  {
+    if (!one_thread()) return operations_.fetch_add(change, std::memory_order_acq_rel);
+    const long before = operations_.load(std::memory_order_relaxed);
+    operations_.store(before + change, std::memory_order_relaxed);
+    return before;
+  }
   ASIO_URING_DECL void shutdown() override;
   ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
@@ -191,8 +210,9 @@ private:
   lock descriptors_lock_;
   std::vector<std::unique_ptr<descriptor>> descriptors_;
   descriptor* free_descriptors_ = nullptr;
-  scheduler* scheduler_ = nullptr; // counts the work, with the ring pump
-  detail::pump* pump_ = nullptr;   // owned by the context (ring pump) or by guest_
+  scheduler* scheduler_ = nullptr;  // counts the work, with the ring pump
+  std::atomic<long> operations_{0}; // for it: started, their handlers not yet returned
+  detail::pump* pump_ = nullptr;    // owned by the context (ring pump) or by guest_
   std::unique_ptr<guest_pump> guest_;
 };
 

@@ -96,6 +96,37 @@ template struct expose_auto<reactor_state_mutex, &reactor_state::mutex_>;
 template struct expose_auto<reactor_state_queues, &reactor_state::op_queue_>;
 template struct expose_auto<reactor_state_shutdown, &reactor_state::shutdown_>;
 
+struct scheduler_mutex
+{
+  friend auto member_of(scheduler_mutex);
+};
+struct scheduler_queue
+{
+  friend auto member_of(scheduler_queue);
+};
+struct scheduler_reactor
+{
+  friend auto member_of(scheduler_reactor);
+};
+struct scheduler_reactor_place
+{
+  friend auto member_of(scheduler_reactor_place);
+};
+template struct expose_auto<scheduler_mutex, &scheduler::mutex_>;
+template struct expose_auto<scheduler_queue, &scheduler::op_queue_>;
+template struct expose_auto<scheduler_reactor, &scheduler::task_>;
+template struct expose_auto<scheduler_reactor_place, &scheduler::task_operation_>;
+
+/// Whether a thread is within the context's reactor, asleep as a rule: then the reactor's place in the queue
+/// is empty.
+inline bool has_thread_in_reactor(scheduler& s)
+{
+  auto& mutex = s.*member_of(scheduler_mutex{});
+  typename std::remove_reference_t<decltype(mutex)>::scoped_lock lock(mutex);
+  return s.*member_of(scheduler_reactor{}) &&
+         !(s.*member_of(scheduler_queue{})).is_enqueued(&(s.*member_of(scheduler_reactor_place{})));
+}
+
 /// Whether the context's concurrency hint, or configuration, asks for locks in I/O.
 inline bool wants_locks(scheduler& s)
 {

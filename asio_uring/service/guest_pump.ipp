@@ -26,6 +26,7 @@ public:
 
   void operator()()
   {
+    pump_->service_.runs_here();
     if (!op_) return pump_->turn();
     struct scope
     {

@@ -70,16 +70,18 @@ ASIO_URING_DECL void wait_state::wait()
   bool seen_before = false;
   while (!ended_) {
     const auto last = uring ? uring->last_runner() : io_uring_service::runner::unknown;
-    bool somebody = last != io_uring_service::runner::gone && !s.stopped();
+    const bool certain = !s.stopped() && has_thread_in_reactor(s);
+    bool somebody = certain || (last != io_uring_service::runner::gone && !s.stopped());
     if (somebody && !changed_.wait_for(lock, 1ms, is_over)) {
       const auto seen = std::make_shared<std::atomic<bool>>(false);
       lock.unlock();
       sign_of_life::post(s, seen);
       lock.lock();
       const auto limit = std::chrono::steady_clock::now() +
-                         (seen_before || last == io_uring_service::runner::alive ? 1000ms : 20ms);
+                         (certain || seen_before || last == io_uring_service::runner::alive ? 1000ms : 20ms);
       changed_.wait_until(lock, limit, is_over);
-      somebody = seen_before = seen->load(std::memory_order_acquire);
+      seen_before = seen->load(std::memory_order_acquire);
+      somebody = seen_before || certain;
     }
     if (!somebody && !ended_) {
       run_by_waiter_ = &s;

@@ -95,6 +95,8 @@ http 400 "$site/zero%00"
 http 405 -X DELETE "$site/4095"
 http 405 --data-binary x "$site/4095"
 header 'allow: GET, HEAD'
+http 200 -X GET --data-binary x "$site/4095" # what is not read cannot be followed by another request
+header 'connection: close'
 for escape in /../outside/secret /directory/../../outside/secret /%2e%2e/outside/secret /..%2foutside%2fsecret \
   /escaping-link /absolute-link/secret //../outside/secret; do
   http 403 "$site$escape"

@@ -114,7 +114,8 @@ struct op
   end* where = nullptr;
   std::size_t number = 0;
   int calls = 0, destroyed = 0;
-  bool asked = false; // to end early
+  bool asked = false;       // to end early
+  bool asked_alone = false; // not those before it
   asio::cancellation_signal signal;
   bool slot = false;
   std::vector<unsigned char> data;
@@ -541,7 +542,7 @@ private:
       if (back > operations_.size()) continue;
       op& o = *operations_[operations_.size() - back];
       if (!o.slot || o.calls || o.destroyed) continue;
-      o.asked = true;
+      o.asked = o.asked_alone = true;
       static constexpr asio::cancellation_type types[] = {asio::cancellation_type::terminal,
                                                           asio::cancellation_type::partial,
                                                           asio::cancellation_type::total};
@@ -655,6 +656,18 @@ private:
   }
 
   // --- what comes back
+
+  /// Handlers are called in the order in which the operations were started: reads, writes, accepts.
+  void check_order(const op& o, const std::set<op*>& others)
+  {
+    if (o.asked_alone || (o.where && o.data.empty())) return; // a stream transfers nothing at once
+    const auto same = [&](kind k) { return k == o.what || (is_read(k) && is_read(o.what)) || is_accept(k); };
+    for (const op* other : others)
+      if (other->number < o.number && same(other->what) && !other->calls)
+        fail_on(o, "its handler was called before that of an earlier one");
+  }
+  static bool is_read(kind k) noexcept { return k == kind::read || k == kind::peek; }
+  static bool is_accept(kind k) noexcept { return k == kind::accept || k == kind::accept_into; }
 
   void received(end& e, const unsigned char* data, std::size_t n)
   {
@@ -980,6 +993,7 @@ void world::completed(op& o, error_code ec, std::size_t n)
   case kind::read:
   case kind::peek:
     --e->reads;
+    check_order(o, e->ops);
     if (!usual && ec != asio::error::eof && ec != asio::error::connection_reset)
       fail_on(o, "an error that no read has", ec);
     if (!ec && n == 0 && !o.data.empty()) fail_on(o, "nothing read");
@@ -994,6 +1008,7 @@ void world::completed(op& o, error_code ec, std::size_t n)
     break;
   case kind::write:
     --e->writes;
+    check_order(o, e->ops);
     if (!usual && ec != asio::error::broken_pipe && ec != asio::error::connection_reset)
       fail_on(o, "an error that no write has", ec);
     if (!ec && n == 0 && !o.data.empty()) fail_on(o, "nothing written");
@@ -1023,6 +1038,7 @@ void world::completed(op& o, error_code ec, std::size_t n)
 void world::accepted(op& o, error_code ec, std::shared_ptr<socket_type> peer)
 {
   accepts_.erase(&o);
+  check_order(o, accepts_);
   if (ec && ec != asio::error::operation_aborted) fail_on(o, "an error that no accept has", ec);
   if (!ec != peer->is_open()) fail_on(o, "a socket that does not fit its error");
   if (!ec) accepted_.push_back(std::move(peer));

@@ -138,7 +138,7 @@ echo "$build/example/uring_info" >>"$work/programs"
 
 # The guest's files, each under the path it has here.
 root=$work/root
-mkdir -p "$root"/{bin,dev,etc,proc,scratch,sys,tmp}
+mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,var/tmp}
 while read -r program; do
   [[ -x $program ]] || fail "$program is not built"
   mkdir -p "$root${program%/*}"
@@ -166,15 +166,15 @@ fi
 cat >"$root/init" <<END
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/bin HOME=/scratch TMPDIR=/scratch BOOST_TEST_COLOR_OUTPUT=no
+export PATH=/bin HOME=/var/tmp TMPDIR=/var/tmp BOOST_TEST_COLOR_OUTPUT=no ASIO_URING_TEST_SLOWNESS=$factor
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mkdir /dev/shm
 mount -t tmpfs tmpfs /dev/shm
 # Not onto /tmp: the build directory may be there.
-mount -t ext4 /dev/nvme0n1 /scratch || mount -t tmpfs tmpfs /scratch
-cd /scratch
+mount -t ext4 /dev/nvme0n1 /var/tmp || mount -t tmpfs tmpfs /var/tmp
+cd /var/tmp
 ip link set lo up
 stty -F /dev/ttyS0 raw -echo
 exec >/dev/ttyS0 2>&1 </dev/null
@@ -191,7 +191,7 @@ run() {
 }
 
 printf '\n@kernel %s\n@begin info\n' "\$(uname -r)"
-awk '\$2 == "/scratch" { print "files on:", \$3 }' /proc/mounts
+awk '\$2 == "/var/tmp" { print "files on:", \$3 }' /proc/mounts
 $build/example/uring_info
 printf '\n@end info %s 0\n' \$?
 . /tests

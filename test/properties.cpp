@@ -76,6 +76,7 @@ struct end
   bool on_strand = false;
   stream* in = nullptr;
   stream* out = nullptr;
+  end* peer = nullptr;
   std::set<struct op*> ops;
   unsigned reads = 0, writes = 0;
 
@@ -337,6 +338,7 @@ private:
       end& e = c.ends[i];
       e.in = &c.streams[i];
       e.out = &c.streams[1 - i];
+      e.peer = &c.ends[1 - i];
       e.on_strand = random_.chance(200);
       if (i == 1 && random_.chance(500)) {
         e.raw = fds[i];
@@ -360,6 +362,7 @@ private:
   void act()
   {
     ++step_;
+    fruitless_ = 0;
     const std::size_t choice = random_.below(100);
     if (choice < 8) return post();
     if (choice < 12) return connect_somewhere();
@@ -609,6 +612,8 @@ private:
     if (e.reads > 0 || e.on_strand) return;
     error_code ec;
     const std::size_t size = e.socket->available(ec);
+    if (!ec && e.peer->writes == 0 && !e.in->unknown && size != e.in->sent.size() - e.in->received.size())
+      fail("available() is not what is there");
     if (ec || size == 0) return;
     std::vector<unsigned char> data(1 + random_.below(size));
     const std::size_t n = e.socket->read_some(asio::buffer(data), ec);
@@ -633,6 +638,7 @@ private:
   void turn()
   {
     ++step_;
+    fruitless_ = 0;
     if (context_->stopped() && random_.chance(900)) context_->restart();
     if (random_.chance(100)) kernel_->interrupt();
     if (guest() && random_.chance(800)) kernel_->signal();
@@ -727,6 +733,7 @@ private:
 
   void others_go_on() override
   {
+    if (++fruitless_ == 100'000) fail("the loop turns and gets nowhere");
     for (std::size_t n = random_.below(3); n > 0; --n)
       if (!connections_.empty())
         if (end& e = connections_[random_.below(connections_.size())]->ends[1]; e.raw >= 0) raw_goes_on(e);
@@ -958,6 +965,7 @@ private:
   const settings settings_;
   generator random_;
   unsigned long step_ = 0;
+  unsigned long fruitless_ = 0; // enters since the program last did or got anything
   bool ending_ = false, draining_ = false, destroying_ = false;
   std::vector<std::unique_ptr<op>> operations_;
   std::vector<std::unique_ptr<connection>> connections_;
@@ -977,6 +985,7 @@ private:
 
 void world::completed(op& o, error_code ec, std::size_t n)
 {
+  fruitless_ = 0;
   if (o.calls++ || o.destroyed) fail_on(o, "it completed twice");
   if (destroying_) fail_on(o, "its handler was called by the context's destructor");
   if (ec == asio::error::operation_aborted) {
@@ -1048,6 +1057,7 @@ void world::accepted(op& o, error_code ec, std::shared_ptr<socket_type> peer)
 
 void world::destroyed(op& o)
 {
+  fruitless_ = 0;
   if (o.destroyed++ || o.calls) fail_on(o, "destroyed twice");
   if (!destroying_) fail_on(o, "its handler was destroyed while the context lives");
   if (o.what == kind::write) o.where->out->unknown = true;

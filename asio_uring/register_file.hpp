@@ -13,10 +13,11 @@ namespace asio_uring {
 /// Registers an open file with its context's ring until it is closed: its reads, writes and syncs spare the
 /// kernel the look-up of the descriptor. For files with many small operations.
 /**
- * What is in flight stays as it is; to register twice changes nothing. A file in a forked child's context is
- * no longer registered, and works on. Where io_uring's stand-in performs the operations there is nothing to
- * spare. Errors: bad_descriptor where the file is not open; ENFILE with 1024 registered files, or as many as
- * RLIMIT_NOFILE allows. Thread safety: as the file's functions. Since Linux 5.11.
+ * What is in flight stays as it is; to register twice changes nothing. Before Linux 6.4 the kernel lets go of
+ * a registered file, and of its locks, up to a second after it was closed. A file in a forked child's context
+ * is no longer registered, and works on. Where io_uring's stand-in performs the operations there is nothing
+ * to spare. Errors: bad_descriptor where the file is not open; ENFILE with 1024 registered files, or as many
+ * as RLIMIT_NOFILE allows. Thread safety: as the file's functions. Since Linux 5.11.
  */
 template <typename Executor>
 boost::system::error_code register_file(boost::asio::basic_file<Executor>& file,

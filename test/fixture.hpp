@@ -9,6 +9,7 @@
 #include <asio_uring/as_default.hpp>
 #endif
 
+#include "slowness.hpp"
 #include <boost/asio.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -74,7 +75,7 @@ inline void check_count(std::size_t counted, std::size_t expected)
 inline std::size_t finish(asio::io_context& context)
 {
   context.restart();
-  std::size_t count = context.run_for(60s);
+  std::size_t count = context.run_for(60s * slowness());
   BOOST_REQUIRE_MESSAGE(context.stopped(), "work was left");
   return count;
 }
@@ -83,7 +84,7 @@ inline std::size_t finish(asio::io_context& context)
 template <class Predicate>
 void run_until(asio::io_context& context, Predicate done)
 {
-  auto limit = std::chrono::steady_clock::now() + 60s;
+  auto limit = std::chrono::steady_clock::now() + 60s * slowness();
   context.restart();
   while (!done()) {
     BOOST_REQUIRE_MESSAGE(std::chrono::steady_clock::now() < limit, "nothing happened");

@@ -698,8 +698,10 @@ BOOST_AUTO_TEST_CASE(channel_between_the_threads_of_two_contexts)
 BOOST_AUTO_TEST_CASE(group_of_composed_operations_and_a_timer)
 {
   connection c;
+  write_text(c.client, "abc");
+  c.server.wait(tcp::socket::wait_read); // the time is for reading them
   std::array<char, 8> data;
-  asio::steady_timer timer(c.context, 10ms);
+  asio::steady_timer timer(c.context, 100ms);
   std::array<std::size_t, 2> order{};
   outcome read;
   error_code timer_error;
@@ -711,7 +713,6 @@ BOOST_AUTO_TEST_CASE(group_of_composed_operations_and_a_timer)
                     read.record()(e, n);
                     timer_error = t;
                   });
-  write_text(c.client, "abc");
   finish(c.context);
   BOOST_CHECK_EQUAL(order[0], 1u);
   BOOST_CHECK_EQUAL(timer_error, error_code());

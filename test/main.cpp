@@ -3,6 +3,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #define BOOST_TEST_MODULE asio_uring
+#include "slowness.hpp"
 #include <boost/test/unit_test.hpp>
 
 #include <boost/test/tree/observer.hpp>
@@ -15,7 +16,7 @@ struct watchdog : boost::unit_test::test_observer
   ~watchdog() { boost::unit_test::framework::deregister_observer(*this); }
   void test_unit_start(const boost::unit_test::test_unit& unit) override
   {
-    if (unit.p_type == boost::unit_test::TUT_CASE) ::alarm(90);
+    if (unit.p_type == boost::unit_test::TUT_CASE) ::alarm(90 * slowness());
   }
   void test_unit_finish(const boost::unit_test::test_unit&, unsigned long) override { ::alarm(0); }
 };

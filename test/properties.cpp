@@ -76,6 +76,7 @@ struct end
   bool on_strand = false;
   stream* in = nullptr;
   stream* out = nullptr;
+  end* peer = nullptr;
   std::set<struct op*> ops;
   unsigned reads = 0, writes = 0;
 
@@ -114,7 +115,8 @@ struct op
   end* where = nullptr;
   std::size_t number = 0;
   int calls = 0, destroyed = 0;
-  bool asked = false; // to end early
+  bool asked = false;       // to end early
+  bool asked_alone = false; // not those before it
   asio::cancellation_signal signal;
   bool slot = false;
   std::vector<unsigned char> data;
@@ -336,6 +338,7 @@ private:
       end& e = c.ends[i];
       e.in = &c.streams[i];
       e.out = &c.streams[1 - i];
+      e.peer = &c.ends[1 - i];
       e.on_strand = random_.chance(200);
       if (i == 1 && random_.chance(500)) {
         e.raw = fds[i];
@@ -359,6 +362,7 @@ private:
   void act()
   {
     ++step_;
+    fruitless_ = 0;
     const std::size_t choice = random_.below(100);
     if (choice < 8) return post();
     if (choice < 12) return connect_somewhere();
@@ -541,7 +545,7 @@ private:
       if (back > operations_.size()) continue;
       op& o = *operations_[operations_.size() - back];
       if (!o.slot || o.calls || o.destroyed) continue;
-      o.asked = true;
+      o.asked = o.asked_alone = true;
       static constexpr asio::cancellation_type types[] = {asio::cancellation_type::terminal,
                                                           asio::cancellation_type::partial,
                                                           asio::cancellation_type::total};
@@ -608,6 +612,8 @@ private:
     if (e.reads > 0 || e.on_strand) return;
     error_code ec;
     const std::size_t size = e.socket->available(ec);
+    if (!ec && e.peer->writes == 0 && !e.in->unknown && size != e.in->sent.size() - e.in->received.size())
+      fail("available() is not what is there");
     if (ec || size == 0) return;
     std::vector<unsigned char> data(1 + random_.below(size));
     const std::size_t n = e.socket->read_some(asio::buffer(data), ec);
@@ -632,6 +638,7 @@ private:
   void turn()
   {
     ++step_;
+    fruitless_ = 0;
     if (context_->stopped() && random_.chance(900)) context_->restart();
     if (random_.chance(100)) kernel_->interrupt();
     if (guest() && random_.chance(800)) kernel_->signal();
@@ -655,6 +662,18 @@ private:
   }
 
   // --- what comes back
+
+  /// Handlers are called in the order in which the operations were started: reads, writes, accepts.
+  void check_order(const op& o, const std::set<op*>& others)
+  {
+    if (o.asked_alone || (o.where && o.data.empty())) return; // a stream transfers nothing at once
+    const auto same = [&](kind k) { return k == o.what || (is_read(k) && is_read(o.what)) || is_accept(k); };
+    for (const op* other : others)
+      if (other->number < o.number && same(other->what) && !other->calls)
+        fail_on(o, "its handler was called before that of an earlier one");
+  }
+  static bool is_read(kind k) noexcept { return k == kind::read || k == kind::peek; }
+  static bool is_accept(kind k) noexcept { return k == kind::accept || k == kind::accept_into; }
 
   void received(end& e, const unsigned char* data, std::size_t n)
   {
@@ -714,6 +733,7 @@ private:
 
   void others_go_on() override
   {
+    if (++fruitless_ == 100'000) fail("the loop turns and gets nowhere");
     for (std::size_t n = random_.below(3); n > 0; --n)
       if (!connections_.empty())
         if (end& e = connections_[random_.below(connections_.size())]->ends[1]; e.raw >= 0) raw_goes_on(e);
@@ -945,6 +965,7 @@ private:
   const settings settings_;
   generator random_;
   unsigned long step_ = 0;
+  unsigned long fruitless_ = 0; // enters since the program last did or got anything
   bool ending_ = false, draining_ = false, destroying_ = false;
   std::vector<std::unique_ptr<op>> operations_;
   std::vector<std::unique_ptr<connection>> connections_;
@@ -964,6 +985,7 @@ private:
 
 void world::completed(op& o, error_code ec, std::size_t n)
 {
+  fruitless_ = 0;
   if (o.calls++ || o.destroyed) fail_on(o, "it completed twice");
   if (destroying_) fail_on(o, "its handler was called by the context's destructor");
   if (ec == asio::error::operation_aborted) {
@@ -980,6 +1002,7 @@ void world::completed(op& o, error_code ec, std::size_t n)
   case kind::read:
   case kind::peek:
     --e->reads;
+    check_order(o, e->ops);
     if (!usual && ec != asio::error::eof && ec != asio::error::connection_reset)
       fail_on(o, "an error that no read has", ec);
     if (!ec && n == 0 && !o.data.empty()) fail_on(o, "nothing read");
@@ -994,6 +1017,7 @@ void world::completed(op& o, error_code ec, std::size_t n)
     break;
   case kind::write:
     --e->writes;
+    check_order(o, e->ops);
     if (!usual && ec != asio::error::broken_pipe && ec != asio::error::connection_reset)
       fail_on(o, "an error that no write has", ec);
     if (!ec && n == 0 && !o.data.empty()) fail_on(o, "nothing written");
@@ -1023,6 +1047,7 @@ void world::completed(op& o, error_code ec, std::size_t n)
 void world::accepted(op& o, error_code ec, std::shared_ptr<socket_type> peer)
 {
   accepts_.erase(&o);
+  check_order(o, accepts_);
   if (ec && ec != asio::error::operation_aborted) fail_on(o, "an error that no accept has", ec);
   if (!ec != peer->is_open()) fail_on(o, "a socket that does not fit its error");
   if (!ec) accepted_.push_back(std::move(peer));
@@ -1032,6 +1057,7 @@ void world::accepted(op& o, error_code ec, std::shared_ptr<socket_type> peer)
 
 void world::destroyed(op& o)
 {
+  fruitless_ = 0;
   if (o.destroyed++ || o.calls) fail_on(o, "destroyed twice");
   if (!destroying_) fail_on(o, "its handler was destroyed while the context lives");
   if (o.what == kind::write) o.where->out->unknown = true;

@@ -9,7 +9,8 @@
 # REGEX      which of the tests, by their names in CTest; all but those of stock Asio otherwise
 # SECONDS    how long the machine may run, 3600 by default
 #
-# The guest is an initramfs with the test programs and their libraries; nothing is installed but qemu and small tools.
+# The guest is an initramfs with the test programs and their libraries, and an ext4 disk for their files; nothing is
+# installed but qemu and small tools.
 # Prints each test's result, then a table and what uring_info says there, for doc/kernels.md. The exit code is 0 only
 # if every test passed.
 set -euo pipefail
@@ -49,7 +50,7 @@ done
 cd "$(dirname "$0")/.."
 [[ $(uname -m) == x86_64 ]] || fail "only x86_64 machines so far"
 
-tools/install-dependencies.sh qemu-system-x86 busybox-static cpio jq debian-archive-keyring
+tools/install-dependencies.sh qemu-system-x86 busybox-static cpio e2fsprogs jq debian-archive-keyring
 
 work=$(mktemp -d)
 machine=
@@ -137,7 +138,7 @@ echo "$build/example/uring_info" >>"$work/programs"
 
 # The guest's files, each under the path it has here.
 root=$work/root
-mkdir -p "$root"/{bin,dev,proc,sys,tmp}
+mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,var/tmp}
 while read -r program; do
   [[ -x $program ]] || fail "$program is not built"
   mkdir -p "$root${program%/*}"
@@ -146,6 +147,13 @@ while read -r program; do
 done <"$work/programs"
 cp "$(command -v busybox)" "$root/bin/busybox"
 cp "$work/tests" "$root/tests"
+printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
+source=$(sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p' "$build/CMakeCache.txt")
+mkdir -p "$root$source"
+cp -r "$source/doc" "$root$source/doc" # some tests compare with it
+
+truncate -s 2G "$work/disk"
+mke2fs -q -t ext4 -m 0 -E lazy_itable_init=1,lazy_journal_init=1 "$work/disk"
 
 accelerator=tcg # emulation
 factor=4        # for the time limits of tests
@@ -158,12 +166,15 @@ fi
 cat >"$root/init" <<END
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/bin HOME=/tmp BOOST_TEST_COLOR_OUTPUT=no
+export PATH=/bin HOME=/var/tmp TMPDIR=/var/tmp BOOST_TEST_COLOR_OUTPUT=no ASIO_URING_TEST_SLOWNESS=$factor
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-mount -t tmpfs tmpfs /tmp
-cd /tmp
+mkdir /dev/shm
+mount -t tmpfs tmpfs /dev/shm
+# Not onto /tmp: the build directory may be there.
+mount -t ext4 /dev/nvme0n1 /var/tmp || mount -t tmpfs tmpfs /var/tmp
+cd /var/tmp
 ip link set lo up
 stty -F /dev/ttyS0 raw -echo
 exec >/dev/ttyS0 2>&1 </dev/null
@@ -180,6 +191,7 @@ run() {
 }
 
 printf '\n@kernel %s\n@begin info\n' "\$(uname -r)"
+awk '\$2 == "/var/tmp" { print "files on:", \$3 }' /proc/mounts
 $build/example/uring_info
 printf '\n@end info %s 0\n' \$?
 . /tests
@@ -193,6 +205,7 @@ chmod +x "$root/init"
 
 timeout -k 5 "$seconds" qemu-system-x86_64 -accel $accelerator -cpu max -smp 2 -m 2G \
   -display none -nodefaults -no-reboot -serial file:"$work/output" -serial file:"$work/console" \
+  -drive file="$work/disk",if=none,id=disk,format=raw,cache=unsafe -device nvme,drive=disk,serial=scratch \
   -kernel "$image" -initrd "$work/initramfs" -append "console=ttyS1 panic=-1 no_timer_check loglevel=5" 2>"$work/qemu" &
 machine=$!
 tail -n +1 -s 0.5 --pid=$machine -F "$work/output" 2>/dev/null | report &

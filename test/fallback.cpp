@@ -102,6 +102,21 @@ struct emulated
   }
 };
 
+/// Notes what the ring says of an entry while it is being performed.
+struct watched_kernel final : asio_uring::emulated_kernel
+{
+  const asio_uring::ring* ring = nullptr;
+  std::vector<unsigned> unsubmitted;
+
+  watched_kernel() : emulated_kernel(8, 16) {}
+  int enter(unsigned, const __kernel_timespec*) noexcept override
+  {
+    return static_cast<int>(
+        take_entries([&](const io_uring_sqe&) { unsubmitted.push_back(ring->unsubmitted()); }));
+  }
+  int fd() noexcept override { return -1; }
+};
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(fallback)
@@ -268,6 +283,24 @@ BOOST_AUTO_TEST_CASE(emulated_completions_beyond_the_queue_are_kept)
   for (int i = 0; i != 40; ++i)
     e.turn(std::chrono::nanoseconds(0));
   BOOST_CHECK_EQUAL(e.results.size(), 320u);
+}
+
+// A thread that closes a file descriptor waits for nothing else to know that another thread's enter has let
+// go of it.
+BOOST_AUTO_TEST_CASE(an_entry_is_unsubmitted_until_it_has_been_performed)
+{
+  auto kernel = std::make_unique<watched_kernel>();
+  watched_kernel& watched = *kernel;
+  asio_uring::ring ring(std::move(kernel));
+  watched.ring = &ring;
+  for (int i = 0; i != 3; ++i) {
+    io_uring_prep_nop(ring.next_entry());
+    ring.publish();
+  }
+  BOOST_CHECK_EQUAL(ring.submit(), 3);
+  const std::vector<unsigned> expected{3, 2, 1};
+  BOOST_TEST(watched.unsubmitted == expected, boost::test_tools::per_element());
+  BOOST_CHECK_EQUAL(ring.unsubmitted(), 0u);
 }
 
 BOOST_AUTO_TEST_CASE(what_the_stand_in_does_not_know_is_answered_as_by_an_older_kernel)

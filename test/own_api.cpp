@@ -4,6 +4,7 @@
 
 #include <array>
 #include <asio_uring/asio_uring.hpp>
+#include <atomic>
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/test/unit_test.hpp>
@@ -498,6 +499,38 @@ BOOST_AUTO_TEST_CASE(ring_alone)
       filled);
   BOOST_CHECK_EQUAL(sum, filled * (filled - 1) / 2);
   BOOST_CHECK_LE(ring.submit_and_wait(std::chrono::milliseconds(1)), 0); // times out
+}
+
+// ThreadSanitizer must not take the next file of that number, which it did not see opened, for the ring.
+BOOST_AUTO_TEST_CASE(the_number_of_a_rings_descriptor_is_free_when_its_context_has_ended)
+{
+  const int lowest = ::dup(0);
+  ::close(lowest);
+  std::atomic<bool> ended{false};
+  int next = -1;
+  std::thread other([&] {
+    while (!ended.load(std::memory_order_relaxed)) // orders nothing
+      std::this_thread::yield();
+    std::array<int, 16> files;
+    for (int& fd : files)
+      fd = static_cast<int>(::syscall(SYS_eventfd2, 0, 0)); // as a ring opens them
+    for (int fd : files)
+      ::close(fd);
+    next = files[0];
+  });
+  {
+    asio::io_context context;
+    asio_uring::use_io_uring(context, {.pump = pump_kind::guest});
+    asio_uring::local::stream_protocol::socket client(context), server(context);
+    asio_uring::local::connect_pair(client, server);
+    char byte;
+    server.async_read_some(asio::buffer(&byte, 1), [](error_code, std::size_t) {});
+    asio::write(client, asio::buffer("x", 1));
+    std::thread([&] { context.run(); }).join();
+  }
+  ended.store(true, std::memory_order_relaxed);
+  other.join();
+  BOOST_CHECK_EQUAL(next, lowest);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

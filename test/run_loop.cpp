@@ -817,6 +817,33 @@ BOOST_AUTO_TEST_CASE(connections_come_and_go_in_several_threads)
   BOOST_CHECK_EQUAL(served, count);
 }
 
+// A socket that falls silent after a short read is looked at again 20 to 40 ms later, in a round over all.
+BOOST_AUTO_TEST_CASE(sockets_come_and_go_in_one_thread_while_others_fall_silent_in_another)
+{
+  asio::io_context context;
+  pair<> p(context);
+  std::array<char, 64> data;
+  std::size_t bytes = 0;
+  std::function<void()> read = [&] {
+    p.server.async_read_some(asio::buffer(data), [&](error_code e, std::size_t n) {
+      bytes += n;
+      if (!e) read();
+    });
+  };
+  read();
+  runners r(context, 1);
+  constexpr std::size_t rounds = 30;
+  for (std::size_t i = 0; i != rounds; ++i) {
+    write_text(p.client, "x");
+    const auto until = std::chrono::steady_clock::now() + 10ms;
+    while (std::chrono::steady_clock::now() < until)
+      pair<local> passing(context);
+  }
+  p.client.shutdown(tcp::socket::shutdown_send);
+  BOOST_REQUIRE(r.join());
+  BOOST_CHECK_EQUAL(bytes, rounds);
+}
+
 BOOST_AUTO_TEST_CASE(blocking_handler_does_not_stop_the_io_of_others)
 {
   asio::io_context context;

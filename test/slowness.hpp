@@ -7,8 +7,8 @@
 
 #include <cstdlib>
 
-/// By which factor the machine is slower than a usual one: ASIO_URING_TEST_SLOWNESS, set where it is
-/// emulated.
+/// By which factor the program is slower than usual: ASIO_URING_TEST_SLOWNESS, set where the machine is
+/// emulated, and with ThreadSanitizer and valgrind.
 inline unsigned slowness()
 {
   const char* factor = std::getenv("ASIO_URING_TEST_SLOWNESS");

@@ -51,15 +51,16 @@ protected:
   }
 
   /// Calls perform(const io_uring_sqe&) for at most `most` published entries, in their order. The entry is a
-  /// copy. Returns how many there were.
+  /// copy. Returns how many there were. As in the kernel, an entry is unsubmitted until that is done: who
+  /// closes a file descriptor relies on it.
   template <typename Perform>
   unsigned take_entries(Perform&& perform, unsigned most = ~0u)
   {
     unsigned taken = 0;
     for (unsigned head = sq_head_; taken < most && head != load(sq_tail_); ++taken) {
       const io_uring_sqe entry = entries_[head & (sq_size_ - 1)];
-      store(sq_head_, ++head);
       perform(entry);
+      store(sq_head_, ++head);
     }
     return taken;
   }

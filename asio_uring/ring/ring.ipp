@@ -9,6 +9,8 @@
 #include <asio_uring/ring/ring.hpp>
 #include <cerrno>
 #include <cstdint>
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace asio_uring {
 
@@ -75,7 +77,16 @@ ASIO_URING_DECL ring::ring(std::unique_ptr<emulated_kernel> emulation) noexcept
 
 ASIO_URING_DECL ring::~ring()
 {
-  if (!emulation_) io_uring_queue_exit(&ring_);
+  if (emulation_) return;
+#if defined(__SANITIZE_THREAD__)
+  // liburing's close is a system call that ThreadSanitizer does not see. It would take the next file of this
+  // number, opened by the kernel for a ring, for the same one; so the number is given back where it sees it.
+  if (const int duplicate = ::fcntl(ring_.ring_fd, F_DUPFD_CLOEXEC, 0); duplicate >= 0) {
+    ::close(ring_.ring_fd);
+    ring_.ring_fd = ring_.enter_ring_fd = duplicate;
+  }
+#endif
+  io_uring_queue_exit(&ring_);
 }
 
 ASIO_URING_DECL void ring::probe() noexcept

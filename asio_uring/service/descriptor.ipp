@@ -24,6 +24,7 @@ ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) 
 
 ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexcept
 {
+  const locked guard(lock_); // a second look goes over all descriptors, and an old signal may be emitted
   // Nothing of its last life is left.
   assert(references_ == 0 && !read_poll_.armed_ && !write_poll_.armed_);
   assert(!lanes_[0].first && !lanes_[1].first && !lanes_[2].first);

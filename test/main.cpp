@@ -6,7 +6,15 @@
 #include <boost/test/unit_test.hpp>
 
 #include <boost/test/tree/observer.hpp>
+#include <cstdlib>
 #include <unistd.h>
+
+// How long a test may take: 90 s, or what ASIO_URING_TEST_ALARM says.
+static unsigned seconds()
+{
+  const char* told = std::getenv("ASIO_URING_TEST_ALARM");
+  return told ? static_cast<unsigned>(std::atoi(told)) : 90;
+}
 
 // A test that hangs is ended by SIGALRM, which Boost.Test reports with the test's name.
 struct watchdog : boost::unit_test::test_observer
@@ -15,7 +23,7 @@ struct watchdog : boost::unit_test::test_observer
   ~watchdog() { boost::unit_test::framework::deregister_observer(*this); }
   void test_unit_start(const boost::unit_test::test_unit& unit) override
   {
-    if (unit.p_type == boost::unit_test::TUT_CASE) ::alarm(90);
+    if (unit.p_type == boost::unit_test::TUT_CASE) ::alarm(seconds());
   }
   void test_unit_finish(const boost::unit_test::test_unit&, unsigned long) override { ::alarm(0); }
 };

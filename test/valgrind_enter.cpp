@@ -9,10 +9,11 @@
 #include <poll.h>
 #include <unistd.h>
 
-// Valgrind runs one thread at a time and does not know (as of 3.19) that io_uring_enter may sleep, so a thread
-// that waits there stops all others. Here the wait is in ppoll. Linked before liburing, in the place of its function.
-extern "C" int io_uring_enter2(unsigned fd, unsigned submit, unsigned wait, unsigned flags, sigset_t* argument,
-                               size_t)
+// Valgrind runs one thread at a time and does not know (as of 3.19) that io_uring_enter may sleep, so a
+// thread that waits there stops all others (https://github.com/axboe/liburing/issues/657). Here it waits in
+// ppoll.
+extern "C" int io_uring_enter2(unsigned fd, unsigned submit, unsigned wait, unsigned flags,
+                               sigset_t* argument, size_t)
 {
   const auto enter = [=](unsigned count, unsigned with) {
     const long result = ::syscall(SYS_io_uring_enter, fd, count, 0u, with, nullptr, _NSIG / 8);

@@ -78,7 +78,7 @@ asio::awaitable<void> race(tcp::socket& socket, const pattern& data, Delay delay
     intact = intact && data.matches(received, space.data(), n);
     received += n;
   };
-  for (int i = 0; i != 10000; ++i) {
+  for (int i = 0, end = rounds(10000); i != end; ++i) {
     timer.expires_after(delay());
     auto winner = co_await (socket.async_read_some(asio::buffer(space), asio::use_awaitable) ||
                             timer.async_wait(asio::use_awaitable));
@@ -687,7 +687,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(read_against_peer_against_cancel, Protocol, stream
   bool intact = true, once = true;
   std::array<char, 500> space;
   c.client.non_blocking(true);
-  for (int i = 0; i != 20000; ++i) {
+  for (int i = 0, end = rounds(20000); i != end; ++i) {
     outcome read;
     asio::cancellation_signal signal;
     auto send = [&] {
@@ -764,7 +764,7 @@ void in_any_order(asio::io_context& context, std::mt19937& random, First first, 
   }
 }
 
-constexpr int race_rounds = 20000;
+const int race_rounds = rounds(20000);
 
 BOOST_AUTO_TEST_CASE(read_and_write_against_cancel_in_both_directions)
 {

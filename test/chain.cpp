@@ -355,10 +355,10 @@ BOOST_AUTO_TEST_CASE(threads_that_submit_at_a_time_do_not_split_chains)
   for (std::thread& loop : loops)
     loop = std::thread([this] { context.run(); });
   std::atomic<int> ended{0}, split{0};
-  constexpr int rounds = 3000;
+  const int each = rounds(3000);
   for (int i = 0; i < 3; ++i)
     asio::post(elsewhere, [&, i] {
-      for (int round = 0; round < rounds; ++round) {
+      for (int round = 0; round < each; ++round) {
         for (int n = 0; n < round % 5; ++n)
           async_submit(context, nop, [](error_code, int) {});
         auto c = chain(context).add(fail);
@@ -374,7 +374,7 @@ BOOST_AUTO_TEST_CASE(threads_that_submit_at_a_time_do_not_split_chains)
   work.reset();
   for (std::thread& loop : loops)
     loop.join();
-  BOOST_TEST(ended == 3 * rounds);
+  BOOST_TEST(ended == 3 * each);
   BOOST_TEST(split == 0);
 }
 

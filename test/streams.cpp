@@ -11,7 +11,7 @@ using namespace test;
 
 namespace {
 
-constexpr std::size_t transfer_size = 64 << 20;
+const std::size_t transfer_size = static_cast<std::size_t>(rounds(64 << 20));
 constexpr std::size_t piece_size = 256 << 10;
 
 /// Sends a pattern in randomly scattered pieces, by callbacks.

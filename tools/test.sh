@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test: tools/test.sh [--asan|--tsan]
+# Builds everything and runs every test: tools/test.sh [--asan|--tsan|--valgrind]
 # The last lines are CTest's summary, the exit code is CTest's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,6 +7,7 @@ exec </dev/null
 
 preset=release
 run=()
+packages=()
 case "${1:-}" in
   '') ;;
   --asan) preset=asan ;;
@@ -15,13 +16,17 @@ case "${1:-}" in
     # ThreadSanitizer of g++ 12 knows fewer address layouts than the kernel has.
     if setarch "$(uname -m)" -R true 2>/dev/null; then run=(setarch "$(uname -m)" -R); fi
     ;;
+  --valgrind)
+    preset=valgrind
+    packages=(valgrind)
+    ;;
   *)
-    echo "usage: tools/test.sh [--asan|--tsan]" >&2
+    echo "usage: tools/test.sh [--asan|--tsan|--valgrind]" >&2
     exit 2
     ;;
 esac
 
-tools/install-dependencies.sh
+tools/install-dependencies.sh "${packages[@]}"
 cmake --preset "$preset"
 cmake --build --preset "$preset" --parallel "$(nproc)"
 exec "${run[@]}" ctest --preset "$preset" --parallel 2 --no-tests=error 2>&1

@@ -1,0 +1,23 @@
+# Tests run their programs under valgrind's memcheck; what it reports fails the test.
+find_program(VALGRIND valgrind REQUIRED)
+set(CMAKE_CROSSCOMPILING_EMULATOR
+    env ASIO_URING_TEST_SHARE=20 ASIO_URING_TEST_SLOWNESS=7
+    "${VALGRIND}" --quiet --error-exitcode=99
+    --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
+    --undef-value-errors=no # valgrind does not see what the kernel writes between two system calls
+    --fair-sched=yes --num-callers=40
+    "--suppressions=${PROJECT_SOURCE_DIR}/test/valgrind.supp")
+set(test_timeout 1200)
+
+# Valgrind keeps the limit of open descriptors itself: the kernel, which accepts for a ring, does not know it, and
+# what accept(2) returns above it is closed again.
+set(not_under_valgrind
+    --run_test=!errors/descriptor_limit_on_accept_then_recovery
+    --run_test=!limits/descriptors_run_out_in_a_storm_of_connects_and_come_back)
+
+# In the place of liburing's function.
+add_library(valgrind_enter STATIC test/valgrind_enter.cpp)
+target_link_libraries(valgrind_enter PRIVATE liburing::liburing)
+target_compile_features(valgrind_enter PRIVATE cxx_std_20)
+set_target_properties(valgrind_enter PROPERTIES POSITION_INDEPENDENT_CODE ON)
+link_libraries(valgrind_enter)

@@ -5,8 +5,7 @@ set(CMAKE_CROSSCOMPILING_EMULATOR
     "${VALGRIND}" --quiet --error-exitcode=99
     --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
     --undef-value-errors=no # valgrind does not see what the kernel writes between two system calls
-    --fair-sched=yes --num-callers=40
-    "--suppressions=${PROJECT_SOURCE_DIR}/test/valgrind.supp")
+    --fair-sched=yes --num-callers=40)
 set(test_timeout 1200)
 
 # Valgrind keeps the limit of open descriptors itself: the kernel, which accepts for a ring, does not know it, and

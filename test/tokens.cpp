@@ -256,6 +256,20 @@ BOOST_AUTO_TEST_CASE(append_and_prepend)
   BOOST_CHECK_EQUAL(sum, 113);
 }
 
+// Asio's system context has threads, from its first use on: no test before this one may need it.
+BOOST_AUTO_TEST_CASE(future_starts_no_threads)
+{
+  const auto threads = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+  };
+  connection c;
+  const auto before = threads();
+  auto written = c.client.async_write_some(asio::buffer("abc", 3), asio::use_future);
+  finish(c.context);
+  BOOST_CHECK_EQUAL(written.get(), 3u);
+  BOOST_CHECK_EQUAL(threads(), before);
+}
+
 BOOST_AUTO_TEST_CASE(future)
 {
   asio::io_context context;

@@ -17,6 +17,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
+#include <boost/asio/require.hpp>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -44,7 +45,11 @@ template <typename Executor>
 bool is_counted(io_uring_service& service, const Executor& ex) noexcept
 {
   if (!service.native()) return false;
-  if constexpr (asio::can_query<const Executor&, asio::execution::context_t>::value)
+  // Executors that track no work are not asked: that of a future would make Asio's system context, with
+  // threads.
+  if constexpr (asio::can_query<const Executor&, asio::execution::context_t>::value &&
+                (asio::can_require<const Executor&, asio::execution::outstanding_work_t::tracked_t>::value ||
+                 requires { ex.prefer(asio::execution::outstanding_work.tracked); }))
     return &asio::query(ex, asio::execution::context) == &service.context();
   else
     return false;

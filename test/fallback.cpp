@@ -303,6 +303,46 @@ BOOST_AUTO_TEST_CASE(an_entry_is_unsubmitted_until_it_has_been_performed)
   BOOST_CHECK_EQUAL(ring.unsubmitted(), 0u);
 }
 
+// A thread has read the number of a file and is about to use it, or does: another file must not get the
+// number.
+BOOST_AUTO_TEST_CASE(a_file_descriptor_is_let_go_of_when_no_thread_uses_it)
+{
+  emulated e;
+  std::string directory = (std::filesystem::temp_directory_path() / "fallback.XXXXXX").string();
+  BOOST_REQUIRE(::mkdtemp(directory.data()));
+  BOOST_REQUIRE_EQUAL(::mkfifo((directory + "/fifo").c_str(), 0600), 0);
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  e.push(1, [&](io_uring_sqe* sqe) { io_uring_prep_openat(sqe, fd, "fifo", O_RDONLY | O_CLOEXEC, 0); });
+  e.ring.submit();
+  for (std::uint64_t attempt = 2; e.results[attempt].empty() || e.results[attempt][0] != -EALREADY;) {
+    // The thread may not have begun: then it is cancelled, and another one is started.
+    if (!e.results[1].empty()) {
+      e.results[1].clear();
+      e.push(1, [&](io_uring_sqe* sqe) { io_uring_prep_openat(sqe, fd, "fifo", O_RDONLY | O_CLOEXEC, 0); });
+      e.ring.submit();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    e.push(++attempt, [&](io_uring_sqe* sqe) { io_uring_prep_cancel64(sqe, 1, 0); });
+    e.turn();
+  }
+  std::atomic<bool> let_go{false};
+  e.ring.let_go(fd + 1); // is not in use
+  std::thread closing([&] {
+    e.ring.let_go(fd);
+    let_go = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  BOOST_CHECK(!let_go);
+  const int writer = ::open((directory + "/fifo").c_str(), O_WRONLY | O_CLOEXEC); // the thread goes on
+  closing.join();
+  while (e.results[1].empty())
+    e.turn();
+  BOOST_REQUIRE_GE(e.results[1][0], 0);
+  for (int open : {e.results[1][0], writer, fd})
+    ::close(open);
+  std::filesystem::remove_all(directory);
+}
+
 BOOST_AUTO_TEST_CASE(what_the_stand_in_does_not_know_is_answered_as_by_an_older_kernel)
 {
   emulated e;

@@ -882,6 +882,42 @@ BOOST_AUTO_TEST_CASE(blocking_handler_whose_own_initiation_releases_it)
   BOOST_CHECK(in_time);
 }
 
+BOOST_AUTO_TEST_CASE(operations_started_by_foreign_threads_at_a_time_are_work_from_their_start)
+{
+  asio::io_context context;
+  pair<local> p(context), other(context);
+  std::atomic<bool> enough = false, ended = false;
+  std::atomic<int> pending = 0;
+  std::thread foreign([&] {
+    while (!enough) {
+      ++pending;
+      other.server.async_wait(tcp::socket::wait_write, [&](error_code) { --pending; });
+      while (pending && !enough)
+        ;
+    }
+    ended = true;
+  });
+  int unfinished = 0;
+  for (int i = 0; i != 200000; ++i) {
+    bool done = false;
+    context.restart();
+    p.server.async_wait(tcp::socket::wait_write, [&](error_code) { done = true; });
+    context.run();
+    unfinished += !done;
+    while (!done) {
+      context.restart();
+      context.run();
+    }
+  }
+  enough = true;
+  while (!ended || pending) {
+    context.restart();
+    context.run_for(1ms);
+  }
+  foreign.join();
+  BOOST_CHECK_EQUAL(unfinished, 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_handler_that_still_runs_is_work_when_the_last_operation_ends_elsewhere)
 {
   asio::io_context context;

@@ -35,6 +35,10 @@ public:
   /// A file descriptor to poll, readable when an enter would bring completions.
   virtual int fd() noexcept = 0;
 
+  /// A file descriptor is about to be closed, its operations are cancelled: returns when nothing uses the
+  /// number any longer. (A kernel's requests hold the file itself.) Any thread.
+  virtual void let_go(int) noexcept {}
+
   const asio_uring::features& features() const noexcept { return features_; }
 
 protected:

@@ -36,6 +36,7 @@ public:
 
   ASIO_URING_DECL int enter(unsigned wait, const __kernel_timespec* timeout) noexcept override;
   ASIO_URING_DECL int fd() noexcept override;
+  ASIO_URING_DECL void let_go(int fd) noexcept override;
 
 private:
   using clock = std::chrono::steady_clock;
@@ -75,6 +76,7 @@ private:
       op.next = std::exchange(previous ? previous->next : first, &op);
       (op.next ? op.next->previous : last) = &op;
     }
+    void append(operation& op) noexcept { insert_after(last, op); }
     void remove(operation& op) noexcept
     {
       (op.previous ? op.previous->next : first) = op.next;
@@ -134,7 +136,9 @@ private:
   list timers_;                                        // the earliest first
   clock::time_point armed_ = clock::time_point::max(); // what the timerfd is set to
   list jobs_;                                          // for the threads
-  unsigned queued_ = 0;                                // in jobs_
+  list performed_;                                     // by them, just now
+  std::condition_variable no_longer_performed_;
+  unsigned queued_ = 0; // in jobs_
   std::unique_ptr<workers> workers_;
   const pid_t process_;
 };

@@ -451,7 +451,7 @@ ASIO_URING_DECL bool epoll_kernel::retry(operation& op, unsigned events)
 ASIO_URING_DECL void epoll_kernel::wait_for_thread(operation& op)
 {
   op.waits = operation::for_thread;
-  jobs_.insert_after(jobs_.last, op);
+  jobs_.append(op);
   ++queued_;
   if (!workers_) workers_ = std::make_unique<workers>();
   if (queued_ > workers_->idle &&
@@ -462,6 +462,17 @@ ASIO_URING_DECL void epoll_kernel::wait_for_thread(operation& op)
       if (workers_->threads.empty()) return finish(op, -e.code().value());
     }
   workers_->wanted.notify_one();
+}
+
+ASIO_URING_DECL void epoll_kernel::let_go(int fd) noexcept
+{
+  std::unique_lock lock(mutex_);
+  no_longer_performed_.wait(lock, [&] {
+    for (const operation* op = performed_.first; op; op = op->next)
+      if (op->entry.fd == fd || (op->entry.opcode == IORING_OP_SPLICE && op->entry.splice_fd_in == fd))
+        return false;
+    return true;
+  });
 }
 
 /// What each thread does.
@@ -476,10 +487,13 @@ ASIO_URING_DECL void epoll_kernel::work()
     if (workers_->stopped) return;
     operation& op = *jobs_.first;
     stop_waiting(op);
+    performed_.append(op);
     lock.unlock();
     const int result = detail::perform(op.entry, true);
     lock.lock();
+    performed_.remove(op);
     finish(op, result);
+    no_longer_performed_.notify_all();
     if (waiting_ || observed_) wake();
   }
 }

@@ -78,6 +78,12 @@ public:
            kernel(ring_.sq.khead).load(std::memory_order_acquire);
   }
 
+  /// To be called between cancelling what uses a file descriptor and closing it.
+  void let_go(int fd) noexcept
+  {
+    if (emulation_) emulation_->let_go(fd);
+  }
+
   /// True when the kernel holds completions back until somebody enters.
   bool wants_enter() const noexcept
   {

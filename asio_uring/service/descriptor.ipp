@@ -438,7 +438,10 @@ ASIO_URING_DECL void descriptor::close() noexcept
   const int place = registered_.exchange(-1, std::memory_order_relaxed);
   if (submitted || place >= 0) {
     s.unlock();
-    if (submitted) service_.submit_now();
+    if (submitted) {
+      service_.submit_now();
+      service_.get_ring().let_go(fd_);
+    }
     if (place >= 0) service_.files().remove(service_.get_ring(), place);
     s.relock();
   }

@@ -68,13 +68,13 @@ public:
   {
     if (!scheduler_)
       pump_->work_started();
-    else if (count_operation(1) == 0)
-      scheduler_->work_started();
+    else if (!count_another_operation())
+      count_first_operation();
   }
   /// To be called when the handler has returned, within the scheduler's upcall.
   [[gnu::always_inline]] void work_finished() noexcept
   {
-    if (scheduler_ && count_operation(-1) != 1)
+    if (scheduler_ && count_ended_operation() != 0)
       scheduler_->compensating_work_started(); // which takes one off when we return
   }
 
@@ -163,13 +163,32 @@ public:
   bool in_flight() const noexcept { return submitter_.submitted() != retired_ || submitter_.has_backlog(); }
 
 private:
-  /// Returns how many there were.
-  [[gnu::always_inline]] long count_operation(long change) noexcept
+  /// False: there was none before, and nothing is counted.
+  [[gnu::always_inline]] bool count_another_operation() noexcept
   {
-    if (!one_thread()) return operations_.fetch_add(change, std::memory_order_acq_rel);
-    const long before = operations_.load(std::memory_order_relaxed);
-    operations_.store(before + change, std::memory_order_relaxed);
-    return before;
+    long before = operations_.load(std::memory_order_relaxed);
+    if (one_thread() && before != 0) {
+      operations_.store(before + 1, std::memory_order_relaxed);
+      return true;
+    }
+    while (before != 0)
+      if (operations_.compare_exchange_weak(before, before + 1, std::memory_order_acq_rel)) return true;
+    return false;
+  }
+  /// The scheduler's work comes first: whoever counts on another's operation finds it there.
+  [[gnu::noinline]] void count_first_operation() noexcept
+  {
+    scheduler_->work_started();
+    if (operations_.fetch_add(1, std::memory_order_acq_rel) != 0)
+      scheduler_->work_finished(); // another thread was first
+  }
+  /// Returns how many are left.
+  [[gnu::always_inline]] long count_ended_operation() noexcept
+  {
+    if (!one_thread()) return operations_.fetch_sub(1, std::memory_order_acq_rel) - 1;
+    const long left = operations_.load(std::memory_order_relaxed) - 1;
+    operations_.store(left, std::memory_order_relaxed);
+    return left;
   }
   ASIO_URING_DECL void shutdown() override;
   ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;

@@ -898,7 +898,7 @@ BOOST_AUTO_TEST_CASE(operations_started_by_foreign_threads_at_a_time_are_work_fr
     ended = true;
   });
   int unfinished = 0;
-  for (int i = 0; i != 200000; ++i) {
+  for (int i = 0; i != 20000; ++i) {
     bool done = false;
     context.restart();
     p.server.async_wait(tcp::socket::wait_write, [&](error_code) { done = true; });

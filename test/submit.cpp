@@ -22,6 +22,7 @@ namespace errc = boost::system::errc;
 namespace {
 
 constexpr auto aw = asio::as_tuple(asio::use_awaitable);
+constexpr auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
 
 struct submit_fixture : scratch_context
 {
@@ -91,12 +92,10 @@ BOOST_AUTO_TEST_CASE(the_handler_gets_the_result_after_the_initiating_function)
 {
   outcome done;
   int result = -1;
-  async_submit(
-      context, [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); },
-      [&](error_code ec, int r) {
-        done.record()(ec);
-        result = r;
-      });
+  async_submit(context, nop, [&](error_code ec, int r) {
+    done.record()(ec);
+    result = r;
+  });
   BOOST_TEST(!done.done());
   finish(context);
   CHECK_SUCCEEDED(done);
@@ -105,7 +104,6 @@ BOOST_AUTO_TEST_CASE(the_handler_gets_the_result_after_the_initiating_function)
 
 BOOST_AUTO_TEST_CASE(contexts_executors_objects_and_tokens)
 {
-  const auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
   asio::readable_pipe object(context);
   auto strand = asio::make_strand(context);
   auto future = async_submit(context.get_executor(), nop, asio::use_future);
@@ -299,15 +297,68 @@ BOOST_AUTO_TEST_CASE(any_thread_may_submit)
   for (int t = 0; t != 4; ++t)
     asio::post(pool, [&] {
       for (int i = 0; i != 5000; ++i)
-        async_submit(
-            pool, [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); },
-            [&](error_code ec, int result) { right += !ec && result == 0; });
+        async_submit(pool, nop, [&](error_code ec, int result) { right += !ec && result == 0; });
     });
   pool.join();
   BOOST_TEST(right == 20'000);
 }
 
 // --- opcodes without a typed function of their own
+
+BOOST_AUTO_TEST_CASE(a_handler_that_still_runs_is_work_when_the_last_operation_ends_elsewhere)
+{
+  socket_pair sockets;
+  std::promise<void> released;
+  std::atomic<bool> delivered = false;
+  async_submit(
+      context, [&](io_uring_sqe& sqe) { io_uring_prep_poll_add(&sqe, sockets.a, POLLIN); },
+      [&](error_code, int) { released.set_value(); });
+  async_submit(context, nop, [&](error_code, int) {
+    BOOST_CHECK_EQUAL(::write(sockets.b, "x", 1), 1);
+    released.get_future().wait_for(30s);
+    std::this_thread::sleep_for(20ms); // the other handler has returned, and nothing is in flight
+    BOOST_CHECK(!context.stopped());
+    async_submit(context, nop, [&](error_code, int) { delivered = true; });
+  });
+  std::thread one([&] { context.run(); }), other([&] { context.run(); });
+  one.join();
+  other.join();
+  BOOST_TEST(delivered);
+}
+
+BOOST_AUTO_TEST_CASE(operations_started_by_foreign_threads_at_a_time_are_work_from_their_start)
+{
+  std::atomic<bool> enough = false, ended = false;
+  std::atomic<int> pending = 0;
+  std::thread foreign([&] {
+    while (!enough) {
+      ++pending;
+      async_submit(context, nop, [&](error_code, int) { --pending; });
+      while (pending && !enough)
+        ;
+    }
+    ended = true;
+  });
+  int unfinished = 0;
+  for (const auto end = std::chrono::steady_clock::now() + 500ms; std::chrono::steady_clock::now() < end;) {
+    bool done = false;
+    context.restart();
+    async_submit(context, nop, [&](error_code, int) { done = true; });
+    context.run();
+    unfinished += !done;
+    while (!done) {
+      context.restart();
+      context.run();
+    }
+  }
+  enough = true;
+  while (!ended || pending) {
+    context.restart();
+    context.run_for(1ms);
+  }
+  foreign.join();
+  BOOST_TEST(unfinished == 0);
+}
 
 BOOST_AUTO_TEST_CASE(poll_add)
 {

@@ -62,7 +62,7 @@ public:
   /// What only the ring performs, and in no order, is submitted: that is all there is to do.
   [[gnu::always_inline]] void start_unordered(operation& op, const void* cancellation_key) noexcept
   {
-    service_.work_started();
+    service_.shared_work_started();
     op.cancellation_key_ = cancellation_key;
     lock_.acquire();
     if (service_.stopped()) [[unlikely]]

@@ -60,7 +60,7 @@ public:
     handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
     if constexpr (requires { op.description_.refused(service.get_ring()); })
       if (const std::optional<int> result = op.description_.refused(service.get_ring()))
-        return service.complete(op, *result);
+        return service.complete(op, *result, unordered);
     if constexpr (Description::lane == lane_kind::out)
       if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description_.perform(d.fd()));
     if constexpr (unordered)
@@ -75,7 +75,8 @@ public:
                                      Describe&& describe, Handler& handler, const IoExecutor& io_ex,
                                      const char* object, const char* name)
   {
-    service.complete(make(service, d, io_native, describe, handler, io_ex, object, name), result);
+    service.complete(make(service, d, io_native, describe, handler, io_ex, object, name), result,
+                     unordered && d);
   }
 
 private:
@@ -289,8 +290,8 @@ private:
       descriptor* home;
       [[gnu::always_inline]] ~counted()
       {
-        if (home) [[likely]]
-          home->service().work_finished();
+        if (unordered && home) [[likely]]
+          home->service().shared_work_finished();
       }
     } const until_the_handler_returns{record.home};
     auto arguments = self->description_.arguments(result);

@@ -60,19 +60,25 @@ public:
   }
 
   /// Counts an operation as work of the context, until its completion has run.
-  /**
-   * With the ring pump all operations, and their handlers as long as they run, are one piece of the
-   * scheduler's work: its own count is a locked instruction at each start and each end.
-   */
   [[gnu::always_inline]] void work_started() noexcept
+  {
+    if (scheduler_)
+      scheduler_->work_started();
+    else
+      pump_->work_started();
+  }
+  /// The same for operations that come in numbers: with the ring pump all of them, and their handlers as long
+  /// as they run, are one piece of the scheduler's work, whose own count is a locked instruction at each
+  /// start and each end.
+  [[gnu::always_inline]] void shared_work_started() noexcept
   {
     if (!scheduler_)
       pump_->work_started();
     else if (!count_another_operation())
       count_first_operation();
   }
-  /// To be called when the handler has returned, within the scheduler's upcall.
-  [[gnu::always_inline]] void work_finished() noexcept
+  /// To be called when the handler of such an operation has returned, within the scheduler's upcall.
+  [[gnu::always_inline]] void shared_work_finished() noexcept
   {
     if (scheduler_ && count_ended_operation() != 0)
       scheduler_->compensating_work_started(); // which takes one off when we return
@@ -85,10 +91,10 @@ public:
   }
 
   /// Completes an operation that is not to be started.
-  void complete(operation& op, int result) noexcept
+  void complete(operation& op, int result, bool shared_work) noexcept
   {
     op.result_ = result;
-    op.home() ? work_started() : pump_->work_started();
+    shared_work ? shared_work_started() : work_started();
     post(op);
   }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # run.sh [workload…]: server CPU time per request and throughput of every side, as ratios to stock Asio on epoll.
+# The workload "file" is file.sh.
 #
 # Server and load generator share one core under SCHED_BATCH, so that neither waking nor migrating is measured.
 # The sides take turns within each round, in a rotated order; a ratio compares runs of one round only, and the
@@ -56,4 +57,6 @@ run_workload() {
   python3 "$bench/table.py" "$csv"
 }
 
-for workload in ${*:-$order}; do run_workload "$workload"; done
+for workload in ${*:-$order}; do
+  if [[ $workload == file ]]; then "$bench/file.sh"; else run_workload "$workload"; fi
+done

@@ -91,11 +91,12 @@ public:
            (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
   }
 
-  bool has_completions() const noexcept
+  unsigned completions_present() const noexcept
   {
-    return kernel(ring_.cq.ktail).load(std::memory_order_acquire) !=
+    return kernel(ring_.cq.ktail).load(std::memory_order_acquire) -
            kernel(ring_.cq.khead).load(std::memory_order_relaxed);
   }
+  bool has_completions() const noexcept { return completions_present() != 0; }
 
   /// Submits all that is published and runs the kernel's deferred work. Returns entries taken, or a negative
   /// errno.

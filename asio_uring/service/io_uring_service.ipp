@@ -274,8 +274,8 @@ inline void io_uring_service::choose_paths() noexcept
 ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
 {
   ready_.move_to(out);
-  const bool busy = ring_->has_completions();
-  if (timeout.count() > 0 && out.empty() && !busy && !submitter_.has_backlog()) {
+  const unsigned found = ring_->completions_present();
+  if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
     follow_load(false);
     // Whoever posts, submits or interrupts from here on sees the loop idle and wakes it, or is seen here.
     entering_.store(true, std::memory_order_relaxed);
@@ -287,7 +287,8 @@ ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, co
     idle_.store(false, std::memory_order_relaxed);
     entering_.store(false, std::memory_order_relaxed);
   } else {
-    if (busy) follow_load(true);
+    // A long row of handlers may have been preempted by the very peers.
+    if (found) follow_load(found <= 128);
     if (ring_->unsubmitted() || ring_->wants_enter()) ring_->submit();
   }
   interrupted_.store(false, std::memory_order_relaxed);

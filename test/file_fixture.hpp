@@ -63,6 +63,20 @@ struct scratch_context : scratch_directory
 {
   asio::io_context context;
 
+  /// Whether the kernel has the opcode; where it has not, submitting it is seen to say so.
+  bool kernel_has(std::uint8_t op)
+  {
+    asio_uring::ring_descriptor(context);
+    if (asio_uring::backend(context).features.opcode(op)) return true;
+    outcome refused;
+    asio_uring::async_submit(
+        context, [op](io_uring_sqe& sqe) { sqe.opcode = op; },
+        [&](error_code ec, int) { refused.record()(ec); });
+    finish(context);
+    CHECK_FAILED(refused, asio::error::operation_not_supported);
+    return false;
+  }
+
   /// Runs a coroutine to its end; what it throws fails the test.
   void run(asio::awaitable<void> body)
   {

@@ -70,13 +70,6 @@ inline void check_count(std::size_t counted, std::size_t expected)
     BOOST_CHECK_GE(counted, expected);
 }
 
-/// How many rounds of `n` to run: ASIO_URING_TEST_SHARE is a divisor, for where the program runs slowly.
-inline int rounds(int n)
-{
-  const char* share = std::getenv("ASIO_URING_TEST_SHARE");
-  return share ? std::max(1, n / std::max(1, std::atoi(share))) : n;
-}
-
 /// Runs until no work is left; a context that is still busy after a long while fails the test instead of
 /// hanging it.
 inline std::size_t finish(asio::io_context& context)

@@ -3,6 +3,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "fixture.hpp"
+#include "threads.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -86,38 +87,6 @@ struct echo
     });
   }
   static constexpr int handlers_for(int rounds) { return 4 * rounds + 1; }
-};
-
-/// Joins the threads whatever happens; stops the context if they take forever.
-struct runners
-{
-  asio::io_context& context;
-  std::vector<std::thread> threads;
-  std::atomic<std::size_t> count = 0;
-  std::atomic<int> running = 0;
-
-  runners(asio::io_context& c, int n) : context(c)
-  {
-    running = n;
-    for (int i = 0; i != n; ++i)
-      threads.emplace_back([this] {
-        count += context.run();
-        --running;
-      });
-  }
-  bool join()
-  {
-    auto limit = std::chrono::steady_clock::now() + 60s * slowness();
-    while (running && std::chrono::steady_clock::now() < limit)
-      std::this_thread::sleep_for(1ms);
-    bool ended = running == 0;
-    context.stop();
-    for (auto& thread : threads)
-      thread.join();
-    threads.clear();
-    return ended;
-  }
-  ~runners() { join(); }
 };
 
 /// A pipe, and two datagram sockets, as one end to read from and one to write to.
@@ -886,59 +855,19 @@ BOOST_AUTO_TEST_CASE(operations_started_by_foreign_threads_at_a_time_are_work_fr
 {
   asio::io_context context;
   pair<local> p(context), other(context);
-  std::atomic<bool> enough = false, ended = false;
-  std::atomic<int> pending = 0;
-  std::thread foreign([&] {
-    while (!enough) {
-      ++pending;
-      other.server.async_wait(tcp::socket::wait_write, [&](error_code) { --pending; });
-      while (pending && !enough)
-        ;
-    }
-    ended = true;
-  });
-  int unfinished = 0;
-  for (int i = 0; i != 20000; ++i) {
-    bool done = false;
-    context.restart();
-    p.server.async_wait(tcp::socket::wait_write, [&](error_code) { done = true; });
-    context.run();
-    unfinished += !done;
-    while (!done) {
-      context.restart();
-      context.run();
-    }
-  }
-  enough = true;
-  while (!ended || pending) {
-    context.restart();
-    context.run_for(1ms);
-  }
-  foreign.join();
-  BOOST_CHECK_EQUAL(unfinished, 0);
+  check_that_operations_are_work_from_their_start(
+      context, [&](auto handler) { p.server.async_wait(tcp::socket::wait_write, handler); },
+      [&](auto handler) { other.server.async_wait(tcp::socket::wait_write, handler); });
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_that_still_runs_is_work_when_the_last_operation_ends_elsewhere)
 {
   asio::io_context context;
-  pair<> slow(context), quick(context), later(context);
-  std::array<char, 8> data, more, last;
-  std::promise<void> released;
-  std::atomic<bool> received = false;
-  slow.server.async_read_some(asio::buffer(data), [&](error_code, std::size_t) {
-    write_text(quick.client, "x");
-    released.get_future().wait_for(30s);
-    std::this_thread::sleep_for(20ms); // the other handler has returned, and nothing is in flight
-    BOOST_CHECK(!context.stopped());
-    later.server.async_read_some(asio::buffer(last),
-                                 [&](error_code error, std::size_t) { received = !error; });
-    write_text(later.client, "x");
-  });
-  quick.server.async_read_some(asio::buffer(more), [&](error_code, std::size_t) { released.set_value(); });
-  runners r(context, 2);
-  write_text(slow.client, "x");
-  BOOST_REQUIRE(r.join());
-  BOOST_CHECK(received);
+  pair<local> p(context);
+  check_that_a_running_handler_is_work(
+      context, [&](auto handler) { p.server.async_wait(tcp::socket::wait_write, handler); },
+      [&](auto handler) { p.server.async_wait(tcp::socket::wait_read, handler); },
+      [&] { write_text(p.client, "x"); });
 }
 
 BOOST_AUTO_TEST_CASE(blocking_handlers_of_one_batch_release_each_other)

@@ -3,6 +3,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "file_fixture.hpp"
+#include "threads.hpp"
 
 #include <future>
 #include <linux/futex.h>
@@ -23,23 +24,6 @@ namespace {
 
 constexpr auto aw = asio::as_tuple(asio::use_awaitable);
 constexpr auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
-
-struct submit_fixture : scratch_context
-{
-  /// Whether the kernel has the opcode; where it has not, submitting it is seen to say so.
-  bool kernel_has(std::uint8_t op)
-  {
-    ring_descriptor(context);
-    if (backend(context).features.opcode(op)) return true;
-    outcome refused;
-    async_submit(
-        context, [op](io_uring_sqe& sqe) { sqe.opcode = op; },
-        [&](error_code ec, int) { refused.record()(ec); });
-    finish(context);
-    CHECK_FAILED(refused, asio::error::operation_not_supported);
-    return false;
-  }
-};
 
 /// As liburing fills an entry.
 void fill(io_uring_sqe& sqe, std::uint8_t op, int fd, const void* address, unsigned length,
@@ -84,7 +68,7 @@ struct listening
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(submit, submit_fixture)
+BOOST_FIXTURE_TEST_SUITE(submit, scratch_context)
 
 // --- what it promises
 
@@ -305,59 +289,25 @@ BOOST_AUTO_TEST_CASE(any_thread_may_submit)
 
 // --- opcodes without a typed function of their own
 
+BOOST_AUTO_TEST_CASE(operations_started_by_foreign_threads_at_a_time_are_work_from_their_start)
+{
+  const auto start = [&](auto handler) {
+    async_submit(context, nop, [handler](error_code ec, int) { handler(ec); });
+  };
+  check_that_operations_are_work_from_their_start(context, start, start);
+}
+
 BOOST_AUTO_TEST_CASE(a_handler_that_still_runs_is_work_when_the_last_operation_ends_elsewhere)
 {
   socket_pair sockets;
-  std::promise<void> released;
-  std::atomic<bool> delivered = false;
-  async_submit(
-      context, [&](io_uring_sqe& sqe) { io_uring_prep_poll_add(&sqe, sockets.a, POLLIN); },
-      [&](error_code, int) { released.set_value(); });
-  async_submit(context, nop, [&](error_code, int) {
-    BOOST_CHECK_EQUAL(::write(sockets.b, "x", 1), 1);
-    released.get_future().wait_for(30s);
-    std::this_thread::sleep_for(20ms); // the other handler has returned, and nothing is in flight
-    BOOST_CHECK(!context.stopped());
-    async_submit(context, nop, [&](error_code, int) { delivered = true; });
-  });
-  std::thread one([&] { context.run(); }), other([&] { context.run(); });
-  one.join();
-  other.join();
-  BOOST_TEST(delivered);
-}
-
-BOOST_AUTO_TEST_CASE(operations_started_by_foreign_threads_at_a_time_are_work_from_their_start)
-{
-  std::atomic<bool> enough = false, ended = false;
-  std::atomic<int> pending = 0;
-  std::thread foreign([&] {
-    while (!enough) {
-      ++pending;
-      async_submit(context, nop, [&](error_code, int) { --pending; });
-      while (pending && !enough)
-        ;
-    }
-    ended = true;
-  });
-  int unfinished = 0;
-  for (const auto end = std::chrono::steady_clock::now() + 500ms; std::chrono::steady_clock::now() < end;) {
-    bool done = false;
-    context.restart();
-    async_submit(context, nop, [&](error_code, int) { done = true; });
-    context.run();
-    unfinished += !done;
-    while (!done) {
-      context.restart();
-      context.run();
-    }
-  }
-  enough = true;
-  while (!ended || pending) {
-    context.restart();
-    context.run_for(1ms);
-  }
-  foreign.join();
-  BOOST_TEST(unfinished == 0);
+  const auto start = [&](auto prepare) {
+    return [&, prepare](auto handler) {
+      async_submit(context, prepare, [handler](error_code ec, int) { handler(ec); });
+    };
+  };
+  check_that_a_running_handler_is_work(
+      context, start(nop), start([&](io_uring_sqe& sqe) { io_uring_prep_poll_add(&sqe, sockets.a, POLLIN); }),
+      [&] { BOOST_CHECK_EQUAL(::write(sockets.b, "x", 1), 1); });
 }
 
 BOOST_AUTO_TEST_CASE(poll_add)

@@ -18,14 +18,11 @@ namespace asio_uring::detail {
 // Asio's service keeps these to itself; we register the descriptor in its place.
 struct descriptor_number
 {
-  using type = int asio::detail::reactive_descriptor_service::implementation_type::*;
-  friend type member_of(descriptor_number);
+  friend auto member_of(descriptor_number);
 };
 struct descriptor_state
 {
-  using type = asio::detail::descriptor_ops::state_type
-      asio::detail::reactive_descriptor_service::implementation_type::*;
-  friend type member_of(descriptor_state);
+  friend auto member_of(descriptor_state);
 };
 template struct expose_member<descriptor_number,
                               &asio::detail::reactive_descriptor_service::implementation_type::descriptor_>;

@@ -38,86 +38,74 @@ struct async_result<asio_uring::detail::initiation_probe, Signatures...>
 
 namespace asio_uring::detail {
 
-// Which operation an initiation stands for.
-template <typename Object, typename Initiation>
-concept initiates_wait = requires(Object& o, initiation_probe p)
+/// The operations that can be told apart.
+enum class operation_kind
 {
-  {
-    o.async_wait(Object::wait_read, p)
-    } -> std::same_as<std::type_identity<Initiation>>;
+  wait,
+  connect,
+  receive,
+  send,
+  read,
+  write,
+  receive_from,
+  send_to,
+  accept,
+  move_accept,
+  other
 };
-template <typename Object, typename Initiation>
-concept initiates_connect = requires(Object& o, const typename Object::endpoint_type& e, initiation_probe p)
+
+// How each is asked for; only the type of the answer is of interest.
+template <operation_kind Kind>
+using ask = std::integral_constant<operation_kind, Kind>;
+inline constexpr initiation_probe probe{};
+template <typename Object>
+auto initiation_of(ask<operation_kind::wait>, Object& o) -> decltype(o.async_wait(Object::wait_read, probe));
+template <typename Object>
+auto initiation_of(ask<operation_kind::connect>, Object& o)
+    -> decltype(o.async_connect(std::declval<typename Object::endpoint_type&>(), probe));
+template <typename Object>
+auto initiation_of(ask<operation_kind::receive>, Object& o)
+    -> decltype(o.async_receive(asio::mutable_buffer(), probe));
+template <typename Object>
+auto initiation_of(ask<operation_kind::send>, Object& o)
+    -> decltype(o.async_send(asio::const_buffer(), probe));
+template <typename Object>
+auto initiation_of(ask<operation_kind::read>, Object& o)
+    -> decltype(o.async_read_some(asio::mutable_buffer(), probe));
+template <typename Object>
+auto initiation_of(ask<operation_kind::write>, Object& o)
+    -> decltype(o.async_write_some(asio::const_buffer(), probe));
+template <typename Object>
+auto initiation_of(ask<operation_kind::receive_from>, Object& o)
+    -> decltype(o.async_receive_from(asio::mutable_buffer(), std::declval<typename Object::endpoint_type&>(),
+                                     probe));
+template <typename Object>
+auto initiation_of(ask<operation_kind::send_to>, Object& o)
+    -> decltype(o.async_send_to(asio::const_buffer(), std::declval<typename Object::endpoint_type&>(),
+                                probe));
+template <typename Object>
+auto initiation_of(ask<operation_kind::accept>, Object& o)
+    -> decltype(o.async_accept(std::declval<typename Object::protocol_type::socket&>(), probe));
+template <typename Object>
+auto initiation_of(ask<operation_kind::move_accept>, Object& o) -> decltype(o.async_accept(probe));
+
+template <typename Object, typename Initiation, operation_kind Kind>
+concept initiates = requires(Object& o)
 {
   {
-    o.async_connect(e, p)
-    } -> std::same_as<std::type_identity<Initiation>>;
-};
-template <typename Object, typename Initiation>
-concept initiates_receive = requires(Object& o, asio::mutable_buffer b, initiation_probe p)
-{
-  {
-    o.async_receive(b, p)
-    } -> std::same_as<std::type_identity<Initiation>>;
-};
-template <typename Object, typename Initiation>
-concept initiates_send = requires(Object& o, asio::const_buffer b, initiation_probe p)
-{
-  {
-    o.async_send(b, p)
-    } -> std::same_as<std::type_identity<Initiation>>;
-};
-template <typename Object, typename Initiation>
-concept initiates_read = requires(Object& o, asio::mutable_buffer b, initiation_probe p)
-{
-  {
-    o.async_read_some(b, p)
-    } -> std::same_as<std::type_identity<Initiation>>;
-};
-template <typename Object, typename Initiation>
-concept initiates_write = requires(Object& o, asio::const_buffer b, initiation_probe p)
-{
-  {
-    o.async_write_some(b, p)
-    } -> std::same_as<std::type_identity<Initiation>>;
-};
-template <typename Object, typename Initiation>
-concept initiates_receive_from = requires(Object& o, asio::mutable_buffer b,
-                                          typename Object::endpoint_type& e, initiation_probe p)
-{
-  {
-    o.async_receive_from(b, e, p)
-    } -> std::same_as<std::type_identity<Initiation>>;
-};
-template <typename Object, typename Initiation>
-concept initiates_send_to = requires(Object& o, asio::const_buffer b, const typename Object::endpoint_type& e,
-                                     initiation_probe p)
-{
-  {
-    o.async_send_to(b, e, p)
-    } -> std::same_as<std::type_identity<Initiation>>;
-};
-template <typename Object, typename Initiation>
-concept initiates_accept = requires(Object& o, typename Object::protocol_type::socket& s, initiation_probe p)
-{
-  {
-    o.async_accept(s, p)
-    } -> std::same_as<std::type_identity<Initiation>>;
-};
-template <typename Object, typename Initiation>
-concept initiates_move_accept = requires(Object& o, initiation_probe p)
-{
-  {
-    o.async_accept(p)
+    initiation_of(ask<Kind>(), o)
     } -> std::same_as<std::type_identity<Initiation>>;
 };
 
-template <typename Object, typename Initiation>
-concept operation_of = initiates_wait<Object, Initiation> || initiates_connect<Object, Initiation> ||
-    initiates_receive<Object, Initiation> || initiates_send<Object, Initiation> ||
-    initiates_read<Object, Initiation> || initiates_write<Object, Initiation> ||
-    initiates_receive_from<Object, Initiation> || initiates_send_to<Object, Initiation> ||
-    initiates_accept<Object, Initiation> || initiates_move_accept<Object, Initiation>;
+/// Which operation of an object an initiation stands for.
+template <typename Object, typename Initiation, operation_kind Kind = operation_kind{}>
+consteval operation_kind kind_of()
+{
+  if constexpr (Kind == operation_kind::other || initiates<Object, Initiation, Kind>)
+    return Kind;
+  else
+    return kind_of<Object, Initiation, operation_kind{static_cast<int>(Kind) + 1}>();
+}
 
 // An initiation of Asio's is made from a pointer to its object, and is nothing else. To which class, its
 // constructor tells: it takes a thing that converts to any pointer, and the conversion notes to which.
@@ -204,9 +192,9 @@ public:
       static_assert(
           stock_io_object<object_type>,
           "asio_uring::use_uring: the object has to be a socket, acceptor, descriptor or pipe of Boost.Asio");
-    else if constexpr (!operation_of<object_type, Initiation>)
+    else if constexpr (kind_of<object_type, Initiation>() == operation_kind::other)
       static_assert(
-          operation_of<object_type, Initiation>,
+          kind_of<object_type, Initiation>() != operation_kind::other,
           "asio_uring::use_uring: of this object, these operations can be on io_uring: async_wait, "
           "async_connect, async_receive, async_read_some, async_send, async_write_some, async_receive_from, "
           "async_send_to, async_accept, those that it has; for composed operations wrap the object: "
@@ -235,23 +223,24 @@ private:
   template <typename Object, typename Handler, typename... Args>
   static void start(Object& object, Handler& h, Args&... args)
   {
-    if constexpr (initiates_wait<Object, Initiation>)
+    constexpr operation_kind kind = kind_of<Object, Initiation>();
+    if constexpr (kind == operation_kind::wait)
       stock_object(object).async_wait(args..., h);
-    else if constexpr (initiates_connect<Object, Initiation>)
+    else if constexpr (kind == operation_kind::connect)
       connect(object, h, args...);
-    else if constexpr (initiates_receive<Object, Initiation>)
+    else if constexpr (kind == operation_kind::receive)
       stock_object(object).async_receive(args..., h);
-    else if constexpr (initiates_send<Object, Initiation>)
+    else if constexpr (kind == operation_kind::send)
       stock_object(object).async_send(args..., h);
-    else if constexpr (initiates_read<Object, Initiation>)
+    else if constexpr (kind == operation_kind::read)
       stock_object(object).async_read_some(args..., h);
-    else if constexpr (initiates_write<Object, Initiation>)
+    else if constexpr (kind == operation_kind::write)
       stock_object(object).async_write_some(args..., h);
-    else if constexpr (initiates_receive_from<Object, Initiation>)
+    else if constexpr (kind == operation_kind::receive_from)
       receive_from(object, h, args...);
-    else if constexpr (initiates_send_to<Object, Initiation>)
+    else if constexpr (kind == operation_kind::send_to)
       stock_object(object).async_send_to(args..., h);
-    else if constexpr (initiates_accept<Object, Initiation>)
+    else if constexpr (kind == operation_kind::accept)
       accept(object, h, args...);
     else
       move_accept(object, h, args...);

@@ -62,9 +62,7 @@ namespace asio_uring::detail {
 // What the descriptor service keeps to itself.
 struct descriptor_reactor_data
 {
-  using type =
-      epoll_reactor::per_descriptor_data asio::detail::reactive_descriptor_service::implementation_type::*;
-  friend type member_of(descriptor_reactor_data);
+  friend auto member_of(descriptor_reactor_data);
 };
 template struct expose_member<descriptor_reactor_data,
                               &asio::detail::reactive_descriptor_service::implementation_type::reactor_data_>;
@@ -258,7 +256,8 @@ public:
   void async_receive_from(const Buffers& buffers, Endpoint& sender, asio::socket_base::message_flags flags,
                           Handler& handler)
   {
-    start<receive_from<Buffers, Endpoint>>(handler, "async_receive_from", buffers, flags, sender);
+    start<receive_message<Buffers, sender_address<Endpoint>>>(handler, "async_receive_from", buffers, flags,
+                                                              sender_address(sender));
   }
 
   template <typename Buffers, typename Handler>

@@ -39,42 +39,32 @@ using completion_queue = asio::detail::op_queue<completion>;
 
 /// A private member of `Class`, by the one loophole the language leaves: explicit instantiation ignores
 /// access.
-template <typename Tag, typename Tag::type Member>
+template <typename Tag, auto Member>
 struct expose_member
 {
-  friend typename Tag::type member_of(Tag) { return Member; }
+  friend auto member_of(Tag) { return Member; }
 };
 
 struct reactor_timer_fd
 {
-  using type = int epoll_reactor::*;
-  friend type member_of(reactor_timer_fd);
+  friend auto member_of(reactor_timer_fd);
 };
 struct reactor_epoll_fd
 {
-  using type = int epoll_reactor::*;
-  friend type member_of(reactor_epoll_fd);
+  friend auto member_of(reactor_epoll_fd);
 };
 struct reactor_timer_queues
 {
-  using type = asio::detail::timer_queue_set epoll_reactor::*;
-  friend type member_of(reactor_timer_queues);
-};
-template struct expose_member<reactor_timer_fd, &epoll_reactor::timer_fd_>;
-template struct expose_member<reactor_epoll_fd, &epoll_reactor::epoll_fd_>;
-template struct expose_member<reactor_timer_queues, &epoll_reactor::timer_queues_>;
-
-// The mutex type itself is private, too.
-template <typename Tag, auto Member>
-struct expose_auto
-{
-  friend auto member_of(Tag) { return Member; }
+  friend auto member_of(reactor_timer_queues);
 };
 struct reactor_mutex
 {
   friend auto member_of(reactor_mutex);
 };
-template struct expose_auto<reactor_mutex, &epoll_reactor::mutex_>;
+template struct expose_member<reactor_timer_fd, &epoll_reactor::timer_fd_>;
+template struct expose_member<reactor_epoll_fd, &epoll_reactor::epoll_fd_>;
+template struct expose_member<reactor_timer_queues, &epoll_reactor::timer_queues_>;
+template struct expose_member<reactor_mutex, &epoll_reactor::mutex_>;
 
 /// What Asio's reactor knows of one descriptor: the operations that wait for it.
 using reactor_state = epoll_reactor::descriptor_state;
@@ -92,9 +82,9 @@ struct reactor_state_shutdown
 {
   friend auto member_of(reactor_state_shutdown);
 };
-template struct expose_auto<reactor_state_mutex, &reactor_state::mutex_>;
-template struct expose_auto<reactor_state_queues, &reactor_state::op_queue_>;
-template struct expose_auto<reactor_state_shutdown, &reactor_state::shutdown_>;
+template struct expose_member<reactor_state_mutex, &reactor_state::mutex_>;
+template struct expose_member<reactor_state_queues, &reactor_state::op_queue_>;
+template struct expose_member<reactor_state_shutdown, &reactor_state::shutdown_>;
 
 struct scheduler_mutex
 {
@@ -112,10 +102,10 @@ struct scheduler_reactor_place
 {
   friend auto member_of(scheduler_reactor_place);
 };
-template struct expose_auto<scheduler_mutex, &scheduler::mutex_>;
-template struct expose_auto<scheduler_queue, &scheduler::op_queue_>;
-template struct expose_auto<scheduler_reactor, &scheduler::task_>;
-template struct expose_auto<scheduler_reactor_place, &scheduler::task_operation_>;
+template struct expose_member<scheduler_mutex, &scheduler::mutex_>;
+template struct expose_member<scheduler_queue, &scheduler::op_queue_>;
+template struct expose_member<scheduler_reactor, &scheduler::task_>;
+template struct expose_member<scheduler_reactor_place, &scheduler::task_operation_>;
 
 /// Whether a thread is within the context's reactor, asleep as a rule: then the reactor's place in the queue
 /// is empty.

@@ -300,7 +300,14 @@ private:
 
   ASIO_URING_DECL void advance(lane_kind kind, section& s) noexcept;
   ASIO_URING_DECL bool perform_first(lane_kind kind, section& s) noexcept;
-  ASIO_URING_DECL bool settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept;
+  /// What has become of an operation after a call: done, to be tried at once, or armed and waiting.
+  enum class attempt
+  {
+    ended,
+    again,
+    waits
+  };
+  ASIO_URING_DECL attempt settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept;
   static bool runnable(const lane& l) noexcept
   {
     return l.first && l.ready && !l.busy && l.first->stage_ == operation::stage::waiting;

@@ -223,38 +223,41 @@ ASIO_URING_DECL bool descriptor::perform_first(lane_kind kind, section& s) noexc
 {
   lane& l = lane_of(kind);
   operation& op = *l.first;
-  op.stage_ = operation::stage::due;
-  l.ready = false; // an event from here on sets it again
-  l.busy = true;
-  s.unlock();
-  const int result = op.get_type().perform(op, fd_);
-  s.relock();
-  l.busy = false;
-  return settle_attempt(kind, op, result, s);
+  attempt outcome;
+  do {
+    op.stage_ = operation::stage::due;
+    l.ready = false; // an event from here on sets it again
+    l.busy = true;
+    s.unlock();
+    const int result = op.get_type().perform(op, fd_);
+    s.relock();
+    l.busy = false;
+    outcome = settle_attempt(kind, op, result, s);
+  } while (outcome == attempt::again);
+  return outcome == attempt::ended;
 }
 
-ASIO_URING_DECL bool descriptor::settle_attempt(lane_kind kind, operation& op, int result,
-                                                section& s) noexcept
+ASIO_URING_DECL descriptor::attempt descriptor::settle_attempt(lane_kind kind, operation& op, int result,
+                                                               section& s) noexcept
 {
   lane& l = lane_of(kind);
   const operation::type& type = op.get_type();
   const bool retry = type.retry && type.retry(op, result);
-  if (!op.cancelled_ && retry) return perform_first(kind, s);
   if (result == -EAGAIN || retry) {
     if (op.cancelled_)
       result = -ECANCELED;
-    else if (l.ready)
-      return perform_first(kind, s);
+    else if (retry || l.ready)
+      return attempt::again;
     else {
       op.stage_ = operation::stage::waiting;
       completes(op) ? submit(op, s) : arm(poll_of(kind), s);
-      return false;
+      return attempt::waits;
     }
   }
   settle_lane(l, type.more(op, result));
   remove(op);
   op.result_ = result;
-  return true;
+  return attempt::ended;
 }
 
 // A due operation was cancelled meanwhile, or is served with what an earlier read has left.
@@ -274,7 +277,8 @@ bool descriptor::end_call_slowly(operation& op, int result) noexcept
 {
   section s(*this, section::held);
   const lane_kind kind = op.get_type().lane;
-  const bool ended = settle_attempt(kind, op, result, s);
+  const attempt first = settle_attempt(kind, op, result, s);
+  const bool ended = first == attempt::again ? perform_first(kind, s) : first == attempt::ended;
   if (ended)
     advance(kind, s);
   else

@@ -115,30 +115,35 @@ private:
   int fd_ = -1;
 };
 
-/// async_receive_from: a datagram and its sender.
-template <typename Buffers, typename Endpoint>
-class receive_from
+/// A message, and what else the kernel is to say of it: a detail that asks for it in the header, reads it
+/// back and reports it to the program.
+template <typename Buffers, typename Detail>
+class receive_message
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::readiness;
 
-  receive_from(const Buffers& buffers, int flags, Endpoint& sender)
-      : buffers_(buffers), flags_(flags), sender_(sender)
+  receive_message(const Buffers& buffers, int flags, const Detail& detail)
+      : buffers_(buffers), flags_(flags), detail_(detail)
   {}
 
   void prepare(io_uring_sqe& sqe, int fd, submitted_message& message)
   {
-    buffers_.with_message([&](msghdr& m) { io_uring_prep_recvmsg(&sqe, fd, &name(message.set(m)), flags_); });
+    buffers_.with_message([&](msghdr& m) {
+      msghdr& asked = message.set(m);
+      detail_.ask(asked);
+      io_uring_prep_recvmsg(&sqe, fd, &asked, flags_);
+    });
   }
-  void read_back(const msghdr& message) { length_ = message.msg_namelen; }
+  void read_back(const msghdr& message) { detail_.read_back(message); }
 
   int perform(int fd)
   {
     return buffers_.with_message([&](msghdr& message) {
-      name(message);
+      detail_.ask(message);
       const int result = uninterrupted([&] { return ::recvmsg(fd, &message, flags_ | MSG_DONTWAIT); });
-      length_ = message.msg_namelen;
+      detail_.read_back(message);
       return result;
     });
   }
@@ -147,64 +152,47 @@ public:
 
   std::tuple<error_code, std::size_t> arguments(int result) const
   {
-    if (result >= 0) sender_.resize(length_);
+    if (result >= 0) detail_.report();
     return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
   }
 
 private:
-  msghdr& name(msghdr& message) const noexcept
-  {
-    message.msg_name = sender_.data();
-    message.msg_namelen = static_cast<socklen_t>(sender_.capacity());
-    return message;
-  }
-
   borrowed_buffers<asio::mutable_buffer, Buffers> buffers_;
   int flags_;
-  Endpoint& sender_;
+  Detail detail_;
+};
+
+/// async_receive_from: who sent a datagram.
+template <typename Endpoint>
+class sender_address
+{
+public:
+  explicit sender_address(Endpoint& endpoint) noexcept : endpoint_(endpoint) {}
+  void ask(msghdr& message) const noexcept
+  {
+    message.msg_name = endpoint_.data();
+    message.msg_namelen = static_cast<socklen_t>(endpoint_.capacity());
+  }
+  void read_back(const msghdr& message) noexcept { length_ = message.msg_namelen; }
+  void report() const { endpoint_.resize(length_); }
+
+private:
+  Endpoint& endpoint_;
   socklen_t length_ = 0;
 };
 
-/// async_receive of a sequenced-packet socket: a record and what the kernel says of it.
-template <typename Buffers>
-class receive_with_flags
+/// async_receive of a sequenced-packet socket: whether a record ends, and the like.
+class received_flags
 {
 public:
-  static constexpr lane_kind lane = lane_kind::in;
-  static constexpr preference preferred = preference::readiness;
-
-  receive_with_flags(const Buffers& buffers, int in_flags, asio::socket_base::message_flags& out_flags)
-      : buffers_(buffers), flags_(in_flags), out_flags_(out_flags)
-  {}
-
-  void prepare(io_uring_sqe& sqe, int fd, submitted_message& message)
-  {
-    buffers_.with_message([&](msghdr& m) { io_uring_prep_recvmsg(&sqe, fd, &message.set(m), flags_); });
-  }
-  void read_back(const msghdr& message) { received_flags_ = message.msg_flags; }
-
-  int perform(int fd)
-  {
-    return buffers_.with_message([&](msghdr& message) {
-      const int result = uninterrupted([&] { return ::recvmsg(fd, &message, flags_ | MSG_DONTWAIT); });
-      received_flags_ = message.msg_flags;
-      return result;
-    });
-  }
-
-  bool more(int) const noexcept { return true; }
-
-  std::tuple<error_code, std::size_t> arguments(int result) const
-  {
-    if (result >= 0) out_flags_ = received_flags_;
-    return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
-  }
+  explicit received_flags(asio::socket_base::message_flags& flags) noexcept : flags_(flags) {}
+  void ask(msghdr&) const noexcept {}
+  void read_back(const msghdr& message) noexcept { received_ = message.msg_flags; }
+  void report() const noexcept { flags_ = received_; }
 
 private:
-  borrowed_buffers<asio::mutable_buffer, Buffers> buffers_;
-  int flags_;
-  asio::socket_base::message_flags& out_flags_;
-  int received_flags_ = 0;
+  asio::socket_base::message_flags& flags_;
+  int received_ = 0;
 };
 
 } // namespace asio_uring::detail

@@ -228,8 +228,8 @@ public:
                           asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
     start(
-        impl, std::nullopt, [&] { return receive_from<Buffers, endpoint_type>(buffers, flags, sender); },
-        handler, io_ex, "async_receive_from");
+        impl, std::nullopt, [&] { return receive_message(buffers, flags, sender_address(sender)); }, handler,
+        io_ex, "async_receive_from");
   }
 
   template <typename Handler, typename IoExecutor>
@@ -247,7 +247,7 @@ public:
                                 const IoExecutor& io_ex)
   {
     start(
-        impl, std::nullopt, [&] { return receive_with_flags<Buffers>(buffers, in_flags, out_flags); },
+        impl, std::nullopt, [&] { return receive_message(buffers, in_flags, received_flags(out_flags)); },
         handler, io_ex, "async_receive_with_flags");
   }
 

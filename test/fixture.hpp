@@ -47,12 +47,15 @@ inline constexpr bool on_uring = false;
 inline constexpr bool on_uring = true;
 #endif
 
-/// Whether sockets are to be on a ring of the kernel's: not with the stand-in for it.
-inline bool with_kernel_ring()
+/// Whether the stand-in takes the place of the kernel's ring.
+inline bool with_stand_in()
 {
   const char* backend = std::getenv("ASIO_URING_BACKEND");
-  return on_uring && (!backend || std::string_view(backend) != "reactor");
+  return backend && std::string_view(backend) == "reactor";
 }
+
+/// Whether sockets are to be on a ring of the kernel's.
+inline bool with_kernel_ring() { return on_uring && !with_stand_in(); }
 
 /// The guest pump's own handlers show in the counts of run() and run_one(); stock and the ring pump count
 /// exactly.

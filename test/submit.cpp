@@ -310,6 +310,24 @@ BOOST_AUTO_TEST_CASE(a_handler_that_still_runs_is_work_when_the_last_operation_e
       [&] { BOOST_CHECK_EQUAL(::write(sockets.b, "x", 1), 1); });
 }
 
+BOOST_AUTO_TEST_CASE(all_handlers_of_a_batch_throw_one_by_one)
+{
+  for (int i = 0; i != 5; ++i)
+    async_submit(context, nop, [](error_code, int) { throw 1; });
+  outcome last;
+  async_submit(context, nop, [&](error_code ec, int) { last.record()(ec); });
+  int thrown = 0;
+  for (bool ended = false; !ended;)
+    try {
+      finish(context);
+      ended = true;
+    } catch (int) {
+      ++thrown;
+    }
+  BOOST_TEST(thrown == 5);
+  CHECK_SUCCEEDED(last);
+}
+
 BOOST_AUTO_TEST_CASE(poll_add)
 {
   socket_pair sockets;

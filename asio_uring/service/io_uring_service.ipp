@@ -97,6 +97,11 @@ ASIO_URING_DECL std::string setup_advice(int error)
   }
 }
 
+[[noreturn]] inline void refuse_setup(int error)
+{
+  throw boost::system::system_error(error_code(error, boost::system::system_category()), setup_advice(error));
+}
+
 ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& context, const options& o)
     : asio::execution_context::service(context),
       options_(checked(o)),
@@ -127,10 +132,13 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
       const int error = e.code().value();
       unavailable_ = setup_advice(error);
       const bool permanent = error == EPERM || error == EACCES || error == ENOSYS || error == ENOMEM;
-      if (options_.fallback == fallback::forbid || !permanent)
-        throw boost::system::system_error(error_code(error, boost::system::system_category()), unavailable_);
+      if (options_.fallback == fallback::forbid || !permanent) refuse_setup(error);
     }
-  if (!ring_) ring_.emplace(std::make_unique<epoll_kernel>(options_.entries, options_.completions));
+  if (!ring_) try {
+      ring_.emplace(std::make_unique<epoll_kernel>(options_.entries, options_.completions));
+    } catch (const std::system_error& e) {
+      refuse_setup(e.code().value());
+    }
   submitter_.use(*ring_);
 }
 

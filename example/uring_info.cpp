@@ -17,7 +17,8 @@ int main()
               << "features: " << asio_uring::feature_names(f.kernel) << '\n'
               << "opcodes: ";
     for (unsigned op = 0; op != f.opcodes.size(); ++op)
-      if (f.opcode(op)) std::cout << ' ' << (*asio_uring::opcode_name(op) ? asio_uring::opcode_name(op) : "?");
+      if (f.opcode(op))
+        std::cout << ' ' << (*asio_uring::opcode_name(op) ? asio_uring::opcode_name(op) : "?");
 
     boost::asio::io_context context;
     asio_uring::use_io_uring(context);

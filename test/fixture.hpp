@@ -9,7 +9,7 @@
 #include <asio_uring/as_default.hpp>
 #endif
 
-#include "slowness.hpp"
+#include "environment.hpp"
 #include <boost/asio.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -46,13 +46,6 @@ inline constexpr bool on_uring = false;
 #else
 inline constexpr bool on_uring = true;
 #endif
-
-/// Whether the stand-in takes the place of the kernel's ring.
-inline bool with_stand_in()
-{
-  const char* backend = std::getenv("ASIO_URING_BACKEND");
-  return backend && std::string_view(backend) == "reactor";
-}
 
 /// Whether sockets are to be on a ring of the kernel's.
 inline bool with_kernel_ring() { return on_uring && !with_stand_in(); }

@@ -3,7 +3,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #define BOOST_TEST_MODULE asio_uring
-#include "slowness.hpp"
+#include "environment.hpp"
 #include <boost/test/unit_test.hpp>
 
 #include <boost/test/tree/observer.hpp>

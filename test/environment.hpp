@@ -1,12 +1,13 @@
-// test/slowness.hpp: how much longer a test may take, and how much less it does, where programs run slowly.
+// test/environment.hpp: what the environment asks of a test.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_TEST_SLOWNESS_HPP
-#define ASIO_URING_TEST_SLOWNESS_HPP
+#ifndef ASIO_URING_TEST_ENVIRONMENT_HPP
+#define ASIO_URING_TEST_ENVIRONMENT_HPP
 
 #include <algorithm>
 #include <cstdlib>
+#include <string_view>
 
 /// By which factor the program is slower than usual: ASIO_URING_TEST_SLOWNESS, set where the machine is
 /// emulated, and with ThreadSanitizer and valgrind.
@@ -23,4 +24,11 @@ inline int rounds(int n)
   return share ? std::max(1, n / std::max(1, std::atoi(share))) : n;
 }
 
-#endif // ASIO_URING_TEST_SLOWNESS_HPP
+/// Whether the stand-in takes the place of the kernel's ring.
+inline bool with_stand_in()
+{
+  const char* backend = std::getenv("ASIO_URING_BACKEND");
+  return backend && std::string_view(backend) == "reactor";
+}
+
+#endif // ASIO_URING_TEST_ENVIRONMENT_HPP

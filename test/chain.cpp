@@ -10,6 +10,7 @@
 
 using namespace test;
 using namespace asio_uring;
+namespace errc = boost::system::errc;
 
 namespace {
 
@@ -45,7 +46,8 @@ struct gate
 };
 
 inline constexpr auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
-inline constexpr auto fail = [](io_uring_sqe& sqe) { io_uring_prep_read(&sqe, -1, nullptr, 0, 0); };
+// Fails when it is performed: what Linux before 5.15 finds wrong while it is submitted ends the whole chain.
+inline constexpr auto fail = [](io_uring_sqe& sqe) { io_uring_prep_timeout_remove(&sqe, 42, 0); };
 
 struct chain_fixture : scratch_context
 {
@@ -93,8 +95,8 @@ BOOST_AUTO_TEST_CASE(behind_a_failure_nothing_is_performed)
       .fsync(file)
       .async_run(done.record());
   finish(context);
-  CHECK_FAILED(done, asio::error::bad_descriptor);
-  CHECK_RESULTS(done, 3, -EBADF, -ECANCELED, -ECANCELED);
+  CHECK_FAILED(done, errc::no_such_file_or_directory);
+  CHECK_RESULTS(done, 3, -ENOENT, -ECANCELED, -ECANCELED);
   BOOST_TEST(read_file(path("file")) == "one");
 }
 
@@ -131,7 +133,7 @@ BOOST_AUTO_TEST_CASE(a_hard_link_holds_whatever_happens)
       .async_run(done.record());
   finish(context);
   CHECK_FAILED(done, asio::error::eof);
-  CHECK_RESULTS(done, 0, 1, -EBADF, 1, -EBADF, -ECANCELED);
+  CHECK_RESULTS(done, 0, 1, -ENOENT, 1, -ENOENT, -ECANCELED);
   BOOST_TEST(read_file(path("file")) == "xy");
 }
 
@@ -203,8 +205,8 @@ BOOST_AUTO_TEST_CASE(any_token_and_nothing_before_it_is_initiated)
     BOOST_TEST(written == (results{1}));
     auto failing = chain(co_await asio::this_coro::executor).add(fail);
     const auto [ec, each] = co_await failing.async_run(asio::as_tuple(asio::use_awaitable));
-    BOOST_TEST(ec == asio::error::bad_descriptor);
-    BOOST_TEST(each == (results{-EBADF}));
+    BOOST_TEST(ec == errc::no_such_file_or_directory);
+    BOOST_TEST(each == (results{-ENOENT}));
   }());
   BOOST_TEST(read_file(path("file")) == "ab");
 }

@@ -131,6 +131,9 @@ BOOST_AUTO_TEST_CASE(every_pump_and_path_by_options)
 
 BOOST_AUTO_TEST_CASE(features_are_those_of_the_version_asked_for)
 {
+  asio::io_context unlimited;
+  asio_uring::use_io_uring(unlimited);
+  const auto has = asio_uring::backend(unlimited).features;
   for (const auto& [version, multishot, flags] :
        {std::tuple<asio_uring::linux_version, bool, unsigned>{{5, 11}, false, 0},
         {{5, 13}, true, 0},
@@ -138,8 +141,9 @@ BOOST_AUTO_TEST_CASE(features_are_those_of_the_version_asked_for)
     asio::io_context context;
     asio_uring::use_io_uring(context, {.newest = version});
     const auto b = asio_uring::backend(context);
-    BOOST_CHECK_EQUAL(b.features.multishot_poll(), multishot);
-    BOOST_CHECK_EQUAL(b.features.setup_flags & (IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN), flags);
+    BOOST_CHECK_EQUAL(b.features.multishot_poll(), multishot && has.multishot_poll());
+    BOOST_CHECK_EQUAL(b.features.setup_flags & (IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN),
+                      flags & has.setup_flags);
     BOOST_CHECK(!b.features.opcode(IORING_OP_SOCKET) && b.features.opcode(IORING_OP_RECV));
     BOOST_CHECK_EQUAL(echoed(context, 20), 20);
   }

@@ -307,7 +307,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_still_runs_is_work_when_the_last_operation_e
   };
   check_that_a_running_handler_is_work(
       context, start(nop), start([&](io_uring_sqe& sqe) { io_uring_prep_poll_add(&sqe, sockets.a, POLLIN); }),
-      [&] { BOOST_CHECK_EQUAL(::write(sockets.b, "x", 1), 1); });
+      [&] { [[maybe_unused]] const auto written = ::write(sockets.b, "x", 1); });
 }
 
 BOOST_AUTO_TEST_CASE(all_handlers_of_a_batch_throw_one_by_one)
@@ -340,6 +340,7 @@ BOOST_AUTO_TEST_CASE(poll_add)
 
 BOOST_AUTO_TEST_CASE(async_cancel_by_descriptor)
 {
+  if (!kernel_has(IORING_OP_SOCKET)) return; // both came with 5.19
   socket_pair sockets;
   char data;
   outcome cancelled;

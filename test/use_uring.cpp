@@ -45,6 +45,17 @@ struct stock_pair
   stock_pair() { test::connect(client, server); }
 };
 
+/// Closes one socket, and gives the other its number.
+inline void close_and_reuse_number(tcp::socket& old, tcp::socket& fresh)
+{
+  const int number = old.native_handle();
+  old.close();
+  const int reused = ::fcntl(fresh.native_handle(), F_DUPFD, number);
+  BOOST_REQUIRE_EQUAL(reused, number);
+  fresh.close();
+  fresh.assign(tcp::v4(), reused);
+}
+
 /// Runs a coroutine to its end, together with all else that the context has to do.
 template <typename Coroutine>
 void run(asio::io_context& context, Coroutine coroutine)
@@ -570,12 +581,7 @@ BOOST_AUTO_TEST_CASE(the_number_of_a_closed_socket_reused_at_once_loses_no_byte)
   settle(context);
   asio::post(context, [&] {
     write_text(old.client, "old"); // there is something to read when the socket is closed
-    const int number = old.server.native_handle();
-    old.server.close();
-    const int reused = ::fcntl(fresh.server.native_handle(), F_DUPFD, number);
-    BOOST_REQUIRE_EQUAL(reused, number);
-    fresh.server.close();
-    fresh.server.assign(tcp::v4(), reused);
+    close_and_reuse_number(old.server, fresh.server);
     write_text(fresh.client, "fresh");
     fresh.server.async_read_some(asio::buffer(data), use_uring(next.record()));
   });
@@ -595,12 +601,7 @@ BOOST_AUTO_TEST_CASE(the_number_of_a_closed_socket_reused_at_once_is_waited_for)
   settle(context);
   asio::steady_timer later(context);
   asio::post(context, [&] {
-    const int number = old.server.native_handle();
-    old.server.close();
-    const int reused = ::fcntl(fresh.server.native_handle(), F_DUPFD, number);
-    BOOST_REQUIRE_EQUAL(reused, number);
-    fresh.server.close();
-    fresh.server.assign(tcp::v4(), reused);
+    close_and_reuse_number(old.server, fresh.server);
     fresh.server.async_read_some(asio::buffer(data), use_uring(next.record()));
     later.expires_after(20ms);
     later.async_wait([&](error_code) { write_text(fresh.client, "fresh"); });
@@ -622,12 +623,7 @@ BOOST_AUTO_TEST_CASE(the_number_reused_while_the_old_read_is_about_to_be_perform
   asio::post(context, [&] {
     // Both are ready in the same turn of the ring; the first one's handler closes the second one's socket.
     before.server.async_read_some(asio::buffer(first_data), use_uring([&](error_code, std::size_t) {
-                                    const int number = old.server.native_handle();
-                                    old.server.close();
-                                    const int reused = ::fcntl(fresh.server.native_handle(), F_DUPFD, number);
-                                    BOOST_REQUIRE_EQUAL(reused, number);
-                                    fresh.server.close();
-                                    fresh.server.assign(tcp::v4(), reused);
+                                    close_and_reuse_number(old.server, fresh.server);
                                     write_text(fresh.client, "fresh");
                                     fresh.server.async_read_some(asio::buffer(data),
                                                                  use_uring(next.record()));

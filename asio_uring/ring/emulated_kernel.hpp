@@ -6,6 +6,7 @@
 #define ASIO_URING_RING_EMULATED_KERNEL_HPP
 
 #include <asio_uring/ring/features.hpp>
+#include <asio_uring/ring/queues.hpp>
 #include <atomic>
 #include <bit>
 #include <deque>
@@ -47,8 +48,7 @@ protected:
       : sq_size_(std::bit_ceil(entries)),
         cq_size_(std::bit_ceil(completions)),
         entries_(std::make_unique<io_uring_sqe[]>(sq_size_)),
-        completions_(std::make_unique<io_uring_cqe[]>(cq_size_)),
-        indices_(std::make_unique<unsigned[]>(sq_size_))
+        completions_(std::make_unique<io_uring_cqe[]>(cq_size_))
   {
     features_.kernel =
         IORING_FEAT_FAST_POLL | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_SUBMIT_STABLE;
@@ -117,28 +117,15 @@ private:
     std::atomic_ref<unsigned>(shared).store(value, std::memory_order_release);
   }
 
-  /// The queues as liburing describes them.
-  void lay_out(io_uring& r) noexcept
+  ring_queues queues() noexcept
   {
-    r.sq.khead = &sq_head_;
-    r.sq.ktail = &sq_tail_;
-    r.sq.kflags = &sq_flags_;
-    r.sq.array = indices_.get();
-    r.sq.sqes = entries_.get();
-    r.sq.ring_entries = sq_size_;
-    r.sq.ring_mask = sq_size_ - 1;
-    r.cq.khead = &cq_head_;
-    r.cq.ktail = &cq_tail_;
-    r.cq.cqes = completions_.get();
-    r.cq.ring_entries = cq_size_;
-    r.cq.ring_mask = cq_size_ - 1;
-    r.ring_fd = r.enter_ring_fd = -1;
+    return {&sq_head_,      &sq_tail_,          &sq_flags_, &cq_head_, &cq_tail_,
+            entries_.get(), completions_.get(), sq_size_,   cq_size_};
   }
 
   const unsigned sq_size_, cq_size_;
   const std::unique_ptr<io_uring_sqe[]> entries_;
   const std::unique_ptr<io_uring_cqe[]> completions_;
-  const std::unique_ptr<unsigned[]> indices_;
   unsigned sq_head_ = 0, sq_tail_ = 0, sq_flags_ = 0, cq_head_ = 0, cq_tail_ = 0;
   std::deque<completion> kept_;
 };

@@ -9,10 +9,13 @@
 #include <asio_uring/ring/emulated_kernel.hpp>
 #include <asio_uring/ring/features.hpp>
 #include <asio_uring/ring/one_thread.hpp>
+#include <asio_uring/ring/queues.hpp>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 namespace asio_uring {
 
@@ -22,49 +25,78 @@ struct ring_parameters
   unsigned entries = 256; ///< submission queue entries, 1 to 32768; the kernel rounds up to a power of two
   unsigned completions = 4096; ///< completion queue entries, at least 2 * entries
   linux_version newest = {};   ///< nothing is used that came after this version
+  bool bound = false;          ///< one thread is going to enter, if the kernel has such rings: ring::bound()
 };
 
 /// RAII over one io_uring: set-up that degrades flag by flag, submission entries, enter, completions.
 /**
- * Thread safety: one thread at a time fills entries, one thread at a time consumes completions; enter() may
- * be called by any thread at any time (no IORING_SETUP_SINGLE_ISSUER). Since Linux 5.11.
+ * Nothing rests on how liburing keeps its own rings: queues and flags are ours.
+ *
+ * A bound ring is entered by one thread, the one that called bind(). Then the kernel does its work for the
+ * ring nowhere but inside enter(): no other call of that thread is interrupted by it, and no thread that
+ * sleeps elsewhere holds it up. A ring that is not bound may be entered by any thread; the kernel's work for
+ * a request is then done by the thread that submitted it, whenever that is in the kernel.
+ *
+ * Thread safety: one thread at a time fills entries, one thread at a time consumes completions. Since
+ * Linux 5.11.
  */
 class ring
 {
 public:
   /// Sets up a ring. Throws std::system_error: EPERM (forbidden), ENOSYS (no io_uring), ENOMEM, EMFILE, and
-  /// ENOSYS where the kernel lacks FAST_POLL, NODROP or EXT_ARG (before 5.11).
+  /// ENOSYS where the kernel lacks FAST_POLL, NODROP or EXT_ARG (before 5.11). what() names the call.
   ASIO_URING_DECL explicit ring(const ring_parameters& parameters = {});
   /// A ring whose entries are performed by a stand-in for the kernel.
   ASIO_URING_DECL explicit ring(std::unique_ptr<emulated_kernel> emulation) noexcept;
+  ring(ring&& other) noexcept { swap(other); }
+  ring& operator=(ring&& other) noexcept
+  {
+    ring(std::move(other)).swap(*this);
+    return *this;
+  }
   ASIO_URING_DECL ~ring();
-  ring(const ring&) = delete;
-  ring& operator=(const ring&) = delete;
 
-  /// Readable while there are completions.
-  int fd() const noexcept { return emulation_ ? emulation_->fd() : ring_.ring_fd; }
-  unsigned entries() const noexcept { return ring_.sq.ring_entries; }
-  unsigned completions() const noexcept { return ring_.cq.ring_entries; }
+  /// Readable while there are completions; of a bound ring also once it is entered only. -1 after retire().
+  int fd() const noexcept { return emulation_ ? emulation_->fd() : fd_; }
+  unsigned entries() const noexcept { return queues_.sq_size; }
+  unsigned completions() const noexcept { return queues_.cq_size; }
   const asio_uring::features& features() const noexcept { return features_; }
+
+  /// Whether only the thread that binds it may enter. Since Linux 6.6; not where the memory of the queues
+  /// cannot be the program's own.
+  bool bound() const noexcept { return features_.setup(IORING_SETUP_DEFER_TASKRUN); }
+  /// Makes the calling thread the one that enters; once for each ring. 0, or a negative errno.
+  ASIO_URING_DECL int bind() noexcept;
+
+  /// Whether retire() is possible.
+  bool can_retire() const noexcept { return memory_ != nullptr; }
+  /// Gives the ring back to the kernel, which ends all requests. Their completions arrive without anybody
+  /// entering: soon, but for what a thread of the kernel's is performing. Any thread, while no other enters.
+  ASIO_URING_DECL void retire() noexcept;
+  /// Calls f(user_data) for each published entry that the kernel has not taken and is not going to.
+  template <typename F>
+  void take_back_unsubmitted(F&& f)
+  {
+    for (unsigned head = *queues_.sq_head; head != tail_; ++head)
+      f(queues_.entries[head & (queues_.sq_size - 1)].user_data);
+    *queues_.sq_head = tail_;
+  }
 
   /// The next free submission entry, or the one that many `ahead` of it; null when the queue has no room for
   /// it. Contents are unspecified.
   io_uring_sqe* next_entry(unsigned ahead = 0) noexcept
   {
     const unsigned position = tail_ + ahead;
-    if (position - kernel(ring_.sq.khead).load(std::memory_order_acquire) >= entries()) return nullptr;
-    return &ring_.sq.sqes[position & ring_.sq.ring_mask];
+    if (position - shared(queues_.sq_head).load(std::memory_order_acquire) >= entries()) return nullptr;
+    return &queues_.entries[position & (queues_.sq_size - 1)];
   }
 
   /// Makes the next entry, or the next few at once, visible to the kernel; enter() submits them.
   void publish(unsigned count = 1) noexcept
   {
     tail_ += count;
-    const auto ktail = kernel(ring_.sq.ktail);
-    if (detail::one_thread())
-      ktail.store(tail_, std::memory_order_release);
-    else
-      ktail.store(tail_, std::memory_order_seq_cst);
+    shared(queues_.sq_tail)
+        .store(tail_, detail::one_thread() ? std::memory_order_release : std::memory_order_seq_cst);
   }
 
   /// From the next call on, no function here takes only some of the entries that were published at once. Two
@@ -74,8 +106,8 @@ public:
   /// Published entries that no enter() has taken yet.
   unsigned unsubmitted() const noexcept
   {
-    return kernel(ring_.sq.ktail).load(std::memory_order_seq_cst) -
-           kernel(ring_.sq.khead).load(std::memory_order_acquire);
+    return shared(queues_.sq_tail).load(std::memory_order_seq_cst) -
+           shared(queues_.sq_head).load(std::memory_order_acquire);
   }
 
   /// To be called between cancelling what uses a file descriptor and closing it.
@@ -87,14 +119,14 @@ public:
   /// True when the kernel holds completions back until somebody enters.
   bool wants_enter() const noexcept
   {
-    return kernel(ring_.sq.kflags).load(std::memory_order_relaxed) &
+    return shared(queues_.sq_flags).load(std::memory_order_relaxed) &
            (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
   }
 
   unsigned completions_present() const noexcept
   {
-    return kernel(ring_.cq.ktail).load(std::memory_order_acquire) -
-           kernel(ring_.cq.khead).load(std::memory_order_relaxed);
+    return shared(queues_.cq_tail).load(std::memory_order_acquire) -
+           shared(queues_.cq_head).load(std::memory_order_relaxed);
   }
   bool has_completions() const noexcept { return completions_present() != 0; }
 
@@ -109,29 +141,39 @@ public:
   template <typename Consume>
   unsigned consume_completions(Consume&& consume)
   {
-    const auto khead = kernel(ring_.cq.khead);
-    unsigned head = khead.load(std::memory_order_relaxed);
+    const auto consumed = shared(queues_.cq_head);
+    unsigned head = consumed.load(std::memory_order_relaxed);
     const unsigned first = head;
-    const unsigned tail = kernel(ring_.cq.ktail).load(std::memory_order_acquire);
+    const unsigned tail = shared(queues_.cq_tail).load(std::memory_order_acquire);
     while (head != tail) {
-      consume(static_cast<const io_uring_cqe&>(ring_.cq.cqes[head & ring_.cq.ring_mask]));
-      khead.store(++head, std::memory_order_release);
+      consume(static_cast<const io_uring_cqe&>(queues_.completions[head & (queues_.cq_size - 1)]));
+      consumed.store(++head, std::memory_order_release);
     }
     return head - first;
   }
 
 private:
-  static std::atomic_ref<unsigned> kernel(unsigned* shared) noexcept
+  static std::atomic_ref<unsigned> shared(unsigned* word) noexcept
   {
-    return std::atomic_ref<unsigned>(*shared);
+    return std::atomic_ref<unsigned>(*word);
   }
   ASIO_URING_DECL int set_up(const ring_parameters& parameters, std::uint32_t flags) noexcept;
+  ASIO_URING_DECL int map(const io_uring_params& params) noexcept;
+  ASIO_URING_DECL void unmap() noexcept;
   ASIO_URING_DECL void probe() noexcept;
-  ASIO_URING_DECL int enter(unsigned submit, unsigned wait, const __kernel_timespec* timeout) noexcept;
+  ASIO_URING_DECL int enter(unsigned submit, unsigned wait, unsigned flags,
+                            const __kernel_timespec* timeout) noexcept;
+  ASIO_URING_DECL void swap(ring& other) noexcept;
 
-  io_uring ring_{};
+  int fd_ = -1;
+  ring_queues queues_;
   unsigned tail_ = 0;
+  unsigned enter_flags_ = 0; // of every enter
   std::atomic<bool> whole_{false};
+  void* memory_ = nullptr; // of the queues, where it is the program's own
+  std::size_t memory_size_ = 0;
+  void* mapped_[2] = {}; // otherwise: the kernel's, for the queues and for the entries
+  std::size_t mapped_size_[2] = {};
   asio_uring::features features_;
   std::unique_ptr<emulated_kernel> emulation_;
 };

@@ -8,6 +8,14 @@
 #include <asio_uring/ring/opcodes.hpp>
 #include <liburing.h>
 
+// params.flags
+#ifndef IORING_SETUP_NO_MMAP
+#define IORING_SETUP_NO_MMAP (1U << 14) // 6.5
+#endif
+#ifndef IORING_SETUP_NO_SQARRAY
+#define IORING_SETUP_NO_SQARRAY (1U << 16) // 6.6
+#endif
+
 // params.features
 #ifndef IORING_FEAT_LINKED_FILE
 #define IORING_FEAT_LINKED_FILE (1U << 12) // 5.17

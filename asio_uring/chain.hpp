@@ -55,6 +55,12 @@ public:
   }
 
   linked_requests& links() noexcept { return links_; }
+  template <typename F>
+  void for_each_late_number(F&& f) const
+  {
+    for (const io_uring_sqe& entry : all_.entries)
+      detail::for_each_late_number(entry, true, f);
+  }
   bool drains() const noexcept { return all_.drains; }
   std::optional<int> completed(int result, unsigned) const noexcept { return result; }
 

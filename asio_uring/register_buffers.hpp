@@ -27,8 +27,8 @@ public:
   {
     detail::io_uring_service& service = detail::ring_service(context);
     // Where io_uring's stand-in has no use for them they are only numbered.
-    const ring* const scope =
-        service.get_ring().features().opcode(IORING_OP_READ_FIXED) ? &service.get_ring() : nullptr;
+    const void* const scope =
+        service.get_ring().features().opcode(IORING_OP_READ_FIXED) ? &service.buffers() : nullptr;
     std::vector<iovec> vectors;
     const auto last = boost::asio::buffer_sequence_end(memory);
     for (auto it = boost::asio::buffer_sequence_begin(memory); it != last; ++it) {
@@ -37,8 +37,8 @@ public:
       buffers_.push_back(make_buffer(buffer, scope, static_cast<int>(buffers_.size())));
     }
     if (!scope) return;
-    const int result = io_uring_register(scope->fd(), IORING_REGISTER_BUFFERS, vectors.data(),
-                                         static_cast<unsigned>(vectors.size()));
+    const int result = service.register_with_ring(
+        [&](ring& r) noexcept { return service.buffers().add(r, std::move(vectors)); });
     boost::asio::detail::throw_error(detail::error_of(result), "register_buffers");
     service_ = &service;
   }
@@ -54,7 +54,8 @@ public:
   /// The kernel keeps the pages until the last operation on them has ended.
   ~buffer_registration()
   {
-    if (service_) io_uring_register(service_->get_ring().fd(), IORING_UNREGISTER_BUFFERS, nullptr, 0);
+    if (service_)
+      service_->register_with_ring([this](ring& r) noexcept { return service_->buffers().remove(r); });
   }
 
   std::size_t size() const noexcept { return buffers_.size(); }

@@ -22,6 +22,7 @@
 #include <asio_uring/service/io_uring_service.ipp>
 #include <asio_uring/service/linked_requests.ipp>
 #include <asio_uring/service/registered_files.ipp>
+#include <asio_uring/service/ring_ownership.ipp>
 #include <asio_uring/service/ring_pump.ipp>
 #include <asio_uring/submit/wait_for_completion.ipp>
 

@@ -101,30 +101,30 @@ public:
 
   std::uint64_t size(const implementation_type& impl, error_code& ec) const
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     struct stat status;
     ec = last_error(::fstat(fd_of(impl), &status) == 0);
     return ec ? 0 : static_cast<std::uint64_t>(status.st_size);
   }
   error_code resize(implementation_type& impl, std::uint64_t size, error_code& ec)
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return ec = last_error(::ftruncate(fd_of(impl), static_cast<off_t>(size)) == 0);
   }
   error_code sync_all(implementation_type& impl, error_code& ec)
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return ec = last_error(::fsync(fd_of(impl)) == 0);
   }
   error_code sync_data(implementation_type& impl, error_code& ec)
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return ec = last_error(::fdatasync(fd_of(impl)) == 0);
   }
   std::uint64_t seek(implementation_type& impl, std::int64_t offset, asio::file_base::seek_basis whence,
                      error_code& ec)
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     give_back_unread(impl);
     const off_t position = ::lseek(fd_of(impl), offset, whence);
     ec = last_error(position >= 0);
@@ -152,7 +152,7 @@ public:
   {
     this->start(
         impl, done_at_once<asio::mutable_buffer>(impl, buffers),
-        [&] { return read_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file",
+        [&] { return read_at<Buffers>(offset, buffers, uring_.buffers()); }, handler, io_ex, "file",
         "async_read_some_at");
   }
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -161,7 +161,7 @@ public:
   {
     this->start(
         impl, done_at_once<asio::const_buffer>(impl, buffers),
-        [&] { return write_at<Buffers>(offset, buffers, uring_.get_ring()); }, handler, io_ex, "file",
+        [&] { return write_at<Buffers>(offset, buffers, uring_.buffers()); }, handler, io_ex, "file",
         "async_write_some_at");
   }
 
@@ -226,9 +226,9 @@ private:
   {
     std::size_t size = 0;
     int result = done_at_once<Buffer>(impl, buffers).value_or(1);
-    transfer_at<Buffer, Buffers> description(offset, buffers, uring_.get_ring());
+    transfer_at<Buffer, Buffers> description(offset, buffers, uring_.buffers());
     if (result > 0) {
-      uring_.flush();
+      uring_.flush(impl.descriptor_);
       result = description.perform(fd_of(impl));
     }
     std::tie(ec, size) = description.arguments(result);

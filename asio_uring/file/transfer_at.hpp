@@ -23,8 +23,8 @@ public:
   static constexpr preference preferred = preference::always_submitted;
   static constexpr bool reads = std::is_same_v<Buffer, asio::mutable_buffer>;
 
-  transfer_at(std::uint64_t offset, const Buffers& buffers, const ring& r)
-      : offset_(offset), buffers_(buffers, r)
+  transfer_at(std::uint64_t offset, const Buffers& buffers, const registered_buffers& known)
+      : offset_(offset), buffers_(buffers, known)
   {}
 
   void prepare(io_uring_sqe& sqe, int fd)

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_FILE_VECTORS_HPP
 #define ASIO_URING_FILE_VECTORS_HPP
 
-#include <asio_uring/ring/ring.hpp>
+#include <asio_uring/service/registered_buffers.hpp>
 #include <asio_uring/socket/buffers.hpp>
 #include <boost/asio/buffer_registration.hpp>
 #include <iterator>
@@ -17,11 +17,11 @@ namespace asio_uring::detail {
 /// Asio keeps the making of identifiers to itself.
 struct registered_id : asio::detail::buffer_registration_base
 {
-  /// The index of a buffer that was registered with this ring, or -1: a stock registration only numbers.
-  static int index(const asio::registered_buffer_id& id, const ring& r) noexcept
+  /// The index of a buffer that the context's ring knows, or -1: a stock registration only numbers.
+  static int index(const asio::registered_buffer_id& id, const registered_buffers& known) noexcept
   {
     const int i = id.native_handle();
-    return make_buffer({}, &r, i).id() == id ? i : -1;
+    return known.known() && make_buffer({}, &known, i).id() == id ? i : -1;
   }
 };
 
@@ -30,10 +30,10 @@ template <typename Buffer, typename Buffers>
 class one_buffer
 {
 public:
-  one_buffer(const Buffers& buffers, const ring& r) noexcept
+  one_buffer(const Buffers& buffers, [[maybe_unused]] const registered_buffers& known) noexcept
       : buffer_(borrowed_buffers<Buffer, Buffers>::adapter::first(buffers))
   {
-    if constexpr (may_be_registered) index_ = registered_id::index(buffers.id(), r);
+    if constexpr (may_be_registered) index_ = registered_id::index(buffers.id(), known);
   }
   static constexpr bool may_be_registered = requires(const Buffers& b) { b.id(); };
   int index() const noexcept requires may_be_registered { return index_; }
@@ -53,7 +53,7 @@ template <typename Buffer, typename Buffers>
 class vectors
 {
 public:
-  vectors(const Buffers& buffers, const ring&)
+  vectors(const Buffers& buffers, const registered_buffers&)
   {
     auto it = asio::buffer_sequence_begin(buffers);
     const auto size = static_cast<std::size_t>(std::distance(it, asio::buffer_sequence_end(buffers)));

@@ -15,17 +15,11 @@
 
 namespace asio_uring::detail {
 
-// Asio's service keeps these to itself; we register the descriptor in its place.
-struct descriptor_number
-{
-  friend auto member_of(descriptor_number);
-};
+// Asio's service keeps this to itself.
 struct descriptor_state
 {
   friend auto member_of(descriptor_state);
 };
-template struct expose_member<descriptor_number,
-                              &asio::detail::reactive_descriptor_service::implementation_type::descriptor_>;
 template struct expose_member<descriptor_state,
                               &asio::detail::reactive_descriptor_service::implementation_type::state_>;
 
@@ -80,14 +74,14 @@ public:
   error_code wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, error_code& ec)
   {
     if (w == asio::posix::descriptor_base::wait_read && has_unread(impl)) return ec = error_code();
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return stock::wait(impl, w, ec);
   }
 
   template <typename Buffers>
   std::size_t write_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return stock::write_some(impl, buffers, ec);
   }
 
@@ -96,7 +90,7 @@ public:
   {
     if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
       return this->take_unread(impl, detail::read<Buffers>(buffers), ec);
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return stock::read_some(impl, buffers, ec);
   }
 

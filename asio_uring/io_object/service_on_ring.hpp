@@ -8,10 +8,19 @@
 #include <asio_uring/service/handler_operation.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/socket/wait.hpp>
+#include <boost/asio/detail/reactive_descriptor_service.hpp>
 #include <boost/asio/error.hpp>
 #include <fcntl.h>
 
 namespace asio_uring::detail {
+
+// Asio's service keeps this to itself; we register the descriptor in its place.
+struct descriptor_number
+{
+  friend auto member_of(descriptor_number);
+};
+template struct expose_member<descriptor_number,
+                              &asio::detail::reactive_descriptor_service::implementation_type::descriptor_>;
 
 enum class tribool : unsigned char
 {
@@ -73,7 +82,7 @@ public:
 
   void destroy(implementation_type& impl)
   {
-    close_descriptor(impl);
+    close_file(impl);
     Stock::destroy(impl);
   }
 
@@ -85,14 +94,14 @@ public:
 
   void move_assign(implementation_type& impl, service_on_ring& other_service, implementation_type& other)
   {
-    close_descriptor(impl);
+    close_file(impl);
     Stock::move_assign(impl, other_service, other);
     take_descriptor(impl, other);
   }
 
   error_code close(implementation_type& impl, error_code& ec)
   {
-    close_descriptor(impl);
+    close_file(impl);
     return Stock::close(impl, ec);
   }
 
@@ -146,12 +155,29 @@ protected:
     impl.on_loop_ = tribool::unknown;
   }
 
+  /// What Asio's service closes afterwards is the file; its number may have to stay for a while.
+  void close_file(implementation_type& impl)
+  {
+    if (!impl.descriptor_) return;
+    close_descriptor(impl);
+    int& number = number_of(impl);
+    number = uring_.numbers().number_to_close(number);
+  }
+
   /// What Asio's service would have done by now.
   void leave_non_blocking(implementation_type& impl)
   {
     error_code ignored;
     if (impl.on_loop_ != tribool::unknown && impl.descriptor_ && !Stock::native_non_blocking(impl))
       Stock::native_non_blocking(impl, true, ignored);
+  }
+
+  static int& number_of(implementation_type& impl) noexcept
+  {
+    if constexpr (requires { impl.socket_; })
+      return impl.socket_;
+    else
+      return impl.*member_of(descriptor_number{});
   }
 
   template <typename OtherImplementation>

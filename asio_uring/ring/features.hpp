@@ -39,6 +39,8 @@ struct features
 
   /// Multishot poll came with 5.13, as did IORING_FEAT_RSRC_TAGS.
   bool multishot_poll() const noexcept { return has(IORING_FEAT_RSRC_TAGS); }
+  /// IORING_ASYNC_CANCEL_ANY came with 5.19, as did IORING_SETUP_TASKRUN_FLAG.
+  bool cancel_any() const noexcept { return setup(IORING_SETUP_TASKRUN_FLAG); }
   /// IORING_RECVSEND_POLL_FIRST came with 5.19, as did IORING_SETUP_TASKRUN_FLAG.
   bool poll_first() const noexcept { return setup(IORING_SETUP_TASKRUN_FLAG); }
 };

@@ -73,6 +73,11 @@ public:
   /// Gives the ring back to the kernel, which ends all requests. Their completions arrive without anybody
   /// entering: soon, but for what a thread of the kernel's is performing. Any thread, while no other enters.
   ASIO_URING_DECL void retire() noexcept;
+  /// Whether it is the kernel's own, and not a stand-in's.
+  bool kernels() const noexcept { return !emulation_; }
+  /// Gives up the memory of a ring. The completions of a retired one should have been seen; of another the
+  /// kernel ends its requests some time soon, unseen.
+  ASIO_URING_DECL void release() noexcept;
   /// Calls f(user_data) for each published entry that the kernel has not taken and is not going to.
   template <typename F>
   void take_back_unsubmitted(F&& f)

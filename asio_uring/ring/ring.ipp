@@ -202,6 +202,14 @@ ASIO_URING_DECL void ring::retire() noexcept
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
+ASIO_URING_DECL void ring::release() noexcept
+{
+  static unsigned nothing[5];
+  queues_ = {nothing, nothing + 1, nothing + 2, nothing + 3, nothing + 4, nullptr, nullptr, 0, 0};
+  tail_ = 0;
+  unmap();
+}
+
 ASIO_URING_DECL int ring::enter(unsigned submit, unsigned wait, unsigned flags,
                                 const __kernel_timespec* timeout) noexcept
 {

@@ -71,6 +71,8 @@ public:
     op.stage_ = operation::stage::submitted;
     service_.push(op);
     lock_.release();
+    if (fd_ < 0) service_.names_strangers();
+    service_.has_effect();
     service_.notify();
   }
   /// The loop delivers such an operation: it leaves.
@@ -200,8 +202,29 @@ public:
   ASIO_URING_DECL void abandon(completion_queue& given_up) noexcept;
   /// One round of doubts: reads again what has been silent for a whole round. True if a doubt is left.
   ASIO_URING_DECL bool doubted(completion_queue& out) noexcept;
-  /// In a forked child, whose ring is new: what was in the kernel goes there again.
-  ASIO_URING_DECL void resubmit() noexcept;
+  /// Calls f(request&) for each operation and poll that was given to the kernel.
+  template <typename F>
+  void for_each_submitted(F&& f) noexcept
+  {
+    const locked guard(lock_);
+    if (references_ == 0) return; // waits to be opened again
+    for_each([&](operation& op) {
+      if (op.stage_ == operation::stage::submitted) f(static_cast<request&>(op));
+    });
+    for (poll* p : {&read_poll_, &write_poll_})
+      if (p->armed_) f(static_cast<request&>(*p));
+  }
+  /// Whether an operation is on the ring, or was taken from there.
+  bool has_submitted() const noexcept
+  {
+    const locked guard(lock_);
+    for (const lane& l : lanes_)
+      for (const operation* op = l.first; op; op = op->following_)
+        if (op->stage_ == operation::stage::submitted) return true;
+    return false;
+  }
+  /// The context's ring could not get the table of files of the one before it.
+  void forget_registration() noexcept { registered_.store(-1, std::memory_order_relaxed); }
 
 private:
   friend class io_uring_service;
@@ -296,6 +319,7 @@ private:
     if (runnable(l)) enqueue(*l.first, out);
   }
   ASIO_URING_COLD void polled_slowly(poll& p, int result, unsigned flags, completion_queue& out) noexcept;
+  ASIO_URING_DECL bool resume(operation& op, int result) noexcept;
   ASIO_URING_DECL bool again(operation& op, int& result, bool retry, completion_queue& out) noexcept;
 
   ASIO_URING_DECL void advance(lane_kind kind, section& s) noexcept;
@@ -354,12 +378,13 @@ private:
   void for_each(F&& f);
 
   io_uring_service& service_;
-  lock lock_;
+  mutable lock lock_;
   int fd_ = -1;
   std::atomic<int> registered_{-1}; // its place among the ring's files
   unsigned references_ = 0;         // owner, operations, armed polls
   bool closed_ = false;
   bool borrowed_ = false;
+  bool named_late_ = false; // in late_numbers, until it is recycled
   bool eager_ = false;      // of the lanes when nothing is about
   unsigned char doubt_ = 0; // rounds until a read that came back short is tried again
   lane lanes_[3];

@@ -47,7 +47,10 @@ ASIO_URING_DECL void descriptor::section::leave() noexcept
   const bool last = in_use_ && descriptor_.references_ == 0;
   io_uring_service& service = descriptor_.service_;
   unlock();
-  if (last) service.recycle(descriptor_);
+  if (last) {
+    if (std::exchange(descriptor_.named_late_, false)) service.numbers().remove(descriptor_.fd_);
+    service.recycle(descriptor_);
+  }
   while (completion* op = ready.front()) {
     ready.pop();
     service.post(*op);
@@ -57,9 +60,9 @@ ASIO_URING_DECL void descriptor::section::leave() noexcept
 
 ASIO_URING_DECL int descriptor::register_file()
 {
-  ring& r = service_.get_ring();
-  if (registered() >= 0 || !r.features().opcode(IORING_OP_READ_FIXED)) return 0;
-  const int place = service_.files().add(r, fd_);
+  if (registered() >= 0 || !service_.get_ring().features().opcode(IORING_OP_READ_FIXED)) return 0;
+  const int place =
+      service_.register_with_ring([this](ring& r) noexcept { return service_.files().add(r, fd_); });
   if (place >= 0) registered_.store(place, std::memory_order_relaxed);
   return std::min(place, 0);
 }
@@ -148,6 +151,7 @@ ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
   // One read and one write of a stream at most are in the kernel: bytes never interleave.
   assert(op.get_type().lane == lane_kind::none || lane_of(op.get_type().lane).first == &op);
   op.stage_ = operation::stage::submitted;
+  if (op.get_type().lane != lane_kind::in) service_.has_effect();
   service_.push(op);
   s.submitted = true;
 }
@@ -311,6 +315,24 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned,
   deliver(r, result, out);
 }
 
+ASIO_URING_DECL bool operation::came_to_rest(request& r, int result) noexcept
+{
+  auto& self = static_cast<operation&>(r);
+  return self.descriptor_->service().resting() && self.descriptor_->resume(self, result);
+}
+
+ASIO_URING_DECL bool descriptor::resume(operation& op, int result) noexcept
+{
+  section s(*this);
+  s.submitted = false;
+  if (op.cancelled_ || closed_ || service_.stopped()) return false;
+  linked_requests* const links = op.links();
+  if (links ? !links->resume() : result != -ECANCELED) return false;
+  submit(op, s);
+  s.submitted = false; // the next ring takes it when the loop turns
+  return true;
+}
+
 // Whether the operation goes on after an error, or a result that is to be hidden.
 ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, completion_queue& out) noexcept
 {
@@ -440,19 +462,20 @@ ASIO_URING_DECL void descriptor::close() noexcept
   // The kernel holds the file as long as a request does: have them ended while the number is still ours.
   const bool submitted = std::exchange(s.submitted, false);
   const int place = registered_.exchange(-1, std::memory_order_relaxed);
-  if (submitted || place >= 0) {
+  if (submitted || place >= 0 || service_.has_strangers()) {
     s.unlock();
-    if (submitted) {
-      service_.submit_now();
-      service_.get_ring().let_go(fd_);
-    }
-    if (place >= 0) service_.files().remove(service_.get_ring(), place);
+    // Entries that the kernel refuses at the moment name the number when it takes them.
+    const bool all = service_.submit_now();
+    if (submitted) service_.let_go(fd_);
+    if (place >= 0)
+      service_.register_with_ring([&](ring& r) noexcept { return service_.files().remove(r, place); });
+    if (!all) named_late_ = service_.numbers().try_add(fd_);
     s.relock();
   }
   --references_;
 }
 
-// --- end of the context, fork
+// --- end of the context
 
 ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
 {
@@ -473,25 +496,6 @@ ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
     }
   });
   end_polls(s);
-  s.submitted = false;
-}
-
-ASIO_URING_DECL void descriptor::resubmit() noexcept
-{
-  if (references_ == 0) return;
-  registered_.store(-1, std::memory_order_relaxed);
-  section s(*this);
-  for (poll* p : {&read_poll_, &write_poll_})
-    if (std::exchange(p->armed_, false)) {
-      --references_;
-      if (!closed_) arm(*p, s);
-    }
-  if (doubt_ > 0) service_.doubts().raise();
-  for_each([&](operation& op) {
-    if (op.stage_ != operation::stage::submitted) return;
-    submit(op, s);
-    if (op.cancelled_) service_.cancel(op);
-  });
   s.submitted = false;
 }
 

@@ -36,7 +36,8 @@ inline error_code error_of(int result) noexcept
  *   may start operations at a time; `std::optional<int> refused(const ring&)`, a result instead of the
  *   submission; `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to
  *   become, or nothing if it is not the last; `linked_requests& links()`: what is submitted instead,
- *   and `bool drains()`: whether the descriptor's operations must have ended before
+ *   and `bool drains()`: whether the descriptor's operations must have ended before;
+ *   `void for_each_late_number(f)`: calls f(fd) for what its entries may look up after their submission
  */
 template <typename Description, typename Handler, typename IoExecutor>
 class handler_operation final : public operation
@@ -87,6 +88,7 @@ private:
   {
     memory record(handler, d);
     auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
+    if constexpr (names_late) op->name_numbers(service.numbers());
     record.address = nullptr;
     BOOST_ASIO_HANDLER_CREATION(
         (service.context(), *op, object, d, static_cast<std::uintmax_t>(d ? d->fd() : -1), name));
@@ -150,6 +152,19 @@ private:
         handler_(std::move(handler))
   {}
 
+  /// The numbers that its entries may look up late stay occupied until it has ended.
+  void name_numbers(late_numbers& numbers)
+  {
+    int named = 0;
+    try {
+      description_.for_each_late_number([&](int fd) { numbers.add(fd), ++named; });
+    } catch (...) {
+      description_.for_each_late_number([&](int fd) { named-- > 0 ? numbers.remove(fd) : void(); });
+      this->~handler_operation();
+      throw;
+    }
+  }
+
   static Description& description_of(request& r) noexcept
   {
     return static_cast<handler_operation&>(static_cast<operation&>(r)).description_;
@@ -172,7 +187,8 @@ private:
   static void do_completed(request& r, int result, unsigned flags, completion_queue& out) noexcept
   {
     if constexpr (completes_itself) {
-      if (const auto last = description_of(r).completed(result, flags)) deliver(r, *last, out);
+      const auto last = description_of(r).completed(result, flags);
+      if (last && !came_to_rest(r, *last)) deliver(r, *last, out);
     } else if (unordered && result >= 0) [[likely]]
       deliver(r, result, out);
     else
@@ -221,6 +237,10 @@ private:
     d.prepare(sqe, 0, m);
   };
   static constexpr bool any_thread = requires { Description::any_thread; };
+  static constexpr bool names_late = requires(Description & d)
+  {
+    d.for_each_late_number([](int) {});
+  };
   static constexpr bool completes_itself = requires(Description & d) { d.completed(0, 0u); };
   static constexpr bool linked = requires(Description & d) { d.links(); };
   static constexpr bool unordered = Description::lane == lane_kind::none &&
@@ -273,6 +293,10 @@ private:
     int result = self->result();
     if constexpr (finishes)
       if (owner) result = self->description_.finish(fd, result);
+
+    if constexpr (names_late)
+      if (descriptor* d = self->home())
+        self->description_.for_each_late_number([&](int n) { d->service().numbers().remove(n); });
 
     // Everything the upcall needs leaves the record, then the memory goes, then the upcall.
     memory record(*self);

@@ -6,18 +6,24 @@
 #define ASIO_URING_SERVICE_IO_URING_SERVICE_HPP
 
 #include <asio_uring/options.hpp>
+#include <asio_uring/ring/process.hpp>
 #include <asio_uring/ring/ring.hpp>
+#include <asio_uring/service/doorbell.hpp>
 #include <asio_uring/service/doubts.hpp>
+#include <asio_uring/service/late_numbers.hpp>
 #include <asio_uring/service/operation.hpp>
 #include <asio_uring/service/pump.hpp>
 #include <asio_uring/service/ready_list.hpp>
+#include <asio_uring/service/registered_buffers.hpp>
 #include <asio_uring/service/registered_files.hpp>
 #include <asio_uring/service/submitter.hpp>
 #include <chrono>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -55,8 +61,7 @@ public:
   /// returns; anybody else submits now, for the loop may be asleep, or not running at all.
   void notify() noexcept
   {
-    const bool here = scheduler_ ? scheduler_->can_dispatch() : pump_->here();
-    if (!here || idle_.load(std::memory_order_seq_cst)) submit_now();
+    if (!here() || idle_.load(std::memory_order_seq_cst)) submit_soon();
   }
 
   /// Counts an operation as work of the context, until its completion has run.
@@ -87,6 +92,8 @@ public:
   /// Queues a completion that needs no kernel.
   [[gnu::always_inline]] void post(completion& op) noexcept
   {
+    if (kept()) [[unlikely]]
+      return post_past_keeper(op);
     if (ready_.push(op) && idle_.load(std::memory_order_seq_cst) && idle_.exchange(false)) pump_->wake();
   }
 
@@ -104,14 +111,50 @@ public:
     if (!links_expected_.load(std::memory_order_acquire)) keep_links_whole();
   }
 
-  /// Enters the kernel with what is published, before a file descriptor is closed for instance.
-  ASIO_URING_DECL void submit_now() noexcept;
+  /// Returns when the kernel has taken what was published, and has let go of what was cancelled: before a
+  /// file descriptor is closed for instance. False: some is left, for the kernel refuses it at the moment.
+  ASIO_URING_DECL bool submit_now() noexcept;
 
-  /// Lets what was started come before a synchronous call.
-  void flush() noexcept
+  /// Lets what was started come before a synchronous call of that descriptor's, or of another one's if it has
+  /// an effect.
+  void flush(const descriptor* d) noexcept
   {
-    if (ring_->unsubmitted()) submit_now();
+    if (!submitter_.has_unsubmitted()) return;
+    if (effects_.load(std::memory_order_relaxed) || is_with_kernel(d)) submit_now();
   }
+  /// An operation that others may notice is on its way: a write, a connect, any that was submitted as such.
+  void has_effect() noexcept { effects_.store(true, std::memory_order_relaxed); }
+
+  /// Makes a call that registers something with the ring, in a thread that may. Returns its result.
+  template <typename Call>
+  int register_with_ring(Call&& call)
+  {
+    ring_call c{
+        [](void* f, ring& r) noexcept { return (*static_cast<std::remove_reference_t<Call>*>(f))(r); },
+        &call};
+    reach_kernel(&c);
+    return c.result;
+  }
+
+  /// To be called between cancelling what uses a file descriptor and closing it.
+  void let_go(int fd) noexcept
+  {
+    if (own_process()) get_ring().let_go(fd);
+  }
+
+  late_numbers& numbers() noexcept { return numbers_; }
+  /// An operation that belongs to no descriptor of ours names one: closing any waits until it is submitted.
+  void names_strangers() noexcept { strangers_.store(true, std::memory_order_relaxed); }
+  bool has_strangers() noexcept
+  {
+    return strangers_.load(std::memory_order_relaxed) && submitter_.has_unsubmitted();
+  }
+
+  /// Whether the ring is being given up: what the kernel has ended was not performed, and is going to be
+  /// submitted to the next.
+  bool resting() const noexcept { return resting_; }
+  /// Whether a thread of the service's own enters the ring.
+  bool kept() const noexcept { return kept_.load(std::memory_order_relaxed); }
 
   asio_uring::path path_for(preference preferred) const noexcept
   {
@@ -133,6 +176,7 @@ public:
   void use_executor(const Executor& ex);
 
   registered_files& files() noexcept { return files_; }
+  registered_buffers& buffers() noexcept { return buffers_; }
   detail::doubts& doubts() noexcept { return doubts_; }
   /// One round over all descriptors; true if a doubt is left.
   ASIO_URING_DECL bool look_again(completion_queue& out) noexcept;
@@ -140,7 +184,7 @@ public:
   detail::pump& pump() noexcept { return *pump_; }
   bool native() const noexcept { return native_; }
   bool stopped() const noexcept { return stopped_; }
-  ring& get_ring() noexcept { return *ring_; }
+  ring& get_ring() const noexcept { return *ring_.load(std::memory_order_acquire); }
   const options& get_options() const noexcept { return options_; }
   /// Why there is no io_uring; empty if there is.
   const std::string& unavailable() const noexcept { return unavailable_; }
@@ -165,8 +209,21 @@ public:
   };
   ASIO_URING_DECL runner last_runner() const noexcept;
 
+  /// To be called before a pump's threads sleep in the ring.
+  void hang_up_doorbell()
+  {
+    if (!doorbell_) doorbell_.emplace(submitter_, get_ring().features().multishot_poll());
+  }
+  void ring_doorbell() noexcept { doorbell_->ring(); }
+  /// A thread that runs the context interrupts another one.
+  void seen_shared() noexcept { shared_.store(true, std::memory_order_relaxed); }
+  void set_interrupted() noexcept { interrupted_.store(true, std::memory_order_seq_cst); }
+  /// Whether interrupt() was called since the last turn.
+  bool take_interrupt() noexcept { return interrupted_.exchange(false, std::memory_order_seq_cst); }
+
   void set_idle(bool idle) noexcept { idle_.store(idle, std::memory_order_seq_cst); }
-  bool in_flight() const noexcept { return submitter_.submitted() != retired_ || submitter_.has_backlog(); }
+  bool in_flight() const noexcept { return in_kernel() || submitter_.has_backlog(); }
+  bool in_kernel() const noexcept { return submitter_.submitted() != retired_; }
 
 private:
   /// False: there was none before, and nothing is counted.
@@ -207,24 +264,102 @@ private:
       this_thread_ = ::gettid();
     return this_thread_;
   }
+  bool here() const noexcept { return scheduler_ ? scheduler_->can_dispatch() : pump_->here(); }
+  /// A name of the thread that no other ever has.
+  static std::uint64_t thread_name() noexcept
+  {
+    if (!thread_name_) [[unlikely]]
+      thread_name_ = ++thread_names_;
+    return thread_name_;
+  }
   ASIO_URING_DECL void keep_links_whole();
   ASIO_URING_DECL void set_up_ring();
   ASIO_URING_DECL void make_pump();
+  ASIO_URING_DECL void turn_ring(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
+  ASIO_URING_DECL bool submit_all() noexcept;
+
+  // Who enters the ring: ring_ownership.ipp.
+  struct ring_call
+  {
+    int (*function)(void*, ring&) noexcept;
+    void* argument;
+    int result = 0;
+    ring_call* next = nullptr;
+  };
+  ASIO_URING_DECL static bool is_with_kernel(const descriptor* d) noexcept;
+  ASIO_URING_DECL bool lock_ring() noexcept;
+  ASIO_URING_DECL bool own_ring(bool in_loop) noexcept;
+  ASIO_URING_DECL void submit_soon() noexcept;
+  ASIO_URING_DECL bool reach_kernel(ring_call* call = nullptr) noexcept;
+  ASIO_URING_DECL void leave_ring() noexcept;
+  ASIO_URING_DECL void serve() noexcept;
+  ASIO_URING_DECL bool bind_ring() noexcept;
+  ASIO_URING_DECL bool start_keeper() noexcept;
+  ASIO_URING_DECL void stop_keeper() noexcept;
+  ASIO_URING_DECL void keep_ring() noexcept;
+  ASIO_URING_DECL void post_past_keeper(completion& op) noexcept;
+  ASIO_URING_DECL void rest(bool to_the_end) noexcept;
+  ASIO_URING_DECL void recall(completion_queue& found, bool to_the_end) noexcept;
+  template <typename F>
+  void for_each_submitted(F&& f) noexcept;
+  ASIO_URING_DECL void end_in_flight(completion_queue& found) noexcept;
+  ASIO_URING_DECL void end_requests(completion_queue& given_up) noexcept;
+  ASIO_URING_DECL void failed(ring& r, int error) noexcept;
+  ASIO_URING_DECL void replace_ring(int error) noexcept;
+  ASIO_URING_DECL void use_ring(ring&& r);
+  ASIO_URING_DECL void go_on(bool rested);
+  bool must_not_sleep() const noexcept
+  {
+    return (kept() ? keeper_stops_ : interrupted_).load(std::memory_order_seq_cst) ||
+           asked_.load(std::memory_order_seq_cst) != served_.load(std::memory_order_relaxed);
+  }
+  bool in_kernel_of_former_rings() const noexcept
+  {
+    for (const ring& r : rings_)
+      if (&r != &get_ring() && r.can_retire()) return true;
+    return false;
+  }
+  bool own_process() const noexcept { return process_ == process::id(); }
 
   options options_;
   const bool locking_;
-  std::optional<ring> ring_;
+  std::list<ring> rings_; // the last is in use; of those before it some thread may still ask something
+  std::atomic<ring*> ring_{nullptr}; // the last
   std::string unavailable_;
   submitter submitter_;
+  std::optional<doorbell> doorbell_; // where threads sleep in the ring
+  late_numbers numbers_;
+  std::atomic<bool> strangers_{false}; // entries on the ring may name any descriptor
+  std::atomic<bool> effects_{false};   // entries on the ring may be noticed outside
   ready_list ready_{locking_};
   detail::doubts doubts_{*this};
   registered_files files_;
+  registered_buffers buffers_;
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
   std::atomic<bool> interrupted_{false}; // the loop must not sleep
   std::atomic<bool> entering_{false};    // the loop sleeps, or is about to
   std::atomic<bool> links_expected_{false};
   std::atomic<pid_t> runner_{0}; // the thread that last turned the ring in its loop
   inline static thread_local pid_t this_thread_ = 0;
+  inline static thread_local std::uint64_t thread_name_ = 0;
+  inline static std::atomic<std::uint64_t> thread_names_{0};
+  lock ring_lock_{locking_};               // held by who enters a bound ring, or replaces it
+  std::atomic<bool> bound_{false};         // one thread enters
+  std::atomic<bool> kept_{false};          // it is the keeper
+  std::atomic<std::uint64_t> owner_{0};    // that thread; 0: none yet
+  std::atomic<pid_t> owner_tid_{0};        // the same, for the kernel
+  std::atomic<bool> shared_{false};        // several threads run the context
+  bool moved_ = false;                     // it was another, which lives
+  std::atomic<unsigned> asked_{0};         // by threads that need the kernel now
+  std::atomic<unsigned> served_{0};        // of these
+  std::atomic<ring_call*> calls_{nullptr}; // to be made for them
+  std::atomic<bool> keeper_stops_{false};
+  std::thread keeper_;
+  bool resting_ = false;
+  bool broken_ = false; // nobody can enter
+  bool rested_ = false; // between fork_prepare and fork_parent or fork_child
+  bool kept_before_fork_ = false;
+  pid_t process_ = process::id();
   std::uint64_t retired_ = 0;           // terminal completions seen
   std::atomic<bool> readiness_[4] = {}; // by preference
   std::atomic<bool> busy_{false};       // completions come while handlers run
@@ -269,6 +404,7 @@ void io_uring_service::use_executor(const Executor& ex)
 #include <asio_uring/service/descriptor.ipp>
 #include <asio_uring/service/io_uring_service.ipp>
 #include <asio_uring/service/registered_files.ipp>
+#include <asio_uring/service/ring_ownership.ipp>
 #endif
 
 #endif // ASIO_URING_SERVICE_IO_URING_SERVICE_HPP

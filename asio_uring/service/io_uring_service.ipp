@@ -78,11 +78,20 @@ ASIO_URING_DECL options checked(options o)
   return o;
 }
 
-/// What a person can do about a ring that cannot be had.
-ASIO_URING_DECL std::string setup_advice(int error)
+/// Whether an enter is to be made again: a signal, no memory at the moment, or completions that are to be
+/// collected first.
+inline bool is_momentary(int result) noexcept
 {
-  switch (error) {
+  return result == -EAGAIN || result == -EINTR || result == -EBUSY || result == -ETIME;
+}
+
+/// What a person can do about a ring that cannot be had.
+ASIO_URING_DECL std::string setup_advice(const std::system_error& e)
+{
+  switch (e.code().value()) {
   case EPERM:
+    if (std::strstr(e.what(), "io_uring_enter"))
+      return "io_uring: seccomp forbids io_uring_enter, though not io_uring_setup";
     return "io_uring: seccomp or kernel.io_uring_disabled forbids io_uring_setup";
   case ENOSYS:
     return "io_uring: the kernel has no io_uring, or is older than Linux 5.11";
@@ -92,14 +101,15 @@ ASIO_URING_DECL std::string setup_advice(int error)
   case EMFILE:
   case ENFILE:
     return "io_uring: no file descriptor left for the ring (ulimit -n)";
-  default:
-    return "io_uring_setup";
+  default: // of a security module, for instance
+    return std::string("io_uring: the kernel gives no ring: ") + e.what();
   }
 }
 
-[[noreturn]] inline void refuse_setup(int error)
+[[noreturn]] inline void refuse_setup(const std::system_error& e)
 {
-  throw boost::system::system_error(error_code(error, boost::system::system_category()), setup_advice(error));
+  throw boost::system::system_error(error_code(e.code().value(), boost::system::system_category()),
+                                    setup_advice(e));
 }
 
 ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& context, const options& o)
@@ -109,37 +119,48 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
       submitter_(locking_),
       descriptors_lock_(locking_)
 {
-  set_up_ring();
-  choose_paths();
   make_pump();
+  choose_paths();
 }
 
+/// Another ring, or what stands in for one.
 ASIO_URING_DECL void io_uring_service::set_up_ring()
 {
-  ring_.reset();
-  links_expected_.store(false, std::memory_order_relaxed);
-  files_.reset();
   if (options_.fallback == fallback::force)
     unavailable_ = "the options or ASIO_URING_BACKEND=reactor ask for it";
   else
     try {
-      if (options_.kernel)
-        ring_.emplace(options_.kernel());
-      else
-        ring_.emplace(ring_parameters{
-            .entries = options_.entries, .completions = options_.completions, .newest = options_.newest});
+      if (options_.kernel) return use_ring(ring(options_.kernel()));
+      return use_ring(ring(ring_parameters{.entries = options_.entries,
+                                           .completions = options_.completions,
+                                           .newest = options_.newest,
+                                           .bound = !guest_}));
     } catch (const std::system_error& e) {
       const int error = e.code().value();
-      unavailable_ = setup_advice(error);
-      const bool permanent = error == EPERM || error == EACCES || error == ENOSYS || error == ENOMEM;
-      if (options_.fallback == fallback::forbid || !permanent) refuse_setup(error);
+      // Epoll needs descriptors, too.
+      if (options_.fallback == fallback::forbid || error == EMFILE || error == ENFILE) refuse_setup(e);
+      unavailable_ = setup_advice(e);
     }
-  if (!ring_) try {
-      ring_.emplace(std::make_unique<epoll_kernel>(options_.entries, options_.completions));
-    } catch (const std::system_error& e) {
-      refuse_setup(e.code().value());
-    }
-  submitter_.use(*ring_);
+  try {
+    use_ring(ring(std::make_unique<epoll_kernel>(options_.entries, options_.completions)));
+  } catch (const std::system_error& e) {
+    refuse_setup(e);
+  }
+}
+
+ASIO_URING_DECL void io_uring_service::use_ring(ring&& r)
+{
+  ring& now = rings_.emplace_back(std::move(r));
+  links_expected_.store(false, std::memory_order_relaxed);
+  // Of files, the places stay as they are; of buffers, the numbers.
+  if (!files_.move_to(now))
+    for (const auto& d : descriptors_)
+      d->forget_registration();
+  buffers_.move_to(now);
+  owner_.store(0, std::memory_order_relaxed);
+  bound_.store(now.bound(), std::memory_order_relaxed);
+  ring_.store(&now, std::memory_order_release);
+  submitter_.use(now);
 }
 
 ASIO_URING_DECL io_uring_service::~io_uring_service()
@@ -159,13 +180,16 @@ ASIO_URING_DECL void io_uring_service::make_pump()
   const bool wanted = options_.pump == pump_kind::ring ||
                       (options_.pump == pump_kind::automatic && asio::has_service<scheduler>(context));
   if (wanted && possible) {
-    auto reactor = std::make_unique<ring_pump>(context, *this);
+    set_up_ring();
+    hang_up_doorbell();
+    auto reactor = std::make_unique<ring_pump>(context, *this, submitter_);
     asio::add_service<epoll_reactor>(context, reactor.get()); // the context owns it from here on
     pump_ = reactor.release();
     scheduler_ = &asio::use_service<scheduler>(context);
   } else {
     guest_ = std::make_unique<guest_pump>(context, *this);
     pump_ = guest_.get();
+    set_up_ring();
     set_idle(true);
   }
   native_ = pump_->native();
@@ -178,23 +202,51 @@ ASIO_URING_DECL void io_uring_service::make_pump()
 // A loop that is on its way to sleep may have counted already what it is going to submit.
 ASIO_URING_DECL void io_uring_service::keep_links_whole()
 {
-  ring_->keep_whole();
+  get_ring().keep_whole();
   for (; entering_.load(std::memory_order_seq_cst); std::this_thread::yield())
     if (interrupt()) pump_->wake();
   links_expected_.store(true, std::memory_order_release);
 }
 
-ASIO_URING_DECL void io_uring_service::submit_now() noexcept
+ASIO_URING_DECL bool io_uring_service::is_with_kernel(const descriptor* d) noexcept
 {
-  // The kernel may refuse for a moment (EAGAIN: no memory) or take only some. The loop may be asleep, and the
-  // file descriptor of an entry is about to be closed: nothing may be left. EBUSY, before 5.19, is
-  // for the collector to end, which may be this very thread.
-  for (int busy = 0; ring_->unsubmitted(); std::this_thread::yield()) {
-    const int result = ring_->submit();
-    if (result == -EBUSY ? ++busy == 1000 : result < 0 && result != -EAGAIN && result != -EINTR) break;
-  }
+  return d && d->has_submitted();
+}
+
+ASIO_URING_DECL bool io_uring_service::submit_now() noexcept
+{
+  const bool all = reach_kernel();
   // What found no room on the ring needs the loop: it may be asleep.
   if (submitter_.has_backlog() && idle_.exchange(false)) pump_->wake();
+  return all;
+}
+
+// The kernel may refuse for a moment (EAGAIN: no memory) or take only some. The loop may be asleep, and the
+// file descriptor of an entry is about to be closed: hardly anything may be left. EBUSY, before 5.19, is for
+// the collector to end, which may be this very thread.
+ASIO_URING_DECL bool io_uring_service::submit_all() noexcept
+{
+  constexpr unsigned patience = 1000;
+  for (unsigned times = 0; times < patience; std::this_thread::yield()) {
+    ring& r = get_ring();
+    if (!r.unsubmitted() && !(r.bound() && r.wants_enter())) return true;
+    const int result = r.submit();
+    if (result < 0 && !is_momentary(result))
+      failed(r, -result);
+    else if (result <= 0)
+      ++times;
+  }
+  return !get_ring().unsubmitted();
+}
+
+/// An enter was refused, and not just for a moment.
+ASIO_URING_DECL void io_uring_service::failed(ring& r, int error) noexcept
+{
+  if (bound_.load(std::memory_order_relaxed)) // the lock is held
+    return replace_ring(error);
+  if (!ring_lock_.try_acquire()) return std::this_thread::yield();
+  if (&r == &get_ring()) replace_ring(error);
+  ring_lock_.release();
 }
 
 ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, const descriptor_kind& kind)
@@ -251,13 +303,19 @@ ASIO_URING_DECL bool io_uring_service::look_again(completion_queue& out) noexcep
 
 ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
 {
-  ring_->consume_completions([&](const io_uring_cqe& cqe) {
-    submitter_.submitted(); // acquires what the submitting thread wrote
-    if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
-    if (cqe.user_data != submitter::cancel_mark)
-      reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
-          ->completed(cqe.res, cqe.flags, out);
-  });
+  const auto collect_from = [&](ring& r) {
+    r.consume_completions([&](const io_uring_cqe& cqe) {
+      submitter_.submitted(); // acquires what the submitting thread wrote
+      if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
+      if (cqe.user_data != submitter::cancel_mark)
+        reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
+            ->completed(cqe.res, cqe.flags, out);
+    });
+  };
+  collect_from(get_ring());
+  if (rings_.size() > 1) [[unlikely]]
+    for (ring& r : rings_)
+      if (&r != &get_ring() && r.can_retire()) collect_from(r);
 }
 
 // Completions that come while handlers run tell of peers that run beside us. Then every system call ends with
@@ -282,27 +340,56 @@ inline void io_uring_service::choose_paths() noexcept
 ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
 {
   ready_.move_to(out);
-  const unsigned found = ring_->completions_present();
+  if (!bound_.load(std::memory_order_relaxed)) return turn_ring(timeout, out);
+  if (!own_process()) [[unlikely]] // the parent's ring is not ours to enter
+    return std::this_thread::sleep_for(
+        std::min<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)));
+  if (kept() || !lock_ring()) return;
+  const std::size_t rings = rings_.size();
+  // A ring that has just been taken over: the pump arms its polls first.
+  if (own_ring(true)) turn_ring(rings == rings_.size() ? timeout : std::chrono::nanoseconds(0), out);
+  ready_.move_to(out);
+  if (!kept()) leave_ring();
+}
+
+ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeout,
+                                                 completion_queue& out) noexcept
+{
+  ring& r = get_ring();
+  if (doorbell_) doorbell_->listen();
+  ready_.move_to(out);
+  int result = 0;
+  const unsigned found = r.completions_present();
   if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
     follow_load(false);
-    // Whoever posts, submits or interrupts from here on sees the loop idle and wakes it, or is seen here.
+    // What a ring given back still has comes without a wake-up.
+    if (rings_.size() > 1 && in_kernel_of_former_rings())
+      timeout = std::min<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(5));
+    // Whoever posts, submits, interrupts or asks from here on sees the loop idle and wakes it, or is seen
+    // here.
     entering_.store(true, std::memory_order_relaxed);
     idle_.store(true, std::memory_order_seq_cst);
-    if (ready_.empty() && !submitter_.has_backlog() && !interrupted_.load(std::memory_order_seq_cst))
-      ring_->submit_and_wait(timeout);
-    else if (ring_->unsubmitted())
-      ring_->submit();
+    if (ready_.empty() && !submitter_.has_backlog() && !must_not_sleep())
+      result = r.submit_and_wait(timeout);
+    else if (r.unsubmitted())
+      result = r.submit();
     idle_.store(false, std::memory_order_relaxed);
     entering_.store(false, std::memory_order_relaxed);
   } else {
     // A long row of handlers may have been preempted by the very peers.
     if (found) follow_load(found <= 128);
-    if (ring_->unsubmitted() || ring_->wants_enter()) ring_->submit();
+    if (r.unsubmitted() || r.wants_enter()) result = r.submit();
   }
-  interrupted_.store(false, std::memory_order_relaxed);
+  if (!kept()) interrupted_.store(false, std::memory_order_relaxed);
+  if (!r.unsubmitted()) {
+    strangers_.store(false, std::memory_order_relaxed);
+    effects_.store(false, std::memory_order_relaxed);
+  }
+  if (result < 0 && !is_momentary(result)) [[unlikely]]
+    failed(r, -result);
   collect(out);
   while (submitter_.refill(out)) {
-    ring_->submit();
+    get_ring().submit();
     collect(out);
   }
   ready_.move_to(out);
@@ -318,24 +405,23 @@ ASIO_URING_DECL io_uring_service::runner io_uring_service::last_runner() const n
 
 ASIO_URING_DECL void io_uring_service::shutdown()
 {
+  const bool ours = own_process();
+  if (kept()) ours ? stop_keeper() : keeper_.detach(); // a forked child has no such thread
   stopped_ = true;
   for (auto& r : readiness_)
     r = false;
   completion_queue given_up;
   pump_->withdraw();
+  if (doorbell_) doorbell_->withdraw();
   if (doubts_.armed()) submitter_.cancel(doubts_);
   for (const auto& d : descriptors_)
     d->abandon(given_up);
-  // The kernel may write into buffers until the last terminal completion: wait for it, however long.
-  while (in_flight()) {
-    // What would end the wait may itself wait for room.
-    submitter_.has_backlog() ? ring_->submit() : ring_->submit_and_wait(std::chrono::nanoseconds::max());
-    collect(given_up);
-    while (submitter_.refill(given_up)) {
-    }
-  }
-  // From here on the kernel knows none of our memory.
-  assert(submitter_.submitted() == retired_ && !ring_->unsubmitted());
+  if (ours) {
+    end_requests(given_up);
+    // From here on the kernel knows none of our memory.
+    assert(!in_kernel() && !get_ring().unsubmitted());
+  } else
+    submitter_.forget_all();
   ready_.move_to(given_up);
   while (completion* op = given_up.front()) {
     given_up.pop();
@@ -344,19 +430,81 @@ ASIO_URING_DECL void io_uring_service::shutdown()
   }
 }
 
-// A child shares the parent's ring and would eat its completions: it gets one of its own, and what was in the
-// kernel for the parent is submitted for the child as well, as Asio's reactor does with its registrations.
+// The kernel may write into buffers until the last terminal completion: wait for it, however long.
+ASIO_URING_DECL void io_uring_service::end_requests(completion_queue& given_up) noexcept
+{
+  const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
+  if (bound_.load(std::memory_order_relaxed) && owner != thread_name()) {
+    // No other thread may enter. What has never reached the kernel is given up by cancelling it.
+    submitter_.hold(submitter::holding::everything);
+    submitter_.refill(given_up);
+    rest(true);
+    return submitter_.forget_all();
+  }
+  while (in_flight()) {
+    ring& r = get_ring();
+    // What would end the wait may itself wait for room.
+    const int result =
+        submitter_.has_backlog() ? r.submit() : r.submit_and_wait(std::chrono::nanoseconds::max());
+    if (result < 0 && !is_momentary(result)) {
+      rest(true);
+      if (in_kernel()) end_in_flight(given_up);
+      return submitter_.forget_all();
+    }
+    collect(given_up);
+    while (submitter_.refill(given_up)) {
+    }
+  }
+}
+
+// Before a fork, what is in flight comes to rest, in this process; what was not performed is submitted
+// afterwards by both, as Asio's reactor does it with what waits. A child gets a ring of its own.
 ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork_event event)
 {
-  if (event != asio::execution_context::fork_child) return;
+  switch (event) {
+  case asio::execution_context::fork_prepare:
+    if ((kept_before_fork_ = kept())) {
+      stop_keeper();
+    } else {
+      register_with_ring([this](ring&) noexcept { return rest(true), 0; });
+      while (bound_.load(std::memory_order_relaxed) && !ring_lock_.try_acquire())
+        std::this_thread::yield();
+    }
+    rested_ = true;
+    return;
+  case asio::execution_context::fork_parent:
+    go_on(std::exchange(rested_, false));
+    return;
+  case asio::execution_context::fork_child:
+    process_ = process::id();
+    submitter_.renew();
+    this_thread_ = 0;
+    runner_.store(0, std::memory_order_relaxed);
+    moved_ = false;
+    if (kept()) keeper_.detach();
+    kept_ = kept_before_fork_ = false;
+    if (doorbell_) doorbell_->renew();
+    go_on(std::exchange(rested_, false));
+    return;
+  }
+}
+
+/// After a fork. Without fork_prepare nobody knows what was performed: it is submitted again.
+ASIO_URING_DECL void io_uring_service::go_on(bool rested)
+{
+  if (!rested) {
+    completion_queue found;
+    resting_ = true;
+    submitter_.hold(submitter::holding::everything);
+    end_in_flight(found);
+    resting_ = false;
+    ready_.push_all(found);
+  }
+  const bool locked = rested && bound_.load(std::memory_order_relaxed);
   set_up_ring();
-  this_thread_ = 0;
-  runner_.store(0, std::memory_order_relaxed);
-  retired_ = 0;
-  doubts_.reset();
+  if (kept_before_fork_ && start_keeper()) return; // which keeps the lock
   pump_->restart();
-  for (const auto& d : descriptors_)
-    d->resubmit();
+  if (locked) ring_lock_.release();
 }
 
 } // namespace detail

@@ -40,7 +40,9 @@ public:
   linked_requests(const linked_requests&) = delete;
   linked_requests& operator=(const linked_requests&) = delete;
 
+  /// In all; those from first() on are to be published.
   unsigned size() const noexcept { return size_; }
+  unsigned first() const noexcept { return first_; }
   /// As the kernel gave it; ECANCELED for what never came to it.
   int result(unsigned i) const noexcept { return members_[i].result; }
 
@@ -52,10 +54,30 @@ public:
   {
     submitter_ = &by;
     owner_ = &owner;
-    ended_ = 0;
-    for (unsigned i = 0; i < size_; ++i)
+    ended_ = first_;
+    for (unsigned i = first_; i < size_; ++i)
       members_[i].ended = false;
     cancelled_ = cancelling_ = pausing_ = false;
+  }
+
+  /// When all have ended, but not because anybody asked: false if nothing is left to be performed. Otherwise
+  /// they are published again from the first one on that was not performed.
+  bool resume() noexcept
+  {
+    unsigned i = first_;
+    while (i < size_ && members_[i].result != -ECANCELED)
+      ++i;
+    // What follows a failure is not performed anyway, but behind a hard link.
+    if (i == size_ || cancelled_ || (i > first_ && !goes_on_after(i - 1))) return false;
+    first_ = i;
+    return true;
+  }
+
+  /// Of a ring whose completions cannot be seen: those that are left have not been performed.
+  void give_up(completion_queue& out) noexcept
+  {
+    for (unsigned i = first_; i < size_; ++i)
+      if (!members_[i].ended) members_[i].completed(-ECANCELED, 0, out);
   }
 
   /// True if the canceller is to be submitted.
@@ -108,8 +130,14 @@ private:
     linked_requests& all;
   };
 
+  bool goes_on_after(unsigned i) const noexcept
+  {
+    return members_[i].result >= 0 || members_[i].entry.flags & IOSQE_IO_HARDLINK;
+  }
+
   const std::unique_ptr<member[]> members_;
   const unsigned size_;
+  unsigned first_ = 0; // those before it were performed, on a ring that was given up
   cancel_request canceller_;
   detail::submitter* submitter_ = nullptr;
   request* owner_ = nullptr;

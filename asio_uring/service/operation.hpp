@@ -109,6 +109,9 @@ protected:
   /// request::type::completed of every operation.
   ASIO_URING_DECL static void on_completion(request& r, int result, unsigned, completion_queue& out) noexcept;
 
+  /// Whether the ring that ended it is being given up: then it goes to the next one.
+  ASIO_URING_DECL static bool came_to_rest(request& r, int result) noexcept;
+
   /// What it does with a result that is final.
   static void deliver(request& r, int result, completion_queue& out) noexcept
   {

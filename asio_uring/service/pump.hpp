@@ -6,6 +6,7 @@
 #define ASIO_URING_SERVICE_PUMP_HPP
 
 #include <asio_uring/options.hpp>
+#include <asio_uring/service/request.hpp>
 
 namespace asio_uring::detail {
 
@@ -36,7 +37,10 @@ public:
   /// hide the service's own.
   virtual void withdraw() noexcept = 0;
 
-  /// The ring was replaced in a forked child.
+  /// Calls f(request, argument) for each of the pump's own requests that was given to the kernel.
+  virtual void for_each_submitted(void (*)(request&, const void*), const void*) noexcept {}
+
+  /// Another ring has taken the place of the one before it.
   virtual void restart() = 0;
 };
 

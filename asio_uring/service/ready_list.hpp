@@ -30,6 +30,15 @@ public:
     return first;
   }
 
+  /// By a thread that sees to the loop itself.
+  void push_all(completion_queue& ops) noexcept
+  {
+    while (completion* op = ops.front()) {
+      ops.pop();
+      push(*op);
+    }
+  }
+
   bool empty() const noexcept { return !filled_.load(std::memory_order_seq_cst); }
 
   void move_to(completion_queue& out) noexcept

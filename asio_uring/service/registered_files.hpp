@@ -19,16 +19,13 @@ public:
   /// Files at most, fewer where RLIMIT_NOFILE is lower.
   static constexpr unsigned most = 1024;
 
-  /// The file's place, or a negative errno: ENFILE when all are taken.
-  ASIO_URING_DECL int add(ring& r, int fd);
-  ASIO_URING_DECL void remove(ring& r, int place) noexcept;
+  /// The file's place, or a negative errno: ENFILE when all are taken. To be called by a thread that may
+  /// register, as remove is.
+  ASIO_URING_DECL int add(ring& r, int fd) noexcept;
+  ASIO_URING_DECL int remove(ring& r, int place) noexcept;
 
-  /// A forked child's new ring has no table.
-  void reset() noexcept
-  {
-    set_up_ = false;
-    free_.clear();
-  }
+  /// Another ring takes the place of the one before it, which gets the same table. False: it has none.
+  ASIO_URING_DECL bool move_to(ring& r) noexcept;
 
   /// Gives an entry for a file its place, where the operation may go by it.
   static void apply(io_uring_sqe& sqe, int place) noexcept
@@ -48,10 +45,10 @@ public:
 
 private:
   ASIO_URING_DECL int set_up(ring& r);
+  ASIO_URING_DECL static int put(ring& r, std::size_t place, int fd) noexcept;
 
   std::mutex mutex_;
-  bool set_up_ = false;
-  std::vector<int> free_;
+  std::vector<int> table_; // the files by their place, -1 where there is none; empty until the first
 };
 
 } // namespace asio_uring::detail

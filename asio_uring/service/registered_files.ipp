@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <asio_uring/service/registered_files.hpp>
 #include <cerrno>
+#include <new>
 #include <sys/resource.h>
 
 namespace asio_uring::detail {
@@ -16,37 +17,58 @@ ASIO_URING_DECL int registered_files::set_up(ring& r)
 {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  const auto size = static_cast<unsigned>(std::min<rlim_t>(limit.rlim_cur, most));
-  const std::vector<int> none(size, -1);
-  if (const int result = io_uring_register(r.fd(), IORING_REGISTER_FILES, none.data(), size); result < 0)
-    return result;
-  for (int place = static_cast<int>(size); place-- > 0;)
-    free_.push_back(place);
-  set_up_ = true;
-  return 0;
+  std::vector<int> none(std::min<rlim_t>(limit.rlim_cur, most), -1);
+  const int result = io_uring_register(static_cast<unsigned>(r.fd()), IORING_REGISTER_FILES, none.data(),
+                                       static_cast<unsigned>(none.size()));
+  if (result >= 0) table_ = std::move(none);
+  return result;
 }
 
-ASIO_URING_DECL int registered_files::add(ring& r, int fd)
+ASIO_URING_DECL int registered_files::put(ring& r, std::size_t place, int fd) noexcept
+{
+  io_uring_files_update update{};
+  update.offset = static_cast<unsigned>(place);
+  update.fds = reinterpret_cast<std::uintptr_t>(&fd);
+  return io_uring_register(static_cast<unsigned>(r.fd()), IORING_REGISTER_FILES_UPDATE, &update, 1);
+}
+
+ASIO_URING_DECL int registered_files::add(ring& r, int fd) noexcept
 {
   const std::lock_guard guard(mutex_);
-  if (!set_up_)
-    if (const int result = set_up(r); result < 0) return result;
-  if (free_.empty()) return -ENFILE;
-  const int place = free_.back();
-  io_uring_files_update update{static_cast<unsigned>(place), 0, reinterpret_cast<std::uintptr_t>(&fd)};
-  const int result = io_uring_register(r.fd(), IORING_REGISTER_FILES_UPDATE, &update, 1);
+  try {
+    if (const int result = table_.empty() ? set_up(r) : 0; result < 0) return result;
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
+  }
+  const auto place = std::find(table_.begin(), table_.end(), -1);
+  if (place == table_.end()) return -ENFILE;
+  const int result = put(r, static_cast<std::size_t>(place - table_.begin()), fd);
   if (result < 0) return result;
-  free_.pop_back();
-  return place;
+  *place = fd;
+  return static_cast<int>(place - table_.begin());
 }
 
-ASIO_URING_DECL void registered_files::remove(ring& r, int place) noexcept
+ASIO_URING_DECL int registered_files::remove(ring& r, int place) noexcept
 {
   const std::lock_guard guard(mutex_);
-  const int none = -1;
-  io_uring_files_update update{static_cast<unsigned>(place), 0, reinterpret_cast<std::uintptr_t>(&none)};
+  if (table_.empty()) return 0;
+  const auto index = static_cast<std::size_t>(place);
+  const int result = put(r, index, -1);
   // A place that cannot be emptied (no memory) is not used again.
-  if (io_uring_register(r.fd(), IORING_REGISTER_FILES_UPDATE, &update, 1) >= 0) free_.push_back(place);
+  if (result >= 0) table_[index] = -1;
+  return result;
+}
+
+ASIO_URING_DECL bool registered_files::move_to(ring& r) noexcept
+{
+  const std::lock_guard guard(mutex_);
+  if (table_.empty()) return true;
+  if (r.features().opcode(IORING_OP_READ_FIXED) &&
+      io_uring_register(static_cast<unsigned>(r.fd()), IORING_REGISTER_FILES, table_.data(),
+                        static_cast<unsigned>(table_.size())) >= 0)
+    return true;
+  table_.clear();
+  return false;
 }
 
 } // namespace asio_uring::detail

@@ -14,13 +14,13 @@ namespace asio_uring::detail {
 /**
  * What it collects goes to the scheduler's queue, so run(), run_one(), poll() and their counts are exactly
  * Asio's, and threads share the work as ever. Stock objects keep their epoll set, which is one poll on the
- * ring; stock timers are waited for by the ring itself (no timerfd).
+ * ring; stock timers are waited for by the ring itself (no timerfd). Where the ring has a thread of its own,
+ * the keeper, the scheduler's threads sleep in Asio's own reactor.
  */
 class ring_pump final : public epoll_reactor, public pump
 {
 public:
-  ASIO_URING_DECL ring_pump(asio::execution_context& context, io_uring_service& service);
-  ASIO_URING_DECL ~ring_pump() override;
+  ASIO_URING_DECL ring_pump(asio::execution_context& context, io_uring_service& service, submitter& requests);
 
   // scheduler_task
   ASIO_URING_DECL void run(long microseconds, completion_queue& ops) override;
@@ -35,35 +35,21 @@ public:
   void nothing_completed() noexcept override { scheduler_.compensating_work_started(); }
   bool here() const noexcept override { return scheduler_.can_dispatch(); }
   bool native() const noexcept override { return true; }
-  ASIO_URING_DECL void wake() noexcept override;
-  ASIO_URING_DECL void withdraw() noexcept override;
+  void wake() noexcept override { service_.ring_doorbell(); }
+  void withdraw() noexcept override { epoll_watch_.cancel(); }
+  void for_each_submitted(void (*f)(request&, const void*), const void* argument) noexcept override
+  {
+    if (epoll_watch_.armed()) f(epoll_watch_, argument);
+  }
   ASIO_URING_DECL void restart() override;
 
 private:
-  /// A poll of our own on the ring.
-  class watch final : public request
-  {
-  public:
-    watch(ring_pump& pump, bool standing) noexcept : request(functions()), pump_(pump), standing_(standing) {}
-    ASIO_URING_DECL void arm(int fd) noexcept;
-
-    bool armed = false; ///< false again once it has fired for the last time
-
-  private:
-    ASIO_URING_DECL static const request::type& functions() noexcept;
-    ring_pump& pump_;
-    const bool standing_;
-    int fd_ = -1;
-  };
-
-  ASIO_URING_DECL void open_wake_fd();
   ASIO_URING_DECL void without_timer_fd() noexcept;
+  ASIO_URING_DECL void run_beside_keeper(long microseconds, completion_queue& ops);
   ASIO_URING_DECL std::chrono::nanoseconds until_next_timer(std::chrono::nanoseconds limit);
 
   io_uring_service& service_;
   scheduler& scheduler_;
-  int wake_fd_ = -1;
-  watch wake_watch_;  // an eventfd that is written and never read: each write is an edge
   watch epoll_watch_; // the epoll set of stock objects; one shot, so that what one epoll_wait left is seen
                       // again
 };

@@ -6,6 +6,7 @@
 #ifndef ASIO_URING_SERVICE_SUBMITTER_HPP
 #define ASIO_URING_SERVICE_SUBMITTER_HPP
 
+#include <asio_uring/ring/process.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <asio_uring/service/linked_requests.hpp>
 #include <asio_uring/service/lock.hpp>
@@ -28,31 +29,80 @@ public:
 
   explicit submitter(bool locking) noexcept : lock_(locking) {}
 
-  /// Starts with an empty ring; what waits is forgotten.
+  /// Goes on with this ring, to which all that waits is moved by and by.
   void use(ring& r) noexcept
   {
+    locked guard(lock_);
     ring_ = &r;
+    holds_ = holding::nothing;
+  }
+  /// What waits from now on, whatever room there is.
+  enum class holding : unsigned char
+  {
+    nothing,
+    requests, ///< cancels alone reach the ring
+    everything
+  };
+  void hold(holding what) noexcept
+  {
+    locked guard(lock_);
+    holds_ = what;
+  }
+  /// Forgets all that waits.
+  void forget_all() noexcept
+  {
     while (front())
       pop();
-    submitted_.store(0, std::memory_order_relaxed);
+  }
+  /// Asks the kernel to end everything that it has. False: there is no room for that, or it is not possible.
+  bool cancel_everything() noexcept
+  {
+    locked guard(lock_);
+    io_uring_sqe* sqe = ring_->next_entry();
+    if (!sqe || !ring_->features().cancel_any()) return false;
+    std::memset(sqe, 0, sizeof(*sqe));
+    sqe->opcode = IORING_OP_ASYNC_CANCEL;
+    sqe->cancel_flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+    sqe->user_data = cancel_mark;
+    publish();
+    return true;
+  }
+  /// In a forked child that has a ring of its own.
+  void renew() noexcept { process_ = process::id(); }
+
+  /// Whether the request has not reached the ring yet.
+  bool waits(const request& r) noexcept
+  {
+    locked guard(lock_);
+    return r.submit_wanted_;
+  }
+
+  /// Whether there are entries that the kernel has not taken, or requests that wait for room.
+  bool has_unsubmitted() noexcept
+  {
+    locked guard(lock_);
+    return has_backlog() || ring_->unsubmitted();
   }
 
   /// Queues the request for submission.
   void push(request& r) noexcept
   {
     locked guard(lock_);
-    submit(r);
+    if (own_process()) [[likely]]
+      submit(r);
   }
 
   /// Asks the kernel to end a pushed request. Only the request's own completion tells what came of it.
   void cancel(request& r) noexcept
   {
     locked guard(lock_);
+    if (!own_process()) [[unlikely]]
+      return;
     if (r.backlogged())
       r.cancel_wanted_ = true;
     else if (linked_requests* links = r.links()) [[unlikely]] {
       if (links->cancel()) submit(links->canceller());
-    } else if (io_uring_sqe* sqe = has_backlog() ? nullptr : ring_->next_entry())
+    } else if (io_uring_sqe* sqe = cancel_waits() ? nullptr : ring_->next_entry())
       publish_cancel(*sqe, r);
     else {
       r.cancel_wanted_ = true;
@@ -67,23 +117,21 @@ public:
     if (!has_backlog()) return false; // a request added meanwhile is seen by the next turn
     bool moved = false;
     locked guard(lock_);
-    while (request* r = front()) {
+    request* previous = nullptr;
+    while (request* r = previous ? previous->next_ : front()) {
       if (r->submit_wanted_ && r->cancel_wanted_) {
-        pop();
+        remove(*r, previous);
         guard.unlock();
         r->completed(-ECANCELED, 0, out);
         guard.relock();
-        continue;
-      }
-      if (r->submit_wanted_) {
-        if (!publish(*r)) break;
-      } else {
-        io_uring_sqe* sqe = ring_->next_entry();
-        if (!sqe) break;
-        publish_cancel(*sqe, *r);
-      }
-      pop();
-      moved = true;
+        previous = nullptr; // the list may have changed
+      } else if (r->submit_wanted_ ? holds_ != holding::nothing : holds_ == holding::everything)
+        previous = r;
+      else if (r->submit_wanted_ ? publish(*r) : publish_cancel(*r)) {
+        remove(*r, previous);
+        moved = true;
+      } else
+        break;
     }
     return moved;
   }
@@ -105,9 +153,7 @@ public:
     request* previous = nullptr;
     for (request* other = front(); other != &r; other = other->next_)
       previous = other;
-    previous ? void(previous->next_ = r.next_) : first_.store(r.next_, std::memory_order_relaxed);
-    if (last_ == &r) last_ = previous;
-    r.submit_wanted_ = r.cancel_wanted_ = false;
+    remove(r, previous);
   }
 
   bool has_backlog() const noexcept { return first_.load(std::memory_order_seq_cst) != nullptr; }
@@ -116,9 +162,16 @@ public:
   std::uint64_t submitted() const noexcept { return submitted_.load(std::memory_order_seq_cst); }
 
 private:
+  /// The queues are shared with a forked child, and the parent's they stay.
+  bool own_process() const noexcept { return process_ == process::id(); }
+  /// A cancel must not overtake its request; of those that are held, none is on the ring.
+  bool cancel_waits() const noexcept
+  {
+    return holds_ == holding::everything || (has_backlog() && holds_ == holding::nothing);
+  }
   void submit(request& r) noexcept
   {
-    if (!has_backlog() && publish(r)) return;
+    if (holds_ == holding::nothing && !has_backlog() && publish(r)) return;
     r.submit_wanted_ = true;
     append(r);
   }
@@ -135,11 +188,12 @@ private:
   }
   bool publish(linked_requests& links, request& r) noexcept
   {
-    if (!ring_->next_entry(links.size() - 1)) return false;
+    const unsigned first = links.first(), count = links.size() - first;
+    if (!ring_->next_entry(count - 1)) return false;
     links.start(*this, r);
-    for (unsigned i = 0; i < links.size(); ++i)
-      fill(*ring_->next_entry(i), links[i]);
-    publish(links.size());
+    for (unsigned i = 0; i < count; ++i)
+      fill(*ring_->next_entry(i), links[first + i]);
+    publish(count);
     return true;
   }
   static void fill(io_uring_sqe& sqe, request& r) noexcept
@@ -147,6 +201,12 @@ private:
     std::memset(&sqe, 0, sizeof(sqe));
     r.prepare(sqe);
     sqe.user_data = reinterpret_cast<std::uintptr_t>(&r);
+  }
+  bool publish_cancel(request& r) noexcept
+  {
+    io_uring_sqe* sqe = ring_->next_entry();
+    if (sqe) publish_cancel(*sqe, r);
+    return sqe;
   }
   void publish_cancel(io_uring_sqe& sqe, request& r) noexcept
   {
@@ -169,11 +229,14 @@ private:
           : first_.store(&r, std::memory_order_seq_cst); // seen by a loop about to sleep, or it is seen idle
     last_ = &r;
   }
-  void pop() noexcept
+  void pop() noexcept { remove(*front(), nullptr); }
+  void remove(request& r, request* previous) noexcept
   {
-    request& r = *front();
-    first_.store(r.next_, std::memory_order_relaxed);
-    if (!r.next_) last_ = nullptr;
+    if (previous)
+      previous->next_ = r.next_;
+    else
+      first_.store(r.next_, std::memory_order_relaxed);
+    if (last_ == &r) last_ = previous;
     r.submit_wanted_ = r.cancel_wanted_ = false;
   }
 
@@ -183,6 +246,8 @@ private:
   lock lock_;
   std::atomic<request*> first_{nullptr}; // backlog, first in first out
   request* last_ = nullptr;
+  holding holds_ = holding::nothing;
+  pid_t process_ = process::id();
   std::atomic<std::uint64_t> submitted_{0};
 };
 

@@ -101,20 +101,20 @@ public:
 
   error_code shutdown(implementation_type& impl, asio::socket_base::shutdown_type what, error_code& ec)
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return stock::shutdown(impl, what, ec);
   }
 
   error_code connect(implementation_type& impl, const endpoint_type& peer, error_code& ec)
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return stock::connect(impl, peer, ec);
   }
 
   template <typename Socket>
   error_code accept(implementation_type& impl, Socket& peer, endpoint_type* peer_endpoint, error_code& ec)
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return stock::accept(impl, peer, peer_endpoint, ec);
   }
 
@@ -122,7 +122,7 @@ public:
   std::size_t send(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
                    error_code& ec)
   {
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return stock::send(impl, buffers, flags, ec);
   }
 
@@ -135,7 +135,7 @@ public:
   error_code wait(implementation_type& impl, asio::socket_base::wait_type w, error_code& ec)
   {
     if (w == asio::socket_base::wait_read && has_unread(impl)) return ec = error_code();
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return stock::wait(impl, w, ec);
   }
 
@@ -146,7 +146,7 @@ public:
     if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) {
       return this->take_unread(impl, detail::receive<Buffers>(buffers, flags, impl.state_), ec);
     }
-    uring_.flush();
+    uring_.flush(impl.descriptor_);
     return stock::receive(impl, buffers, flags, ec);
   }
 

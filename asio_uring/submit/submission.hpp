@@ -7,6 +7,7 @@
 
 #include <asio_uring/ring/opcodes.hpp>
 #include <asio_uring/service/handler_operation.hpp>
+#include <asio_uring/service/late_numbers.hpp>
 #include <concepts>
 
 namespace asio_uring::detail {
@@ -75,6 +76,11 @@ public:
   std::optional<int> refused(const ring& r) const noexcept { return detail::refused(entry_, r); }
 
   void prepare(io_uring_sqe& sqe, int) noexcept { sqe = entry_; }
+  template <typename F>
+  void for_each_late_number(F&& f) const
+  {
+    detail::for_each_late_number(entry_, false, f);
+  }
   int perform(int) const noexcept { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
 

@@ -256,6 +256,8 @@ private:
   ASIO_URING_DECL void shutdown() override;
   ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
+  template <typename F>
+  void collect_former(F&& collect_from) noexcept;
   void follow_load(bool busy) noexcept;
   void choose_paths() noexcept;
   static pid_t this_thread() noexcept

@@ -76,8 +76,7 @@ private:
 /// registration at a time per context.
 /**
  * @param memory Not copied: must outlive the registration and the operations on it; at most 1 GiB each.
- * @returns The registration, which must not outlive the context. In a forked child it is void: operations on
- * its buffers fail with EFAULT.
+ * @returns The registration, which must not outlive the context. A forked child has it, too.
  * @throws boost::system::system_error EBUSY: there is a registration already; ENOMEM: RLIMIT_MEMLOCK is too
  * low; EFAULT, EINVAL: not such memory.
  * Thread safety: may be called by any thread. Since Linux 5.11.

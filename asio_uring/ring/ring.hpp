@@ -75,6 +75,15 @@ public:
   ASIO_URING_DECL void retire() noexcept;
   /// Whether it is the kernel's own, and not a stand-in's.
   bool kernels() const noexcept { return !emulation_; }
+  /// Whether nothing that was published is left in the kernel, nor a completion in the queue.
+  bool drained() const noexcept { return ended_ == tail_; }
+  /// Whether all completions that are to come fit into the queue: those that do not, the kernel keeps for who
+  /// enters, and drops when the ring is retired.
+  bool fits() const noexcept
+  {
+    return tail_ - ended_ <= queues_.cq_size &&
+           !(shared(queues_.sq_flags).load(std::memory_order_relaxed) & IORING_SQ_CQ_OVERFLOW);
+  }
   /// Gives up the memory of a ring. The completions of a retired one should have been seen; of another the
   /// kernel ends its requests some time soon, unseen.
   ASIO_URING_DECL void release() noexcept;
@@ -82,7 +91,7 @@ public:
   template <typename F>
   void take_back_unsubmitted(F&& f)
   {
-    for (unsigned head = *queues_.sq_head; head != tail_; ++head)
+    for (unsigned head = *queues_.sq_head; head != tail_; ++head, ++ended_)
       f(queues_.entries[head & (queues_.sq_size - 1)].user_data);
     *queues_.sq_head = tail_;
   }
@@ -151,7 +160,9 @@ public:
     const unsigned first = head;
     const unsigned tail = shared(queues_.cq_tail).load(std::memory_order_acquire);
     while (head != tail) {
-      consume(static_cast<const io_uring_cqe&>(queues_.completions[head & (queues_.cq_size - 1)]));
+      const io_uring_cqe& completion = queues_.completions[head & (queues_.cq_size - 1)];
+      if (!(completion.flags & IORING_CQE_F_MORE)) ++ended_;
+      consume(completion);
       consumed.store(++head, std::memory_order_release);
     }
     return head - first;
@@ -172,7 +183,8 @@ private:
 
   int fd_ = -1;
   ring_queues queues_;
-  unsigned tail_ = 0;
+  unsigned tail_ = 0;        // entries published
+  unsigned ended_ = 0;       // last completions of entries that were consumed
   unsigned enter_flags_ = 0; // of every enter
   std::atomic<bool> whole_{false};
   void* memory_ = nullptr; // of the queues, where it is the program's own

@@ -156,7 +156,6 @@ ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
     refuse(-entered, "io_uring_enter");
 
   if (features_.has(IORING_FEAT_NO_IOWAIT)) enter_flags_ |= IORING_ENTER_NO_IOWAIT;
-  tail_ = *queues_.sq_tail;
   probe();
   features_.limit(parameters.newest);
 }
@@ -170,6 +169,7 @@ ASIO_URING_DECL void ring::swap(ring& other) noexcept
   std::swap(fd_, other.fd_);
   std::swap(queues_, other.queues_);
   std::swap(tail_, other.tail_);
+  std::swap(ended_, other.ended_);
   std::swap(enter_flags_, other.enter_flags_);
   other.whole_ = whole_.exchange(other.whole_);
   std::swap(memory_, other.memory_);
@@ -206,7 +206,7 @@ ASIO_URING_DECL void ring::release() noexcept
 {
   static unsigned nothing[5];
   queues_ = {nothing, nothing + 1, nothing + 2, nothing + 3, nothing + 4, nullptr, nullptr, 0, 0};
-  tail_ = 0;
+  tail_ = ended_ = 0;
   unmap();
 }
 

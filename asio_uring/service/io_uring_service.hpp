@@ -191,7 +191,8 @@ public:
 
   // For the pumps.
   /// Submits what handlers left, waits for at most `timeout` if there is nothing to run, collects.
-  ASIO_URING_DECL void turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
+  /// False: the ring is another thread's at the moment.
+  ASIO_URING_DECL bool turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
   /// The loop must not sleep in its next turn. True if it sleeps already and has to be woken.
   bool interrupt() noexcept
   {
@@ -295,6 +296,7 @@ private:
   ASIO_URING_DECL bool reach_kernel(ring_call* call = nullptr) noexcept;
   ASIO_URING_DECL void leave_ring() noexcept;
   ASIO_URING_DECL void serve() noexcept;
+  ASIO_URING_DECL void submit_and_collect() noexcept;
   ASIO_URING_DECL bool bind_ring() noexcept;
   ASIO_URING_DECL bool start_keeper() noexcept;
   ASIO_URING_DECL void stop_keeper() noexcept;

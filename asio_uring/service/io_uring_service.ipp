@@ -325,7 +325,10 @@ void io_uring_service::collect_former(F&& collect_from) noexcept
 {
   const bool before = std::exchange(resting_, true);
   for (ring& r : rings_)
-    if (&r != &get_ring() && r.can_retire()) collect_from(r);
+    if (&r != &get_ring() && r.can_retire()) {
+      collect_from(r);
+      if (r.drained()) r.release();
+    }
   resting_ = before;
 }
 
@@ -348,19 +351,25 @@ inline void io_uring_service::choose_paths() noexcept
     readiness_[p].store(path_for(preference(p)) == path::readiness, std::memory_order_relaxed);
 }
 
-ASIO_URING_DECL void io_uring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
+ASIO_URING_DECL bool io_uring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
 {
   ready_.move_to(out);
-  if (!bound_.load(std::memory_order_relaxed)) return turn_ring(timeout, out);
-  if (!own_process()) [[unlikely]] // the parent's ring is not ours to enter
-    return std::this_thread::sleep_for(
-        std::min<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)));
-  if (kept() || !lock_ring()) return;
+  if (!bound_.load(std::memory_order_relaxed)) {
+    turn_ring(timeout, out);
+    return true;
+  }
+  if (!own_process()) [[unlikely]] { // the parent's ring is not ours to enter
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)));
+    return true;
+  }
+  if (kept() || !lock_ring()) return false;
   const std::size_t rings = rings_.size();
+  const bool mine = own_ring(true);
   // A ring that has just been taken over: the pump arms its polls first.
-  if (own_ring(true)) turn_ring(rings == rings_.size() ? timeout : std::chrono::nanoseconds(0), out);
+  if (mine) turn_ring(rings == rings_.size() ? timeout : std::chrono::nanoseconds(0), out);
   ready_.move_to(out);
   if (!kept()) leave_ring();
+  return mine;
 }
 
 ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeout,

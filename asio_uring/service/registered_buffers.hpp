@@ -31,7 +31,6 @@ public:
   int remove(ring& r) noexcept
   {
     memory_.clear();
-    if (!known_.exchange(false, std::memory_order_relaxed)) return 0;
     return io_uring_register(static_cast<unsigned>(r.fd()), IORING_UNREGISTER_BUFFERS, nullptr, 0);
   }
 
@@ -50,7 +49,7 @@ public:
 
 private:
   std::vector<iovec> memory_;
-  std::atomic<bool> known_{false};
+  std::atomic<bool> known_{true};
 };
 
 } // namespace asio_uring::detail

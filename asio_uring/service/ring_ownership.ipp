@@ -15,20 +15,18 @@
 #include <vector>
 
 // A bound ring (ring::bound) is entered by one thread, its owner. So the kernel's work for the ring is done
-// inside its enters alone: it interrupts no other call of any thread, and none that sleeps elsewhere holds it
-// up.
+// inside its enters alone: it interrupts no other call, and no thread that sleeps elsewhere holds it up.
 //
-//   * The first thread that needs the kernel becomes the owner: as a rule the one that runs the context. To
-//   start
-//     a read or an accept before anybody runs it is no such need, but a write is: its peer may be waited for.
-//   * Another thread that runs the context, without the owner in the ring, takes the ring over, once: the old
-//     ring is given back to the kernel, which ends what is in flight; what was not performed is submitted to
-//     the new one (rest).
-//   * When a second thread is seen to run the context, or a thread needs the kernel now (to close a number,
-//   to
-//     submit before a synchronous call) and the owner stays in a handler, the ring gets a thread of its own,
-//     the keeper, for good. It runs no handlers, so it is there for everybody; completions go to the
-//     context's queue.
+// The first thread that needs the kernel becomes the owner, as a rule the one that runs the context. To start
+// a read or an accept before anybody runs it is no such need; a write is, for its peer may be waited for.
+//
+// Another thread that runs the context, without the owner in the ring, takes the ring over, once: the old
+// ring is given back to the kernel, which ends what is in flight, and what was not performed is submitted to
+// a new one (rest). That needs room for all completions, which the kernel otherwise keeps for the owner.
+//
+// When a second thread is seen to run the context, or a thread needs the kernel now (to close a number, or to
+// submit before a synchronous call) and the owner stays in a handler, the ring gets a thread of its own, the
+// keeper, for good. It runs no handlers, so it is there for everybody; completions go to the context's queue.
 //
 // Everybody pushes entries under the submitter's lock. ring_lock_ is held by who enters, for the length of a
 // turn, and by the keeper for its life. Who needs the kernel now counts himself in asked_ and wakes the
@@ -79,14 +77,19 @@ ASIO_URING_DECL void io_uring_service::serve() noexcept
       c->result = c->function(c->argument, get_ring());
       c = next;
     }
-    submit_all();
-    completion_queue found;
-    collect(found);
-    while (completion* op = found.front()) {
-      found.pop();
-      post(*op);
-    }
+    submit_and_collect();
     served_.store(asked, std::memory_order_seq_cst);
+  }
+}
+
+ASIO_URING_DECL void io_uring_service::submit_and_collect() noexcept
+{
+  submit_all();
+  completion_queue found;
+  collect(found);
+  while (completion* op = found.front()) {
+    found.pop();
+    post(*op);
   }
 }
 
@@ -112,6 +115,12 @@ ASIO_URING_DECL bool io_uring_service::own_ring(bool in_loop) noexcept
   if (owner == thread_name()) return true;
   if (owner != 0) {
     const bool lives = ::syscall(SYS_tgkill, ::getpid(), owner_tid_.load(std::memory_order_relaxed), 0) == 0;
+    if (lives && !submitter_.fits()) {
+      // Completions that find no room the kernel gives to the owner alone: it starts the keeper when it is
+      // back.
+      shared_.store(true, std::memory_order_relaxed);
+      return false;
+    }
     if (lives && (!in_loop || moved_) && start_keeper()) return false;
     moved_ = moved_ || lives;
     rest(false);
@@ -138,7 +147,7 @@ ASIO_URING_DECL void io_uring_service::submit_soon() noexcept
   if (!kept() && (owner == thread_name() || (owner == 0 && effects_.load(std::memory_order_relaxed)))) {
     // Outside of the loop, or as a guest: nobody else may do it.
     if (own_process() && ring_lock_.try_acquire()) {
-      if (own_ring(false)) submit_all();
+      if (own_ring(false)) submit_and_collect();
       if (!kept()) leave_ring();
       return;
     }
@@ -164,8 +173,8 @@ ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
   }
   const unsigned ticket = asked_.fetch_add(1, std::memory_order_seq_cst) + 1;
   // Handlers are short: for a moment the owner is waited for, before the ring gets another.
-  constexpr unsigned patience = 32;
-  for (unsigned times = 0;; pause(times++)) {
+  constexpr unsigned patience = 32, limit = 1000;
+  for (unsigned times = 0; call || times < limit; pause(times++)) {
     if (static_cast<int>(served_.load(std::memory_order_seq_cst) - ticket) >= 0) break;
     if (kept()) {
       if (idle_.exchange(false, std::memory_order_seq_cst)) ring_doorbell();
@@ -273,7 +282,8 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
     }
   }
   submitter_.hold(submitter::holding::everything);
-  if (in_kernel() && !r.can_retire()) {
+  // What has not come of a ring that nobody can enter was dropped.
+  if (in_kernel() && (!r.can_retire() || (!may_enter && !submitter_.fits()))) {
     if (r.kernels()) {
       // Nobody can see when it has let go of the last buffer: it is given time.
       r.release();
@@ -281,9 +291,6 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
     }
     end_in_flight(found);
   }
-  if (!in_kernel())
-    for (ring& old : rings_)
-      if (old.can_retire() && &old != &r) old.release();
   resting_ = false;
   ready_.push_all(found);
 }

@@ -46,6 +46,7 @@ public:
 private:
   ASIO_URING_DECL void without_timer_fd() noexcept;
   ASIO_URING_DECL void run_beside_keeper(long microseconds, completion_queue& ops);
+  ASIO_URING_DECL void run_without_ring(long microseconds, completion_queue& ops);
   ASIO_URING_DECL std::chrono::nanoseconds until_next_timer(std::chrono::nanoseconds limit);
 
   io_uring_service& service_;

@@ -62,7 +62,7 @@ ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
     timeout = until_next_timer(timeout);
   }
   if (!epoll_watch_.armed() && epoll_watch_.usable()) epoll_watch_.arm(this->*member_of(reactor_epoll_fd{}));
-  service_.turn(timeout, ops);
+  if (!service_.turn(timeout, ops)) return run_without_ring(usec, ops);
 
   if (!epoll_watch_.armed()) {
     epoll_reactor::run(0, ops); // collects ready timers, too
@@ -76,6 +76,14 @@ ASIO_URING_DECL void ring_pump::run_beside_keeper(long usec, completion_queue& o
 {
   service_.turn(std::chrono::nanoseconds(0), ops); // what was posted before there was a keeper
   epoll_reactor::run(service_.take_interrupt() || !ops.empty() ? 0 : usec, ops);
+}
+
+// The ring's owner is in a handler, or elsewhere, and it cannot be had from it: for a moment.
+ASIO_URING_DECL void ring_pump::run_without_ring(long usec, completion_queue& ops)
+{
+  constexpr long moment = 1000;
+  const bool wait = ops.empty() && !service_.kept() && !service_.take_interrupt();
+  epoll_reactor::run(!wait ? 0 : usec < 0 ? moment : std::min(usec, moment), ops);
 }
 
 ASIO_URING_DECL void ring_pump::interrupt()

@@ -70,6 +70,12 @@ public:
   /// In a forked child that has a ring of its own.
   void renew() noexcept { process_ = process::id(); }
 
+  /// ring::fits() of what was put on the ring.
+  bool fits() noexcept
+  {
+    locked guard(lock_);
+    return ring_->fits();
+  }
   /// Whether the request has not reached the ring yet.
   bool waits(const request& r) noexcept
   {

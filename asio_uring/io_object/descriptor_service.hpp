@@ -94,7 +94,8 @@ public:
     return stock::read_some(impl, buffers, ec);
   }
 
-  std::size_t read_some(implementation_type& impl, const asio::null_buffers& buffers, error_code& ec)
+  template <no_buffers Buffers>
+  std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
     if (has_unread(impl)) return ec = error_code(), 0;
     return stock::read_some(impl, buffers, ec);
@@ -118,9 +119,8 @@ public:
         [&] { return detail::write<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_write_some");
   }
 
-  template <typename Handler, typename IoExecutor>
-  void async_write_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
-                        const IoExecutor& io_ex)
+  template <no_buffers Buffers, typename Handler, typename IoExecutor>
+  void async_write_some(implementation_type& impl, const Buffers&, Handler& handler, const IoExecutor& io_ex)
   {
     start_wait<std::size_t>(impl, asio::socket_base::wait_write, handler, io_ex,
                             "async_write_some(null_buffers)");
@@ -135,9 +135,8 @@ public:
         [&] { return detail::read<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_read_some");
   }
 
-  template <typename Handler, typename IoExecutor>
-  void async_read_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
-                       const IoExecutor& io_ex)
+  template <no_buffers Buffers, typename Handler, typename IoExecutor>
+  void async_read_some(implementation_type& impl, const Buffers&, Handler& handler, const IoExecutor& io_ex)
   {
     start_wait<std::size_t>(impl, asio::socket_base::wait_read, handler, io_ex,
                             "async_read_some(null_buffers)");

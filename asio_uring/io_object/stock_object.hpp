@@ -154,7 +154,7 @@ template <typename Description>
 class linked : public Description
 {
 public:
-  static constexpr preference preferred = preference::readiness;
+  static constexpr preference preferred = preference::by_readiness;
 
   template <typename... Args>
   explicit linked(reactor_link::handle&& link, Args&&... args)
@@ -220,7 +220,7 @@ public:
   template <typename Buffers, typename Handler>
   void async_read_some(const Buffers& buffers, Handler& handler)
   {
-    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+    if constexpr (no_buffers<Buffers>)
       start<wait<std::size_t>>(handler, "async_read_some(null_buffers)", asio::socket_base::wait_read);
     else
       transfer<asio::mutable_buffer, read<Buffers>>(handler, "async_read_some", buffers);
@@ -229,7 +229,7 @@ public:
   template <typename Buffers, typename Handler>
   void async_write_some(const Buffers& buffers, Handler& handler)
   {
-    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+    if constexpr (no_buffers<Buffers>)
       start<wait<std::size_t>>(handler, "async_write_some(null_buffers)", asio::socket_base::wait_write);
     else
       transfer<asio::const_buffer, write<Buffers>>(handler, "async_write_some", buffers);
@@ -240,7 +240,7 @@ public:
   {
     const bool stream = impl_.state_ & socket_ops::stream_oriented;
     const bool urgent = flags & asio::socket_base::message_out_of_band;
-    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+    if constexpr (no_buffers<Buffers>)
       start<wait<std::size_t>>(handler, "async_receive(null_buffers)",
                                urgent ? asio::socket_base::wait_error : asio::socket_base::wait_read);
     else {
@@ -263,7 +263,7 @@ public:
   template <typename Buffers, typename Handler>
   void async_send(const Buffers& buffers, asio::socket_base::message_flags flags, Handler& handler)
   {
-    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+    if constexpr (no_buffers<Buffers>)
       start<wait<std::size_t>>(handler, "async_send(null_buffers)", asio::socket_base::wait_write);
     else {
       if ((impl_.state_ & socket_ops::stream_oriented) &&

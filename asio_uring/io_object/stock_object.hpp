@@ -64,8 +64,8 @@ struct descriptor_reactor_data
 {
   friend auto member_of(descriptor_reactor_data);
 };
-template struct expose_member<descriptor_reactor_data,
-                              &asio::detail::reactive_descriptor_service::implementation_type::reactor_data_>;
+template struct expose_member<descriptor_reactor_data, reactor_state * descriptor_implementation::*,
+                              &descriptor_implementation::reactor_data_>;
 
 /// Reaches what a stock object keeps in its service.
 struct stock_access
@@ -96,7 +96,6 @@ struct stock_access
     return asio::basic_writable_pipe<stock_access>::implementation_of(pipe);
   }
 
-  using descriptor_implementation = asio::detail::reactive_descriptor_service::implementation_type;
   static int descriptor_of(const descriptor_implementation& impl) noexcept
   {
     return impl.*member_of(descriptor_number{});

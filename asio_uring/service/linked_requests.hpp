@@ -133,7 +133,7 @@ private:
 
   bool goes_on_after(unsigned i) const noexcept
   {
-    return members_[i].result >= 0 || members_[i].entry.flags & IOSQE_IO_HARDLINK;
+    return members_[i].result >= 0 || members_[i].entry.get().flags & IOSQE_IO_HARDLINK;
   }
 
   const std::unique_ptr<member[]> members_;

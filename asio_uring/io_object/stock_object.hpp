@@ -237,14 +237,12 @@ public:
   template <typename Buffers, typename Handler>
   void async_receive(const Buffers& buffers, asio::socket_base::message_flags flags, Handler& handler)
   {
-    const bool stream = impl_.state_ & socket_ops::stream_oriented;
-    const bool urgent = flags & asio::socket_base::message_out_of_band;
     if constexpr (no_buffers<Buffers>)
-      start<wait<std::size_t>>(handler, "async_receive(null_buffers)",
-                               urgent ? asio::socket_base::wait_error : asio::socket_base::wait_read);
+      start<wait<std::size_t>>(handler, "async_receive(null_buffers)", read_or_urgent(flags));
     else {
+      const bool stream = impl_.state_ & socket_ops::stream_oriented;
       if (stream && borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) know(0);
-      if (urgent)
+      if (flags & asio::socket_base::message_out_of_band)
         start<receive_urgent<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
       else
         start<receive<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
@@ -255,8 +253,12 @@ public:
   void async_receive_from(const Buffers& buffers, Endpoint& sender, asio::socket_base::message_flags flags,
                           Handler& handler)
   {
-    start<receive_message<Buffers, sender_address<Endpoint>>>(handler, "async_receive_from", buffers, flags,
-                                                              sender_address(sender));
+    if constexpr (no_buffers<Buffers>) {
+      sender = Endpoint();
+      start<wait<std::size_t>>(handler, "async_receive_from(null_buffers)", read_or_urgent(flags));
+    } else
+      start<receive_message<Buffers, sender_address<Endpoint>>>(handler, "async_receive_from", buffers, flags,
+                                                                sender_address(sender));
   }
 
   template <typename Buffers, typename Handler>
@@ -276,7 +278,10 @@ public:
   void async_send_to(const Buffers& buffers, const Endpoint& destination,
                      asio::socket_base::message_flags flags, Handler& handler)
   {
-    start<send_to<Buffers, Endpoint>>(handler, "async_send_to", buffers, destination, flags);
+    if constexpr (no_buffers<Buffers>)
+      start<wait<std::size_t>>(handler, "async_send_to(null_buffers)", asio::socket_base::wait_write);
+    else
+      start<send_to<Buffers, Endpoint>>(handler, "async_send_to", buffers, destination, flags);
   }
 
   template <typename Endpoint, typename Handler>
@@ -322,6 +327,12 @@ private:
       return asio::use_service<io_uring_service>(asio::query(ex, asio::execution::context));
     else
       return asio::use_service<io_uring_service>(ex.context());
+  }
+
+  static asio::socket_base::wait_type read_or_urgent(asio::socket_base::message_flags flags) noexcept
+  {
+    return flags & asio::socket_base::message_out_of_band ? asio::socket_base::wait_error
+                                                          : asio::socket_base::wait_read;
   }
 
   void know(int result) noexcept

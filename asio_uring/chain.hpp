@@ -99,10 +99,12 @@ auto start_of_chain(asio::basic_file<Executor>& file)
 {
   return initiate_submission_on_file<Executor>(file, "chain");
 }
+template <typename Executor>
+void is_file(asio::basic_file<Executor>&);
 template <typename Object>
 concept a_file = requires(Object& object)
 {
-  []<typename Executor>(asio::basic_file<Executor>&) {}(object);
+  is_file(object);
 };
 template <submits Object>
 auto start_of_chain(Object& object) requires(!a_file<Object>)

@@ -49,10 +49,11 @@ template <typename Buffer, typename Handler>
 class owning_handler
 {
 public:
-  owning_handler(Handler&& handler, Buffer&& buffer)
+  template <typename Given>
+  owning_handler(Given&& handler, Buffer&& buffer)
       : allocator_(boost::asio::get_associated_allocator(handler, default_allocator())),
         buffer_(traits::allocate(allocator_, 1)),
-        handler_(std::move(handler))
+        handler_(std::forward<Given>(handler))
   {
     new (buffer_) Buffer(std::move(buffer)); // movable: does not throw
   }
@@ -96,8 +97,8 @@ template <typename Buffer, typename Transfer, typename Token>
 auto transfer_owned(Transfer transfer, Buffer&& buffer, Token&& token)
 {
   return boost::asio::async_initiate<Token, void(boost::system::error_code, std::size_t, Buffer)>(
-      [transfer](auto&& handler, Buffer given) {
-        owning_handler<Buffer, std::decay_t<decltype(handler)>> owner(std::move(handler), std::move(given));
+      [transfer]<typename Handler>(Handler&& handler, Buffer given) { // a named handler stays its owner's
+        owning_handler<Buffer, std::decay_t<Handler>> owner(std::forward<Handler>(handler), std::move(given));
         const auto view = views::view_of(owner.buffer());
         transfer(view, std::move(owner));
       },

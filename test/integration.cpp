@@ -436,7 +436,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(read_until_a_character_a_string_and_a_condition, P
         std::string buffered;
         lines.push_back(co_await line(c.server, buffered, '\n'));
         lines.push_back(co_await line(c.server, buffered, "\r\n\r\n"));
-        using iterator = asio::buffers_iterator<asio::const_buffers_1>;
+        using iterator = asio::buffers_iterator<asio::streambuf::const_buffers_type>;
         const std::function<std::pair<iterator, bool>(iterator, iterator)> semicolon = [](iterator first,
                                                                                           iterator last) {
           const auto found = std::find(first, last, ';');

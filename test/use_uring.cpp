@@ -197,7 +197,7 @@ BOOST_AUTO_TEST_CASE(deferred_starts_when_it_is_called)
   stock_pair p;
   std::array<char, 8> data;
   outcome read;
-  auto operation = p.server.async_read_some(asio::buffer(data), use_uring(asio::experimental::deferred));
+  auto operation = p.server.async_read_some(asio::buffer(data), use_uring(asio::deferred));
   write_text(p.client, "abc");
   finish(p.context);
   BOOST_CHECK_EQUAL(p.server.available(), 3u);

@@ -12,10 +12,18 @@ command -v apt-get >/dev/null || {
 installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 known() { [[ $(apt-cache policy "$1" 2>/dev/null) == *Candidate:\ [0-9]* ]]; }
 
-# Debian 12 has Boost 1.81 beside its default 1.74; newer releases have a newer default.
+# A Boost that is installed, 1.81 or newer, stays. Debian 12 has 1.81 beside its default 1.74; newer releases have a
+# newer default.
 boost_packages() {
-  local part version=
-  if installed libboost1.81-dev || known libboost1.81-dev; then version=1.81; fi
+  local part version
+  version=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' 'libboost1.*-dev' 2>/dev/null |
+    sed -nE 's/^installed libboost1\.([0-9]+)-dev$/\1/p' | sort -n | tail -n 1) || true
+  if ((${version:-0} >= 81)); then
+    version=1.$version
+  else
+    version=
+    if known libboost1.81-dev; then version=1.81; fi
+  fi
   for part in '' -context -coroutine -program-options -test; do echo "libboost$part$version-dev"; done
 }
 

@@ -8,6 +8,7 @@
 
 #include <asio_uring/submit/results.hpp>
 #include <boost/asio/buffer.hpp>
+#include <cstdint>
 #include <limits>
 #include <sys/mman.h>
 
@@ -21,6 +22,8 @@
 // where
 //   the file is not open, operation_not_supported where the kernel lacks the operation;
 // - are as safe between threads as the file's other functions.
+
+// Where the parameters of liburing's function have other types in other versions, the entry is filled here.
 
 namespace asio_uring {
 namespace detail {
@@ -98,7 +101,11 @@ auto async_fallocate(boost::asio::basic_file<Executor>& file, int mode, std::uin
   return detail::submit_on(
       file,
       [=](io_uring_sqe& sqe, int fd) {
-        io_uring_prep_fallocate(&sqe, fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length));
+        sqe.opcode = IORING_OP_FALLOCATE;
+        sqe.fd = fd;
+        sqe.off = offset;
+        sqe.addr = length;
+        sqe.len = static_cast<unsigned>(mode);
       },
       "async_fallocate", std::forward<Token>(token));
 }
@@ -132,9 +139,11 @@ auto async_fadvise(boost::asio::basic_file<Executor>& file, std::uint64_t offset
   return detail::submit_on(
       file,
       [=](io_uring_sqe& sqe, int fd) {
-        const bool is_short = detail::is_short(length);
-        io_uring_prep_fadvise(&sqe, fd, offset, is_short ? static_cast<off_t>(length) : 0, advice);
-        if (!is_short) sqe.addr = length;
+        sqe.opcode = IORING_OP_FADVISE;
+        sqe.fd = fd;
+        sqe.off = offset;
+        detail::is_short(length) ? sqe.len = static_cast<unsigned>(length) : sqe.addr = length;
+        sqe.fadvise_advice = static_cast<unsigned>(advice);
       },
       "async_fadvise", std::forward<Token>(token));
 }
@@ -154,9 +163,12 @@ auto async_madvise(Object&& object, boost::asio::mutable_buffer memory, int advi
   return detail::submit<void(boost::system::error_code)>(
       object, nothing(),
       [=](io_uring_sqe& sqe) {
-        const bool is_short = detail::is_short(memory.size());
-        io_uring_prep_madvise(&sqe, memory.data(), is_short ? static_cast<off_t>(memory.size()) : 0, advice);
-        if (!is_short) sqe.off = memory.size();
+        sqe.opcode = IORING_OP_MADVISE;
+        sqe.fd = -1;
+        sqe.addr = reinterpret_cast<std::uintptr_t>(memory.data());
+        detail::is_short(memory.size()) ? sqe.len = static_cast<unsigned>(memory.size())
+                                        : sqe.off = memory.size();
+        sqe.fadvise_advice = static_cast<unsigned>(advice);
       },
       detail::finish_with_nothing(), "async_madvise", std::forward<Token>(token));
 }

@@ -10,6 +10,7 @@
 #include <asio_uring/io_object/write.hpp>
 #include <boost/asio/detail/descriptor_ops.hpp>
 #include <boost/asio/detail/reactive_descriptor_service.hpp>
+#include <boost/asio/posix/descriptor_base.hpp>
 #include <cerrno>
 #include <sys/epoll.h>
 
@@ -21,7 +22,14 @@ struct descriptor_state
   friend auto member_of(descriptor_state);
 };
 template struct expose_member<descriptor_state,
-                              &asio::detail::reactive_descriptor_service::implementation_type::state_>;
+                              asio::detail::descriptor_ops::state_type descriptor_implementation::*,
+                              &descriptor_implementation::state_>;
+
+// A descriptor is waited for as a socket is.
+using descriptor_base = asio::posix::descriptor_base;
+static_assert(int(descriptor_base::wait_read) == int(asio::socket_base::wait_read) &&
+              int(descriptor_base::wait_write) == int(asio::socket_base::wait_write) &&
+              int(descriptor_base::wait_error) == int(asio::socket_base::wait_error));
 
 /// posix::descriptor, posix::stream_descriptor, readable_pipe and writable_pipe.
 class descriptor_service : public service_on_ring<asio::detail::reactive_descriptor_service>
@@ -71,9 +79,9 @@ public:
   // --- the synchronous functions come after what has been started, and read first what a cancelled read has
   // left
 
-  error_code wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, error_code& ec)
+  error_code wait(implementation_type& impl, descriptor_base::wait_type w, error_code& ec)
   {
-    if (w == asio::posix::descriptor_base::wait_read && has_unread(impl)) return ec = error_code();
+    if (w == descriptor_base::wait_read && has_unread(impl)) return ec = error_code();
     uring_.flush(impl.descriptor_);
     return stock::wait(impl, w, ec);
   }
@@ -94,7 +102,8 @@ public:
     return stock::read_some(impl, buffers, ec);
   }
 
-  std::size_t read_some(implementation_type& impl, const asio::null_buffers& buffers, error_code& ec)
+  template <no_buffers Buffers>
+  std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
     if (has_unread(impl)) return ec = error_code(), 0;
     return stock::read_some(impl, buffers, ec);
@@ -103,7 +112,7 @@ public:
   // --- asynchronous operations
 
   template <typename Handler, typename IoExecutor>
-  void async_wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, Handler& handler,
+  void async_wait(implementation_type& impl, descriptor_base::wait_type w, Handler& handler,
                   const IoExecutor& io_ex)
   {
     start_wait<>(impl, static_cast<asio::socket_base::wait_type>(w), handler, io_ex, "async_wait");
@@ -118,9 +127,8 @@ public:
         [&] { return detail::write<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_write_some");
   }
 
-  template <typename Handler, typename IoExecutor>
-  void async_write_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
-                        const IoExecutor& io_ex)
+  template <no_buffers Buffers, typename Handler, typename IoExecutor>
+  void async_write_some(implementation_type& impl, const Buffers&, Handler& handler, const IoExecutor& io_ex)
   {
     start_wait<std::size_t>(impl, asio::socket_base::wait_write, handler, io_ex,
                             "async_write_some(null_buffers)");
@@ -135,9 +143,8 @@ public:
         [&] { return detail::read<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_read_some");
   }
 
-  template <typename Handler, typename IoExecutor>
-  void async_read_some(implementation_type& impl, const asio::null_buffers&, Handler& handler,
-                       const IoExecutor& io_ex)
+  template <no_buffers Buffers, typename Handler, typename IoExecutor>
+  void async_read_some(implementation_type& impl, const Buffers&, Handler& handler, const IoExecutor& io_ex)
   {
     start_wait<std::size_t>(impl, asio::socket_base::wait_read, handler, io_ex,
                             "async_read_some(null_buffers)");

@@ -160,6 +160,12 @@ struct object_pointer<void>
   constexpr object_pointer(void* = nullptr) noexcept {}
 };
 
+/// Whether it stands for an initiation where Asio asks if a token is one: completion_token_for.
+template <typename Initiation>
+inline constexpr bool asks_only = false;
+template <typename... Signatures>
+inline constexpr bool asks_only<asio::detail::initiation_archetype<Signatures...>> = true;
+
 /// What use_uring puts in the place of an operation's initiation.
 template <typename Initiation, typename Carried>
 class ring_initiation
@@ -179,7 +185,7 @@ public:
   {
     using object_type = typename std::conditional_t<std::is_void_v<Carried>, initiated_object<Initiation>,
                                                     std::type_identity<Carried>>::type;
-    if constexpr (enable_io_uring<executor_type>)
+    if constexpr (enable_io_uring<executor_type> || asks_only<Initiation>)
       std::move(initiation_)(std::forward<Handler>(handler), std::forward<Args>(args)...);
     else if constexpr (std::is_void_v<object_type>)
       static_assert(

@@ -69,15 +69,25 @@ public:
   using base::base;
   io_object_impl(io_object_impl&& other) : base(static_cast<base&&>(other)) {}
 
+  /// From one on another executor, which may be a stock one.
   template <typename Stock1, typename Executor1>
-  requires asio_uring::enable_io_uring<Executor1> io_object_impl(io_object_impl<Stock1, Executor1>&& other)
-      : base(static_cast<io_object_impl<asio_uring::detail::replacement_t<Stock1>, Executor1>&&>(other))
+  io_object_impl(io_object_impl<Stock1, Executor1>&& other) : base(with_its_service(other))
   {}
 
   io_object_impl& operator=(io_object_impl&& other)
   {
     base::operator=(static_cast<base&&>(other));
     return *this;
+  }
+
+private:
+  template <typename Stock1, typename Executor1>
+  static auto&& with_its_service(io_object_impl<Stock1, Executor1>& other) noexcept
+  {
+    if constexpr (asio_uring::enable_io_uring<Executor1>)
+      return static_cast<io_object_impl<asio_uring::detail::replacement_t<Stock1>, Executor1>&&>(other);
+    else
+      return std::move(other);
   }
 };
 

@@ -22,7 +22,7 @@ class read
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr preference preferred = preference::readiness;
+  static constexpr preference preferred = preference::by_readiness;
 
   explicit read(const Buffers& buffers) : buffers_(buffers) {}
 

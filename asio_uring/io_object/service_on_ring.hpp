@@ -19,8 +19,9 @@ struct descriptor_number
 {
   friend auto member_of(descriptor_number);
 };
-template struct expose_member<descriptor_number,
-                              &asio::detail::reactive_descriptor_service::implementation_type::descriptor_>;
+using descriptor_implementation = asio::detail::reactive_descriptor_service::implementation_type;
+template struct expose_member<descriptor_number, int descriptor_implementation::*,
+                              &descriptor_implementation::descriptor_>;
 
 enum class tribool : unsigned char
 {

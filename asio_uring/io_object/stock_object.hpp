@@ -64,8 +64,8 @@ struct descriptor_reactor_data
 {
   friend auto member_of(descriptor_reactor_data);
 };
-template struct expose_member<descriptor_reactor_data,
-                              &asio::detail::reactive_descriptor_service::implementation_type::reactor_data_>;
+template struct expose_member<descriptor_reactor_data, reactor_state * descriptor_implementation::*,
+                              &descriptor_implementation::reactor_data_>;
 
 /// Reaches what a stock object keeps in its service.
 struct stock_access
@@ -96,7 +96,6 @@ struct stock_access
     return asio::basic_writable_pipe<stock_access>::implementation_of(pipe);
   }
 
-  using descriptor_implementation = asio::detail::reactive_descriptor_service::implementation_type;
   static int descriptor_of(const descriptor_implementation& impl) noexcept
   {
     return impl.*member_of(descriptor_number{});
@@ -154,7 +153,7 @@ template <typename Description>
 class linked : public Description
 {
 public:
-  static constexpr preference preferred = preference::readiness;
+  static constexpr preference preferred = preference::by_readiness;
 
   template <typename... Args>
   explicit linked(reactor_link::handle&& link, Args&&... args)
@@ -220,7 +219,7 @@ public:
   template <typename Buffers, typename Handler>
   void async_read_some(const Buffers& buffers, Handler& handler)
   {
-    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+    if constexpr (no_buffers<Buffers>)
       start<wait<std::size_t>>(handler, "async_read_some(null_buffers)", asio::socket_base::wait_read);
     else
       transfer<asio::mutable_buffer, read<Buffers>>(handler, "async_read_some", buffers);
@@ -229,7 +228,7 @@ public:
   template <typename Buffers, typename Handler>
   void async_write_some(const Buffers& buffers, Handler& handler)
   {
-    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+    if constexpr (no_buffers<Buffers>)
       start<wait<std::size_t>>(handler, "async_write_some(null_buffers)", asio::socket_base::wait_write);
     else
       transfer<asio::const_buffer, write<Buffers>>(handler, "async_write_some", buffers);
@@ -238,14 +237,12 @@ public:
   template <typename Buffers, typename Handler>
   void async_receive(const Buffers& buffers, asio::socket_base::message_flags flags, Handler& handler)
   {
-    const bool stream = impl_.state_ & socket_ops::stream_oriented;
-    const bool urgent = flags & asio::socket_base::message_out_of_band;
-    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
-      start<wait<std::size_t>>(handler, "async_receive(null_buffers)",
-                               urgent ? asio::socket_base::wait_error : asio::socket_base::wait_read);
+    if constexpr (no_buffers<Buffers>)
+      start<wait<std::size_t>>(handler, "async_receive(null_buffers)", read_or_urgent(flags));
     else {
+      const bool stream = impl_.state_ & socket_ops::stream_oriented;
       if (stream && borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) know(0);
-      if (urgent)
+      if (flags & asio::socket_base::message_out_of_band)
         start<receive_urgent<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
       else
         start<receive<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
@@ -256,14 +253,18 @@ public:
   void async_receive_from(const Buffers& buffers, Endpoint& sender, asio::socket_base::message_flags flags,
                           Handler& handler)
   {
-    start<receive_message<Buffers, sender_address<Endpoint>>>(handler, "async_receive_from", buffers, flags,
-                                                              sender_address(sender));
+    if constexpr (no_buffers<Buffers>) {
+      sender = Endpoint();
+      start<wait<std::size_t>>(handler, "async_receive_from(null_buffers)", read_or_urgent(flags));
+    } else
+      start<receive_message<Buffers, sender_address<Endpoint>>>(handler, "async_receive_from", buffers, flags,
+                                                                sender_address(sender));
   }
 
   template <typename Buffers, typename Handler>
   void async_send(const Buffers& buffers, asio::socket_base::message_flags flags, Handler& handler)
   {
-    if constexpr (std::is_same_v<Buffers, asio::null_buffers>)
+    if constexpr (no_buffers<Buffers>)
       start<wait<std::size_t>>(handler, "async_send(null_buffers)", asio::socket_base::wait_write);
     else {
       if ((impl_.state_ & socket_ops::stream_oriented) &&
@@ -277,7 +278,10 @@ public:
   void async_send_to(const Buffers& buffers, const Endpoint& destination,
                      asio::socket_base::message_flags flags, Handler& handler)
   {
-    start<send_to<Buffers, Endpoint>>(handler, "async_send_to", buffers, destination, flags);
+    if constexpr (no_buffers<Buffers>)
+      start<wait<std::size_t>>(handler, "async_send_to(null_buffers)", asio::socket_base::wait_write);
+    else
+      start<send_to<Buffers, Endpoint>>(handler, "async_send_to", buffers, destination, flags);
   }
 
   template <typename Endpoint, typename Handler>
@@ -323,6 +327,12 @@ private:
       return asio::use_service<io_uring_service>(asio::query(ex, asio::execution::context));
     else
       return asio::use_service<io_uring_service>(ex.context());
+  }
+
+  static asio::socket_base::wait_type read_or_urgent(asio::socket_base::message_flags flags) noexcept
+  {
+    return flags & asio::socket_base::message_out_of_band ? asio::socket_base::wait_error
+                                                          : asio::socket_base::wait_read;
   }
 
   void know(int result) noexcept

@@ -15,7 +15,7 @@ class write
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
-  static constexpr preference preferred = preference::readiness;
+  static constexpr preference preferred = preference::by_readiness;
 
   explicit write(const Buffers& buffers) : buffers_(buffers) {}
 

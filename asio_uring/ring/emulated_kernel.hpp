@@ -48,7 +48,7 @@ protected:
       : sq_size_(std::bit_ceil(entries)),
         cq_size_(std::bit_ceil(completions)),
         entries_(std::make_unique<io_uring_sqe[]>(sq_size_)),
-        completions_(std::make_unique<io_uring_cqe[]>(cq_size_))
+        completions_(cq_size_)
   {
     features_.kernel =
         IORING_FEAT_FAST_POLL | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_SUBMIT_STABLE;
@@ -119,13 +119,13 @@ private:
 
   ring_queues queues() noexcept
   {
-    return {&sq_head_,      &sq_tail_,          &sq_flags_, &cq_head_, &cq_tail_,
-            entries_.get(), completions_.get(), sq_size_,   cq_size_};
+    return {&sq_head_,      &sq_tail_,           &sq_flags_, &cq_head_, &cq_tail_,
+            entries_.get(), completions_.data(), sq_size_,   cq_size_};
   }
 
   const unsigned sq_size_, cq_size_;
   const std::unique_ptr<io_uring_sqe[]> entries_;
-  const std::unique_ptr<io_uring_cqe[]> completions_;
+  std::vector<io_uring_cqe> completions_;
   unsigned sq_head_ = 0, sq_tail_ = 0, sq_flags_ = 0, cq_head_ = 0, cq_tail_ = 0;
   std::deque<completion> kept_;
 };

@@ -6,6 +6,7 @@
 #define ASIO_URING_RING_EPOLL_KERNEL_HPP
 
 #include <asio_uring/ring/emulated_kernel.hpp>
+#include <asio_uring/ring/kept_entry.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -50,7 +51,7 @@ private:
   {
     operation(const io_uring_sqe& e, chain&& l) : entry(e), linked(std::move(l)) {}
 
-    const io_uring_sqe entry;
+    const kept_entry entry;
     chain linked;
     enum
     {

@@ -202,7 +202,7 @@ ASIO_URING_DECL void epoll_kernel::expire()
   while (timers_.first && timers_.first->time <= clock::now()) {
     operation& op = *timers_.first;
     int result = -ETIME;
-    if (op.entry.opcode == IORING_OP_CONNECT) result = detail::perform(op.entry, false);
+    if (op.entry.get().opcode == IORING_OP_CONNECT) result = detail::perform(op.entry.get(), false);
     if (result != -EAGAIN) {
       finish(op, result);
       continue;
@@ -317,12 +317,12 @@ ASIO_URING_DECL void epoll_kernel::start_operation(const io_uring_sqe& entry, ch
 ASIO_URING_DECL void epoll_kernel::finish(operation& op, int result)
 {
   stop_waiting(op);
-  auto [each, last] = by_user_data_.equal_range(op.entry.user_data);
+  auto [each, last] = by_user_data_.equal_range(op.entry.get().user_data);
   while (each->second.get() != &op)
     ++each;
   const std::unique_ptr<operation> finished = std::move(each->second);
   by_user_data_.erase(each);
-  ended(op.entry, std::move(op.linked), result);
+  ended(op.entry.get(), std::move(op.linked), result);
 }
 
 ASIO_URING_DECL int epoll_kernel::cancel(std::uint64_t user_data)
@@ -341,8 +341,8 @@ ASIO_URING_DECL void epoll_kernel::stop_waiting(operation& op)
   case operation::for_nothing:
     break;
   case operation::for_event:
-    watches_[static_cast<std::size_t>(op.entry.fd)].waiting.remove(op);
-    register_events(op.entry.fd);
+    watches_[static_cast<std::size_t>(op.entry.get().fd)].waiting.remove(op);
+    register_events(op.entry.get().fd);
     break;
   case operation::for_time:
     timers_.remove(op);
@@ -357,7 +357,7 @@ ASIO_URING_DECL void epoll_kernel::stop_waiting(operation& op)
 
 ASIO_URING_DECL void epoll_kernel::wait_for_time(operation& op)
 {
-  const io_uring_sqe& entry = op.entry;
+  const io_uring_sqe& entry = op.entry.get();
   const auto& t = *reinterpret_cast<const __kernel_timespec*>(static_cast<std::uintptr_t>(entry.addr));
   if (entry.timeout_flags & ~unsigned{IORING_TIMEOUT_ABS} || entry.off || t.tv_sec < 0 || t.tv_nsec < 0)
     return finish(op, -EINVAL);
@@ -371,7 +371,7 @@ ASIO_URING_DECL void epoll_kernel::wait_for_time(operation& op)
 
 ASIO_URING_DECL void epoll_kernel::wait_for_event(operation& op, unsigned events)
 {
-  const int fd = op.entry.fd;
+  const int fd = op.entry.get().fd;
   if (fd < 0) return finish(op, -EBADF);
   if (const unsigned ready = detail::ready_events(fd, events)) {
     if (ready & POLLNVAL) return finish(op, -EBADF);
@@ -421,15 +421,15 @@ ASIO_URING_DECL int epoll_kernel::register_events(int fd, bool renew)
 }
 
 /// epoll_ctl, unseen by ThreadSanitizer: that a stock object closes the number meanwhile is harmless here.
-ASIO_URING_DECL long epoll_kernel::control(int operation, int fd, epoll_event& event) noexcept
+ASIO_URING_DECL long epoll_kernel::control(int change, int fd, epoll_event& event) noexcept
 {
-  return ::syscall(SYS_epoll_ctl, epoll_, operation, fd, &event);
+  return ::syscall(SYS_epoll_ctl, epoll_, change, fd, &event);
 }
 
 /// Something has happened to the descriptor. True if that ended the operation.
 ASIO_URING_DECL bool epoll_kernel::retry(operation& op, unsigned events)
 {
-  const io_uring_sqe& entry = op.entry;
+  const io_uring_sqe& entry = op.entry.get();
   if (entry.opcode == IORING_OP_POLL_ADD) {
     const unsigned asked = entry.poll32_events | POLLERR | POLLHUP;
     if (entry.len & IORING_POLL_ADD_MULTI) {
@@ -477,7 +477,8 @@ ASIO_URING_DECL void epoll_kernel::let_go(int fd) noexcept
   std::unique_lock lock(mutex_);
   no_longer_performed_.wait(lock, [&] {
     for (const operation* op = performed_.first; op; op = op->next)
-      if (op->entry.fd == fd || (op->entry.opcode == IORING_OP_SPLICE && op->entry.splice_fd_in == fd))
+      if (op->entry.get().fd == fd ||
+          (op->entry.get().opcode == IORING_OP_SPLICE && op->entry.get().splice_fd_in == fd))
         return false;
     return true;
   });
@@ -497,7 +498,7 @@ ASIO_URING_DECL void epoll_kernel::work()
     stop_waiting(op);
     performed_.append(op);
     lock.unlock();
-    const int result = detail::perform(op.entry, true);
+    const int result = detail::perform(op.entry.get(), true);
     lock.lock();
     performed_.remove(op);
     finish(op, result);

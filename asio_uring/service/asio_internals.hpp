@@ -2,7 +2,7 @@
 //
 // The record that Asio's scheduler queues, the queue, the scheduler and the reactor slot have kept their
 // shape from Boost 1.66 on. What is reached past `private` (the reactor's timers, epoll descriptor and queues
-// of operations) is checked per version by the tests.
+// of operations) does not compile where a version has it otherwise.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,13 +15,16 @@
 #include <boost/asio/detail/reactor_op.hpp>
 #include <boost/asio/detail/scheduler.hpp>
 #include <boost/asio/detail/scheduler_operation.hpp>
+#include <boost/asio/detail/scheduler_task.hpp>
 #include <boost/asio/detail/socket_ops.hpp>
+#include <boost/asio/detail/timer_queue_set.hpp>
 #include <boost/asio/execution_context.hpp>
 #if BOOST_ASIO_VERSION >= 103400
 #include <boost/asio/config.hpp>
 #else
 #include <boost/asio/detail/concurrency_hint.hpp>
 #endif
+#include <type_traits>
 
 namespace asio_uring::detail {
 
@@ -37,11 +40,15 @@ using epoll_reactor = asio::detail::epoll_reactor;
 using completion = asio::detail::scheduler_operation;
 using completion_queue = asio::detail::op_queue<completion>;
 
-/// A private member of `Class`, by the one loophole the language leaves: explicit instantiation ignores
-/// access.
-template <typename Tag, auto Member>
+/// A private member of Asio's, by the one loophole the language leaves: explicit instantiation ignores
+/// access. `Type` is what the library takes the member for.
+template <typename Tag, typename Type, auto Member>
 struct expose_member
 {
+  static_assert(
+      std::is_same_v<decltype(Member), Type>,
+      "asio_uring: a private member of this version of Boost.Asio has another type than those known "
+      "to this version of asio_uring");
   friend auto member_of(Tag) { return Member; }
 };
 
@@ -61,10 +68,6 @@ struct reactor_mutex
 {
   friend auto member_of(reactor_mutex);
 };
-template struct expose_member<reactor_timer_fd, &epoll_reactor::timer_fd_>;
-template struct expose_member<reactor_epoll_fd, &epoll_reactor::epoll_fd_>;
-template struct expose_member<reactor_timer_queues, &epoll_reactor::timer_queues_>;
-template struct expose_member<reactor_mutex, &epoll_reactor::mutex_>;
 
 /// What Asio's reactor knows of one descriptor: the operations that wait for it.
 using reactor_state = epoll_reactor::descriptor_state;
@@ -82,9 +85,6 @@ struct reactor_state_shutdown
 {
   friend auto member_of(reactor_state_shutdown);
 };
-template struct expose_member<reactor_state_mutex, &reactor_state::mutex_>;
-template struct expose_member<reactor_state_queues, &reactor_state::op_queue_>;
-template struct expose_member<reactor_state_shutdown, &reactor_state::shutdown_>;
 
 struct scheduler_mutex
 {
@@ -102,10 +102,21 @@ struct scheduler_reactor_place
 {
   friend auto member_of(scheduler_reactor_place);
 };
-template struct expose_member<scheduler_mutex, &scheduler::mutex_>;
-template struct expose_member<scheduler_queue, &scheduler::op_queue_>;
-template struct expose_member<scheduler_reactor, &scheduler::task_>;
-template struct expose_member<scheduler_reactor_place, &scheduler::task_operation_>;
+
+// clang-format off
+// A compiler error here: this version of Boost.Asio is not known to this version of asio_uring.
+template struct expose_member<reactor_timer_fd, int epoll_reactor::*, &epoll_reactor::timer_fd_>;
+template struct expose_member<reactor_epoll_fd, int epoll_reactor::*, &epoll_reactor::epoll_fd_>;
+template struct expose_member<reactor_timer_queues, asio::detail::timer_queue_set epoll_reactor::*, &epoll_reactor::timer_queues_>;
+template struct expose_member<reactor_mutex, epoll_reactor::mutex epoll_reactor::*, &epoll_reactor::mutex_>;
+template struct expose_member<reactor_state_mutex, epoll_reactor::mutex reactor_state::*, &reactor_state::mutex_>;
+template struct expose_member<reactor_state_queues, asio::detail::op_queue<reactor_op> (reactor_state::*)[epoll_reactor::max_ops], &reactor_state::op_queue_>;
+template struct expose_member<reactor_state_shutdown, bool reactor_state::*, &reactor_state::shutdown_>;
+template struct expose_member<scheduler_mutex, scheduler::mutex scheduler::*, &scheduler::mutex_>;
+template struct expose_member<scheduler_queue, completion_queue scheduler::*, &scheduler::op_queue_>;
+template struct expose_member<scheduler_reactor, asio::detail::scheduler_task* scheduler::*, &scheduler::task_>;
+template struct expose_member<scheduler_reactor_place, scheduler::task_operation scheduler::*, &scheduler::task_operation_>;
+// clang-format on
 
 /// Whether a thread is within the context's reactor, asleep as a rule: then the reactor's place in the queue
 /// is empty.

@@ -160,29 +160,29 @@ public:
   /// Memory for one record per lane, so that a socket's usual operations allocate nothing. Null if it is
   /// taken, or too small. Only one thread at a time starts operations on a socket; any thread may give the
   /// memory back.
-  void* allocate(lane_kind lane, std::size_t size) noexcept
+  void* allocate(lane_kind which, std::size_t size) noexcept
   {
-    record_memory& m = record_memory_[lane == lane_kind::out];
+    record_memory& m = record_memory_[which == lane_kind::out];
     if (size > sizeof(m.bytes) || m.taken.load(std::memory_order_acquire)) return nullptr;
     m.taken.store(true, std::memory_order_relaxed);
     return m.bytes;
   }
   /// False: it came from elsewhere.
-  bool deallocate(lane_kind lane, void* record) noexcept
+  bool deallocate(lane_kind which, void* record) noexcept
   {
-    record_memory& m = record_memory_[lane == lane_kind::out];
+    record_memory& m = record_memory_[which == lane_kind::out];
     if (record != m.bytes) return false;
     m.taken.store(false, std::memory_order_release);
     return true;
   }
 
   /// The message header of a lane's submitted operation; to be reserved before the operation is started.
-  void reserve_message(lane_kind lane)
+  void reserve_message(lane_kind which)
   {
-    auto& message = messages_[lane == lane_kind::out];
+    auto& message = messages_[which == lane_kind::out];
     if (!message) message = std::make_unique<submitted_message>();
   }
-  submitted_message& message(lane_kind lane) noexcept { return *messages_[lane == lane_kind::out]; }
+  submitted_message& message(lane_kind which) noexcept { return *messages_[which == lane_kind::out]; }
 
   /// Bytes kept from cancelled reads.
   std::size_t unread() noexcept

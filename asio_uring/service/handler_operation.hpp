@@ -304,7 +304,7 @@ private:
     if (!owner) [[unlikely]] {
       if constexpr (requires(Description & d) { d.discard(result); }) self->description_.discard(result);
       // The handler may own the last reference to the allocator's memory: it goes after the record.
-      Handler handler(std::move(self->handler_));
+      [[maybe_unused]] const Handler handler(std::move(self->handler_));
       self->~handler_operation();
       record.release();
       return;

@@ -161,7 +161,7 @@ public:
     if (preferred == preference::always_submitted) return path::completion;
     if (options_.path != path::automatic) return options_.path;
     if (preferred == preference::by_load && !busy_.load(std::memory_order_relaxed)) return path::readiness;
-    return preferred == preference::readiness ? path::readiness : path::completion;
+    return preferred == preference::by_readiness ? path::readiness : path::completion;
   }
   /// Whether operations of this preference take the readiness path and the service is not stopped.
   bool readiness(preference preferred) const noexcept

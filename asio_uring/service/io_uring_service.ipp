@@ -182,9 +182,7 @@ ASIO_URING_DECL void io_uring_service::make_pump()
   if (wanted && possible) {
     set_up_ring();
     hang_up_doorbell();
-    auto reactor = std::make_unique<ring_pump>(context, *this, submitter_);
-    asio::add_service<epoll_reactor>(context, reactor.get()); // the context owns it from here on
-    pump_ = reactor.release();
+    pump_ = &asio::make_service<ring_pump>(context, *this, submitter_); // under its base's key
     scheduler_ = &asio::use_service<scheduler>(context);
   } else {
     guest_ = std::make_unique<guest_pump>(context, *this);

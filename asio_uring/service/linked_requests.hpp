@@ -6,6 +6,7 @@
 #define ASIO_URING_SERVICE_LINKED_REQUESTS_HPP
 
 #include <asio_uring/config.hpp>
+#include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/service/request.hpp>
 #include <cerrno>
 #include <memory>
@@ -116,7 +117,7 @@ private:
     ASIO_URING_DECL static const request::type& functions() noexcept;
 
     linked_requests* all = nullptr;
-    io_uring_sqe entry{};
+    kept_entry entry;
     int result = -ECANCELED;
     bool ended = false;
   };
@@ -132,7 +133,7 @@ private:
 
   bool goes_on_after(unsigned i) const noexcept
   {
-    return members_[i].result >= 0 || members_[i].entry.flags & IOSQE_IO_HARDLINK;
+    return members_[i].result >= 0 || members_[i].entry.get().flags & IOSQE_IO_HARDLINK;
   }
 
   const std::unique_ptr<member[]> members_;

@@ -14,14 +14,14 @@ namespace asio_uring::detail {
 ASIO_URING_DECL const request::type& linked_requests::member::functions() noexcept
 {
   static constexpr request::type type = {
-      [](request& r, io_uring_sqe& sqe) noexcept { sqe = static_cast<member&>(r).entry; },
-      [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
+      [](request& r, io_uring_sqe& sqe) noexcept { sqe = static_cast<member&>(r).entry.get(); },
+      [](request& r, int outcome, unsigned flags, completion_queue& out) noexcept {
         auto& self = static_cast<member&>(r);
         // A zero-copy send has a result, and later a notification that its buffer is free.
-        if (!(flags & IORING_CQE_F_NOTIF)) self.result = result;
+        if (!(flags & IORING_CQE_F_NOTIF)) self.result = outcome;
         if (flags & IORING_CQE_F_MORE) return;
-        linked_requests& all = *self.all;
-        if (all.submitter_->ended(all, r, result)) all.owner_->completed(0, 0, out);
+        linked_requests& chain = *self.all;
+        if (chain.submitter_->ended(chain, r, outcome)) chain.owner_->completed(0, 0, out);
       }};
   return type;
 }
@@ -31,15 +31,15 @@ ASIO_URING_DECL const request::type& linked_requests::cancel_request::functions(
   static constexpr request::type type = {
       [](request& r, io_uring_sqe& sqe) noexcept {
         static constexpr __kernel_timespec pause{0, 1'000'000};
-        linked_requests& all = static_cast<cancel_request&>(r).all;
-        if (all.pausing_) return io_uring_prep_timeout(&sqe, const_cast<__kernel_timespec*>(&pause), 0, 0);
-        const auto first = all.members_.get(), last = first + all.size_ - 1;
-        all.target_ = std::find_if(first, last, [](const member& m) { return !m.ended; });
-        io_uring_prep_cancel(&sqe, all.target_, 0);
+        linked_requests& chain = static_cast<cancel_request&>(r).all;
+        if (chain.pausing_) return io_uring_prep_timeout(&sqe, const_cast<__kernel_timespec*>(&pause), 0, 0);
+        const auto first = chain.members_.get(), last = first + chain.size_ - 1;
+        chain.target_ = std::find_if(first, last, [](const member& m) { return !m.ended; });
+        io_uring_prep_cancel(&sqe, chain.target_, 0);
       },
       [](request& r, int result, unsigned, completion_queue& out) noexcept {
-        linked_requests& all = static_cast<cancel_request&>(r).all;
-        if (all.submitter_->ended(all, r, result)) all.owner_->completed(0, 0, out);
+        linked_requests& chain = static_cast<cancel_request&>(r).all;
+        if (chain.submitter_->ended(chain, r, result)) chain.owner_->completed(0, 0, out);
       }};
   return type;
 }

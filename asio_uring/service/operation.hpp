@@ -54,9 +54,9 @@ enum class lane_kind : unsigned char
 /// The path of an operation where neither the program nor the environment forces one.
 enum class preference : unsigned char
 {
-  completion,
-  readiness,
-  by_load,         ///< readiness until peers run beside the loop: io_uring_service::follow_load
+  by_completion,
+  by_readiness,
+  by_load,         ///< by readiness until peers run beside the loop: io_uring_service::follow_load
   always_submitted ///< completion, whatever is forced: a file is always ready, and a plain call would block
 };
 
@@ -88,8 +88,8 @@ public:
   int result() const noexcept { return result_; }
 
 protected:
-  operation(const type& t, completion::func_type complete, descriptor* d) noexcept
-      : completion(complete), request(t), descriptor_(d)
+  operation(const type& t, completion::func_type run, descriptor* d) noexcept
+      : completion(run), request(t), descriptor_(d)
   {}
   ~operation() = default;
 

@@ -20,7 +20,7 @@ namespace asio_uring::detail {
 class ring_pump final : public epoll_reactor, public pump
 {
 public:
-  ASIO_URING_DECL ring_pump(asio::execution_context& context, io_uring_service& service, submitter& requests);
+  ASIO_URING_DECL ring_pump(asio::execution_context& ctx, io_uring_service& s, submitter& requests);
 
   // scheduler_task
   ASIO_URING_DECL void run(long microseconds, completion_queue& ops) override;

@@ -10,11 +10,10 @@
 
 namespace asio_uring::detail {
 
-ASIO_URING_DECL ring_pump::ring_pump(asio::execution_context& context, io_uring_service& service,
-                                     submitter& requests)
-    : epoll_reactor(context),
-      service_(service),
-      scheduler_(asio::use_service<scheduler>(context)),
+ASIO_URING_DECL ring_pump::ring_pump(asio::execution_context& ctx, io_uring_service& s, submitter& requests)
+    : epoll_reactor(ctx),
+      service_(s),
+      scheduler_(asio::use_service<scheduler>(ctx)),
       epoll_watch_(requests, false)
 {
   without_timer_fd();
@@ -50,15 +49,15 @@ ASIO_URING_DECL std::chrono::nanoseconds ring_pump::until_next_timer(std::chrono
 ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
 {
   using std::chrono::nanoseconds;
-  auto& mutex = this->*member_of(reactor_mutex{});
-  using scoped_lock = typename std::remove_reference_t<decltype(mutex)>::scoped_lock;
+  auto& reactor = this->*member_of(reactor_mutex{});
+  using scoped_lock = typename std::remove_reference_t<decltype(reactor)>::scoped_lock;
   auto& timers = this->*member_of(reactor_timer_queues{});
 
   service_.runs_here();
   if (service_.kept()) return run_beside_keeper(usec, ops);
   nanoseconds timeout = usec < 0 ? nanoseconds::max() : nanoseconds(std::chrono::microseconds(usec));
   if (usec != 0) {
-    scoped_lock lock(mutex);
+    scoped_lock lock(reactor);
     timeout = until_next_timer(timeout);
   }
   if (!epoll_watch_.armed() && epoll_watch_.usable()) epoll_watch_.arm(this->*member_of(reactor_epoll_fd{}));
@@ -67,7 +66,7 @@ ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
   if (!epoll_watch_.armed()) {
     epoll_reactor::run(0, ops); // collects ready timers, too
   } else {
-    scoped_lock lock(mutex);
+    scoped_lock lock(reactor);
     if (!timers.all_empty()) timers.get_ready_timers(ops);
   }
 }

@@ -16,7 +16,7 @@ class accept_base
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr preference preferred = preference::completion;
+  static constexpr preference preferred = preference::by_completion;
 
   using endpoint_type = typename Protocol::endpoint;
 

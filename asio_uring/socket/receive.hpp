@@ -21,7 +21,7 @@ class receive
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr preference preferred = preference::readiness;
+  static constexpr preference preferred = preference::by_readiness;
 
   receive(const Buffers& buffers, int flags, socket_ops::state_type state)
       : buffers_(buffers), flags_(flags), state_(state)
@@ -34,7 +34,8 @@ public:
   void prepare(io_uring_sqe& sqe, int fd,
                submitted_message& message) requires(!borrowed_buffers<asio::mutable_buffer, Buffers>::single)
   {
-    buffers_.with_message([&](msghdr& m) { io_uring_prep_recvmsg(&sqe, fd, &message.set(m), flags_); });
+    buffers_.with_message(
+        [&](msghdr& m) { io_uring_prep_recvmsg(&sqe, fd, &message.set(m), static_cast<unsigned>(flags_)); });
   }
 
   [[gnu::always_inline]] int perform(int fd)
@@ -89,7 +90,7 @@ class receive_urgent
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
-  static constexpr preference preferred = preference::completion;
+  static constexpr preference preferred = preference::by_completion;
 
   receive_urgent(const Buffers& buffers, int flags, socket_ops::state_type state)
       : receive_(buffers, flags, state)
@@ -122,7 +123,7 @@ class receive_message
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr preference preferred = preference::readiness;
+  static constexpr preference preferred = preference::by_readiness;
 
   receive_message(const Buffers& buffers, int flags, const Detail& detail)
       : buffers_(buffers), flags_(flags), detail_(detail)
@@ -133,7 +134,7 @@ public:
     buffers_.with_message([&](msghdr& m) {
       msghdr& asked = message.set(m);
       detail_.ask(asked);
-      io_uring_prep_recvmsg(&sqe, fd, &asked, flags_);
+      io_uring_prep_recvmsg(&sqe, fd, &asked, static_cast<unsigned>(flags_));
     });
   }
   void read_back(const msghdr& message) { detail_.read_back(message); }

@@ -12,10 +12,6 @@
 #include <asio_uring/socket/wait.hpp>
 #include <boost/asio/detail/reactive_socket_service.hpp>
 
-// Asio 1.38 deprecates null_buffers, and still passes them on.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-
 namespace asio_uring::detail {
 
 /// The synchronous half is Asio's own service; all that is asynchronous, and the life of the descriptor, is
@@ -99,6 +95,7 @@ public:
   // --- the synchronous functions come after what has been started, and read first what a cancelled read has
   // left
 
+  using on_ring::shutdown; // the service's own
   error_code shutdown(implementation_type& impl, asio::socket_base::shutdown_type what, error_code& ec)
   {
     uring_.flush(impl.descriptor_);
@@ -150,7 +147,8 @@ public:
     return stock::receive(impl, buffers, flags, ec);
   }
 
-  std::size_t receive(implementation_type& impl, const asio::null_buffers& buffers,
+  template <no_buffers Buffers>
+  std::size_t receive(implementation_type& impl, const Buffers& buffers,
                       asio::socket_base::message_flags flags, error_code& ec)
   {
     if (has_unread(impl)) return ec = error_code(), 0;
@@ -176,8 +174,8 @@ public:
         [&] { return detail::send<Buffers>(buffers, flags); }, handler, io_ex, "async_send");
   }
 
-  template <typename Handler, typename IoExecutor>
-  void async_send(implementation_type& impl, const asio::null_buffers&, asio::socket_base::message_flags,
+  template <no_buffers Buffers, typename Handler, typename IoExecutor>
+  void async_send(implementation_type& impl, const Buffers&, asio::socket_base::message_flags,
                   Handler& handler, const IoExecutor& io_ex)
   {
     start_wait_for(impl, asio::socket_base::wait_write, handler, io_ex, "async_send(null_buffers)");
@@ -192,8 +190,8 @@ public:
         handler, io_ex, "async_send_to");
   }
 
-  template <typename Handler, typename IoExecutor>
-  void async_send_to(implementation_type& impl, const asio::null_buffers&, const endpoint_type&,
+  template <no_buffers Buffers, typename Handler, typename IoExecutor>
+  void async_send_to(implementation_type& impl, const Buffers&, const endpoint_type&,
                      asio::socket_base::message_flags, Handler& handler, const IoExecutor& io_ex)
   {
     start_wait_for(impl, asio::socket_base::wait_write, handler, io_ex, "async_send_to(null_buffers)");
@@ -216,9 +214,9 @@ public:
           "async_receive");
   }
 
-  template <typename Handler, typename IoExecutor>
-  void async_receive(implementation_type& impl, const asio::null_buffers&,
-                     asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
+  template <no_buffers Buffers, typename Handler, typename IoExecutor>
+  void async_receive(implementation_type& impl, const Buffers&, asio::socket_base::message_flags flags,
+                     Handler& handler, const IoExecutor& io_ex)
   {
     start_wait_for(impl, read_or_urgent(flags), handler, io_ex, "async_receive(null_buffers)");
   }
@@ -232,8 +230,8 @@ public:
         io_ex, "async_receive_from");
   }
 
-  template <typename Handler, typename IoExecutor>
-  void async_receive_from(implementation_type& impl, const asio::null_buffers&, endpoint_type& sender,
+  template <no_buffers Buffers, typename Handler, typename IoExecutor>
+  void async_receive_from(implementation_type& impl, const Buffers&, endpoint_type& sender,
                           asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
     sender = endpoint_type();
@@ -251,8 +249,8 @@ public:
         handler, io_ex, "async_receive_with_flags");
   }
 
-  template <typename Handler, typename IoExecutor>
-  void async_receive_with_flags(implementation_type& impl, const asio::null_buffers&,
+  template <no_buffers Buffers, typename Handler, typename IoExecutor>
+  void async_receive_with_flags(implementation_type& impl, const Buffers&,
                                 asio::socket_base::message_flags in_flags,
                                 asio::socket_base::message_flags& out_flags, Handler& handler,
                                 const IoExecutor& io_ex)
@@ -356,7 +354,5 @@ private:
 };
 
 } // namespace asio_uring::detail
-
-#pragma GCC diagnostic pop
 
 #endif // ASIO_URING_SOCKET_SOCKET_SERVICE_HPP

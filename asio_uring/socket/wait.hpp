@@ -6,11 +6,21 @@
 #define ASIO_URING_SOCKET_WAIT_HPP
 
 #include <asio_uring/service/handler_operation.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <cerrno>
 #include <poll.h>
+#include <type_traits>
 
 namespace asio_uring::detail {
+
+// Asio 1.38 deprecates null_buffers, and still passes them on: they are named here only.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+/// A wait in the place of a transfer.
+template <typename Buffers>
+concept no_buffers = std::is_same_v<Buffers, asio::null_buffers>;
+#pragma GCC diagnostic pop
 
 /// async_wait. `Extra` are further arguments of the handler: a count of zero for null_buffers.
 template <typename... Extra>
@@ -18,7 +28,7 @@ class wait
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
-  static constexpr preference preferred = preference::completion;
+  static constexpr preference preferred = preference::by_completion;
 
   explicit wait(asio::socket_base::wait_type what) noexcept : what_(what) {}
 
@@ -72,7 +82,7 @@ class connect
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
-  static constexpr preference preferred = preference::completion;
+  static constexpr preference preferred = preference::by_completion;
 
   explicit connect(const Endpoint& peer) : peer_(peer) {}
 

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_SUBMIT_SUBMISSION_HPP
 #define ASIO_URING_SUBMIT_SUBMISSION_HPP
 
+#include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/ring/opcodes.hpp>
 #include <asio_uring/service/handler_operation.hpp>
 #include <asio_uring/service/late_numbers.hpp>
@@ -66,20 +67,20 @@ public:
       : finish_(std::move(finish)), payload_(std::move(payload))
   {
     if constexpr (std::invocable<Prepare&, io_uring_sqe&, Payload&>)
-      prepare(entry_, payload_);
+      prepare(entry_.get(), payload_);
     else
-      prepare(entry_);
+      prepare(entry_.get());
   }
   submission(const submission&) = delete;
   submission& operator=(const submission&) = delete;
 
-  std::optional<int> refused(const ring& r) const noexcept { return detail::refused(entry_, r); }
+  std::optional<int> refused(const ring& r) const noexcept { return detail::refused(entry_.get(), r); }
 
-  void prepare(io_uring_sqe& sqe, int) noexcept { sqe = entry_; }
+  void prepare(io_uring_sqe& sqe, int) noexcept { sqe = entry_.get(); }
   template <typename F>
   void for_each_late_number(F&& f) const
   {
-    detail::for_each_late_number(entry_, false, f);
+    detail::for_each_late_number(entry_.get(), false, f);
   }
   int perform(int) const noexcept { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
@@ -107,7 +108,7 @@ public:
 private:
   [[no_unique_address]] Finish finish_;
   Payload payload_;
-  io_uring_sqe entry_{};
+  kept_entry entry_;
   int result_ = 0;
 };
 

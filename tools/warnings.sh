@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Compiles the headers as a program does that asks for more warnings than most, by -I: a warning is an error.
+#
+#   tools/warnings.sh [--program|--headers] [COMPILER...]
+#
+# A program with every operation: as types, for a whole program, separately compiled, and optimised, for some warnings
+# need that. And every public header alone. Without a COMPILER with all versions of g++ and clang++ that are installed.
+# Environment: CXXFLAGS, such as -isystem /opt/boost/include.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+read -ra flags <<<"-std=c++20 -I. -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Woverloaded-virtual
+  -Werror ${CXXFLAGS:-}"
+flags+=(-x c++)
+program=test/warnings/every_operation.cpp
+
+installed() {
+  local name path
+  for name in $(compgen -c | grep -E '^(g|clang)\+\+(-[0-9]+)?$' | sort -u); do
+    path=$(realpath "$(command -v "$name")")
+    [[ $path == *ccache* ]] || echo "$path $name"
+  done | sort -u -k1,1 | cut -d' ' -f2
+}
+
+public_headers() { find asio_uring/*.hpp asio_uring/{ip,local,generic,posix} -name "*.hpp" ! -name src.hpp; }
+
+versions() {
+  local boost
+  boost=$("$1" "${flags[@]}" -E -P - <<<$'#include <boost/version.hpp>\nBOOST_LIB_VERSION' | tail -n 1)
+  echo "$("$1" --version | head -n 1), Boost ${boost//\"/}, liburing $(pkg-config --modversion liburing)"
+}
+
+failed=0
+# try COMPILER WHAT ARGUMENT...
+try() {
+  local compiler=$1 what=$2
+  shift 2
+  "$compiler" "${flags[@]}" "$@" && return
+  echo "warnings: $compiler: $what" >&2
+  failed=1
+}
+
+check_program() {
+  try "$1" "as types" -fsyntax-only "$program"
+  try "$1" "whole program" -fsyntax-only -include asio_uring/as_default.hpp "$program"
+  try "$1" "separately compiled" -fsyntax-only -DASIO_URING_SEPARATE_COMPILATION "$program"
+  try "$1" "optimised" -O3 -c -o /dev/null "$program"
+}
+
+check_headers() {
+  local header
+  for header in $(public_headers); do
+    try "$1" "$header" -fsyntax-only - <<<"#include <$header>"
+  done
+}
+
+what='program headers'
+if [[ ${1:-} == --program || ${1:-} == --headers ]]; then
+  what=${1#--}
+  shift
+fi
+if (($# == 0)); then mapfile -t found < <(installed) && set -- "${found[@]}"; fi
+for compiler; do
+  for each in $what; do "check_$each" "$compiler"; done
+  versions "$compiler"
+done
+exit $failed

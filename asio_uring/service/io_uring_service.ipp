@@ -307,26 +307,15 @@ ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
     r.consume_completions([&](const io_uring_cqe& cqe) {
       submitter_.submitted(); // acquires what the submitting thread wrote
       if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
-      // What the kernel would have begun, or tried again, on a ring that is given up ends with EFAULT.
-      const int result = resting_ && cqe.res == -EFAULT ? -ECANCELED : cqe.res;
       if (cqe.user_data != submitter::cancel_mark)
         reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
-            ->completed(result, cqe.flags, out);
+            ->completed(cqe.res, cqe.flags, out);
     });
   };
   collect_from(get_ring());
   if (rings_.size() > 1) [[unlikely]]
-    collect_former(collect_from);
-}
-
-/// What rings that were given up still bring.
-template <typename F>
-void io_uring_service::collect_former(F&& collect_from) noexcept
-{
-  const bool before = std::exchange(resting_, true);
-  for (ring& r : rings_)
-    if (&r != &get_ring() && r.can_retire()) collect_from(r);
-  resting_ = before;
+    for (ring& r : rings_)
+      if (&r != &get_ring() && r.can_retire()) collect_from(r);
 }
 
 // Completions that come while handlers run tell of peers that run beside us. Then every system call ends with
@@ -416,6 +405,7 @@ ASIO_URING_DECL io_uring_service::runner io_uring_service::last_runner() const n
 
 ASIO_URING_DECL void io_uring_service::shutdown()
 {
+  life_.reset();
   const bool ours = own_process();
   if (kept()) ours ? stop_keeper() : keeper_.detach(); // a forked child has no such thread
   stopped_ = true;

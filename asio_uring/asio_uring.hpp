@@ -31,6 +31,7 @@
 #include <asio_uring/readable_pipe.hpp>
 #include <asio_uring/register_buffers.hpp>
 #include <asio_uring/register_file.hpp>
+#include <asio_uring/registered_buffer_pool.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <asio_uring/ring_descriptor.hpp>
 #include <asio_uring/stream_file.hpp>

@@ -231,19 +231,20 @@ private:
     const auto count = static_cast<unsigned>(vectors.size());
     reads ? io_uring_prep_readv(&sqe, fd, vectors.data(), count, offset)
           : io_uring_prep_writev(&sqe, fd, vectors.data(), count, offset);
-    append(sqe, {size, reads});
-    all_.vectors.push_back(std::move(vectors)); // the vectors stay where they are
-    return *this;
+    all_.vectors.push_back(std::move(vectors)); // stay where they are, for the entry points there
+    return append(sqe, {size, reads});
   }
 
   // Inlined into a long chain's expression, g++ 12 loses count of the vectors' sizes and warns.
   [[gnu::noinline]] operation_chain& append(const io_uring_sqe& sqe,
                                             const detail::chain_entries::extent& extent)
   {
-    if (!all_.entries.empty()) all_.entries.back().flags |= hard_ ? IOSQE_IO_HARDLINK : IOSQE_IO_LINK;
-    hard_ = false;
-    all_.entries.push_back(sqe);
+    all_.extents.resize(all_.entries.size()); // memory may have run out before the entry's turn
     all_.extents.push_back(extent);
+    all_.entries.push_back(sqe);
+    if (const auto size = all_.entries.size(); size > 1)
+      all_.entries[size - 2].flags |= hard_ ? IOSQE_IO_HARDLINK : IOSQE_IO_LINK;
+    hard_ = false;
     return *this;
   }
 

@@ -18,6 +18,7 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace asio_uring {
@@ -51,16 +52,22 @@ class owning_handler
 public:
   template <typename Given>
   owning_handler(Given&& handler, Buffer&& buffer)
-      : allocator_(boost::asio::get_associated_allocator(handler, default_allocator())),
-        buffer_(traits::allocate(allocator_, 1)),
-        handler_(std::forward<Given>(handler))
+      : handler_(std::forward<Given>(handler)),
+        allocator_(boost::asio::get_associated_allocator(handler_, default_allocator())),
+        buffer_(nullptr)
   {
-    new (buffer_) Buffer(std::move(buffer)); // movable: does not throw
+    Buffer* const place = traits::allocate(allocator_, 1);
+    try {
+      buffer_ = new (place) Buffer(std::move(buffer));
+    } catch (...) {
+      traits::deallocate(allocator_, place, 1);
+      throw;
+    }
   }
-  owning_handler(owning_handler&& other) noexcept
-      : allocator_(other.allocator_),
-        buffer_(std::exchange(other.buffer_, nullptr)),
-        handler_(std::move(other.handler_))
+  owning_handler(owning_handler&& other) noexcept(std::is_nothrow_move_constructible_v<Handler>)
+      : handler_(std::move(other.handler_)),
+        allocator_(other.allocator_),
+        buffer_(std::exchange(other.buffer_, nullptr))
   {}
   ~owning_handler() { free(); }
 
@@ -87,9 +94,9 @@ private:
     traits::deallocate(allocator_, std::exchange(buffer_, nullptr), 1);
   }
 
+  Handler handler_;
   [[no_unique_address]] typename traits::allocator_type allocator_;
   Buffer* buffer_;
-  Handler handler_;
 };
 
 /// `transfer(view, handler)` starts the operation on the buffer where it stays.

@@ -8,6 +8,7 @@
 #include <asio_uring/submit/initiate_submission.hpp>
 #include <boost/asio/buffer_registration.hpp>
 #include <boost/asio/detail/throw_error.hpp>
+#include <memory>
 #include <sys/uio.h>
 #include <vector>
 
@@ -41,20 +42,24 @@ public:
         [&](ring& r) noexcept { return service.buffers().add(r, std::move(vectors)); });
     boost::asio::detail::throw_error(detail::error_of(result), "register_buffers");
     service_ = &service;
+    life_ = service.life();
   }
   buffer_registration(buffer_registration&& other) noexcept
-      : service_(std::exchange(other.service_, nullptr)), buffers_(std::move(other.buffers_))
+      : service_(std::exchange(other.service_, nullptr)),
+        life_(std::move(other.life_)),
+        buffers_(std::move(other.buffers_))
   {}
   buffer_registration& operator=(buffer_registration&& other) noexcept
   {
     std::swap(service_, other.service_);
+    std::swap(life_, other.life_);
     std::swap(buffers_, other.buffers_);
     return *this;
   }
   /// The kernel keeps the pages until the last operation on them has ended.
   ~buffer_registration()
   {
-    if (service_)
+    if (service_ && !life_.expired())
       service_->register_with_ring([this](ring& r) noexcept { return service_->buffers().remove(r); });
   }
 
@@ -68,7 +73,8 @@ public:
   const boost::asio::mutable_registered_buffer& at(std::size_t i) const { return buffers_.at(i); }
 
 private:
-  detail::io_uring_service* service_ = nullptr; // to unregister from
+  detail::io_uring_service* service_ = nullptr; // to unregister from, while it lives
+  std::weak_ptr<void> life_;
   std::vector<boost::asio::mutable_registered_buffer> buffers_;
 };
 
@@ -76,7 +82,7 @@ private:
 /// registration at a time per context.
 /**
  * @param memory Not copied: must outlive the registration and the operations on it; at most 1 GiB each.
- * @returns The registration, which must not outlive the context. A forked child has it, too.
+ * @returns The registration, which ends with the context at the latest. A forked child has it, too.
  * @throws boost::system::system_error EBUSY: there is a registration already; ENOMEM: RLIMIT_MEMLOCK is too
  * low; EFAULT, EINVAL: not such memory.
  * Thread safety: may be called by any thread. Since Linux 5.11.

@@ -9,23 +9,27 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
 #include <cstdlib>
+#include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <stdexcept>
+#include <vector>
 
 namespace asio_uring {
 
-class registered_buffer_pool;
+namespace detail {
+class buffer_pool;
+}
 
 /// A buffer on loan from a pool; it goes back when the lease ends. An owned buffer: given to the functions of
-/// owned_buffers.hpp it comes back with the result, and the kernel knows its pages.
+/// owned_buffers.hpp it comes back with the result, and the kernel knows its pages. It holds the memory: pool
+/// and context may end before it.
 class leased_buffer
 {
 public:
   leased_buffer() = default;
-  leased_buffer(leased_buffer&& other) noexcept
-      : pool_(std::exchange(other.pool_, nullptr)), index_(other.index_)
-  {}
+  leased_buffer(leased_buffer&& other) noexcept : pool_(std::move(other.pool_)), index_(other.index_) {}
   leased_buffer& operator=(leased_buffer&& other) noexcept
   {
     std::swap(pool_, other.pool_);
@@ -44,10 +48,12 @@ public:
   std::size_t size() const noexcept { return buffer().size(); }
 
 private:
-  friend class registered_buffer_pool;
-  leased_buffer(registered_buffer_pool& pool, std::size_t index) noexcept : pool_(&pool), index_(index) {}
+  friend class detail::buffer_pool;
+  leased_buffer(std::shared_ptr<detail::buffer_pool> pool, std::size_t index) noexcept
+      : pool_(std::move(pool)), index_(index)
+  {}
 
-  registered_buffer_pool* pool_ = nullptr;
+  std::shared_ptr<detail::buffer_pool> pool_;
   std::size_t index_ = 0;
 };
 
@@ -57,62 +63,83 @@ inline boost::asio::mutable_registered_buffer buffer(const leased_buffer& lease)
   return lease.buffer();
 }
 
-/// Memory in buffers of one size, registered with a context's ring, aligned for direct I/O.
-/**
- * Must outlive its leases, and not the context. Thread safety: leases may be taken and ended by any thread.
- * Since Linux 5.11.
- */
-class registered_buffer_pool
+namespace detail {
+
+/// What a pool and its leases share: the memory, its registration, and who waits for a buffer.
+class buffer_pool : public std::enable_shared_from_this<buffer_pool>
 {
 public:
-  /// Of each buffer's address, in bytes: enough for O_DIRECT everywhere.
   static constexpr std::size_t alignment = 4096;
 
-  /**
-   * @param object An execution context, an executor, or an I/O object, which gives its executor.
-   * @param count Buffers, at least 1 and at most the kernel's limit of 16384.
-   * @param size Of each in bytes; a multiple of 4096, so that all are aligned.
-   * @throws std::invalid_argument, and as register_buffers().
-   */
-  template <detail::submits Object>
-  registered_buffer_pool(Object&& object, std::size_t count, std::size_t size)
+  template <typename Object>
+  buffer_pool(Object& object, std::size_t count, std::size_t size)
       : memory_(allocate(count, size)),
         registration_(asio_uring::register_buffers(object, parts(count, size))),
-        free_(detail::executor_of(object), count)
+        waiting_(std::in_place, executor_of(object))
   {
-    for (std::size_t i = 0; i < count; ++i)
-      put_back(i);
+    for (std::size_t i = count; i > 0; --i)
+      free_.push_back(i - 1);
   }
-  registered_buffer_pool(const registered_buffer_pool&) = delete;
-  registered_buffer_pool& operator=(const registered_buffer_pool&) = delete;
 
-  /// A buffer if there is one to be had, an empty lease if not.
   leased_buffer try_lease()
   {
-    leased_buffer lease;
-    free_.try_receive([&](boost::system::error_code, std::size_t i) { lease = leased_buffer(*this, i); });
+    const std::lock_guard guard(mutex_);
+    if (closed_ || free_.empty()) return {};
+    leased_buffer lease(shared_from_this(), free_.back());
+    free_.pop_back();
     return lease;
   }
 
-  /// Waits for a buffer; first come, first served.
-  /**
-   * @param token Completion signature `void(error_code, leased_buffer)`.
-   * Cancellation: terminal, partial, total. Errors: experimental::error::channel_cancelled.
-   */
-  template <typename Token>
-  auto async_lease(Token&& token)
+  template <typename Handler>
+  void async_lease(Handler&& handler)
   {
-    return free_.async_receive(boost::asio::deferred([this](boost::system::error_code ec, std::size_t i) {
-      return boost::asio::deferred.values(ec, ec ? leased_buffer() : leased_buffer(*this, i));
-    }))(std::forward<Token>(token));
+    const std::lock_guard guard(mutex_);
+    if (closed_)
+      throw boost::system::system_error(asio::error::bad_descriptor,
+                                        "registered_buffer_pool: the pool or its context has ended");
+    waiting_->async_receive(asio::deferred([self = shared_from_this()](error_code ec, std::size_t i) {
+      return asio::deferred.values(ec, ec ? leased_buffer() : leased_buffer(self, i));
+    }))(std::forward<Handler>(handler));
+    // While there are free buffers nobody else waits.
+    if (!free_.empty() && waiting_->try_send(error_code(), free_.back())) free_.pop_back();
   }
 
-  /// In all, on loan or not.
+  /// To whoever waits longest. Where memory to tell him runs out, he has ended, and the next one gets it.
+  void put_back(std::size_t i) noexcept
+  {
+    const std::lock_guard guard(mutex_);
+    while (!closed_)
+      try {
+        if (!waiting_->try_send(error_code(), i)) free_.push_back(i); // there is room for all
+        return;
+      } catch (...) {
+      }
+  }
+
+  /// The pool ends: those who wait get channel_cancelled.
+  void close() noexcept
+  {
+    const std::lock_guard guard(mutex_);
+    if (std::exchange(closed_, true)) return;
+    try {
+      waiting_->cancel();
+    } catch (...) { // no memory to tell them: they have ended
+    }
+  }
+  /// The context ends, and those who wait with it.
+  void abandon() noexcept
+  {
+    const std::lock_guard guard(mutex_);
+    closed_ = true;
+  }
+  /// The context has ended.
+  void leave_context() noexcept { waiting_.reset(); }
+
+  auto executor() { return waiting_->get_executor(); }
   std::size_t size() const noexcept { return registration_.size(); }
+  asio::mutable_registered_buffer operator[](std::size_t i) const noexcept { return registration_[i]; }
 
 private:
-  friend class leased_buffer;
-
   struct freed
   {
     void operator()(std::byte* memory) const noexcept { std::free(memory); }
@@ -129,28 +156,125 @@ private:
     if (!memory) throw std::bad_alloc();
     return static_cast<std::byte*>(memory);
   }
-  std::vector<boost::asio::mutable_buffer> parts(std::size_t count, std::size_t size) const
+  std::vector<asio::mutable_buffer> parts(std::size_t count, std::size_t size)
   {
-    std::vector<boost::asio::mutable_buffer> parts;
+    free_.reserve(count);
+    std::vector<asio::mutable_buffer> parts;
     for (std::size_t i = 0; i < count; ++i)
-      parts.push_back(boost::asio::buffer(memory_.get() + i * size, size));
+      parts.push_back(asio::buffer(memory_.get() + i * size, size));
     return parts;
   }
-  void put_back(std::size_t i) noexcept { free_.try_send(boost::system::error_code(), i); }
 
-  const std::unique_ptr<std::byte, freed> memory_;
+  std::recursive_mutex mutex_; // what fails destroys its handler, which may hold a lease
+  bool closed_ = false;
+  std::vector<std::size_t> free_;
+  const std::unique_ptr<std::byte, freed> memory_; // longer than the kernel knows it
   const buffer_registration registration_;
-  boost::asio::experimental::concurrent_channel<void(boost::system::error_code, std::size_t)> free_;
+  /// Without a buffer of its own: a message finds somebody who waits, or is not sent.
+  std::optional<asio::experimental::concurrent_channel<void(error_code, std::size_t)>> waiting_;
+};
+
+/// The pools of a context. Made after the first channel, so that it ends before the service of channels does.
+class buffer_pools : public asio::execution_context::service
+{
+public:
+  using key_type = buffer_pools;
+  inline static asio::execution_context::id id;
+
+  explicit buffer_pools(asio::execution_context& context) : asio::execution_context::service(context) {}
+  ~buffer_pools() override
+  {
+    for_each([](buffer_pool& pool) { pool.leave_context(); });
+  }
+
+  void add(const std::shared_ptr<buffer_pool>& pool)
+  {
+    const std::lock_guard guard(mutex_);
+    std::erase_if(pools_, [](const auto& p) { return p.expired(); });
+    pools_.push_back(pool);
+  }
+
+private:
+  void shutdown() override
+  {
+    for_each([](buffer_pool& pool) { pool.abandon(); });
+  }
+  template <typename F>
+  void for_each(F f)
+  {
+    for (const auto& p : pools_)
+      if (const auto pool = p.lock()) f(*pool);
+  }
+
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<buffer_pool>> pools_;
+};
+
+} // namespace detail
+
+/// Memory in buffers of one size, registered with a context's ring, aligned for direct I/O.
+/**
+ * Leases may outlive it, and both may outlive the context: the memory stays until the last lease has ended,
+ * and is registered as long, unless the context ends first. Without its context a pool lends nothing.
+ * Thread safety: leases may be taken and ended by any thread, but not while the context is destroyed. Since
+ * Linux 5.11.
+ */
+class registered_buffer_pool
+{
+public:
+  /// Of each buffer's address, in bytes: enough for O_DIRECT everywhere.
+  static constexpr std::size_t alignment = detail::buffer_pool::alignment;
+
+  /**
+   * @param object An execution context, an executor, or an I/O object, which gives its executor.
+   * @param count Buffers, at least 1 and at most the kernel's limit of 16384.
+   * @param size Of each in bytes; a multiple of 4096, so that all are aligned.
+   * @throws std::invalid_argument, and as register_buffers(): EBUSY also while an earlier pool's lease lasts.
+   */
+  template <detail::submits Object>
+  registered_buffer_pool(Object&& object, std::size_t count, std::size_t size)
+      : pool_(std::make_shared<detail::buffer_pool>(object, count, size))
+  {
+    using boost::asio::query, boost::asio::use_service;
+    auto& context = query(detail::executor_of(object), boost::asio::execution::context);
+    use_service<detail::buffer_pools>(context).add(pool_);
+  }
+  registered_buffer_pool(const registered_buffer_pool&) = delete;
+  registered_buffer_pool& operator=(const registered_buffer_pool&) = delete;
+  ~registered_buffer_pool() { pool_->close(); }
+
+  /// A buffer if there is one to be had, an empty lease if not.
+  leased_buffer try_lease() { return pool_->try_lease(); }
+
+  /// Waits for a buffer; first come, first served.
+  /**
+   * @param token Completion signature `void(error_code, leased_buffer)`.
+   * Cancellation: terminal, partial, total. Errors: experimental::error::channel_cancelled, also where the
+   * pool ends. @throws boost::system::system_error bad_descriptor: the context has ended.
+   */
+  template <typename Token>
+  auto async_lease(Token&& token)
+  {
+    return boost::asio::async_initiate<Token, void(boost::system::error_code, leased_buffer)>(
+        [pool = pool_](auto&& handler) { pool->async_lease(std::forward<decltype(handler)>(handler)); },
+        token);
+  }
+
+  /// In all, on loan or not.
+  std::size_t size() const noexcept { return pool_->size(); }
+
+private:
+  const std::shared_ptr<detail::buffer_pool> pool_;
 };
 
 inline void leased_buffer::release() noexcept
 {
-  if (pool_) std::exchange(pool_, nullptr)->put_back(index_);
+  if (const auto pool = std::exchange(pool_, nullptr)) pool->put_back(index_);
 }
 
 inline boost::asio::mutable_registered_buffer leased_buffer::buffer() const noexcept
 {
-  return pool_ ? pool_->registration_[index_] : boost::asio::mutable_registered_buffer();
+  return pool_ ? (*pool_)[index_] : boost::asio::mutable_registered_buffer();
 }
 
 } // namespace asio_uring

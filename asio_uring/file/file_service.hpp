@@ -66,9 +66,10 @@ public:
   error_code open(implementation_type& impl, const char* path, asio::file_base::flags flags, error_code& ec)
   {
     if (this->is_open(impl)) return ec = asio::error::already_open;
-    const int fd = ::open(path, static_cast<int>(flags), 0777);
-    if (fd < 0) return ec = last_error(false);
-    if (adopt(impl, fd, ec)) ::close(fd);
+    unique_descriptor fd(::open(path, static_cast<int>(flags), 0777));
+    if (!fd) return ec = last_error(false);
+    adopt(impl, fd.get(), ec);
+    fd.release();
     return ec;
   }
 
@@ -101,30 +102,30 @@ public:
 
   std::uint64_t size(const implementation_type& impl, error_code& ec) const
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     struct stat status;
     ec = last_error(::fstat(fd_of(impl), &status) == 0);
     return ec ? 0 : static_cast<std::uint64_t>(status.st_size);
   }
   error_code resize(implementation_type& impl, std::uint64_t size, error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return ec = last_error(::ftruncate(fd_of(impl), static_cast<off_t>(size)) == 0);
   }
   error_code sync_all(implementation_type& impl, error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return ec = last_error(::fsync(fd_of(impl)) == 0);
   }
   error_code sync_data(implementation_type& impl, error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return ec = last_error(::fdatasync(fd_of(impl)) == 0);
   }
   std::uint64_t seek(implementation_type& impl, std::int64_t offset, asio::file_base::seek_basis whence,
                      error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     give_back_unread(impl);
     const off_t position = ::lseek(fd_of(impl), offset, whence);
     ec = last_error(position >= 0);
@@ -224,11 +225,12 @@ private:
   std::size_t transfer(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
                        error_code& ec)
   {
+    if (!impl.descriptor_) return ec = asio::error::bad_descriptor, 0;
     std::size_t size = 0;
     int result = done_at_once<Buffer>(impl, buffers).value_or(1);
     transfer_at<Buffer, Buffers> description(offset, buffers, uring_.buffers());
     if (result > 0) {
-      uring_.flush(impl.descriptor_);
+      this->flush(impl);
       result = description.perform(fd_of(impl));
     }
     std::tie(ec, size) = description.arguments(result);

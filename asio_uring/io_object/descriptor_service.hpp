@@ -8,6 +8,7 @@
 #include <asio_uring/io_object/read.hpp>
 #include <asio_uring/io_object/service_on_ring.hpp>
 #include <asio_uring/io_object/write.hpp>
+#include <asio_uring/unique_descriptor.hpp>
 #include <boost/asio/detail/descriptor_ops.hpp>
 #include <boost/asio/detail/reactive_descriptor_service.hpp>
 #include <boost/asio/posix/descriptor_base.hpp>
@@ -54,7 +55,8 @@ public:
     if (!other_service.is_open(other)) return;
     const auto state = other.*member_of(descriptor_state{});
     error_code ec;
-    assign(impl, other_service.release(other, ec), ec);
+    unique_descriptor fd(other_service.release(other, ec));
+    if (!assign(impl, fd.get(), ec)) fd.release();
     impl.*member_of(descriptor_state{}) |= state; // which knows nothing of not_pollable
   }
 
@@ -82,14 +84,14 @@ public:
   error_code wait(implementation_type& impl, descriptor_base::wait_type w, error_code& ec)
   {
     if (w == descriptor_base::wait_read && has_unread(impl)) return ec = error_code();
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return stock::wait(impl, w, ec);
   }
 
   template <typename Buffers>
   std::size_t write_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return stock::write_some(impl, buffers, ec);
   }
 
@@ -98,7 +100,7 @@ public:
   {
     if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
       return this->take_unread(impl, detail::read<Buffers>(buffers), ec);
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return stock::read_some(impl, buffers, ec);
   }
 
@@ -151,13 +153,13 @@ public:
   }
 
 protected:
-  /// Of a descriptor that is known to be one.
+  /// A descriptor that is known to be one; not, if it throws.
   void take(implementation_type& impl, int fd, bool pollable)
   {
+    impl.descriptor_ = &uring_.open_descriptor(fd, {.readable = true});
     impl.*member_of(descriptor_number{}) = fd;
     impl.*member_of(descriptor_state{}) = static_cast<asio::detail::descriptor_ops::state_type>(
         asio::detail::descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
-    impl.descriptor_ = &uring_.open_descriptor(fd, {.readable = true});
   }
 
 private:

@@ -73,7 +73,7 @@ private:
       });
   }
 
-  borrowed buffers_;
+  [[no_unique_address]] borrowed buffers_;
 };
 
 } // namespace asio_uring::detail

@@ -165,6 +165,13 @@ protected:
     number = uring_.numbers().number_to_close(number);
   }
 
+  /// What has been started comes first. A closed object has started nothing, and may have outlived its
+  /// context.
+  static void flush(const implementation_type& impl) noexcept
+  {
+    if (impl.descriptor_) impl.descriptor_->service().flush(impl.descriptor_);
+  }
+
   /// What Asio's service would have done by now.
   void leave_non_blocking(implementation_type& impl)
   {

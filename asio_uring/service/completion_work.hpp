@@ -9,16 +9,14 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/execution/allocator.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
-#include <optional>
+#include <new>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -86,28 +84,43 @@ private:
   Arguments arguments_;
 };
 
-/// An executor that an operation keeps at work, or none.
+/// An executor of the Networking TS, kept at work.
+template <typename Executor>
+class ts_work
+{
+public:
+  explicit ts_work(Executor&& ex) : executor_(std::move(ex)) { executor_.on_work_started(); }
+  ts_work(ts_work&& other) : ts_work(Executor(other.executor_)) {}
+  ~ts_work() { executor_.on_work_finished(); }
+  Executor& get() noexcept { return executor_; }
+
+private:
+  Executor executor_;
+};
+
+/// Room for an executor that an operation keeps at work; whether there is one, the record knows.
 template <typename Executor>
 class kept_executor
 {
-  static constexpr bool erased = std::is_base_of_v<asio::any_io_executor, Executor>;
   static constexpr bool standard = asio::execution::is_executor<Executor>::value; // not of the Networking TS
+  static constexpr bool erased = standard && std::is_base_of_v<asio::any_io_executor, Executor>;
 
-  template <typename E, bool Standard>
-  struct tracked
+  static auto type_held()
   {
-    using type = asio::executor_work_guard<E>;
-  };
-  template <typename E>
-  struct tracked<E, true>
-  {
-    using type = std::decay_t<decltype(asio::prefer(std::declval<const E&>(),
-                                                    asio::execution::outstanding_work.tracked))>;
-  };
-  using held = std::optional<typename std::conditional_t<erased, std::type_identity<asio::any_io_executor>,
-                                                         tracked<Executor, standard>>::type>;
+    if constexpr (erased)
+      return std::type_identity<asio::any_io_executor>();
+    else if constexpr (standard)
+      return std::type_identity<std::decay_t<decltype(asio::prefer(
+          std::declval<const Executor&>(), asio::execution::outstanding_work.tracked))>>();
+    else
+      return std::type_identity<ts_work<Executor>>();
+  }
+  using held = typename decltype(type_held())::type;
 
 public:
+  kept_executor() noexcept {}
+  ~kept_executor() {}
+
   /// `counted`: the executor's context counts the operation as work already; to keep a copy is all there is
   /// to do.
   void keep(Executor ex, bool counted)
@@ -115,31 +128,53 @@ public:
     if constexpr (erased) {
       asio::any_io_executor& plain = ex;
       if (counted)
-        held_.emplace(std::move(plain));
+        new (&held_) held(std::move(plain));
       else
-        held_.emplace(asio::prefer(plain, asio::execution::outstanding_work.tracked));
+        new (&held_) held(asio::prefer(plain, asio::execution::outstanding_work.tracked));
     } else if constexpr (standard)
-      held_.emplace(asio::prefer(ex, asio::execution::outstanding_work.tracked));
+      new (&held_) held(asio::prefer(ex, asio::execution::outstanding_work.tracked));
     else
-      held_.emplace(ex);
+      new (&held_) held(std::move(ex));
   }
-
-  explicit operator bool() const noexcept { return held_.has_value(); }
+  void take(kept_executor& other) noexcept
+  {
+    new (&held_) held(std::move(other.held_));
+    other.release();
+  }
+  void release() noexcept { held_.~held(); }
 
   /// Runs the function there: at once where the executor may, later otherwise.
   template <typename Function>
   void run(Function&& function)
   {
     if constexpr (erased)
-      held_->execute(std::move(function));
+      held_.execute(std::move(function));
     else if constexpr (standard)
-      asio::prefer(*held_, asio::execution::allocator(function.get_allocator())).execute(std::move(function));
+      run_on(held_, std::move(function));
     else
-      held_->get_executor().dispatch(std::move(function), function.get_allocator());
+      held_.get().dispatch(std::move(function), function.get_allocator());
+  }
+  template <typename StandardExecutor, typename Function>
+  static void run_on(const StandardExecutor& ex, Function&& function)
+  {
+    asio::prefer(ex, asio::execution::allocator(function.get_allocator())).execute(std::move(function));
   }
 
 private:
-  held held_;
+  union
+  {
+    held held_;
+  };
+};
+
+/// The I/O executor where it is an io_context's own: it need not be kept, for the context is the service's,
+/// and counts the operation.
+class own_executor
+{
+public:
+  void keep(const asio::io_context::executor_type&, bool) noexcept {}
+  void take(own_executor&) noexcept {}
+  void release() noexcept {}
 };
 
 /// Whether a handler names no executor of its own, known at compile time where Asio says so.
@@ -149,51 +184,100 @@ inline constexpr bool runs_on_io_executor = requires
   typename asio::associated_executor<Handler, IoExecutor>::asio_associated_executor_is_unspecialised;
 };
 
-/// Holds the executors of a pending operation, unless the loop that will complete it is theirs anyway: then
-/// it holds nothing, and the handler is called directly.
+/// The executors of a pending operation in its record, unless the loop that will complete it is theirs
+/// anyway: then none is held, and the handler is called directly. No larger than Asio's handler_work: which
+/// are held, the operation has room to note.
+template <typename Handler, typename IoExecutor>
+class executors_in_record
+{
+  static constexpr bool named = !runs_on_io_executor<Handler, IoExecutor>;
+  static constexpr bool own = std::is_same_v<IoExecutor, asio::io_context::executor_type>;
+
+public:
+  /// `io_native`: what is_loop says of the I/O executor.
+  executors_in_record(io_uring_service& service, bool io_native, const Handler& handler,
+                      const IoExecutor& io_ex, held_executors& held)
+  {
+    if constexpr (named) {
+      auto ex = asio::get_associated_executor(handler, io_ex);
+      const bool counted = is_counted(service, ex);
+      if (!io_native || !is_loop(service, ex)) {
+        handlers_.keep(std::move(ex), counted);
+        held = held_executors::handlers;
+        if (counted && service.native()) return; // the I/O executor's context is the same
+      }
+    }
+    if (io_native) return;
+    try {
+      io_.keep(io_ex, service.native());
+    } catch (...) {
+      release(held);
+      throw;
+    }
+    held = held == held_executors::handlers ? held_executors::both : held_executors::io;
+  }
+  executors_in_record(executors_in_record& other, held_executors held) noexcept
+  {
+    if constexpr (named)
+      if (holds_handlers(held)) handlers_.take(other.handlers_);
+    if (holds_io(held)) io_.take(other.io_);
+  }
+  void release(held_executors held) noexcept
+  {
+    if constexpr (named)
+      if (holds_handlers(held)) handlers_.release();
+    if (holds_io(held)) io_.release();
+  }
+
+  /// Gives the handler to its executor. `owner` completes the operation.
+  template <typename Arguments>
+  void dispatch(bound_handler<Handler, Arguments>&& bound, held_executors held, void* owner)
+  {
+    if constexpr (named)
+      if (holds_handlers(held)) return handlers_.run(std::move(bound));
+    if constexpr (own)
+      kept_executor<IoExecutor>::run_on(static_cast<guest_pump*>(owner)->io_executor(), std::move(bound));
+    else
+      io_.run(std::move(bound));
+  }
+
+private:
+  static constexpr bool holds_handlers(held_executors held) noexcept
+  {
+    return static_cast<unsigned>(held) & 2;
+  }
+  static constexpr bool holds_io(held_executors held) noexcept { return static_cast<unsigned>(held) & 1; }
+
+  struct nothing
+  {};
+
+  [[no_unique_address]] std::conditional_t<own, own_executor, kept_executor<IoExecutor>> io_;
+  [[no_unique_address]] std::conditional_t<
+      named, kept_executor<asio::associated_executor_t<Handler, IoExecutor>>, nothing>
+      handlers_;
+};
+
+/// The same when they have left the record.
 template <typename Handler, typename IoExecutor>
 class completion_work
 {
 public:
-  /// `io_native`: what is_loop says of the I/O executor.
-  completion_work(io_uring_service& service, bool io_native, const Handler& handler, const IoExecutor& io_ex)
-  {
-    if constexpr (!runs_on_io_executor<Handler, IoExecutor>) {
-      auto ex = asio::get_associated_executor(handler, io_ex);
-      const bool counted = is_counted(service, ex);
-      if (!io_native || !is_loop(service, ex)) {
-        handler_executor_.keep(std::move(ex), counted);
-        if (counted && service.native()) return; // the I/O executor's context is the same
-      }
-    }
-    if (!io_native) io_executor_.keep(io_ex, service.native());
-  }
+  completion_work(executors_in_record<Handler, IoExecutor>& record, held_executors& held) noexcept
+      : executors_(record, held), held_(std::exchange(held, held_executors::none))
+  {}
+  ~completion_work() { executors_.release(held_); }
+  completion_work(const completion_work&) = delete;
+  completion_work& operator=(const completion_work&) = delete;
 
-  /// Whether the handler is to be called directly.
-  bool direct() const noexcept
-  {
-    if constexpr (!runs_on_io_executor<Handler, IoExecutor>)
-      if (handler_executor_) return false;
-    return !io_executor_;
-  }
-
-  /// Gives the handler to its executor.
   template <typename Arguments>
-  void dispatch(bound_handler<Handler, Arguments>&& bound)
+  void dispatch(bound_handler<Handler, Arguments>&& bound, void* owner)
   {
-    if constexpr (!runs_on_io_executor<Handler, IoExecutor>)
-      if (handler_executor_) return handler_executor_.run(std::move(bound));
-    io_executor_.run(std::move(bound));
+    executors_.dispatch(std::move(bound), held_, owner);
   }
 
 private:
-  struct nothing
-  {};
-
-  kept_executor<IoExecutor> io_executor_;
-  [[no_unique_address]] std::conditional_t<runs_on_io_executor<Handler, IoExecutor>, nothing,
-                                           kept_executor<asio::associated_executor_t<Handler, IoExecutor>>>
-      handler_executor_;
+  executors_in_record<Handler, IoExecutor> executors_;
+  held_executors held_;
 };
 
 } // namespace asio_uring::detail

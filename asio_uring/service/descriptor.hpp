@@ -104,7 +104,7 @@ public:
   [[gnu::always_inline]] void end_send(operation& op, const void* cancellation_key, int result) noexcept
   {
     service_.work_started();
-    op.result_ = result;
+    op.set_result(result);
     lock_.acquire();
     lane& l = lane_of(lane_kind::out);
     l.busy = false;
@@ -142,9 +142,12 @@ public:
     --references_;
     lock_.release();
     op.stage_ = operation::stage::ended;
-    op.result_ = result;
+    op.set_result(result);
     return true;
   }
+
+  /// Instead: what came of the call is to be hidden. The loop runs the operation once more.
+  ASIO_URING_COLD void run_again(operation& op) noexcept;
 
   /// The loop delivers an operation that went to the kernel, or gives up one that is here still: it leaves.
   ASIO_URING_DECL void settle(operation& op) noexcept;
@@ -310,6 +313,7 @@ private:
 
   ASIO_URING_COLD void end_without_call(operation& op) noexcept;
   ASIO_URING_COLD bool end_call_slowly(operation& op, int result) noexcept;
+  ASIO_URING_COLD void run_again(operation& op, section& s) noexcept;
   ASIO_URING_COLD void start_slowly(operation& op) noexcept;
   ASIO_URING_COLD void end_send_slowly(operation& op, const void* cancellation_key) noexcept;
   void polled(lane& l, int events, completion_queue& out) noexcept

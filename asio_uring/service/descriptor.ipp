@@ -84,7 +84,7 @@ ASIO_URING_DECL void descriptor::prepend(operation& op) noexcept
 ASIO_URING_DECL void descriptor::give_back(operation& op, int result, section& s) noexcept
 {
   remove(op);
-  op.result_ = result;
+  op.set_result(result);
   s.ready.push(&op);
 }
 
@@ -117,7 +117,7 @@ void descriptor::start_slowly(operation& op) noexcept
 void descriptor::end_send_slowly(operation& op, const void* cancellation_key) noexcept
 {
   section s(*this, section::held);
-  if (op.result_ == -EAGAIN) {
+  if (op.result() == -EAGAIN) {
     lane_of(lane_kind::out).ready = false;
     op.cancellation_key_ = cancellation_key;
     prepend(op); // before those that came meanwhile
@@ -260,7 +260,7 @@ ASIO_URING_DECL descriptor::attempt descriptor::settle_attempt(lane_kind kind, o
   }
   settle_lane(l, type.more(op, result));
   remove(op);
-  op.result_ = result;
+  op.set_result(result);
   return attempt::ended;
 }
 
@@ -270,9 +270,9 @@ void descriptor::end_without_call(operation& op) noexcept
   section s(*this, section::held);
   const operation::type& type = op.get_type();
   if (op.cancelled_)
-    op.result_ = -ECANCELED;
+    op.set_result(-ECANCELED);
   else
-    op.result_ = type.take(op, unread_);
+    op.set_result(type.take(op, unread_));
   remove(op);
   if (!closed_) advance(type.lane, s);
 }
@@ -281,13 +281,32 @@ bool descriptor::end_call_slowly(operation& op, int result) noexcept
 {
   section s(*this, section::held);
   const lane_kind kind = op.get_type().lane;
-  const attempt first = settle_attempt(kind, op, result, s);
-  const bool ended = first == attempt::again ? perform_first(kind, s) : first == attempt::ended;
-  if (ended)
+  const attempt outcome = settle_attempt(kind, op, result, s);
+  if (outcome == attempt::ended) {
     advance(kind, s);
+    return true;
+  }
+  if (outcome == attempt::again)
+    run_again(op, s);
   else
     service_.pump().nothing_completed();
-  return ended;
+  return false;
+}
+
+void descriptor::run_again(operation& op) noexcept
+{
+  section s(*this);
+  service_.forget(op);
+  lane_of(op.get_type().lane).busy = false;
+  op.cancelled_ |= closed_;
+  run_again(op, s);
+}
+
+void descriptor::run_again(operation& op, section& s) noexcept
+{
+  lane_of(op.get_type().lane).ready = true;
+  enqueue(op, s.ready);
+  service_.pump().nothing_completed();
 }
 
 ASIO_URING_DECL bool descriptor::doubted(completion_queue& out) noexcept
@@ -369,11 +388,11 @@ ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
   assert(op.stage_ != operation::stage::ended);
   const operation::type& type = op.get_type();
   const bool submitted = op.stage_ == operation::stage::submitted;
-  if (!submitted) op.result_ = -ECANCELED;
+  if (!submitted) op.set_result(-ECANCELED);
   service_.forget(op);
-  if (submitted && op.cancelled_ && type.keep && op.result_ > 0 && !service_.stopped() &&
+  if (submitted && op.cancelled_ && type.keep && op.result() > 0 && !service_.stopped() &&
       type.keep(op, unread_))
-    op.result_ = -ECANCELED;
+    op.set_result(-ECANCELED);
   remove(op);
   if (submitted && closed_)
     give_back_cancelled(lane_of(type.lane), s);
@@ -492,7 +511,7 @@ ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
       [[fallthrough]];
     default: // the loop's queue gives up what is due
       remove(op);
-      op.result_ = -ECANCELED;
+      op.set_result(-ECANCELED);
     }
   });
   end_polls(s);

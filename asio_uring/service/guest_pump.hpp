@@ -51,6 +51,12 @@ public:
   ASIO_URING_DECL void withdraw() noexcept override;
   ASIO_URING_DECL void restart() override;
 
+  /// Of the context, where that is an io_context.
+  asio::io_context::executor_type io_executor() noexcept
+  {
+    return static_cast<asio::io_context&>(service_.context()).get_executor();
+  }
+
   /// To be called with an executor of the context before the first operation.
   template <typename Executor>
   void use_executor(const Executor& ex)

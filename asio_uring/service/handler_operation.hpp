@@ -25,13 +25,13 @@ inline error_code error_of(int result) noexcept
  * - `static constexpr lane_kind lane; static constexpr preference preferred;`
  * - `void prepare(io_uring_sqe&, int fd)`: the operation as a submission entry; with a third parameter
  *   `submitted_message&` it gets the lane's message header, and `void read_back(const msghdr&)` what the
- * kernel put there
+ *   kernel put there, with `void report(int result)`, which tells the program and may throw
  * - `int perform(int fd)`: the operation as a call that does not block; -EAGAIN: not now
  * - `bool more(int result)`: whether more is likely to be there at once
  * - `auto arguments(int result)`: the handler's arguments as a tuple
- * - optional: `bool retry(int result)`; `bool keep(int result, unread_bytes&)` and `int take(unread_bytes&)`;
- *   `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`, called
- *   when the handler is about to run
+ * - optional: `bool retry(int result)`, or `bool retry(int fd, int result)`; `bool keep(int result,
+ * unread_bytes&)` and `int take(unread_bytes&)`; `void discard(int result)` for a result that nobody will
+ * get; `int finish(int fd, int result)`, called when the handler is about to run
  * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
  *   may start operations at a time; `std::optional<int> refused(const ring&)`, a result instead of the
  *   submission; `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to
@@ -43,10 +43,6 @@ template <typename Description, typename Handler, typename IoExecutor>
 class handler_operation final : public operation
 {
 public:
-  using allocator_type =
-      typename std::allocator_traits<asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>>::
-          template rebind_alloc<handler_operation>;
-
   /// Starts the operation on an open descriptor. The description is made in its place by `describe()`.
   template <typename Describe>
   [[gnu::always_inline]] static void start(io_uring_service& service, descriptor& d, bool io_native,
@@ -59,11 +55,11 @@ public:
     auto slot = asio::get_associated_cancellation_slot(handler);
     const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
     handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
-    if constexpr (requires { op.description_.refused(service.get_ring()); })
-      if (const std::optional<int> result = op.description_.refused(service.get_ring()))
+    if constexpr (requires { op.description().refused(service.get_ring()); })
+      if (const std::optional<int> result = op.description().refused(service.get_ring()))
         return service.complete(op, *result, unordered);
     if constexpr (Description::lane == lane_kind::out)
-      if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description_.perform(d.fd()));
+      if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description().perform(d.fd()));
     if constexpr (unordered)
       d.start_unordered(op, key);
     else
@@ -99,9 +95,12 @@ private:
   // otherwise.
   struct memory
   {
+    using handler_allocator = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+    // An allocator of a fixed size wants to know that of the record: where this is needed it is complete.
+    using allocator_type =
+        typename std::allocator_traits<handler_allocator>::template rebind_alloc<handler_operation>;
     static constexpr bool handler_has_allocator =
-        !std::is_same_v<asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>,
-                        asio::recycling_allocator<void>>;
+        !std::is_same_v<handler_allocator, asio::recycling_allocator<void>>;
 
     memory(const Handler& handler, descriptor* d)
         : home(d), allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()))
@@ -130,6 +129,24 @@ private:
     void* address = nullptr;
   };
 
+  // A record whose operation has ended. It goes before the upcall, and with an exception that comes earlier.
+  class ended_record
+  {
+  public:
+    explicit ended_record(handler_operation& op) : op_(&op), memory_(op) {}
+    [[gnu::always_inline]] ~ended_record() { release(); }
+    [[gnu::always_inline]] void release() noexcept
+    {
+      if (!op_) return;
+      std::exchange(op_, nullptr)->~handler_operation();
+      memory_.release();
+    }
+
+  private:
+    handler_operation* op_;
+    memory memory_;
+  };
+
   // Stays in the slot after the operation has ended: then no operation has its key, and nothing happens.
   struct slot_cancellation
   {
@@ -147,40 +164,77 @@ private:
   handler_operation(Describe& describe, Handler& handler, const IoExecutor& io_ex, io_uring_service& service,
                     bool io_native, descriptor* home)
       : operation(operation_type, &handler_operation::do_complete, home),
-        work_(service, io_native, handler, io_ex),
-        description_(describe()),
-        handler_(std::move(handler))
+        description_(describe, small_),
+        handler_(std::move(handler)),
+        executors_(service, io_native, handler_, io_ex, held_)
   {}
+  ~handler_operation() { executors_.release(held_); }
 
   /// The numbers that its entries may look up late stay occupied until it has ended.
   void name_numbers(late_numbers& numbers)
   {
     int named = 0;
     try {
-      description_.for_each_late_number([&](int fd) { numbers.add(fd), ++named; });
+      description().for_each_late_number([&](int fd) { numbers.add(fd), ++named; });
     } catch (...) {
-      description_.for_each_late_number([&](int fd) { named-- > 0 ? numbers.remove(fd) : void(); });
+      description().for_each_late_number([&](int fd) { named-- > 0 ? numbers.remove(fd) : void(); });
       this->~handler_operation();
       throw;
     }
   }
 
+  // A description of one byte is where the operation has one to spare. The handler may take the end that
+  // another one leaves unused, unless it is made in its place, because it cannot be moved.
+  static constexpr bool small = sizeof(Description) == 1 && std::is_trivially_copyable_v<Description>;
+  struct in_operation
+  {
+    template <typename Describe>
+    in_operation(Describe& describe, std::byte& place)
+    {
+      new (&place) Description(describe());
+    }
+  };
+  struct moved
+  {
+    template <typename Describe>
+    moved(Describe& describe, std::byte&) : value(describe())
+    {}
+    [[no_unique_address]] Description value;
+  };
+  struct in_place
+  {
+    template <typename Describe>
+    in_place(Describe& describe, std::byte&) : value(describe())
+    {}
+    Description value;
+  };
+  using description_storage = std::conditional_t<
+      small, in_operation,
+      std::conditional_t<std::is_nothrow_move_constructible_v<Description>, moved, in_place>>;
+
+  Description& description() noexcept
+  {
+    if constexpr (small)
+      return *std::launder(reinterpret_cast<Description*>(&small_));
+    else
+      return description_.value;
+  }
   static Description& description_of(request& r) noexcept
   {
-    return static_cast<handler_operation&>(static_cast<operation&>(r)).description_;
+    return static_cast<handler_operation&>(static_cast<operation&>(r)).description();
   }
   static Description& description_of(const operation& op) noexcept
   {
-    return const_cast<handler_operation&>(static_cast<const handler_operation&>(op)).description_;
+    return const_cast<handler_operation&>(static_cast<const handler_operation&>(op)).description();
   }
 
   static void do_prepare(request& r, io_uring_sqe& sqe) noexcept
   {
     auto& self = static_cast<handler_operation&>(static_cast<operation&>(r));
     if constexpr (uses_message)
-      self.description_.prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
+      self.description().prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
     else
-      self.description_.prepare(sqe, self.home()->fd());
+      self.description().prepare(sqe, self.home()->fd());
     if constexpr (Description::preferred == preference::always_submitted)
       if (const int place = self.home()->registered(); place >= 0) registered_files::apply(sqe, place);
   }
@@ -214,6 +268,8 @@ private:
   {
     if constexpr (requires(Description & d) { d.retry(result); })
       return description_of(op).retry(result);
+    else if constexpr (retries)
+      return description_of(op).retry(static_cast<const handler_operation&>(op).home()->fd(), result);
     else
       return false;
   }
@@ -246,7 +302,8 @@ private:
   static constexpr bool unordered = Description::lane == lane_kind::none &&
                                     Description::preferred == preference::always_submitted && !linked;
   static constexpr bool finishes = requires(Description & d) { d.finish(0, 0); };
-  static constexpr bool retries = requires(Description & d) { d.retry(0); };
+  static constexpr bool retries = requires(Description & d) { d.retry(0); }
+  || requires(Description& d) { d.retry(0, 0); };
   static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
   static constexpr operation::type operation_type = {
@@ -261,6 +318,18 @@ private:
       keeps ? &do_take : nullptr,
       linked ? &do_drains : nullptr};
 
+  // Tells the program what else came with the result. Where that fails, for the sender's address does not
+  // fit, the operation goes on, as Asio's does, while the exception leaves the loop.
+  [[gnu::always_inline]] void report([[maybe_unused]] int result)
+  {
+    if constexpr (requires(Description & d) { d.report(0); }) try {
+        description().report(result);
+      } catch (...) {
+        home()->run_again(*this);
+        throw;
+      }
+  }
+
   // Leaves the descriptor with a result. False: it waits again, and may be gone already.
   [[gnu::always_inline]] bool end(void* owner)
   {
@@ -273,13 +342,16 @@ private:
     if constexpr (Description::lane != lane_kind::none)
       if (where() == stage::due && owner) {
         if (!d.begin_call(*this, Description::lane)) return true;
-        const int result = description_.perform(d.fd());
-        return d.end_call(*this, Description::lane, result, description_.more(result),
+        const int result = description().perform(d.fd());
+        report(result);
+        return d.end_call(*this, Description::lane, result, description().more(result),
                           retries && do_retry(*this, result));
       }
     if constexpr (requires(Description & description, const msghdr& m) { description.read_back(m); })
-      if (where() == stage::submitted && result() >= 0)
-        description_.read_back(d.message(Description::lane).get());
+      if (where() == stage::submitted && result() >= 0) {
+        description().read_back(d.message(Description::lane).get());
+        if (owner) report(result());
+      }
     d.settle(*this);
     return true;
   }
@@ -290,58 +362,62 @@ private:
     [[maybe_unused]] const int fd = finishes ? self->open_fd() : -1;
     if (!self->end(owner)) [[unlikely]]
       return;
+    // Whatever is thrown from here on, the operation has ended: it has been counted, and its record goes.
+    const counted_operation until_the_handler_returns(owner ? self->home() : nullptr);
+    ended_record record(*self);
     int result = self->result();
     if constexpr (finishes)
-      if (owner) result = self->description_.finish(fd, result);
+      if (owner) result = self->description().finish(fd, result);
 
     if constexpr (names_late)
       if (descriptor* d = self->home())
-        self->description_.for_each_late_number([&](int n) { d->service().numbers().remove(n); });
+        self->description().for_each_late_number([&](int n) { d->service().numbers().remove(n); });
 
-    // Everything the upcall needs leaves the record, then the memory goes, then the upcall.
-    memory record(*self);
     BOOST_ASIO_HANDLER_COMPLETION((*self));
     if (!owner) [[unlikely]] {
-      if constexpr (requires(Description & d) { d.discard(result); }) self->description_.discard(result);
+      if constexpr (requires(Description & d) { d.discard(result); }) self->description().discard(result);
       // The handler may own the last reference to the allocator's memory: it goes after the record.
       [[maybe_unused]] const Handler handler(std::move(self->handler_));
-      self->~handler_operation();
       record.release();
       return;
     }
-    struct counted
-    {
-      descriptor* home;
-      [[gnu::always_inline]] ~counted()
-      {
-        if (unordered && home) [[likely]]
-          home->service().shared_work_finished();
-      }
-    } const until_the_handler_returns{record.home};
-    auto arguments = self->description_.arguments(result);
+    // Everything the upcall needs leaves the record, then the record goes, then the upcall.
+    auto arguments = self->description().arguments(result);
     if constexpr (std::is_same_v<decltype(arguments), std::tuple<error_code, std::size_t>>) {
       BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments), std::get<1>(arguments)));
     } else {
       BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
     }
-    if (self->work_.direct()) [[likely]] {
+    if (self->held_ == held_executors::none) [[likely]] {
       Handler handler(std::move(self->handler_));
-      self->~handler_operation();
       record.release();
       call(handler, arguments);
     } else {
-      completion_work<Handler, IoExecutor> work(std::move(self->work_));
+      completion_work<Handler, IoExecutor> work(self->executors_, self->held_);
       bound_handler<Handler, decltype(arguments)> bound(std::move(self->handler_), std::move(arguments));
-      self->~handler_operation();
       record.release();
-      work.dispatch(std::move(bound));
+      work.dispatch(std::move(bound), owner);
     }
     BOOST_ASIO_HANDLER_INVOCATION_END;
   }
 
-  completion_work<Handler, IoExecutor> work_;
-  Description description_;
+  // Operations of no order are one piece of the scheduler's work, with the handler that runs.
+  class counted_operation
+  {
+  public:
+    explicit counted_operation(descriptor* home) noexcept : home_(unordered ? home : nullptr) {}
+    [[gnu::always_inline]] ~counted_operation()
+    {
+      if (home_) home_->service().shared_work_finished();
+    }
+
+  private:
+    descriptor* const home_;
+  };
+
+  [[no_unique_address]] description_storage description_;
   Handler handler_;
+  [[no_unique_address]] executors_in_record<Handler, IoExecutor> executors_;
 };
 
 } // namespace asio_uring::detail

@@ -100,7 +100,7 @@ public:
   /// Completes an operation that is not to be started.
   void complete(operation& op, int result, bool shared_work) noexcept
   {
-    op.result_ = result;
+    op.set_result(result);
     shared_work ? shared_work_started() : work_started();
     post(op);
   }
@@ -141,6 +141,9 @@ public:
   {
     if (own_process()) get_ring().let_go(fd);
   }
+
+  /// Expires when the context ends: for what may outlive it.
+  std::weak_ptr<void> life() const noexcept { return life_; }
 
   late_numbers& numbers() noexcept { return numbers_; }
   /// An operation that belongs to no descriptor of ours names one: closing any waits until it is submitted.
@@ -325,6 +328,7 @@ private:
   }
   bool own_process() const noexcept { return process_ == process::id(); }
 
+  std::shared_ptr<void> life_ = std::make_shared<bool>();
   options options_;
   const bool locking_;
   std::list<ring> rings_; // the last is in use; of those before it some thread may still ask something

@@ -423,6 +423,7 @@ ASIO_URING_DECL io_uring_service::runner io_uring_service::last_runner() const n
 
 ASIO_URING_DECL void io_uring_service::shutdown()
 {
+  life_.reset();
   const bool ours = own_process();
   if (kept()) ours ? stop_keeper() : keeper_.detach(); // a forked child has no such thread
   stopped_ = true;

@@ -60,10 +60,23 @@ enum class preference : unsigned char
   always_submitted ///< completion, whatever is forced: a file is always ready, and a plain call would block
 };
 
+/// Which executors a record holds at work: completion_work.hpp.
+enum class held_executors : unsigned char
+{
+  none, ///< the loop that completes the operation calls the handler
+  io,
+  handlers,
+  both
+};
+
 /// Owns all that the kernel may touch, and the handler. The same record serves both paths: it can be
 /// submitted (prepare), or performed by a plain call that does not block (perform). Both leave a result as
 /// the kernel gives it: a count, a descriptor, or a negative errno.
-class operation : public completion, public request
+/**
+ * It is no larger than Asio's reactor_op, for programs have memory of a fixed size for Asio's operations. The
+ * bases are in an order that leaves the small members the end of the second.
+ */
+class operation : public request, public completion
 {
 public:
   struct type : request::type
@@ -85,11 +98,11 @@ public:
     bool (*drains)(const operation&) noexcept;
   };
 
-  int result() const noexcept { return result_; }
+  int result() const noexcept { return static_cast<int>(task_result_); }
 
 protected:
   operation(const type& t, completion::func_type run, descriptor* d) noexcept
-      : completion(run), request(t), descriptor_(d)
+      : request(t), completion(run), descriptor_(d)
   {}
   ~operation() = default;
 
@@ -117,7 +130,7 @@ protected:
   {
     auto& self = static_cast<operation&>(r);
     assert(self.stage_ == stage::submitted); // exactly one completion is the last
-    self.result_ = result;
+    self.set_result(result);
     out.push(&self);
   }
 
@@ -128,9 +141,16 @@ private:
   friend class descriptor;
   friend class io_uring_service;
 
+  void set_result(int result) noexcept { task_result_ = static_cast<unsigned>(result); }
+
   stage stage_ = stage::ended;
   bool cancelled_ = false;
-  int result_;
+
+protected:
+  held_executors held_ = held_executors::none; // in the record
+  std::byte small_;                            // the whole description, if that is no larger
+
+private:
   descriptor* const descriptor_; // null: never came to one
   operation* previous_;          // in the lane
   operation* following_;

@@ -8,6 +8,7 @@
 #include <asio_uring/ring/uapi.hpp>
 #include <asio_uring/service/asio_internals.hpp>
 #include <cassert>
+#include <cstdint>
 
 namespace asio_uring::detail {
 
@@ -46,12 +47,26 @@ protected:
 
 private:
   friend class submitter;
-  const type* const type_;
-  bool backlogged() const noexcept { return submit_wanted_ || cancel_wanted_; }
 
-  request* next_;              // in the submitter's backlog
-  bool submit_wanted_ = false; // not yet on the ring
-  bool cancel_wanted_ = false; // to be cancelled once there is room
+  /// What a request waits for in the submitter's backlog.
+  enum wanted : std::uintptr_t
+  {
+    submission = 1, ///< it is not yet on the ring
+    cancellation = 2,
+    anything = 3
+  };
+  bool wants(wanted what) const noexcept { return backlog_ & what; }
+  bool backlogged() const noexcept { return wants(anything); }
+  void want(wanted what) noexcept { backlog_ |= what; }
+  request* next() const noexcept { return reinterpret_cast<request*>(backlog_ & ~std::uintptr_t(anything)); }
+  void set_next(request* next) noexcept
+  {
+    backlog_ = reinterpret_cast<std::uintptr_t>(next) | (backlog_ & anything);
+  }
+  void leave_backlog() noexcept { backlog_ = 0; }
+
+  const type* const type_;
+  std::uintptr_t backlog_ = 0; // the next one there, and what this one wants: an address has bits to spare
 };
 
 } // namespace asio_uring::detail

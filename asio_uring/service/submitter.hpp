@@ -80,7 +80,7 @@ public:
   bool waits(const request& r) noexcept
   {
     locked guard(lock_);
-    return r.submit_wanted_;
+    return r.wants(request::submission);
   }
 
   /// Whether there are entries that the kernel has not taken, or requests that wait for room.
@@ -105,14 +105,13 @@ public:
     if (!own_process()) [[unlikely]]
       return;
     if (r.backlogged())
-      r.cancel_wanted_ = true;
+      r.want(request::cancellation);
     else if (linked_requests* links = r.links()) [[unlikely]] {
       if (links->cancel()) submit(links->canceller());
     } else if (io_uring_sqe* sqe = cancel_waits() ? nullptr : ring_->next_entry())
       publish_cancel(*sqe, r);
     else {
-      r.cancel_wanted_ = true;
-      append(r);
+      append(r, request::cancellation);
     }
   }
 
@@ -124,16 +123,16 @@ public:
     bool moved = false;
     locked guard(lock_);
     request* previous = nullptr;
-    while (request* r = previous ? previous->next_ : front()) {
-      if (r->submit_wanted_ && r->cancel_wanted_) {
+    while (request* r = previous ? previous->next() : front()) {
+      if (r->wants(request::submission) && r->wants(request::cancellation)) {
         remove(*r, previous);
         guard.unlock();
         r->completed(-ECANCELED, 0, out);
         guard.relock();
         previous = nullptr; // the list may have changed
-      } else if (r->submit_wanted_ ? holds_ != holding::nothing : holds_ == holding::everything)
+      } else if (r->wants(request::submission) ? holds_ != holding::nothing : holds_ == holding::everything)
         previous = r;
-      else if (r->submit_wanted_ ? publish(*r) : publish_cancel(*r)) {
+      else if (r->wants(request::submission) ? publish(*r) : publish_cancel(*r)) {
         remove(*r, previous);
         moved = true;
       } else
@@ -157,7 +156,7 @@ public:
     locked guard(lock_);
     if (!r.backlogged()) return;
     request* previous = nullptr;
-    for (request* other = front(); other != &r; other = other->next_)
+    for (request* other = front(); other != &r; other = other->next())
       previous = other;
     remove(r, previous);
   }
@@ -178,8 +177,7 @@ private:
   void submit(request& r) noexcept
   {
     if (holds_ == holding::nothing && !has_backlog() && publish(r)) return;
-    r.submit_wanted_ = true;
-    append(r);
+    append(r, request::submission);
   }
   /// False: there is no room.
   bool publish(request& r) noexcept
@@ -228,10 +226,10 @@ private:
     submitted_.store(submitted_.load(std::memory_order_relaxed) + count, std::memory_order_release);
     ring_->publish(count);
   }
-  void append(request& r) noexcept
+  void append(request& r, request::wanted what) noexcept
   {
-    r.next_ = nullptr;
-    last_ ? void(last_->next_ = &r)
+    r.want(what);
+    last_ ? last_->set_next(&r)
           : first_.store(&r, std::memory_order_seq_cst); // seen by a loop about to sleep, or it is seen idle
     last_ = &r;
   }
@@ -239,11 +237,11 @@ private:
   void remove(request& r, request* previous) noexcept
   {
     if (previous)
-      previous->next_ = r.next_;
+      previous->set_next(r.next());
     else
-      first_.store(r.next_, std::memory_order_relaxed);
+      first_.store(r.next(), std::memory_order_relaxed);
     if (last_ == &r) last_ = previous;
-    r.submit_wanted_ = r.cancel_wanted_ = false;
+    r.leave_backlog();
   }
 
   request* front() const noexcept { return first_.load(std::memory_order_relaxed); }

@@ -6,6 +6,7 @@
 #define ASIO_URING_SOCKET_ACCEPT_HPP
 
 #include <asio_uring/socket/receive.hpp>
+#include <asio_uring/unique_descriptor.hpp>
 #include <unistd.h>
 
 namespace asio_uring::detail {
@@ -21,7 +22,7 @@ public:
   using endpoint_type = typename Protocol::endpoint;
 
   accept_base(const Protocol& protocol, endpoint_type* peer_endpoint, bool reports_aborted) noexcept
-      : protocol_(protocol), peer_endpoint_(peer_endpoint), reports_aborted_(reports_aborted)
+      : peer_endpoint_(peer_endpoint), protocol_(protocol), reports_aborted_(reports_aborted)
   {}
 
   void prepare(io_uring_sqe& sqe, int fd)
@@ -49,15 +50,17 @@ public:
   }
 
 protected:
-  /// Gives the accepted descriptor to the peer.
+  /// Gives the accepted descriptor to the peer. Throws if the address does not fit, which a UNIX client can
+  /// bring about: its name may be one byte longer than the endpoint.
   template <typename Socket>
   error_code adopt(Socket& peer, int result) const
   {
+    unique_descriptor accepted(result);
     error_code ec = error_of(result);
     if (ec) return ec;
     if (peer_endpoint_) peer_endpoint_->resize(length_);
-    give(peer, result, ec);
-    if (ec) ::close(result);
+    give(peer, accepted.get(), ec);
+    if (!ec) accepted.release();
     return ec;
   }
 
@@ -88,8 +91,8 @@ private:
   }
   sockaddr* address() const noexcept { return peer_endpoint_ ? peer_endpoint_->data() : nullptr; }
 
-  Protocol protocol_;
   endpoint_type* peer_endpoint_;
+  Protocol protocol_;
   socklen_t length_ = 0;
   bool reports_aborted_;
 };

@@ -14,6 +14,7 @@
 #include <memory>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <type_traits>
 
 namespace asio_uring::detail {
 
@@ -58,20 +59,10 @@ public:
   auto with_message(F&& f) const
   {
     adapter vectors(buffers_);
-    total_ = vectors.total_size();
     msghdr message{};
     message.msg_iov = vectors.buffers();
     message.msg_iovlen = vectors.count();
     return f(message);
-  }
-
-  /// Bytes asked for by the last with_message, or by the single buffer.
-  std::size_t total() const noexcept
-  {
-    if constexpr (single)
-      return first().size();
-    else
-      return total_;
   }
 
   /// Leaves the first `size` bytes for the next read.
@@ -95,8 +86,43 @@ public:
   }
 
 private:
-  Sequence buffers_;
-  mutable std::size_t total_; // of several buffers
+  [[no_unique_address]] Sequence buffers_;
+};
+
+/// The same for those who ask how much there was room for.
+template <typename Buffer, typename Sequence>
+class counted_buffers : public borrowed_buffers<Buffer, Sequence>
+{
+  using base = borrowed_buffers<Buffer, Sequence>;
+
+public:
+  using base::base;
+
+  template <typename F>
+  auto with_message(F&& f)
+  {
+    return base::with_message([&](msghdr& message) {
+      std::size_t size = 0;
+      for (std::size_t i = 0; i < message.msg_iovlen; ++i)
+        size += message.msg_iov[i].iov_len;
+      total_ = kernel_size(size);
+      return f(message);
+    });
+  }
+
+  /// Bytes asked for by the last with_message, or by the single buffer.
+  std::size_t total() const noexcept
+  {
+    if constexpr (base::single)
+      return this->first().size();
+    else
+      return total_;
+  }
+
+private:
+  struct nothing
+  {};
+  [[no_unique_address]] std::conditional_t<base::single, nothing, unsigned> total_;
 };
 
 } // namespace asio_uring::detail

@@ -67,7 +67,7 @@ public:
   }
 
 private:
-  using borrowed = borrowed_buffers<asio::mutable_buffer, Buffers>;
+  using borrowed = counted_buffers<asio::mutable_buffer, Buffers>;
 
   bool stream() const noexcept { return state_ & socket_ops::stream_oriented; }
   ssize_t call(int fd)
@@ -79,7 +79,7 @@ private:
           [&](msghdr& message) { return ::recvmsg(fd, &message, flags_ | MSG_DONTWAIT); });
   }
 
-  borrowed buffers_;
+  [[no_unique_address]] borrowed buffers_;
   int flags_;
   socket_ops::state_type state_;
 };
@@ -96,14 +96,10 @@ public:
       : receive_(buffers, flags, state)
   {}
 
-  void prepare(io_uring_sqe& sqe, int fd)
-  {
-    fd_ = fd;
-    io_uring_prep_poll_add(&sqe, fd, wait<>::urgent);
-  }
+  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, wait<>::urgent); }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
-  bool retry(int result) const noexcept { return !wait<>::is_urgent(fd_, result); }
+  bool retry(int fd, int result) const noexcept { return !wait<>::is_urgent(fd, result); }
   int finish(int fd, int result)
   {
     if (result < 0) return result;
@@ -112,8 +108,7 @@ public:
   auto arguments(int result) const { return receive_.arguments(result); }
 
 private:
-  receive<Buffers> receive_;
-  int fd_ = -1;
+  [[no_unique_address]] receive<Buffers> receive_;
 };
 
 /// A message, and what else the kernel is to say of it: a detail that asks for it in the header, reads it
@@ -126,7 +121,7 @@ public:
   static constexpr preference preferred = preference::by_readiness;
 
   receive_message(const Buffers& buffers, int flags, const Detail& detail)
-      : buffers_(buffers), flags_(flags), detail_(detail)
+      : buffers_(buffers), detail_(detail), flags_(flags)
   {}
 
   void prepare(io_uring_sqe& sqe, int fd, submitted_message& message)
@@ -138,6 +133,10 @@ public:
     });
   }
   void read_back(const msghdr& message) { detail_.read_back(message); }
+  void report(int result) const
+  {
+    if (result >= 0) detail_.report();
+  }
 
   int perform(int fd)
   {
@@ -153,14 +152,13 @@ public:
 
   std::tuple<error_code, std::size_t> arguments(int result) const
   {
-    if (result >= 0) detail_.report();
     return {error_of(result), result < 0 ? 0 : static_cast<std::size_t>(result)};
   }
 
 private:
-  borrowed_buffers<asio::mutable_buffer, Buffers> buffers_;
+  [[no_unique_address]] borrowed_buffers<asio::mutable_buffer, Buffers> buffers_;
+  [[no_unique_address]] Detail detail_;
   int flags_;
-  Detail detail_;
 };
 
 /// async_receive_from: who sent a datagram.

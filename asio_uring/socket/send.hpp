@@ -61,7 +61,7 @@ private:
           [&](msghdr& message) { return ::sendmsg(fd, &message, flags_ | MSG_DONTWAIT); });
   }
 
-  borrowed buffers_;
+  [[no_unique_address]] borrowed buffers_;
   int flags_;
 };
 
@@ -107,7 +107,7 @@ private:
     return message;
   }
 
-  borrowed_buffers<asio::const_buffer, Buffers> buffers_;
+  [[no_unique_address]] borrowed_buffers<asio::const_buffer, Buffers> buffers_;
   Endpoint destination_;
   int flags_;
 };

@@ -10,6 +10,7 @@
 #include <asio_uring/socket/receive.hpp>
 #include <asio_uring/socket/send.hpp>
 #include <asio_uring/socket/wait.hpp>
+#include <asio_uring/unique_descriptor.hpp>
 #include <boost/asio/detail/reactive_socket_service.hpp>
 
 namespace asio_uring::detail {
@@ -59,17 +60,19 @@ public:
     const Protocol1 protocol = other.protocol_;
     const auto state = other.state_;
     error_code ec;
-    const int fd = other_service.release(other, ec);
-    assign(impl, protocol_type(protocol), fd, ec);
+    unique_descriptor fd(other_service.release(other, ec));
+    if (!assign(impl, protocol_type(protocol), fd.get(), ec)) fd.release();
     impl.state_ = state;
   }
 
   error_code open(implementation_type& impl, const protocol_type& protocol, error_code& ec)
   {
     if (this->is_open(impl)) return ec = asio::error::already_open;
-    const int fd = socket_ops::socket(protocol.family(), protocol.type(), protocol.protocol(), ec);
+    unique_descriptor fd(socket_ops::socket(protocol.family(), protocol.type(), protocol.protocol(), ec));
     if (ec) return ec;
-    return adopt(impl, protocol, fd, ec);
+    adopt(impl, protocol, fd.get(), ec);
+    fd.release();
+    return ec;
   }
 
   error_code assign(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
@@ -79,16 +82,17 @@ public:
     return adopt(impl, protocol, fd, ec);
   }
 
-  /// Takes a descriptor that is known to be a new socket.
+  /// Takes a descriptor that is known to be a new socket; not, if it throws.
   error_code adopt(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
   {
+    const socket_ops::state_type state = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
+                                         : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
+                                                                         : 0;
+    const bool emptied = is_emptied_by_short_reads(state, protocol);
+    impl.descriptor_ = &uring_.open_descriptor(fd, {.emptied_by_short_reads = emptied});
     impl.socket_ = fd;
     impl.protocol_ = protocol;
-    impl.state_ = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
-                  : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
-                                                  : 0;
-    impl.descriptor_ =
-        &uring_.open_descriptor(fd, {.emptied_by_short_reads = is_emptied_by_short_reads(impl)});
+    impl.state_ = state;
     return ec = error_code();
   }
 
@@ -98,20 +102,20 @@ public:
   using on_ring::shutdown; // the service's own
   error_code shutdown(implementation_type& impl, asio::socket_base::shutdown_type what, error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return stock::shutdown(impl, what, ec);
   }
 
   error_code connect(implementation_type& impl, const endpoint_type& peer, error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return stock::connect(impl, peer, ec);
   }
 
   template <typename Socket>
   error_code accept(implementation_type& impl, Socket& peer, endpoint_type* peer_endpoint, error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return stock::accept(impl, peer, peer_endpoint, ec);
   }
 
@@ -119,7 +123,7 @@ public:
   std::size_t send(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
                    error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return stock::send(impl, buffers, flags, ec);
   }
 
@@ -132,7 +136,7 @@ public:
   error_code wait(implementation_type& impl, asio::socket_base::wait_type w, error_code& ec)
   {
     if (w == asio::socket_base::wait_read && has_unread(impl)) return ec = error_code();
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return stock::wait(impl, w, ec);
   }
 
@@ -143,7 +147,7 @@ public:
     if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) {
       return this->take_unread(impl, detail::receive<Buffers>(buffers, flags, impl.state_), ec);
     }
-    uring_.flush(impl.descriptor_);
+    this->flush(impl);
     return stock::receive(impl, buffers, flags, ec);
   }
 
@@ -300,10 +304,10 @@ private:
   friend class socket_service;
 
   /// But for what doubts.hpp tells.
-  static bool is_emptied_by_short_reads(const implementation_type& impl) noexcept
+  static bool is_emptied_by_short_reads(socket_ops::state_type state, const protocol_type& protocol) noexcept
   {
-    const int family = impl.protocol_.family();
-    return (impl.state_ & socket_ops::stream_oriented) &&
+    const int family = protocol.family();
+    return (state & socket_ops::stream_oriented) &&
            (family == AF_INET || family == AF_INET6 || family == AF_UNIX);
   }
 

@@ -7,6 +7,7 @@
 
 #include <asio_uring/service/handler_operation.hpp>
 #include <boost/asio/buffer.hpp>
+#include <asio_uring/socket/kept_address.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <cerrno>
 #include <poll.h>
@@ -30,19 +31,20 @@ public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::by_completion;
 
-  explicit wait(asio::socket_base::wait_type what) noexcept : what_(what) {}
+  explicit wait(asio::socket_base::wait_type what) noexcept
+      : what_(what == asio::socket_base::wait_read || what == asio::socket_base::wait_write ||
+                      what == asio::socket_base::wait_error
+                  ? static_cast<unsigned char>(what)
+                  : invalid)
+  {}
 
-  bool valid() const noexcept { return events() != 0; }
-  void prepare(io_uring_sqe& sqe, int fd)
-  {
-    fd_ = fd;
-    io_uring_prep_poll_add(&sqe, fd, events());
-  }
+  bool valid() const noexcept { return what_ != invalid; }
+  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, events()); }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
-  bool retry(int result) const noexcept
+  bool retry(int fd, int result) const noexcept
   {
-    return what_ == asio::socket_base::wait_error && !is_urgent(fd_, result);
+    return what_ == asio::socket_base::wait_error && !is_urgent(fd, result);
   }
 
   /// The kernel does not wake a poll for POLLPRI alone, and counts POLLRDBAND and POLLPRI with every arrival:
@@ -72,8 +74,9 @@ private:
     }
   }
 
-  asio::socket_base::wait_type what_;
-  int fd_ = -1;
+  static constexpr unsigned char invalid = 255;
+
+  unsigned char what_; // one byte: the operation itself has room for it
 };
 
 /// async_connect.
@@ -84,18 +87,15 @@ public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::by_completion;
 
-  explicit connect(const Endpoint& peer) : peer_(peer) {}
+  explicit connect(const Endpoint& peer) : peer_(peer.data(), peer.size()) {}
 
-  void prepare(io_uring_sqe& sqe, int fd)
-  {
-    io_uring_prep_connect(&sqe, fd, peer_.data(), static_cast<socklen_t>(peer_.size()));
-  }
+  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_connect(&sqe, fd, peer_.data(), peer_.size()); }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
   std::tuple<error_code> arguments(int result) const { return {error_of(result)}; }
 
 private:
-  Endpoint peer_;
+  kept_address peer_;
 };
 
 } // namespace asio_uring::detail

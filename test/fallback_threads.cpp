@@ -94,15 +94,6 @@ std::size_t threads_of_the_process()
   return count;
 }
 
-template <typename Predicate>
-bool soon(Predicate&& holds)
-{
-  const auto limit = std::chrono::steady_clock::now() + 60s * slowness();
-  while (!holds() && std::chrono::steady_clock::now() < limit)
-    std::this_thread::sleep_for(1ms);
-  return holds();
-}
-
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(fallback_threads)

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_TEST_STAND_IN_HPP
 #define ASIO_URING_TEST_STAND_IN_HPP
 
+#include "environment.hpp"
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <boost/test/unit_test.hpp>
@@ -17,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -39,6 +41,16 @@ int in_child(F&& f)
   int status = -1;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Whether it comes to hold within a long while.
+template <typename Predicate>
+bool soon(Predicate&& holds)
+{
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60) * slowness();
+  while (!holds() && std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return holds();
 }
 
 /// A ring on the stand-in, and what it has completed.

@@ -348,19 +348,6 @@ BOOST_FIXTURE_TEST_CASE(a_child_waits_for_no_thread_of_its_parent, on_the_stand_
   CHECK_SUCCEEDED(opened);
 }
 
-BOOST_FIXTURE_TEST_CASE(what_a_child_starts_without_a_ring_of_its_own_fails, on_the_stand_in)
-{
-  check_that_files_are_served();
-  BOOST_TEST(in_child([&] {
-               int error = 0;
-               asio_uring::async_statx(context, "/", [&](error_code ec, auto) { error = ec.value(); });
-               context.restart();
-               context.run();
-               return error == EOWNERDEAD ? 0 : 1;
-             }) == 0);
-  check_that_files_are_served();
-}
-
 // --- what entries mean
 
 BOOST_FIXTURE_TEST_CASE(a_pipe_is_read_and_written_whatever_the_offset, two_pipes)

@@ -276,6 +276,30 @@ BOOST_AUTO_TEST_CASE(a_multishot_poll_whose_events_find_no_room_loses_none)
   BOOST_TEST((polled == std::vector<int>{POLLIN, -ECANCELED}));
 }
 
+BOOST_AUTO_TEST_CASE(a_forked_child_can_end_what_its_parent_waits_for_and_start_nothing)
+{
+  with_pipe e;
+  e.push_poll(1);
+  e.push_poll(2);
+  e.ring.submit();
+  BOOST_TEST(in_child([&] {
+               alarm(60);
+               std::map<std::uint64_t, int> results;
+               e.push(3, [](io_uring_sqe* s) { io_uring_prep_cancel64(s, 1, 0); });
+               e.push(4, [](io_uring_sqe* s) { io_uring_prep_nop(s); });
+               for (unsigned count = 0; count < 4;) {
+                 e.ring.submit_and_wait(std::chrono::nanoseconds::max());
+                 count +=
+                     e.ring.consume_completions([&](const io_uring_cqe& c) { results[c.user_data] = c.res; });
+               }
+               const std::map<std::uint64_t, int> expected{
+                   {1, -ECANCELED}, {2, -ECANCELED}, {3, 0}, {4, -EOWNERDEAD}};
+               return results == expected ? 0 : 1;
+             }) == 0);
+  BOOST_TEST(::write(e.pipe[1], "x", 1) == 1);
+  e.collect(2, POLLIN);
+}
+
 BOOST_AUTO_TEST_CASE(a_forked_child_is_another_process_and_so_is_its_own)
 {
   const auto process = asio_uring::detail::process::id();

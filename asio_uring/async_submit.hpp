@@ -54,7 +54,8 @@ struct finish_submission
  * Cancellation: terminal, partial and total ask the kernel; only the operation's own completion tells. A
  * result that the kernel gives in spite of it is delivered. A zero-copy send completes when its buffer is
  * free again. The destruction of the context waits for the kernel. Errors: the kernel's;
- * operation_not_supported where the kernel lacks the opcode; invalid_argument for an entry that does not
+ * operation_not_supported where the kernel lacks the opcode, and no thread makes its call (doc/opcodes.md);
+ * invalid_argument for an entry that does not
  * complete exactly once: multishot, linked, draining, or with IOSQE_CQE_SKIP_SUCCESS. Thread safety: may be
  * called by any thread. Since Linux 5.11, and the opcode's own version.
  */

@@ -15,8 +15,10 @@
 #include <asio_uring/backend.ipp>
 #include <asio_uring/ring/epoll_kernel.ipp>
 #include <asio_uring/ring/features.ipp>
+#include <asio_uring/ring/fifo_open.ipp>
 #include <asio_uring/ring/perform.ipp>
 #include <asio_uring/ring/ring.ipp>
+#include <asio_uring/ring/worker_threads.ipp>
 #include <asio_uring/service/descriptor.ipp>
 #include <asio_uring/service/guest_pump.ipp>
 #include <asio_uring/service/io_uring_service.ipp>
@@ -24,6 +26,7 @@
 #include <asio_uring/service/registered_files.ipp>
 #include <asio_uring/service/ring_ownership.ipp>
 #include <asio_uring/service/ring_pump.ipp>
+#include <asio_uring/submit/call_in_thread.ipp>
 #include <asio_uring/submit/wait_for_completion.ipp>
 
 #endif // ASIO_URING_SRC_HPP

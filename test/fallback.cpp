@@ -2,9 +2,9 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+#include "stand_in.hpp"
 #include <array>
 #include <asio_uring/asio_uring.hpp>
-#include <asio_uring/ring/epoll_kernel.hpp>
 #include <boost/asio.hpp>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -12,15 +12,15 @@
 #include <filesystem>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <map>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace asio = boost::asio;
 using boost::system::error_code;
 using tcp = asio_uring::ip::tcp;
+using test::emulated;
+using test::in_child;
 
 namespace {
 
@@ -36,25 +36,6 @@ void forbid_io_uring(int error)
   const sock_fprog program{std::size(instructions), instructions};
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
     std::abort();
-}
-
-/// Runs f in a process of its own; what it returns is the exit code.
-template <typename F>
-int in_child(F&& f)
-{
-  const pid_t child = ::fork();
-  if (child == 0) {
-    int result = 99;
-    try {
-      result = f();
-    } catch (const std::exception& e) {
-      std::fprintf(stderr, "child: %s\n", e.what());
-    }
-    ::_exit(result);
-  }
-  int status = -1;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /// A message there and back over TCP.
@@ -77,30 +58,6 @@ bool talks(asio::io_context& context)
   context.run();
   return again == there;
 }
-
-/// A ring on the stand-in, and what it has completed.
-struct emulated
-{
-  asio_uring::ring ring{std::make_unique<asio_uring::epoll_kernel>(8, 16)};
-  std::map<std::uint64_t, std::vector<int>> results;
-
-  template <typename Prepare>
-  void push(std::uint64_t user_data, Prepare&& prepare, unsigned flags = 0)
-  {
-    io_uring_sqe* sqe = ring.next_entry();
-    BOOST_REQUIRE(sqe);
-    *sqe = {};
-    prepare(sqe);
-    sqe->user_data = user_data;
-    sqe->flags = static_cast<std::uint8_t>(flags);
-    ring.publish();
-  }
-  void turn(std::chrono::nanoseconds timeout = std::chrono::seconds(5))
-  {
-    ring.submit_and_wait(timeout);
-    ring.consume_completions([&](const io_uring_cqe& c) { results[c.user_data].push_back(c.res); });
-  }
-};
 
 /// Notes what the ring says of an entry while it is being performed.
 struct watched_kernel final : asio_uring::emulated_kernel
@@ -310,19 +267,19 @@ BOOST_AUTO_TEST_CASE(a_file_descriptor_is_let_go_of_when_no_thread_uses_it)
   emulated e;
   std::string directory = (std::filesystem::temp_directory_path() / "fallback.XXXXXX").string();
   BOOST_REQUIRE(::mkdtemp(directory.data()));
-  BOOST_REQUIRE_EQUAL(::mkfifo((directory + "/fifo").c_str(), 0600), 0);
+  auto leased = std::make_unique<test::leased_file>(directory + "/leased");
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  e.push(1, [&](io_uring_sqe* sqe) { io_uring_prep_openat(sqe, fd, "fifo", O_RDONLY | O_CLOEXEC, 0); });
-  e.ring.submit();
+  const auto open = [&](io_uring_sqe* s) { io_uring_prep_openat(s, fd, "leased", O_RDONLY | O_CLOEXEC, 0); };
+  e.push(1, open);
   for (std::uint64_t attempt = 2; e.results[attempt].empty() || e.results[attempt][0] != -EALREADY;) {
     // The thread may not have begun: then it is cancelled, and another one is started.
     if (!e.results[1].empty()) {
       e.results[1].clear();
-      e.push(1, [&](io_uring_sqe* sqe) { io_uring_prep_openat(sqe, fd, "fifo", O_RDONLY | O_CLOEXEC, 0); });
-      e.ring.submit();
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      e.push(1, open);
     }
-    e.push(++attempt, [&](io_uring_sqe* sqe) { io_uring_prep_cancel64(sqe, 1, 0); });
+    e.ring.submit();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    e.push(++attempt, [&](io_uring_sqe* s) { io_uring_prep_cancel64(s, 1, 0); });
     e.turn();
   }
   std::atomic<bool> let_go{false};
@@ -333,13 +290,11 @@ BOOST_AUTO_TEST_CASE(a_file_descriptor_is_let_go_of_when_no_thread_uses_it)
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   BOOST_CHECK(!let_go);
-  const int writer = ::open((directory + "/fifo").c_str(), O_WRONLY | O_CLOEXEC); // the thread goes on
+  leased.reset(); // the thread goes on
   closing.join();
-  while (e.results[1].empty())
-    e.turn();
-  BOOST_REQUIRE_GE(e.results[1][0], 0);
-  for (int open : {e.results[1][0], writer, fd})
-    ::close(open);
+  BOOST_REQUIRE_GE(e.result_of(1), 0);
+  for (const int each : {e.results[1][0], fd})
+    ::close(each);
   std::filesystem::remove_all(directory);
 }
 

@@ -14,13 +14,15 @@
 
 // All functions here
 //
-// - are performed by the kernel's own threads, and block nobody; nothing orders them after writes in flight:
-//   start them when those have completed;
+// - are performed by the kernel's own threads, and block nobody; where the kernel's ring lacks the opcode, by
+// a
+//   thread of the context's; nothing orders them after writes in flight: start them when those have
+//   completed;
 // - are among the file's operations: its cancel() and close() end them, as does a cancellation signal
 //   (terminal, partial, total) as long as the kernel has not begun;
 // - complete with `void(error_code)`: the errors of the system call they are named after, bad_descriptor
 // where
-//   the file is not open, operation_not_supported where the kernel lacks the operation;
+//   the file is not open;
 // - are as safe between threads as the file's other functions.
 
 // Where the parameters of liburing's function have other types in other versions, the entry is filled here.
@@ -110,7 +112,8 @@ auto async_fallocate(boost::asio::basic_file<Executor>& file, int mode, std::uin
       "async_fallocate", std::forward<Token>(token));
 }
 
-/// Sets the size, in bytes; what is new reads as zeroes: ftruncate(2). Since Linux 6.9.
+/// Sets the size, in bytes; what is new reads as zeroes: ftruncate(2). Since Linux 5.11; by the ring
+/// since 6.9.
 template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                  boost::asio::default_completion_token_t<Executor>>
 auto async_ftruncate(boost::asio::basic_file<Executor>& file, std::uint64_t size, Token&& token = {})

@@ -13,11 +13,12 @@
 //
 // - take an execution context, an executor, or an I/O object, which gives its executor;
 // - copy the paths, which are relative to the working directory;
-// - are performed by the kernel's own threads, and block nobody;
+// - are performed by the kernel's own threads, and block nobody; where the kernel's ring lacks the opcode, by
+// a
+//   thread of the context's;
 // - can be cancelled (terminal, partial, total) as long as the kernel has not begun; what it did nevertheless
 //   is reported as done;
-// - fail with the errors of the system call they are named after, and with operation_not_supported where the
-//   kernel lacks the operation;
+// - fail with the errors of the system call they are named after;
 // - may be called by any thread.
 
 namespace asio_uring {
@@ -56,7 +57,7 @@ auto async_rename(Object&& object, std::filesystem::path from, std::filesystem::
 }
 
 /// Makes another name for a file: link(2).
-/** @param token Completion signature `void(error_code)`. Since Linux 5.15. */
+/** @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15. */
 template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                       boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_link(Object&& object, std::filesystem::path existing, std::filesystem::path name,
@@ -71,7 +72,7 @@ auto async_link(Object&& object, std::filesystem::path existing, std::filesystem
 }
 
 /// Makes a symbolic link `name` to `target`: symlink(2).
-/** @param token Completion signature `void(error_code)`. Since Linux 5.15. */
+/** @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15. */
 template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                       boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_symlink(Object&& object, std::filesystem::path target, std::filesystem::path name,
@@ -116,7 +117,7 @@ auto async_rmdir(Object&& object, std::filesystem::path path, Token&& token = {}
 /// Makes a directory: mkdir(2).
 /**
  * @param permissions Less the umask.
- * @param token Completion signature `void(error_code)`. Since Linux 5.15.
+ * @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15.
  */
 template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                                       boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>

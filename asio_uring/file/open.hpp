@@ -63,8 +63,9 @@ auto async_open(boost::asio::basic_file<Executor>& file, std::filesystem::path p
  * @param flags O_RDONLY and others of open(2); boost::asio::file_base's are the same.
  * @param permissions Of a new file; less the umask.
  * @param token Completion signature `void(error_code, unique_descriptor)`.
- * Cancellation: terminal, partial, total; a descriptor that nobody gets is closed. Errors: open(2)'s.
- * Thread safety: may be called by any thread. Since Linux 5.11.
+ * Cancellation: terminal, partial, total; a descriptor that nobody gets is closed. Errors: open(2)'s. For a
+ * FIFO whose other end nobody has open, the kernel's ring may not wait as open(2) does: reading is open at
+ * once, writing is no_such_device_or_address. Thread safety: may be called by any thread. Since Linux 5.11.
  */
 template <detail::submits Object,
           boost::asio::completion_token_for<void(boost::system::error_code, unique_descriptor)> Token =

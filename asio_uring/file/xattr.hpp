@@ -13,13 +13,13 @@
 // All functions here
 //
 // - copy path and name ("user.comment"); the value is borrowed until the handler is called;
-// - are performed by the kernel's own threads, and can be cancelled (terminal, partial, total) as long as the
-//   kernel has not begun; those of a file end with its cancel() and close();
+// - are performed by the kernel's own threads, before Linux 5.19 by a thread of the context's, and can be
+//   cancelled (terminal, partial, total) as long as that has not begun; those of a file end with its cancel()
+//   and close();
 // - fail with the errors of the system call they are named after, ENODATA where there is no such attribute
 // and
-//   ERANGE where the buffer is too small among them, and with operation_not_supported where the kernel or the
-//   file system lacks them;
-// - are since Linux 5.19.
+//   ERANGE where the buffer is too small among them, and with operation_not_supported where the file system
+//   lacks them.
 
 namespace asio_uring {
 namespace detail {

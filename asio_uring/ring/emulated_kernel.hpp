@@ -12,6 +12,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace asio_uring {
@@ -19,8 +20,8 @@ namespace asio_uring {
 /// Acts as the kernel behind a ring: takes submission entries, performs them, posts completions.
 /**
  * The queues are ordinary memory laid out as the kernel's, so a ring works on them as ever and only enters
- * here instead of the system call. Derived classes decide what performing means; they call take_entries and
- * post with a lock of their own held, for threads may enter at the same time.
+ * here instead of the system call. Derived classes decide what performing means, and keep what finds no room;
+ * they call take_entries and offer with a lock of their own held, for threads may enter at the same time.
  */
 class emulated_kernel
 {
@@ -33,7 +34,8 @@ public:
   /// Returns the entries taken. Any thread.
   virtual int enter(unsigned wait, const __kernel_timespec* timeout) noexcept = 0;
 
-  /// A file descriptor to poll, readable when an enter would bring completions.
+  /// A file descriptor to poll, readable when an enter would bring completions; each time there may be new
+  /// ones is an event of its own for who waits for edges.
   virtual int fd() noexcept = 0;
 
   /// A file descriptor is about to be closed, its operations are cancelled: returns when nothing uses the
@@ -54,22 +56,38 @@ protected:
         IORING_FEAT_FAST_POLL | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_SUBMIT_STABLE;
   }
 
-  /// Calls perform(const io_uring_sqe&) for at most `most` published entries, in their order. The entry is a
-  /// copy. Returns how many there were. As in the kernel, an entry is unsubmitted until that is done: who
-  /// closes a file descriptor relies on it.
+  /// Calls perform(const io_uring_sqe&) for at most `most` published entries, in their order. Where it returns
+  /// a bool, false leaves the entry, and what comes after it, where it is. The entry is a copy. Returns how
+  /// many were taken. As in the kernel, an entry is unsubmitted until that is done: who closes a file
+  /// descriptor relies on it.
   template <typename Perform>
   unsigned take_entries(Perform&& perform, unsigned most = ~0u)
   {
     unsigned taken = 0;
     for (unsigned head = sq_head_; taken < most && head != load(sq_tail_); ++taken) {
       const io_uring_sqe entry = entries_[head & (sq_size_ - 1)];
-      perform(entry);
+      if constexpr (std::is_void_v<std::invoke_result_t<Perform&, const io_uring_sqe&>>)
+        perform(entry);
+      else if (!perform(entry))
+        break;
       store(sq_head_, ++head);
     }
     return taken;
   }
 
-  /// What finds no room is kept until there is some.
+  /// A completion. False if it finds no room.
+  bool offer(std::uint64_t user_data, int result, unsigned flags) noexcept
+  {
+    if (ready() == cq_size_) return false;
+    io_uring_cqe& cqe = completions_[cq_tail_ & (cq_size_ - 1)];
+    cqe.user_data = user_data;
+    cqe.res = result;
+    cqe.flags = flags;
+    store(cq_tail_, cq_tail_ + 1);
+    return true;
+  }
+
+  /// The same, but kept until there is room, in memory that has to be had.
   void post(std::uint64_t user_data, int result, unsigned flags)
   {
     kept_.push_back({user_data, result, flags});
@@ -77,22 +95,13 @@ protected:
   }
   void deliver() noexcept
   {
-    unsigned tail = cq_tail_;
-    for (; !kept_.empty() && tail - load(cq_head_) < cq_size_; ++tail, kept_.pop_front()) {
-      const completion& c = kept_.front();
-      io_uring_cqe& cqe = completions_[tail & (cq_size_ - 1)];
-      cqe.user_data = c.user_data;
-      cqe.res = c.result;
-      cqe.flags = c.flags;
-    }
-    store(cq_tail_, tail);
+    while (overflown() && offer(kept_.front().user_data, kept_.front().result, kept_.front().flags))
+      kept_.pop_front();
   }
+  bool overflown() const noexcept { return !kept_.empty(); }
 
   /// Completions that are there to be consumed.
   unsigned ready() const noexcept { return cq_tail_ - load(cq_head_); }
-
-  /// Whether completions are kept because they find no room.
-  bool overflown() const noexcept { return !kept_.empty(); }
 
   /// Whether the ring's owner is to enter though he has nothing to submit (IORING_SQ_TASKRUN).
   void want_enter(bool wanted) noexcept { store(sq_flags_, wanted ? IORING_SQ_TASKRUN : 0u); }

@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/ring/perform.hpp>
+#include <asio_uring/ring/process.hpp>
 #include <cerrno>
+#include <fcntl.h>
+#include <new>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -29,7 +32,13 @@ ASIO_URING_DECL unsigned ready_events(int fd, unsigned events) noexcept
   return ::poll(&p, 1, 0) == 1 ? static_cast<unsigned short>(p.revents) : 0;
 }
 
-/// Reads and writes of streams are told not to block by the descriptor alone.
+ASIO_URING_DECL void set_non_blocking(int fd) noexcept
+{
+  if (const int flags = ::fcntl(fd, F_GETFL); flags >= 0 && !(flags & O_NONBLOCK))
+    ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+/// Of what is told not to block by the descriptor alone.
 ASIO_URING_DECL void set_non_blocking(const io_uring_sqe& entry) noexcept
 {
   switch (entry.opcode) {
@@ -39,8 +48,33 @@ ASIO_URING_DECL void set_non_blocking(const io_uring_sqe& entry) noexcept
   case IORING_OP_WRITEV:
   case IORING_OP_ACCEPT:
   case IORING_OP_CONNECT:
-    if (const int flags = ::fcntl(entry.fd, F_GETFL); flags >= 0 && !(flags & O_NONBLOCK))
-      ::fcntl(entry.fd, F_SETFL, flags | O_NONBLOCK);
+    return set_non_blocking(entry.fd);
+  case IORING_OP_SPLICE:
+  case IORING_OP_TEE:
+    for (const int fd : {entry.splice_fd_in, entry.fd})
+      if (!of_a_file(fd) && !is_fifo(fd)) set_non_blocking(fd);
+  }
+}
+
+/// Whether the program has asked for EAGAIN.
+ASIO_URING_DECL bool asks_not_to_wait(const io_uring_sqe& entry) noexcept
+{
+  switch (entry.opcode) {
+  case IORING_OP_RECV:
+  case IORING_OP_RECVMSG:
+  case IORING_OP_SEND:
+  case IORING_OP_SENDMSG:
+    return entry.msg_flags & MSG_DONTWAIT;
+  case IORING_OP_READ:
+  case IORING_OP_READV:
+  case IORING_OP_WRITE:
+  case IORING_OP_WRITEV:
+    return entry.rw_flags & RWF_NOWAIT;
+  case IORING_OP_SPLICE:
+  case IORING_OP_TEE:
+    return entry.splice_flags & SPLICE_F_NONBLOCK;
+  default:
+    return false;
   }
 }
 
@@ -65,10 +99,21 @@ ASIO_URING_DECL bool is_short(const io_uring_sqe& entry, int result) noexcept
   }
 }
 
+/// The end of time is a limit that is never reached.
+ASIO_URING_DECL std::chrono::steady_clock::time_point later(std::chrono::steady_clock::time_point from,
+                                                            const __kernel_timespec& t) noexcept
+{
+  using time_point = std::chrono::steady_clock::time_point;
+  const auto longest =
+      std::chrono::duration_cast<std::chrono::seconds>(time_point::max() - from).count() - 10;
+  if (t.tv_sec >= longest || t.tv_nsec / 1'000'000'000 >= longest - t.tv_sec) return time_point::max();
+  return from + std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
 } // namespace detail
 
 ASIO_URING_DECL epoll_kernel::epoll_kernel(unsigned entries, unsigned completions)
-    : emulated_kernel(entries, completions), process_(::getpid())
+    : emulated_kernel(entries, completions), process_(detail::process::id())
 {
   features_.kernel |= IORING_FEAT_RSRC_TAGS; // multishot poll
   io_uring_sqe entry{};
@@ -81,38 +126,23 @@ ASIO_URING_DECL epoll_kernel::epoll_kernel(unsigned entries, unsigned completion
                             IORING_OP_TIMEOUT_REMOVE, IORING_OP_ASYNC_CANCEL})
     features_.opcodes[op] = true;
 
-  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
-  if (epoll_ >= 0) wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_ >= 0) timer_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-  for (const int fd : {wake_, timer_}) {
+  auto& [epoll, timer, wake] = descriptors_;
+  epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  if (epoll >= 0) wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake >= 0) timer = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  for (const int fd : {wake, timer}) {
     epoll_event event{EPOLLIN, {.fd = fd}};
-    if (fd >= 0 && ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) continue;
-    const int error = errno;
-    close_descriptors();
-    throw std::system_error(error, std::system_category(), "epoll");
+    if (fd < 0 || ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+      throw std::system_error(errno, std::system_category(), "epoll");
   }
   want_enter(true); // completions come about by entering alone
 }
 
-ASIO_URING_DECL epoll_kernel::~epoll_kernel()
-{
-  if (workers_ && ::getpid() != process_)
-    (void)workers_.release(); // a forked child has none of the threads to wait for
-  else if (workers_) {
-    {
-      const std::lock_guard guard(mutex_);
-      workers_->stopped = true;
-    }
-    workers_->wanted.notify_all();
-    for (std::thread& t : workers_->threads)
-      t.join();
-  }
-  close_descriptors();
-}
+ASIO_URING_DECL epoll_kernel::~epoll_kernel() = default;
 
-ASIO_URING_DECL void epoll_kernel::close_descriptors() noexcept
+ASIO_URING_DECL epoll_kernel::descriptors::~descriptors()
 {
-  for (const int fd : {timer_, wake_, epoll_})
+  for (const int fd : {timer, wake, epoll})
     if (fd >= 0) ::close(fd);
 }
 
@@ -121,47 +151,50 @@ ASIO_URING_DECL int epoll_kernel::fd() noexcept
   const std::lock_guard guard(mutex_);
   observed_ = true;
   if (ready()) wake();
-  return epoll_;
+  return descriptors_.epoll;
 }
+
+ASIO_URING_DECL bool epoll_kernel::is_ours() const noexcept { return detail::process::id() == process_; }
 
 // --- entering
 
 ASIO_URING_DECL int epoll_kernel::enter(unsigned wait, const __kernel_timespec* timeout) noexcept
 {
+  if (!is_ours()) return enter_in_a_child(wait);
   const std::lock_guard guard(mutex_);
-  if (woken_) {
-    std::uint64_t count;
-    [[maybe_unused]] const auto drained = ::read(wake_, &count, sizeof(count));
-    woken_ = false;
-  }
-  io_uring_sqe first{};
-  chain linked;
-  bool goes_on = false;
-  const unsigned taken = take_entries([&](const io_uring_sqe& entry) {
-    if (goes_on)
-      linked.push_back(entry);
-    else
-      first = entry;
-    goes_on = entry.flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
-    if (!goes_on) start(first, std::exchange(linked, {}));
-  });
-  if (goes_on) start(first, std::move(linked));
+  if (woken_) drain_wake();
+  collect_performed();
+  bool starved = false;
+  const unsigned taken =
+      take_entries([&](const io_uring_sqe& entry) noexcept { return !(starved = !take(entry)); });
+  if (!starved) start_taken();
   deliver();
 
-  const auto deadline = timeout ? clock::now() + std::chrono::seconds(timeout->tv_sec) +
-                                      std::chrono::nanoseconds(timeout->tv_nsec)
-                                : clock::time_point::max();
+  const auto deadline = timeout ? detail::later(clock::now(), *timeout) : clock::time_point::max();
   expire();
-  if (!wait && !ready() && !waiting_) look(clock::time_point::min());
-  while (ready() < wait && clock::now() < deadline)
+  // Where another thread looks, it may have missed what came since.
+  const bool left = !wait && (waiting_ || look(clock::time_point::min()));
+  while (!starved && ready() < wait && clock::now() < deadline)
     look(deadline);
 
-  if (ready() && (waiting_ || observed_)) wake();
+  if ((ready() && waiting_) || ((ready() || left) && observed_)) wake();
+  return starved && !taken ? -EAGAIN : static_cast<int>(taken);
+}
+
+/// What the parent waits for does not come about here: it can only be given up.
+ASIO_URING_DECL int epoll_kernel::enter_in_a_child(unsigned wait) noexcept
+{
+  const std::unique_lock guard(mutex_, std::try_to_lock); // who held it then is not here
+  const unsigned taken = take_entries([&](const io_uring_sqe& entry) noexcept { return take(entry); });
+  start_taken();
+  deliver();
+  for (operation* op; ready() < wait && (op = found_.any());)
+    finish(*op, -ECANCELED);
   return static_cast<int>(taken);
 }
 
-/// Takes the events that come until then; releases the lock while it sleeps.
-ASIO_URING_DECL void epoll_kernel::look(clock::time_point until)
+/// Takes the events that come until then; releases the lock while it sleeps. True if there may be more.
+ASIO_URING_DECL bool epoll_kernel::look(clock::time_point until) noexcept
 {
   using std::chrono::milliseconds;
   int limit = -1;
@@ -174,16 +207,19 @@ ASIO_URING_DECL void epoll_kernel::look(clock::time_point until)
   epoll_event events[128];
   ++waiting_;
   mutex_.unlock();
-  const int count = ::epoll_wait(epoll_, events, static_cast<int>(std::size(events)), limit);
+  const int count = ::epoll_wait(descriptors_.epoll, events, static_cast<int>(std::size(events)), limit);
   mutex_.lock();
   --waiting_;
 
   for (int i = 0; i < count; ++i) {
     const int fd = events[i].data.fd;
-    if (fd == wake_ || fd == timer_) {
-      std::uint64_t drained;
-      [[maybe_unused]] const auto size = ::read(fd, &drained, sizeof(drained));
-      if (fd == wake_) woken_ = false;
+    if (fd == descriptors_.wake) {
+      drain_wake();
+      continue;
+    }
+    if (fd == descriptors_.timer) {
+      std::uint64_t expirations;
+      [[maybe_unused]] const auto size = ::read(fd, &expirations, sizeof(expirations));
       continue;
     }
     // An operation that ends may start, and end, others.
@@ -191,320 +227,451 @@ ASIO_URING_DECL void epoll_kernel::look(clock::time_point until)
     std::uint64_t number = 0;
     for (operation* op; (op = waiting_for(fd, number)) && op->number <= newest;) {
       number = op->number;
-      if (events[i].events & (op->events | EPOLLERR | EPOLLHUP)) retry(*op, events[i].events);
+      if (!(events[i].events & (op->events | EPOLLERR | EPOLLHUP))) continue;
+      if (const outcome r = retry(*op, events[i].events)) finish(*op, *r);
     }
   }
+  collect_performed();
   expire();
+  return count == static_cast<int>(std::size(events));
 }
 
-ASIO_URING_DECL void epoll_kernel::expire()
+/// Has a thread that sleeps in the set look; any thread.
+ASIO_URING_DECL void epoll_kernel::wake() noexcept
 {
-  while (timers_.first && timers_.first->time <= clock::now()) {
-    operation& op = *timers_.first;
-    int result = -ETIME;
-    if (op.entry.get().opcode == IORING_OP_CONNECT) result = detail::perform(op.entry.get(), false);
-    if (result != -EAGAIN) {
-      finish(op, result);
-      continue;
-    }
-    timers_.remove(op);
-    set_timer(op, clock::now() + connect_interval);
-  }
-  if (armed_ <= clock::now()) armed_ = clock::time_point::max();
-  arm_timer();
-}
-
-ASIO_URING_DECL void epoll_kernel::set_timer(operation& op, clock::time_point time)
-{
-  op.waits = operation::for_time;
-  op.time = time;
-  operation* earlier = timers_.last;
-  while (earlier && earlier->time > time)
-    earlier = earlier->previous;
-  timers_.insert_after(earlier, op);
-  arm_timer();
-}
-
-/// If the first timer goes away before it is due, the loop looks once in vain.
-ASIO_URING_DECL void epoll_kernel::arm_timer()
-{
-  if (!timers_.first || timers_.first->time >= armed_) return;
-  armed_ = timers_.first->time;
-  const auto since = std::max(armed_.time_since_epoch(), clock::duration(1));
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-  const itimerspec at{{}, {seconds.count(), (since - seconds).count()}};
-  ::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &at, nullptr);
-}
-
-ASIO_URING_DECL void epoll_kernel::wake()
-{
-  if (std::exchange(woken_, true)) return;
+  if (!is_ours() || woken_.exchange(true)) return;
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(wake_, &one, sizeof(one));
+  [[maybe_unused]] const auto written = ::write(descriptors_.wake, &one, sizeof(one));
+}
+
+/// To be followed by a look at what threads have performed: they may have tried to wake meanwhile.
+ASIO_URING_DECL void epoll_kernel::drain_wake() noexcept
+{
+  woken_ = false;
+  std::uint64_t count;
+  [[maybe_unused]] const auto size = ::read(descriptors_.wake, &count, sizeof(count));
+}
+
+// --- the memory of operations, and their completions
+
+ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::unused() noexcept
+{
+  if (!unused_ && !make_more()) return nullptr;
+  return std::exchange(unused_, unused_->next);
+}
+
+ASIO_URING_DECL bool epoll_kernel::make_more() noexcept
+{
+  const std::size_t count = std::max<std::size_t>(made_ / 2, 32);
+  try {
+    operations_.reserve(operations_.size() + 1);
+    found_.reserve(made_ + count);
+    watches_.reserve(made_ + count);
+    timers_.reserve(made_ + count);
+    operations_.push_back(std::make_unique<operation[]>(count));
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  made_ += count;
+  for (std::size_t i = count; i-- > 0;) {
+    operation& op = operations_.back()[i];
+    op.kernel = this;
+    recycle(op);
+  }
+  return true;
+}
+
+ASIO_URING_DECL void epoll_kernel::recycle(operation& op) noexcept
+{
+  op.opening.give_up();
+  static_cast<progress&>(op) = {};
+  op.next = std::exchange(unused_, &op);
+}
+
+ASIO_URING_DECL void epoll_kernel::complete(operation& op, int with) noexcept
+{
+  if (with >= 0 && op.entry.flags & IOSQE_CQE_SKIP_SUCCESS && !op.kept) return recycle(op);
+  op.result = with;
+  op.ended = true;
+  if (!kept_ && offer(op.entry.user_data, with, 0))
+    recycle(op);
+  else
+    keep(op);
+}
+
+/// A completion of many.
+ASIO_URING_DECL void epoll_kernel::report(operation& op, unsigned events) noexcept
+{
+  if (!kept_ && offer(op.entry.user_data, static_cast<int>(events), IORING_CQE_F_MORE)) return;
+  op.more |= events;
+  keep(op);
+}
+
+ASIO_URING_DECL void epoll_kernel::keep(operation& op) noexcept
+{
+  if (std::exchange(op.kept, true)) return;
+  (kept_ ? last_kept_->next : kept_) = &op;
+  last_kept_ = &op;
+}
+
+ASIO_URING_DECL void epoll_kernel::deliver() noexcept
+{
+  while (operation* op = kept_) {
+    if (op->more && !offer(op->entry.user_data, static_cast<int>(op->more), IORING_CQE_F_MORE)) return;
+    op->more = 0;
+    if (op->ended && !offer(op->entry.user_data, op->result, 0)) return;
+    kept_ = std::exchange(op->next, nullptr);
+    op->kept = false;
+    if (op->ended) recycle(*op);
+  }
 }
 
 // --- one entry
 
-ASIO_URING_DECL void epoll_kernel::post_result(const io_uring_sqe& entry, int result)
+/// False: there is no memory for it.
+ASIO_URING_DECL bool epoll_kernel::take(const io_uring_sqe& entry) noexcept
 {
-  if (result < 0 || !(entry.flags & IOSQE_CQE_SKIP_SUCCESS)) post(entry.user_data, result, 0);
+  operation* const op = unused();
+  if (!op) return false;
+  op->next = nullptr;
+  op->entry = entry;
+  (taken_ ? last_taken_->linked : taken_) = op;
+  last_taken_ = op;
+  if (!(entry.flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK))) start_taken();
+  return true;
 }
 
+ASIO_URING_DECL void epoll_kernel::start_taken() noexcept { start(std::exchange(taken_, nullptr)); }
+
 /// Starts the first of a chain, and the next as long as they end at once.
-ASIO_URING_DECL void epoll_kernel::start(const io_uring_sqe& entry, chain&& linked)
+ASIO_URING_DECL void epoll_kernel::start(operation* op) noexcept
 {
+  while (op) {
+    const outcome r = begin(*op);
+    if (!r) return;
+    op = end(*op, *r);
+  }
+}
+
+ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::begin(operation& op) noexcept
+{
+  const io_uring_sqe& entry = op.entry;
   constexpr unsigned known = IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
-  if (entry.flags & ~known) return ended(entry, std::move(linked), -EINVAL);
+  if (entry.flags & ~known) return -EINVAL;
 
   switch (entry.opcode) {
   case IORING_OP_ASYNC_CANCEL:
-    return ended(entry, std::move(linked), entry.cancel_flags ? -EINVAL : cancel(entry.addr));
+    return entry.cancel_flags ? -EINVAL : cancel(entry.addr);
   case IORING_OP_POLL_REMOVE:
   case IORING_OP_TIMEOUT_REMOVE:
-    return ended(entry, std::move(linked), entry.len || entry.timeout_flags ? -EINVAL : cancel(entry.addr));
-  case IORING_OP_POLL_ADD:
-  case IORING_OP_TIMEOUT:
-    return start_operation(entry, std::move(linked));
+    return entry.len || entry.timeout_flags ? -EINVAL : cancel(entry.addr);
   }
+  if (!is_ours()) return -EOWNERDEAD;
+  if (entry.opcode == IORING_OP_POLL_ADD) return poll(op);
+  if (entry.opcode == IORING_OP_TIMEOUT) return wait_for_time(op);
+
   const detail::performed how = detail::how(entry);
-  if (how == detail::performed::never) return ended(entry, std::move(linked), -EINVAL);
-  if (how == detail::performed::by_a_thread) return start_operation(entry, std::move(linked));
-
+  if (how == detail::performed::never) return -EINVAL;
   detail::set_non_blocking(entry);
-  const int result = detail::perform(entry, false);
-  const bool later = result == -EINPROGRESS || (result == -EAGAIN && !(entry.msg_flags & MSG_DONTWAIT));
-  if (later && how != detail::performed::at_once) return start_operation(entry, std::move(linked), result);
-  ended(entry, std::move(linked), result);
+  if (how == detail::performed::by_a_thread) return wait_for_thread(op);
+  const int with = detail::perform(entry, false);
+  const bool later = with == -EINPROGRESS || (with == -EAGAIN && !detail::asks_not_to_wait(entry));
+  if (!later || how == detail::performed::at_once) return with;
+  if (entry.opcode == IORING_OP_CONNECT && with == -EAGAIN)
+    return wait_until(op, clock::now() + connect_interval);
+  return wait_for_event(op, entry.fd, how == detail::performed::when_readable ? POLLIN : POLLOUT);
 }
 
-/// The first of a chain is done.
-ASIO_URING_DECL void epoll_kernel::ended(const io_uring_sqe& entry, chain&& linked, int result)
-{
-  post_result(entry, result);
-  if (linked.empty()) return;
-  const bool failed = result < 0 || detail::is_short(entry, result);
-  if (failed && !(entry.flags & IOSQE_IO_HARDLINK)) {
-    for (const io_uring_sqe& never_started : linked)
-      post(never_started.user_data, -ECANCELED, 0);
-    return;
-  }
-  const io_uring_sqe next = linked.front();
-  linked.erase(linked.begin());
-  start(next, std::move(linked));
-}
+ASIO_URING_DECL void epoll_kernel::finish(operation& op, int with) noexcept { start(end(op, with)); }
 
-/// The first of a chain has to wait.
-ASIO_URING_DECL void epoll_kernel::start_operation(const io_uring_sqe& entry, chain&& linked, int result)
-{
-  const auto added =
-      by_user_data_.emplace(entry.user_data, std::make_unique<operation>(entry, std::move(linked)));
-  operation& op = *added->second;
-  switch (entry.opcode) {
-  case IORING_OP_TIMEOUT:
-    return wait_for_time(op);
-  case IORING_OP_POLL_ADD:
-    return wait_for_event(op, entry.poll32_events);
-  default:
-    const detail::performed how = detail::how(entry);
-    if (how == detail::performed::by_a_thread) return wait_for_thread(op);
-    if (entry.opcode == IORING_OP_CONNECT && result == -EAGAIN) {
-      return set_timer(op, clock::now() + connect_interval);
-    }
-    wait_for_event(op, how == detail::performed::when_readable ? POLLIN : POLLOUT);
-  }
-}
-
-ASIO_URING_DECL void epoll_kernel::finish(operation& op, int result)
+/// Completes it, and with it those behind it that are never to be started. Returns the next of the chain.
+ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::end(operation& op, int with) noexcept
 {
   stop_waiting(op);
-  auto [each, last] = by_user_data_.equal_range(op.entry.get().user_data);
-  while (each->second.get() != &op)
-    ++each;
-  const std::unique_ptr<operation> finished = std::move(each->second);
-  by_user_data_.erase(each);
-  ended(op.entry.get(), std::move(op.linked), result);
+  if (std::exchange(op.found, false)) found_.remove(op);
+  const bool goes_on = (with >= 0 && !detail::is_short(op.entry, with)) || op.entry.flags & IOSQE_IO_HARDLINK;
+  operation* next = op.linked;
+  complete(op, with);
+  while (next && !goes_on) {
+    operation& never_started = *next;
+    next = next->linked;
+    complete(never_started, -ECANCELED);
+  }
+  return next;
 }
 
-ASIO_URING_DECL int epoll_kernel::cancel(std::uint64_t user_data)
+ASIO_URING_DECL int epoll_kernel::cancel(std::uint64_t user_data) noexcept
 {
-  const auto found = by_user_data_.find(user_data);
-  if (found == by_user_data_.end()) return -ENOENT;
-  operation& op = *found->second;
-  if (op.waits == operation::for_nothing) return -EALREADY; // a thread is at it
-  finish(op, -ECANCELED);
+  operation* const op = found_.first(user_data);
+  if (!op) return -ENOENT;
+  if (op->waits == waiting::for_thread && is_ours() && !threads_.cancel(*op)) {
+    op->cancelled = true;
+    return -EALREADY; // a thread is at it
+  }
+  finish(*op, -ECANCELED);
   return 0;
 }
 
-ASIO_URING_DECL void epoll_kernel::stop_waiting(operation& op)
+ASIO_URING_DECL void epoll_kernel::wait(operation& op, waiting kind) noexcept
 {
-  switch (std::exchange(op.waits, operation::for_nothing)) {
-  case operation::for_nothing:
+  op.waits = kind;
+  if (!std::exchange(op.found, true)) found_.insert(op);
+}
+
+ASIO_URING_DECL void epoll_kernel::stop_waiting(operation& op) noexcept
+{
+  switch (std::exchange(op.waits, waiting::for_nothing)) {
+  case waiting::for_event:
+    watches_.remove(op);
+    register_events(op.fd, op.registered);
     break;
-  case operation::for_event:
-    watches_[static_cast<std::size_t>(op.entry.get().fd)].waiting.remove(op);
-    register_events(op.entry.get().fd);
-    break;
-  case operation::for_time:
+  case waiting::for_time:
     timers_.remove(op);
     break;
-  case operation::for_thread:
-    jobs_.remove(op);
-    --queued_;
+  case waiting::for_nothing:
+  case waiting::for_thread:
+    break;
   }
 }
 
 // --- waiting for a time
 
-ASIO_URING_DECL void epoll_kernel::wait_for_time(operation& op)
+ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_time(operation& op) noexcept
 {
-  const io_uring_sqe& entry = op.entry.get();
+  const io_uring_sqe& entry = op.entry;
   const auto& t = *reinterpret_cast<const __kernel_timespec*>(static_cast<std::uintptr_t>(entry.addr));
   if (entry.timeout_flags & ~unsigned{IORING_TIMEOUT_ABS} || entry.off || t.tv_sec < 0 || t.tv_nsec < 0)
-    return finish(op, -EINVAL);
-  const auto duration = std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-  const clock::time_point time =
-      entry.timeout_flags & IORING_TIMEOUT_ABS ? clock::time_point(duration) : clock::now() + duration;
-  set_timer(op, time);
+    return -EINVAL;
+  const bool absolute = entry.timeout_flags & IORING_TIMEOUT_ABS;
+  return wait_until(op, detail::later(absolute ? clock::time_point() : clock::now(), t));
+}
+
+ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_until(operation& op, clock::time_point time) noexcept
+{
+  op.time = time;
+  wait(op, waiting::for_time);
+  timers_.insert(op);
+  arm_timer();
+  return {};
+}
+
+ASIO_URING_DECL void epoll_kernel::expire() noexcept
+{
+  for (operation* op; (op = timers_.first()) && op->time <= clock::now();) {
+    stop_waiting(*op);
+    outcome r = -ETIME;
+    switch (op->entry.opcode) {
+    case IORING_OP_TIMEOUT:
+      break;
+    case IORING_OP_CONNECT:
+      r = detail::perform(op->entry, false);
+      if (*r == -EAGAIN) r = wait_until(*op, clock::now() + connect_interval);
+      break;
+    default:
+      r = wait_for_thread(*op);
+    }
+    if (r) finish(*op, *r);
+  }
+  if (armed_ <= clock::now()) armed_ = clock::time_point::max();
+  arm_timer();
+}
+
+/// If the first timer goes away before it is due, the loop looks once in vain.
+ASIO_URING_DECL void epoll_kernel::arm_timer() noexcept
+{
+  const operation* const first = timers_.first();
+  if (!first || first->time >= armed_) return;
+  armed_ = first->time;
+  const auto since = std::max(armed_.time_since_epoch(), clock::duration(1));
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+  const itimerspec at{{}, {seconds.count(), (since - seconds).count()}};
+  ::timerfd_settime(descriptors_.timer, TFD_TIMER_ABSTIME, &at, nullptr);
 }
 
 // --- waiting for an event
 
-ASIO_URING_DECL void epoll_kernel::wait_for_event(operation& op, unsigned events)
+ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::poll(operation& op) noexcept
 {
-  const int fd = op.entry.get().fd;
-  if (fd < 0) return finish(op, -EBADF);
-  if (const unsigned ready = detail::ready_events(fd, events)) {
-    if (ready & POLLNVAL) return finish(op, -EBADF);
-    if (retry(op, ready)) return;
-  }
-  const auto index = static_cast<std::size_t>(fd);
-  if (index >= watches_.size()) watches_.resize(index + 1);
-  op.waits = operation::for_event;
+  const io_uring_sqe& entry = op.entry;
+  if (entry.len & ~unsigned{IORING_POLL_ADD_MULTI}) return -EINVAL;
+  const unsigned ready = detail::ready_events(entry.fd, entry.poll32_events);
+  if (entry.fd < 0 || ready & POLLNVAL) return -EBADF;
+  if (ready && !(entry.len & IORING_POLL_ADD_MULTI)) return static_cast<int>(ready);
+  return wait_for_event(op, entry.fd, entry.poll32_events);
+}
+
+/// Edge-triggered: a new registration reports what is there already. For each new operation it is renewed: a
+/// stock object may have closed the number, and it may be another file's by now.
+ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_event(operation& op, int fd,
+                                                                   unsigned events) noexcept
+{
+  const operation* const other = watches_.first(fd);
+  const unsigned registered = other ? other->registered : 0;
+  op.fd = fd;
   op.events = events;
+  op.registered = 0;
   op.number = ++numbers_;
-  list& waiting = watches_[index].waiting;
-  waiting.insert_after(waiting.last, op);
-  if (const int error = register_events(fd, true)) finish(op, error);
+  wait(op, waiting::for_event);
+  watches_.insert(op);
+  if (const int error = register_events(fd, registered)) return error;
+  return {};
 }
 
 /// The next operation that waits for the descriptor, or null.
-ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::waiting_for(int fd, std::uint64_t after)
+ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::waiting_for(int fd, std::uint64_t after) noexcept
 {
-  operation* op = watches_[static_cast<std::size_t>(fd)].waiting.first;
+  operation* op = watches_.first(fd);
   while (op && op->number <= after)
-    op = op->next;
+    op = watches_.next(*op);
   return op;
 }
 
-/// Keeps one registration for all that wait for a descriptor. Edge-triggered: a new registration reports what
-/// is there already, and each operation has looked for itself when it started. For a new operation it is
-/// renewed: a stock object may have closed the number, and it may be another file's by now.
-ASIO_URING_DECL int epoll_kernel::register_events(int fd, bool renew)
+/// Keeps one registration for all that wait for a descriptor; what it was until now is `registered`. 0, or a
+/// negative errno.
+ASIO_URING_DECL int epoll_kernel::register_events(int fd, unsigned registered) noexcept
 {
-  watch& w = watches_[static_cast<std::size_t>(fd)];
   unsigned wanted = 0;
-  for (const operation* op = w.waiting.first; op; op = op->next)
-    wanted |= op->events;
-  if (wanted == w.registered && !renew) return 0;
-  epoll_event event{wanted | EPOLLET, {.fd = fd}};
+  bool is_new = false;
+  for (operation* op = watches_.first(fd); op; op = watches_.next(*op)) {
+    wanted |= op->events | EPOLLET;
+    is_new |= op->registered == 0;
+  }
+  if (wanted == registered && !is_new) return 0;
+  epoll_event event{wanted, {.fd = fd}};
   if (!wanted) {
-    control(EPOLL_CTL_DEL, fd, event);
-    w.registered = 0;
+    if (registered) control(EPOLL_CTL_DEL, fd, event);
     return 0; // that the descriptor has been closed is no error here
   }
-  long result = control(w.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, event);
-  if (result < 0 && errno == ENOENT) // the number has been closed and opened again
-    result = control(EPOLL_CTL_ADD, fd, event);
-  if (result < 0) return errno == EPERM ? -EINVAL : -errno;
-  w.registered = wanted;
+  long with = control(registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, event);
+  if (with < 0 && errno == ENOENT) // the number has been closed and opened again
+    with = control(EPOLL_CTL_ADD, fd, event);
+  if (with < 0) return errno == EPERM ? -EINVAL : -errno;
+  for (operation* op = watches_.first(fd); op; op = watches_.next(*op))
+    op->registered = wanted;
   return 0;
 }
 
 /// epoll_ctl, unseen by ThreadSanitizer: that a stock object closes the number meanwhile is harmless here.
-ASIO_URING_DECL long epoll_kernel::control(int change, int fd, epoll_event& event) noexcept
+/// The set is the parent's, too: a child leaves it alone.
+ASIO_URING_DECL long epoll_kernel::control(int call, int fd, epoll_event& event) noexcept
 {
-  return ::syscall(SYS_epoll_ctl, epoll_, change, fd, &event);
+  return is_ours() ? ::syscall(SYS_epoll_ctl, descriptors_.epoll, call, fd, &event) : 0;
 }
 
-/// Something has happened to the descriptor. True if that ended the operation.
-ASIO_URING_DECL bool epoll_kernel::retry(operation& op, unsigned events)
+/// Something has happened to the descriptor.
+ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::retry(operation& op, unsigned events) noexcept
 {
-  const io_uring_sqe& entry = op.entry.get();
-  if (entry.opcode == IORING_OP_POLL_ADD) {
+  const io_uring_sqe& entry = op.entry;
+  int with;
+  switch (entry.opcode) {
+  case IORING_OP_POLL_ADD: {
     const unsigned asked = entry.poll32_events | POLLERR | POLLHUP;
     if (entry.len & IORING_POLL_ADD_MULTI) {
-      post(entry.user_data, static_cast<int>(events & asked), IORING_CQE_F_MORE);
-      return false;
+      report(op, events & asked);
+      return {};
     }
     // The event may be older than the operation.
-    const unsigned ready = detail::ready_events(entry.fd, entry.poll32_events) & asked;
-    if (!ready) return false;
-    finish(op, static_cast<int>(ready));
-    return true;
+    with = static_cast<int>(detail::ready_events(entry.fd, entry.poll32_events) & asked);
+    return with ? outcome(with) : outcome();
   }
-  int result;
-  if (entry.opcode == IORING_OP_CONNECT) {
-    socklen_t size = sizeof(result);
-    if (::getsockopt(entry.fd, SOL_SOCKET, SO_ERROR, &result, &size) < 0) result = errno;
-    result = -result;
-  } else
-    result = detail::perform(entry, false);
-  if (result == -EAGAIN) return false;
-  finish(op, result);
-  return true;
+  case IORING_OP_SPLICE:
+  case IORING_OP_TEE:
+    stop_waiting(op);
+    return wait_for_thread(op);
+  case IORING_OP_CONNECT: {
+    socklen_t size = sizeof(with);
+    if (::getsockopt(entry.fd, SOL_SOCKET, SO_ERROR, &with, &size) < 0) with = errno;
+    return -with;
+  }
+  default:
+    with = detail::perform(entry, false);
+    return with == -EAGAIN ? outcome() : outcome(with);
+  }
 }
 
 // --- waiting for a thread
 
-ASIO_URING_DECL void epoll_kernel::wait_for_thread(operation& op)
+ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_thread(operation& op) noexcept
 {
-  op.waits = operation::for_thread;
-  jobs_.append(op);
-  ++queued_;
-  if (!workers_) workers_ = std::make_unique<workers>();
-  if (queued_ > workers_->idle &&
-      workers_->threads.size() < std::clamp(2 * std::thread::hardware_concurrency(), 4u, 32u))
-    try {
-      workers_->threads.emplace_back(&epoll_kernel::work, this);
-    } catch (const std::system_error& e) {
-      if (workers_->threads.empty()) return finish(op, -e.code().value());
-    }
-  workers_->wanted.notify_one();
+  wait(op, waiting::for_thread);
+  if (threads_.start(op)) return {};
+  op.perform(); // there is no thread to be had
+  return go_on(op);
+}
+
+ASIO_URING_DECL void epoll_kernel::operation::perform() noexcept
+{
+  switch (entry.opcode) {
+  case IORING_OP_OPENAT:
+  case IORING_OP_OPENAT2:
+    result = opening.attempt(entry);
+    break;
+  case IORING_OP_SPLICE:
+  case IORING_OP_TEE: {
+    io_uring_sqe without_waiting = entry;
+    without_waiting.splice_flags |= SPLICE_F_NONBLOCK;
+    result = detail::perform(without_waiting, true);
+    break;
+  }
+  default:
+    result = detail::perform(entry, true);
+  }
+}
+
+ASIO_URING_DECL void epoll_kernel::operation::performed() noexcept
+{
+  epoll_kernel& all = *kernel;
+  next = all.performed_.load(std::memory_order_relaxed);
+  while (!all.performed_.compare_exchange_weak(next, this, std::memory_order_release))
+    ;
+  all.wake();
+}
+
+ASIO_URING_DECL bool epoll_kernel::operation::too_early() const noexcept
+{
+  if (entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE)
+    return result == -EAGAIN && !detail::asks_not_to_wait(entry);
+  return opening.waits();
+}
+
+ASIO_URING_DECL void epoll_kernel::collect_performed() noexcept
+{
+  operation* first = nullptr;
+  for (operation* op = performed_.exchange(nullptr, std::memory_order_acquire); op;) {
+    operation* const before = std::exchange(op->next, first);
+    first = std::exchange(op, before);
+  }
+  while (first) {
+    operation& op = *first;
+    first = std::exchange(op.next, nullptr);
+    if (const outcome r = go_on(op)) finish(op, *r);
+  }
+}
+
+/// After a thread has been at it.
+ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::go_on(operation& op) noexcept
+{
+  op.waits = waiting::for_nothing;
+  if (!op.too_early()) return op.result;
+  if (op.cancelled) return -ECANCELED;
+  if (op.opening.waits()) {
+    const auto interval = std::exchange(op.interval, std::min(2 * op.interval, last_fifo_interval));
+    return wait_until(op, clock::now() + interval);
+  }
+  const std::pair<int, unsigned> ends[] = {{op.entry.splice_fd_in, POLLIN}, {op.entry.fd, POLLOUT}};
+  for (const auto& [fd, events] : ends)
+    if (!detail::ready_events(fd, events)) return wait_for_event(op, fd, events);
+  return wait_until(op, clock::now() + connect_interval);
 }
 
 ASIO_URING_DECL void epoll_kernel::let_go(int fd) noexcept
 {
-  std::unique_lock lock(mutex_);
-  no_longer_performed_.wait(lock, [&] {
-    for (const operation* op = performed_.first; op; op = op->next)
-      if (op->entry.get().fd == fd ||
-          (op->entry.get().opcode == IORING_OP_SPLICE && op->entry.get().splice_fd_in == fd))
-        return false;
-    return true;
+  if (!is_ours()) return;
+  threads_.wait_until_unused([fd](const detail::worker_threads::job& j) {
+    const io_uring_sqe& entry = static_cast<const operation&>(j).entry;
+    const bool two = entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
+    return entry.fd == fd || (two && entry.splice_fd_in == fd);
   });
-}
-
-/// What each thread does.
-ASIO_URING_DECL void epoll_kernel::work()
-{
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    ++workers_->idle;
-    while (!workers_->stopped && !jobs_.first)
-      workers_->wanted.wait(lock);
-    --workers_->idle;
-    if (workers_->stopped) return;
-    operation& op = *jobs_.first;
-    stop_waiting(op);
-    performed_.append(op);
-    lock.unlock();
-    const int result = detail::perform(op.entry.get(), true);
-    lock.lock();
-    performed_.remove(op);
-    finish(op, result);
-    no_longer_performed_.notify_all();
-    if (waiting_ || observed_) wake();
-  }
 }
 
 } // namespace asio_uring

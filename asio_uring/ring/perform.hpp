@@ -20,6 +20,9 @@ enum class performed
   by_a_thread ///< blocks
 };
 
+/// Whether it is a file's, of which epoll knows nothing.
+ASIO_URING_DECL bool of_a_file(int fd) noexcept;
+
 ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept;
 
 /// Makes the call. Returns what io_uring would: a result or a negative errno. It blocks where the call does,

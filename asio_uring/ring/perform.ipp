@@ -21,11 +21,40 @@
 
 namespace asio_uring::detail {
 
-ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept
+ASIO_URING_DECL bool of_a_file(int fd) noexcept
+{
+  struct stat s;
+  return ::fstat(fd, &s) == 0 && (S_ISREG(s.st_mode) || S_ISBLK(s.st_mode) || S_ISDIR(s.st_mode));
+}
+
+/// Whether the entry asks for what only a ring can do: several completions, descriptors of the ring's own.
+ASIO_URING_DECL bool beyond_the_call(const io_uring_sqe& entry) noexcept
 {
   switch (entry.opcode) {
-  case IORING_OP_NOP:
+  case IORING_OP_SEND:
+  case IORING_OP_RECV:
+  case IORING_OP_SENDMSG:
+  case IORING_OP_RECVMSG:
+    return entry.ioprio & ~unsigned{IORING_RECVSEND_POLL_FIRST};
+  case IORING_OP_ACCEPT:
+    return entry.ioprio || entry.file_index;
+  case IORING_OP_OPENAT:
+  case IORING_OP_OPENAT2:
+  case IORING_OP_SOCKET:
   case IORING_OP_CLOSE:
+    return entry.file_index;
+  case IORING_OP_FSYNC:
+    return entry.fsync_flags & ~unsigned{IORING_FSYNC_DATASYNC};
+  default:
+    return false;
+  }
+}
+
+ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept
+{
+  if (beyond_the_call(entry)) return performed::never;
+  switch (entry.opcode) {
+  case IORING_OP_NOP:
   case IORING_OP_SHUTDOWN:
   case IORING_OP_SOCKET:
   case IORING_OP_BIND:
@@ -33,15 +62,12 @@ ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept
     return performed::at_once;
   case IORING_OP_READ:
   case IORING_OP_READV:
+    return of_a_file(entry.fd) ? performed::by_a_thread : performed::when_readable;
   case IORING_OP_WRITE:
-  case IORING_OP_WRITEV: {
-    // Of files, epoll knows nothing.
-    struct stat s;
-    if (::fstat(entry.fd, &s) < 0) return performed::at_once;
-    if (S_ISREG(s.st_mode) || S_ISBLK(s.st_mode) || S_ISDIR(s.st_mode)) return performed::by_a_thread;
-    return entry.opcode == IORING_OP_READ || entry.opcode == IORING_OP_READV ? performed::when_readable
-                                                                             : performed::when_writable;
-  }
+  case IORING_OP_WRITEV:
+    return of_a_file(entry.fd) ? performed::by_a_thread : performed::when_writable;
+  case IORING_OP_CLOSE: // which writes back what a file system has kept
+    return of_a_file(entry.fd) ? performed::by_a_thread : performed::at_once;
   case IORING_OP_RECV:
   case IORING_OP_RECVMSG:
   case IORING_OP_ACCEPT:
@@ -76,6 +102,15 @@ ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept
   }
 }
 
+/// preadv2(2), pwritev2(2). Where there is no position, as in a pipe, the kernel's ring takes any offset.
+template <typename Call>
+long at_an_offset(const Call& call, std::uint64_t value) noexcept
+{
+  const auto offset = static_cast<off_t>(value);
+  const long result = call(offset);
+  return result < 0 && errno == ESPIPE && offset != -1 ? call(-1) : result;
+}
+
 /// The system call itself: -1 and errno, or its result.
 ASIO_URING_DECL long system_call(const io_uring_sqe& e, int no_wait) noexcept
 {
@@ -84,25 +119,33 @@ ASIO_URING_DECL long system_call(const io_uring_sqe& e, int no_wait) noexcept
   };
   const auto text = [&](std::uint64_t address) noexcept { return static_cast<const char*>(at(address)); };
   const auto offset = [&](std::uint64_t value) noexcept { return static_cast<off_t>(value); };
-  const int length = static_cast<int>(e.len);
+  const int number = static_cast<int>(e.len); // of vectors, a descriptor, a mode
   const int flags = static_cast<int>(e.msg_flags) | no_wait;
   const iovec one{at(e.addr), e.len};
+  const auto read = [&](const iovec* vectors, int count) noexcept {
+    return at_an_offset([&](off_t place) { return ::preadv2(e.fd, vectors, count, place, e.rw_flags); },
+                        e.off);
+  };
+  const auto write = [&](const iovec* vectors, int count) noexcept {
+    return at_an_offset([&](off_t place) { return ::pwritev2(e.fd, vectors, count, place, e.rw_flags); },
+                        e.off);
+  };
 
   switch (e.opcode) {
   case IORING_OP_NOP:
     return 0;
   case IORING_OP_READ:
-    return ::preadv2(e.fd, &one, 1, offset(e.off), e.rw_flags);
+    return read(&one, 1);
   case IORING_OP_READV:
-    return ::preadv2(e.fd, static_cast<const iovec*>(at(e.addr)), length, offset(e.off), e.rw_flags);
+    return read(static_cast<const iovec*>(at(e.addr)), number);
   case IORING_OP_WRITE:
-    return ::pwritev2(e.fd, &one, 1, offset(e.off), e.rw_flags);
+    return write(&one, 1);
   case IORING_OP_WRITEV:
-    return ::pwritev2(e.fd, static_cast<const iovec*>(at(e.addr)), length, offset(e.off), e.rw_flags);
+    return write(static_cast<const iovec*>(at(e.addr)), number);
   case IORING_OP_RECV:
     return ::recv(e.fd, at(e.addr), e.len, flags);
   case IORING_OP_SEND:
-    return ::send(e.fd, at(e.addr), e.len, flags);
+    return ::sendto(e.fd, at(e.addr), e.len, flags, static_cast<const sockaddr*>(at(e.addr2)), e.addr_len);
   case IORING_OP_RECVMSG:
     return ::recvmsg(e.fd, static_cast<msghdr*>(at(e.addr)), flags);
   case IORING_OP_SENDMSG:
@@ -115,19 +158,19 @@ ASIO_URING_DECL long system_call(const io_uring_sqe& e, int no_wait) noexcept
   case IORING_OP_CLOSE:
     return ::close(e.fd);
   case IORING_OP_SHUTDOWN:
-    return ::shutdown(e.fd, length);
+    return ::shutdown(e.fd, number);
   case IORING_OP_SOCKET:
-    return ::socket(e.fd, static_cast<int>(e.off), length);
+    return ::socket(e.fd, static_cast<int>(e.off), number);
   case IORING_OP_BIND:
     return ::bind(e.fd, static_cast<const sockaddr*>(at(e.addr)), static_cast<socklen_t>(e.addr2));
   case IORING_OP_LISTEN:
-    return ::listen(e.fd, length);
+    return ::listen(e.fd, number);
   case IORING_OP_FSYNC:
     return e.fsync_flags & IORING_FSYNC_DATASYNC ? ::fdatasync(e.fd) : ::fsync(e.fd);
   case IORING_OP_SYNC_FILE_RANGE:
     return ::sync_file_range(e.fd, offset(e.off), e.len, e.sync_range_flags);
   case IORING_OP_FALLOCATE:
-    return ::fallocate(e.fd, length, offset(e.off), offset(e.addr));
+    return ::fallocate(e.fd, number, offset(e.off), offset(e.addr));
   case IORING_OP_FTRUNCATE:
     return ::ftruncate(e.fd, offset(e.off));
   case IORING_OP_OPENAT:
@@ -138,19 +181,22 @@ ASIO_URING_DECL long system_call(const io_uring_sqe& e, int no_wait) noexcept
     return ::statx(e.fd, text(e.addr), static_cast<int>(e.statx_flags), e.len,
                    static_cast<struct statx*>(at(e.off)));
   case IORING_OP_FADVISE:
-    errno = ::posix_fadvise(e.fd, offset(e.off), length, static_cast<int>(e.fadvise_advice));
+    // A length of more than 32 bits is elsewhere.
+    errno = ::posix_fadvise(e.fd, offset(e.off), offset(e.addr ? e.addr : e.len),
+                            static_cast<int>(e.fadvise_advice));
     return errno ? -1 : 0;
   case IORING_OP_MADVISE:
-    return ::madvise(at(e.addr), e.len, static_cast<int>(e.fadvise_advice));
+    return ::madvise(at(e.addr), e.off ? static_cast<std::size_t>(e.off) : e.len,
+                     static_cast<int>(e.fadvise_advice));
   case IORING_OP_SPLICE: {
     off_t in = offset(e.splice_off_in), out = offset(e.off);
-    return ::splice(e.splice_fd_in, in < 0 ? nullptr : &in, e.fd, out < 0 ? nullptr : &out, e.len,
+    return ::splice(e.splice_fd_in, in == -1 ? nullptr : &in, e.fd, out == -1 ? nullptr : &out, e.len,
                     e.splice_flags);
   }
   case IORING_OP_TEE:
     return ::tee(e.splice_fd_in, e.fd, e.len, e.splice_flags);
   case IORING_OP_RENAMEAT:
-    return ::renameat2(e.fd, text(e.addr), length, text(e.off), e.rename_flags);
+    return ::renameat2(e.fd, text(e.addr), number, text(e.off), e.rename_flags);
   case IORING_OP_UNLINKAT:
     return ::unlinkat(e.fd, text(e.addr), static_cast<int>(e.unlink_flags));
   case IORING_OP_MKDIRAT:
@@ -158,7 +204,7 @@ ASIO_URING_DECL long system_call(const io_uring_sqe& e, int no_wait) noexcept
   case IORING_OP_SYMLINKAT:
     return ::symlinkat(text(e.addr), e.fd, text(e.addr2));
   case IORING_OP_LINKAT:
-    return ::linkat(e.fd, text(e.addr), length, text(e.addr2), static_cast<int>(e.hardlink_flags));
+    return ::linkat(e.fd, text(e.addr), number, text(e.addr2), static_cast<int>(e.hardlink_flags));
   case IORING_OP_FSETXATTR:
     return ::fsetxattr(e.fd, text(e.addr), at(e.addr2), e.len, static_cast<int>(e.xattr_flags));
   case IORING_OP_SETXATTR:
@@ -178,7 +224,8 @@ ASIO_URING_DECL int perform(const io_uring_sqe& entry, bool wait) noexcept
   for (;;) {
     const long result = system_call(entry, wait ? 0 : MSG_DONTWAIT);
     if (result >= 0) return static_cast<int>(result);
-    if (errno != EINTR) return -errno;
+    // A file that could not be closed in peace is closed, and its number may be another's.
+    if (errno != EINTR || entry.opcode == IORING_OP_CLOSE) return -errno;
   }
 }
 

@@ -187,6 +187,13 @@ public:
   }
   submitted_message& message(lane_kind which) noexcept { return *messages_[which == lane_kind::out]; }
 
+  /// Whether nobody wants the operation any longer.
+  bool is_given_up(const operation& op) noexcept
+  {
+    const locked guard(lock_);
+    return op.cancelled_ || closed_ || service_.stopped();
+  }
+
   /// Bytes kept from cancelled reads.
   std::size_t unread() noexcept
   {

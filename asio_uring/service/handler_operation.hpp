@@ -34,7 +34,8 @@ inline error_code error_of(int result) noexcept
  * get; `int finish(int fd, int result)`, called when the handler is about to run
  * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
  *   may start operations at a time; `std::optional<int> refused(const ring&)`, a result instead of the
- *   submission; `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to
+ *   submission; with it `int call_instead(io_uring_service&)` and `call()`, what a thread does for want of an
+ *   opcode; `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to
  *   become, or nothing if it is not the last; `linked_requests& links()`: what is submitted instead,
  *   and `bool drains()`: whether the descriptor's operations must have ended before;
  *   `void for_each_late_number(f)`: calls f(fd) for what its entries may look up after their submission
@@ -56,8 +57,11 @@ public:
     const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
     handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
     if constexpr (requires { op.description().refused(service.get_ring()); })
-      if (const std::optional<int> result = op.description().refused(service.get_ring()))
-        return service.complete(op, *result, unordered);
+      if (std::optional<int> result = op.description().refused(service.get_ring())) {
+        if constexpr (calls)
+          if (*result == -EOPNOTSUPP) result = op.description().call_instead(service);
+        if (*result < 0) return service.complete(op, *result, unordered);
+      }
     if constexpr (Description::lane == lane_kind::out)
       if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description().perform(d.fd()));
     if constexpr (unordered)
@@ -240,6 +244,9 @@ private:
   }
   static void do_completed(request& r, int result, unsigned flags, completion_queue& out) noexcept
   {
+    if constexpr (calls)
+      if (description_of(r).call() && !call_ended(r, result)) [[unlikely]]
+        return;
     if constexpr (completes_itself) {
       const auto last = description_of(r).completed(result, flags);
       if (last && !came_to_rest(r, *last)) deliver(r, *last, out);
@@ -247,6 +254,21 @@ private:
       deliver(r, result, out);
     else
       on_completion(r, result, flags, out);
+  }
+  /// The ring has waited for a call that a thread makes. False: it waits again.
+  ASIO_URING_COLD static bool call_ended(request& r, int& result) noexcept
+  {
+    auto& self = static_cast<handler_operation&>(static_cast<operation&>(r));
+    auto& call = *self.description().call();
+    if (call.ended())
+      result = call.result();
+    else if (self.home()->is_given_up(self) && call.take_back())
+      result = -ECANCELED;
+    else {
+      self.home()->service().push(self);
+      return false;
+    }
+    return true;
   }
   static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
   static linked_requests* do_links(request& r) noexcept
@@ -298,6 +320,7 @@ private:
     d.for_each_late_number([](int) {});
   };
   static constexpr bool completes_itself = requires(Description & d) { d.completed(0, 0u); };
+  static constexpr bool calls = requires(Description & d) { d.call(); };
   static constexpr bool linked = requires(Description & d) { d.links(); };
   static constexpr bool unordered = Description::lane == lane_kind::none &&
                                     Description::preferred == preference::always_submitted && !linked;

@@ -9,6 +9,7 @@
 #include <asio_uring/ring/opcodes.hpp>
 #include <asio_uring/service/handler_operation.hpp>
 #include <asio_uring/service/late_numbers.hpp>
+#include <asio_uring/submit/call_in_thread.hpp>
 #include <concepts>
 
 namespace asio_uring::detail {
@@ -76,7 +77,26 @@ public:
 
   std::optional<int> refused(const ring& r) const noexcept { return detail::refused(entry_.get(), r); }
 
-  void prepare(io_uring_sqe& sqe, int) noexcept { sqe = entry_.get(); }
+  /// For an opcode that the kernel lacks. 0, or a negative errno.
+  int call_instead(io_uring_service& service)
+  {
+    io_uring_sqe& entry = entry_.get();
+    if (service.stopped()) return -ECANCELED;
+    if (!calls_in_threads::possible(entry)) return -EOPNOTSUPP;
+    // The thread looks up the file when it comes to it.
+    if (!(entry.flags & IOSQE_ASYNC) && !service.numbers().try_add(entry.fd)) return -ENOMEM;
+    entry.flags |= IOSQE_ASYNC;
+    return asio::use_service<calls_in_threads>(service.context()).start(entry, call_);
+  }
+  call_in_thread* call() const noexcept { return call_.get(); }
+
+  void prepare(io_uring_sqe& sqe, int) noexcept
+  {
+    if (call_) [[unlikely]]
+      io_uring_prep_poll_add(&sqe, call_->fd(), POLLIN);
+    else
+      sqe = entry_.get();
+  }
   template <typename F>
   void for_each_late_number(F&& f) const
   {
@@ -110,6 +130,7 @@ private:
   Payload payload_;
   kept_entry entry_;
   int result_ = 0;
+  call_pointer call_; // goes first: it uses the others
 };
 
 } // namespace asio_uring::detail

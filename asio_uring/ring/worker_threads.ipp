@@ -1,0 +1,179 @@
+// asio_uring/ring/worker_threads.ipp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_RING_WORKER_THREADS_IPP
+#define ASIO_URING_RING_WORKER_THREADS_IPP
+
+#include <algorithm>
+#include <asio_uring/ring/process.hpp>
+#include <asio_uring/ring/worker_threads.hpp>
+#include <cassert>
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <new>
+#include <thread>
+
+namespace asio_uring::detail {
+
+ASIO_URING_DECL worker_threads::worker_threads() noexcept
+    : process_(process::id()), usual_(std::clamp(2 * std::thread::hardware_concurrency(), 4u, 32u))
+{
+  std::construct_at(&wanted_);
+  std::construct_at(&call_ended_);
+}
+
+ASIO_URING_DECL worker_threads::~worker_threads()
+{
+  if (process::id() != process_) return;
+  lock_type lock(mutex_);
+  assert(!queued_.first && !at_work_.first);
+  stopped_ = true;
+  wanted_.notify_all();
+  while (!threads_.empty()) {
+    const pthread_t thread = threads_.back();
+    threads_.pop_back();
+    lock.unlock();
+    ::pthread_join(thread, nullptr);
+    lock.lock();
+  }
+  join_last_left(lock);
+  lock.unlock();
+  std::destroy_at(&wanted_);
+  std::destroy_at(&call_ended_);
+}
+
+ASIO_URING_DECL bool worker_threads::start(job& j) noexcept
+{
+  const lock_type lock(mutex_);
+  queued_.append(j);
+  see_to_threads();
+  j.queued_ = !threads_.empty();
+  if (!j.queued_) queued_.remove(j);
+  return j.queued_;
+}
+
+ASIO_URING_DECL bool worker_threads::cancel(job& j) noexcept
+{
+  const lock_type lock(mutex_);
+  if (!j.queued_) return false;
+  j.queued_ = false;
+  queued_.remove(j);
+  return true;
+}
+
+/// Has somebody see to the calls that wait: to make them, or to watch those at work.
+ASIO_URING_DECL void worker_threads::see_to_threads() noexcept
+{
+  constexpr std::size_t most = 1024;
+  if (queued_.first && idle_) wanted_.notify_one();
+  const std::size_t stuck = at_work_.size - counted_;
+  if (queued_.size > idle_ && threads_.size() <= std::min(stuck + usual_, most)) start_thread();
+}
+
+/// Nothing is changed if there is none to be had.
+ASIO_URING_DECL void worker_threads::start_thread() noexcept
+{
+  try {
+    threads_.reserve(threads_.size() + 1);
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  if (::pthread_create(&thread, nullptr, &worker_threads::run, this) == 0) threads_.push_back(thread);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+ASIO_URING_DECL void* worker_threads::run(void* self) noexcept
+{
+  static_cast<worker_threads*>(self)->work();
+  return nullptr;
+}
+
+/// What each thread does.
+ASIO_URING_DECL void worker_threads::work() noexcept
+{
+  lock_type lock(mutex_);
+  while (!stopped_)
+    if (queued_.first && counted_ < usual_)
+      perform_first(lock);
+    else if (queued_.first && !watched_)
+      watch(lock);
+    else if (idle_ >= usual_)
+      return leave(lock);
+    else {
+      ++idle_;
+      wanted_.wait(lock);
+      --idle_;
+    }
+}
+
+ASIO_URING_DECL void worker_threads::perform_first(lock_type& lock) noexcept
+{
+  job& j = *queued_.first;
+  queued_.remove(j);
+  j.queued_ = false;
+  j.period_ = period_;
+  at_work_.append(j);
+  ++counted_;
+  see_to_threads();
+  lock.unlock();
+  j.perform();
+  lock.lock();
+  at_work_.remove(j);
+  if (j.period_ == period_) --counted_;
+  ++ended_calls_;
+  call_ended_.notify_all();
+  lock.unlock();
+  j.performed();
+  lock.lock();
+}
+
+/// As many calls as may be are at work, and others wait.
+ASIO_URING_DECL void worker_threads::watch(lock_type& lock) noexcept
+{
+  using clock = std::chrono::steady_clock;
+  const clock::time_point limit = clock::now() + std::chrono::milliseconds(10);
+  const unsigned ended = ended_calls_;
+  const auto nothing_ends = [&] { return !stopped_ && queued_.first && ended == ended_calls_; };
+  watched_ = true;
+  ++idle_;
+  while (nothing_ends() && clock::now() < limit)
+    wanted_.wait_until(lock, limit);
+  --idle_;
+  watched_ = false;
+  if (!nothing_ends()) return;
+  ++period_;
+  counted_ = 0;
+}
+
+/// There are more threads than are usual, and no job for this one.
+ASIO_URING_DECL void worker_threads::leave(lock_type& lock) noexcept
+{
+  join_last_left(lock);
+  const auto self = std::find_if(threads_.begin(), threads_.end(),
+                                 [](pthread_t t) { return ::pthread_equal(t, ::pthread_self()); });
+  if (self == threads_.end()) return; // is being joined
+  last_left_ = *self;
+  has_left_ = true;
+  threads_.erase(self);
+}
+
+ASIO_URING_DECL void worker_threads::join_last_left(lock_type& lock) noexcept
+{
+  while (has_left_) {
+    const pthread_t thread = last_left_;
+    has_left_ = false;
+    lock.unlock();
+    ::pthread_join(thread, nullptr);
+    lock.lock();
+  }
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_RING_WORKER_THREADS_IPP

@@ -1,0 +1,143 @@
+// asio_uring/submit/call_in_thread.ipp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_SUBMIT_CALL_IN_THREAD_IPP
+#define ASIO_URING_SUBMIT_CALL_IN_THREAD_IPP
+
+#include <asio_uring/ring/perform.hpp>
+#include <asio_uring/ring/process.hpp>
+#include <asio_uring/submit/call_in_thread.hpp>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fcntl.h>
+#include <new>
+#include <sys/eventfd.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace asio_uring::detail {
+
+// --- one call
+
+ASIO_URING_DECL call_in_thread::call_in_thread(calls_in_threads& all) noexcept
+    : all_(all), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+{}
+
+ASIO_URING_DECL call_in_thread::~call_in_thread()
+{
+  if (fd_ >= 0) ::close(fd_);
+}
+
+ASIO_URING_DECL bool call_in_thread::take_back() noexcept { return all_.threads_->cancel(*this); }
+
+ASIO_URING_DECL void call_in_thread::start() noexcept
+{
+  if (all_.threads_->start(*this)) return;
+  perform(); // there is no thread to be had
+  performed();
+}
+
+ASIO_URING_DECL void call_in_thread::perform() noexcept
+{
+  io_uring_sqe entry;
+  std::memcpy(&entry, entry_, sizeof(entry));
+  result_ = detail::perform(entry, true);
+}
+
+ASIO_URING_DECL void call_in_thread::performed() noexcept
+{
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof(one));
+  ended_.store(true, std::memory_order_release); // from here on it may be another operation's
+}
+
+/// In a forked child: an eventfd of its own, of the same number.
+ASIO_URING_DECL void call_in_thread::renew_event() noexcept
+{
+  const int fd = ::eventfd(used_ && ended(), EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) return;
+  ::dup3(fd, fd_, O_CLOEXEC);
+  ::close(fd);
+}
+
+ASIO_URING_DECL void call_in_thread::give_back::operator()(call_in_thread* call) const noexcept
+{
+  calls_in_threads& all = call->all_;
+  if (!call->ended() && process::id() == all.process_ && !call->take_back())
+    all.threads_->wait_until_unused([&](const worker_threads::job& j) { return &j == call; });
+  std::uint64_t count;
+  [[maybe_unused]] const auto drained = ::read(call->fd_, &count, sizeof(count));
+  const std::lock_guard guard(all.mutex_);
+  call->used_ = false;
+  all.unused_.push_back(call);
+}
+
+// --- all of them
+
+ASIO_URING_DECL calls_in_threads::calls_in_threads(asio::execution_context& context)
+    : asio::execution_context::service(context), process_(process::id()), threads_(std::in_place)
+{}
+
+ASIO_URING_DECL bool calls_in_threads::possible(const io_uring_sqe& entry) noexcept
+{
+  return !(entry.flags & ~unsigned{IOSQE_ASYNC}) && how(entry) == performed::by_a_thread;
+}
+
+ASIO_URING_DECL int calls_in_threads::start(const io_uring_sqe& entry, call_pointer& call) noexcept
+{
+  try {
+    call.reset(&unused());
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
+  } catch (const std::system_error& e) {
+    return -e.code().value();
+  }
+  call->ended_.store(false, std::memory_order_relaxed);
+  std::memcpy(call->entry_, &entry, sizeof(entry));
+  call->start();
+  return 0;
+}
+
+ASIO_URING_DECL call_in_thread& calls_in_threads::unused()
+{
+  const std::lock_guard guard(mutex_);
+  if (unused_.empty()) {
+    unused_.reserve(calls_.size() + 1);
+    calls_.push_back(std::make_unique<call_in_thread>(*this));
+    if (calls_.back()->fd_ < 0) {
+      const int error = errno;
+      calls_.pop_back();
+      throw std::system_error(error, std::system_category(), "eventfd");
+    }
+    unused_.push_back(calls_.back().get());
+  }
+  call_in_thread& call = *unused_.back();
+  unused_.pop_back();
+  call.used_ = true;
+  return call;
+}
+
+// Nothing is at work while the process forks; what has not begun is performed on both sides.
+ASIO_URING_DECL void calls_in_threads::notify_fork(asio::execution_context::fork_event event)
+{
+  const std::lock_guard guard(mutex_);
+  if (event == asio::execution_context::fork_prepare) {
+    for (const auto& call : calls_)
+      call->held_ = call->used_ && !call->ended() && call->take_back();
+    return threads_->wait_until_unused([](const worker_threads::job&) { return true; });
+  }
+  if (event == asio::execution_context::fork_child) {
+    process_ = process::id();
+    threads_.emplace();
+    for (const auto& call : calls_)
+      call->renew_event();
+  }
+  for (const auto& call : calls_)
+    if (call->held_) call->start();
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_SUBMIT_CALL_IN_THREAD_IPP

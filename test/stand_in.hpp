@@ -1,0 +1,110 @@
+// test/stand_in.hpp: a ring on the stand-in for the kernel, and processes of a test's own.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_TEST_STAND_IN_HPP
+#define ASIO_URING_TEST_STAND_IN_HPP
+
+#include "environment.hpp"
+#include <asio_uring/ring/epoll_kernel.hpp>
+#include <asio_uring/ring/ring.hpp>
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <fcntl.h>
+#include <map>
+#include <memory>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace test {
+
+/// Runs f in a process of its own; what it returns is the exit code.
+template <typename F>
+int in_child(F&& f)
+{
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int result = 99;
+    try {
+      result = f();
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "child: %s\n", e.what());
+    }
+    ::_exit(result);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Whether it comes to hold within a long while.
+template <typename Predicate>
+bool soon(Predicate&& holds)
+{
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60) * slowness();
+  while (!holds() && std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return holds();
+}
+
+/// A ring on the stand-in, and what it has completed.
+struct emulated
+{
+  asio_uring::ring ring{std::make_unique<asio_uring::epoll_kernel>(8, 16)};
+  std::map<std::uint64_t, std::vector<int>> results;
+
+  template <typename Prepare>
+  void push(std::uint64_t user_data, Prepare&& prepare, unsigned flags = 0)
+  {
+    io_uring_sqe* sqe = ring.next_entry();
+    BOOST_REQUIRE(sqe);
+    *sqe = {};
+    prepare(sqe);
+    sqe->user_data = user_data;
+    sqe->flags = static_cast<std::uint8_t>(flags);
+    ring.publish();
+  }
+  void turn(std::chrono::nanoseconds timeout = std::chrono::seconds(5))
+  {
+    ring.submit_and_wait(timeout);
+    collect();
+  }
+  void collect()
+  {
+    ring.consume_completions([&](const io_uring_cqe& c) { results[c.user_data].push_back(c.res); });
+  }
+  /// The only result there is to come.
+  int result_of(std::uint64_t user_data)
+  {
+    while (results[user_data].empty())
+      turn();
+    return results[user_data].at(0);
+  }
+};
+
+/// A file that nobody can open until this is gone: who tries waits in open(2).
+class leased_file
+{
+public:
+  explicit leased_file(const std::string& path)
+      : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600))
+  {
+    ::signal(SIGIO, SIG_IGN); // tells the holder that somebody waits
+    BOOST_REQUIRE_EQUAL(::fcntl(fd_, F_SETLEASE, F_WRLCK), 0);
+  }
+  leased_file(const leased_file&) = delete;
+  ~leased_file() { ::close(fd_); }
+
+private:
+  const int fd_;
+};
+
+} // namespace test
+
+#endif // ASIO_URING_TEST_STAND_IN_HPP

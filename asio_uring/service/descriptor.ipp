@@ -286,7 +286,7 @@ bool descriptor::end_call_slowly(operation& op, int result) noexcept
   if (ended)
     advance(kind, s);
   else
-    service_.pump().nothing_completed();
+    service_.nothing_completed();
   return ended;
 }
 

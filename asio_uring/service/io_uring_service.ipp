@@ -185,18 +185,18 @@ ASIO_URING_DECL void io_uring_service::make_pump()
     auto reactor = std::make_unique<ring_pump>(context, *this, submitter_);
     asio::add_service<epoll_reactor>(context, reactor.get()); // the context owns it from here on
     pump_ = reactor.release();
-    scheduler_ = &asio::use_service<scheduler>(context);
   } else {
-    guest_ = std::make_unique<guest_pump>(context, *this);
+    guest_ = std::make_unique<guest_pump>(context, *this, locking_);
     pump_ = guest_.get();
     set_up_ring();
     set_idle(true);
   }
-  native_ = pump_->native();
+  scheduler_ = &asio::use_service<scheduler>(context);
+  native_ = !has_own_thread(*scheduler_);
   pump_->restart();
   // No stock service may ever do so. A thread pool's threads turn the ring from here on, and may sleep in it:
   // not before the wake-up poll is there.
-  if (scheduler_) scheduler_->init_task();
+  scheduler_->init_task();
 }
 
 // A loop that is on its way to sleep may have counted already what it is going to submit.
@@ -504,6 +504,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
 ASIO_URING_DECL void io_uring_service::go_on(bool rested)
 {
   if (!rested) {
+    pump_->stop_watching();
     completion_queue found;
     resting_ = true;
     submitter_.hold(submitter::holding::everything);

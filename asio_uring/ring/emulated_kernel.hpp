@@ -33,7 +33,8 @@ public:
   /// Returns the entries taken. Any thread.
   virtual int enter(unsigned wait, const __kernel_timespec* timeout) noexcept = 0;
 
-  /// A file descriptor to poll, readable when an enter would bring completions.
+  /// A file descriptor to poll, readable when an enter would bring completions; each time there may be new
+  /// ones is an event of its own for who waits for edges.
   virtual int fd() noexcept = 0;
 
   /// A file descriptor is about to be closed, its operations are cancelled: returns when nothing uses the

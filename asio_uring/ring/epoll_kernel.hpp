@@ -117,7 +117,7 @@ private:
   ASIO_URING_DECL long control(int operation, int fd, epoll_event& event) noexcept;
 
   ASIO_URING_DECL bool retry(operation& op, unsigned events);
-  ASIO_URING_DECL void look(clock::time_point until);
+  ASIO_URING_DECL bool look(clock::time_point until);
   ASIO_URING_DECL void expire();
   ASIO_URING_DECL void set_timer(operation& op, clock::time_point time);
   ASIO_URING_DECL void arm_timer();

@@ -152,16 +152,17 @@ ASIO_URING_DECL int epoll_kernel::enter(unsigned wait, const __kernel_timespec* 
                                       std::chrono::nanoseconds(timeout->tv_nsec)
                                 : clock::time_point::max();
   expire();
-  if (!wait && !ready() && !waiting_) look(clock::time_point::min());
+  // Where another thread looks, it may have missed what came since.
+  const bool left = !wait && (waiting_ || look(clock::time_point::min()));
   while (ready() < wait && clock::now() < deadline)
     look(deadline);
 
-  if (ready() && (waiting_ || observed_)) wake();
+  if ((ready() && waiting_) || ((ready() || left) && observed_)) wake();
   return static_cast<int>(taken);
 }
 
-/// Takes the events that come until then; releases the lock while it sleeps.
-ASIO_URING_DECL void epoll_kernel::look(clock::time_point until)
+/// Takes the events that come until then; releases the lock while it sleeps. True if there may be more.
+ASIO_URING_DECL bool epoll_kernel::look(clock::time_point until)
 {
   using std::chrono::milliseconds;
   int limit = -1;
@@ -195,6 +196,7 @@ ASIO_URING_DECL void epoll_kernel::look(clock::time_point until)
     }
   }
   expire();
+  return count == static_cast<int>(std::size(events));
 }
 
 ASIO_URING_DECL void epoll_kernel::expire()

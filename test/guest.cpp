@@ -457,6 +457,32 @@ BOOST_AUTO_TEST_CASE(a_forked_child_and_its_parent_watch_nothing_of_each_others)
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_forked_child_that_is_told_nothing_leaves_the_reactor_to_its_parent)
+{
+  auto context = std::make_unique<asio::io_context>();
+  asio::use_service<asio::detail::reactor>(*context);
+  auto acceptor = std::make_unique<listener>(*context);
+  auto client = std::make_unique<tcp::socket>(*context), server = std::make_unique<tcp::socket>(*context);
+  outcome connected, read;
+  client->async_connect(acceptor->endpoint(), connected.record());
+  finish(*context);
+  CHECK_SUCCEEDED(connected);
+  acceptor->accept(*server);
+
+  const int child = result_in_child([&] {
+    client.reset();
+    context.reset();
+    return 0;
+  });
+  BOOST_CHECK_EQUAL(child, 0);
+  char byte;
+  server->async_read_some(asio::buffer(&byte, 1), read.record());
+  write_text(*client, "x");
+  context->restart();
+  context->run_for(5s * slowness());
+  CHECK_SUCCEEDED(read);
+}
+
 BOOST_AUTO_TEST_CASE(memory_that_runs_out_does_not_hold_up_operations_that_need_none)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

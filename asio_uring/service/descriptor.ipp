@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <asio_uring/service/io_uring_service.hpp>
-#include <thread>
+#include <asio_uring/service/pause.hpp>
 #include <utility>
 
 namespace asio_uring::detail {
@@ -436,9 +436,9 @@ ASIO_URING_DECL void descriptor::close() noexcept
 {
   section s(*this);
   // Another thread may be within a call that does not block: the number must not be reused meanwhile.
-  while (lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy) {
+  for (unsigned times = 0; lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy; ++times) {
     s.unlock();
-    std::this_thread::yield();
+    pause(times);
     s.relock();
   }
   closed_ = true;

@@ -9,6 +9,7 @@
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/service/guest_pump.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/service/pause.hpp>
 #include <asio_uring/service/ring_pump.hpp>
 #include <boost/asio/detail/throw_error.hpp>
 #include <cerrno>
@@ -203,7 +204,7 @@ ASIO_URING_DECL void io_uring_service::make_pump()
 ASIO_URING_DECL void io_uring_service::keep_links_whole()
 {
   get_ring().keep_whole();
-  for (; entering_.load(std::memory_order_seq_cst); std::this_thread::yield())
+  for (unsigned times = 0; entering_.load(std::memory_order_seq_cst); pause(times++))
     if (interrupt()) pump_->wake();
   links_expected_.store(true, std::memory_order_release);
 }

@@ -7,6 +7,7 @@
 
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/service/pause.hpp>
 #include <cerrno>
 #include <csignal>
 #include <sys/syscall.h>
@@ -39,15 +40,6 @@
 // Rings that are not bound (before Linux 6.6, or without enough lockable memory) are entered by any thread.
 
 namespace asio_uring::detail {
-
-/// Lets others go on, longer and longer.
-inline void pause(unsigned times) noexcept
-{
-  if (times < 16)
-    std::this_thread::yield();
-  else
-    std::this_thread::sleep_for(std::chrono::microseconds(std::min(20u * (times - 15), 1000u)));
-}
 
 /// False: the keeper has it.
 ASIO_URING_DECL bool io_uring_service::lock_ring() noexcept

@@ -288,20 +288,24 @@ BOOST_AUTO_TEST_CASE(a_stream_does_not_time_out_when_its_data_is_there)
 BOOST_AUTO_TEST_CASE(an_operation_beside_a_timer_is_the_winner_when_its_data_is_there)
 {
   using namespace asio::experimental::awaitable_operators;
-  asio::io_context context;
-  pair<> sockets(context);
   std::size_t winner = 9;
-  run_coroutines(context, {[&]() -> asio::awaitable<void> {
-                   char byte;
-                   asio::steady_timer timer(context, 20ms);
-                   asio::post(context, [&] { // when both wait
-                     write_text(sockets.server, "x");
-                     std::this_thread::sleep_for(60ms);
-                   });
-                   auto ended = co_await (sockets.client.async_read_some(asio::buffer(&byte, 1), as_values) ||
-                                          timer.async_wait(as_values));
-                   winner = ended.index();
-                 }});
+  for (bool both_wait = false; !both_wait;) {
+    asio::io_context context;
+    pair<> sockets(context);
+    run_coroutines(context, {[&]() -> asio::awaitable<void> {
+                     char byte;
+                     asio::steady_timer timer(context, 20ms);
+                     asio::post(context, [&] {
+                       both_wait = std::chrono::steady_clock::now() < timer.expiry();
+                       write_text(sockets.server, "x");
+                       std::this_thread::sleep_for(60ms);
+                     });
+                     auto ended =
+                         co_await (sockets.client.async_read_some(asio::buffer(&byte, 1), as_values) ||
+                                   timer.async_wait(as_values));
+                     winner = ended.index();
+                   }});
+  }
   BOOST_CHECK_EQUAL(winner, 0);
 }
 
@@ -488,6 +492,7 @@ BOOST_AUTO_TEST_CASE(memory_that_runs_out_does_not_hold_up_operations_that_need_
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return; // they need memory of their own
 #endif
+  if (with_stand_in()) return; // its requests take some
   enum : int
   {
     passed,

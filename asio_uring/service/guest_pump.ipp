@@ -35,6 +35,7 @@ ASIO_URING_DECL void guest_pump::restart()
     asio::detail::throw_error(error_code(error, boost::system::system_category()), "epoll_ctl");
   }
   watch_again(); // the first event may have come before there was a state
+  if (service_.unfinished()) wake();
 }
 
 ASIO_URING_DECL void guest_pump::stop_watching() noexcept

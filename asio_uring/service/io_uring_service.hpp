@@ -182,11 +182,11 @@ public:
   // For the pumps.
   /// Submits what handlers left, waits for at most `timeout` if there is nothing to run, collects.
   ASIO_URING_DECL void turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
-  /// Whether a turn has left something that no completion will tell of.
+  /// Whether there is something to do that no completion will tell of.
   bool unfinished() const noexcept
   {
     const ring& r = get_ring();
-    return r.unsubmitted() || r.overflown() || submitter_.has_backlog();
+    return r.unsubmitted() || r.overflown() || submitter_.has_backlog() || !ready_.empty();
   }
   /// Becomes readable with each new completion.
   int watch_fd() const noexcept { return get_ring().fd(); }

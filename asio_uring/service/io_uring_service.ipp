@@ -479,8 +479,8 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
       stop_keeper();
     } else {
       register_with_ring([this](ring&) noexcept { return rest(true), 0; });
-      while (bound_.load(std::memory_order_relaxed) && !ring_lock_.try_acquire())
-        std::this_thread::yield();
+      for (unsigned times = 0; bound_.load(std::memory_order_relaxed) && !ring_lock_.try_acquire();)
+        pause(times++);
     }
     rested_ = true;
     return;

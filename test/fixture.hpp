@@ -50,8 +50,8 @@ inline constexpr bool on_uring = true;
 /// Whether sockets are to be on a ring of the kernel's.
 inline bool with_kernel_ring() { return on_uring && !with_stand_in(); }
 
-/// The guest pump's own handlers show in the counts of run() and run_one(); stock and the ring pump count
-/// exactly.
+/// Turns of the guest pump that find nothing show in the counts of run() and run_one(); stock and the ring
+/// pump count exactly.
 inline bool counts_are_exact()
 {
   const char* pump = std::getenv("ASIO_URING_PUMP");

@@ -242,7 +242,6 @@ protected:
     if (!impl.descriptor_ && !result) result = -EBADF;
     tribool on_loop = impl.on_loop_;
     if (on_loop == tribool::unknown) [[unlikely]] {
-      uring_.use_executor(io_ex);
       on_loop = is_loop(uring_, io_ex) ? tribool::yes : tribool::no;
       if (!result) impl.on_loop_ = on_loop;
     }

@@ -204,9 +204,7 @@ class stock_object
 public:
   explicit stock_object(Object& object)
       : impl_(stock_access::implementation_of(object)), ex_(object.get_executor()), uring_(service_of(ex_))
-  {
-    uring_.use_executor(ex_);
-  }
+  {}
 
   template <typename What, typename Handler>
   void async_wait(What w, Handler& handler)

@@ -137,6 +137,12 @@ public:
            (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
   }
 
+  /// True when completions found no room; the kernel delivers them with the next enter.
+  bool overflown() const noexcept
+  {
+    return shared(queues_.sq_flags).load(std::memory_order_relaxed) & IORING_SQ_CQ_OVERFLOW;
+  }
+
   unsigned completions_present() const noexcept
   {
     return shared(queues_.cq_tail).load(std::memory_order_acquire) -

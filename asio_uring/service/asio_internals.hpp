@@ -118,6 +118,51 @@ template struct expose_member<scheduler_reactor, asio::detail::scheduler_task* s
 template struct expose_member<scheduler_reactor_place, scheduler::task_operation scheduler::*, &scheduler::task_operation_>;
 // clang-format on
 
+struct scheduler_wake
+{
+  friend auto member_of(scheduler_wake);
+};
+struct scheduler_thread
+{
+  friend auto member_of(scheduler_thread);
+};
+// clang-format off
+template struct expose_member<scheduler_wake, void (scheduler::*)(scheduler::mutex::scoped_lock&), &scheduler::wake_one_thread_and_unlock>;
+template struct expose_member<scheduler_thread, decltype(&scheduler::thread_), &scheduler::thread_>; // by pointer or by value
+// clang-format on
+
+/// Whether the scheduler is run by a thread of its own: it is that of an execution context which is not
+/// Asio's.
+inline bool has_own_thread(scheduler& s)
+{
+  return [](auto& thread) {
+    if constexpr (std::is_pointer_v<std::remove_reference_t<decltype(thread)>>)
+      return thread != nullptr;
+    else
+      return thread.joinable();
+  }(s.*member_of(scheduler_thread{}));
+}
+
+/// Queues what does not count as work behind all other operations.
+inline void enqueue(scheduler& s, completion& op)
+{
+  auto& mutex = s.*member_of(scheduler_mutex{});
+  typename std::remove_reference_t<decltype(mutex)>::scoped_lock lock(mutex);
+  (s.*member_of(scheduler_queue{})).push(&op);
+  (s.*member_of(scheduler_wake{}))(lock);
+}
+
+/// Queues operations that have been counted as work before all others.
+inline void enqueue_first(scheduler& s, completion_queue& ops)
+{
+  auto& mutex = s.*member_of(scheduler_mutex{});
+  typename std::remove_reference_t<decltype(mutex)>::scoped_lock lock(mutex);
+  auto& queue = s.*member_of(scheduler_queue{});
+  ops.push(queue);
+  queue.push(ops);
+  (s.*member_of(scheduler_wake{}))(lock);
+}
+
 /// Whether a thread is within the context's reactor, asleep as a rule: then the reactor's place in the queue
 /// is empty.
 inline bool has_thread_in_reactor(scheduler& s)

@@ -236,7 +236,9 @@ public:
     if constexpr (named)
       if (holds_handlers(held)) return handlers_.run(std::move(bound));
     if constexpr (own)
-      kept_executor<IoExecutor>::run_on(static_cast<guest_pump*>(owner)->io_executor(), std::move(bound));
+      kept_executor<IoExecutor>::run_on(
+          static_cast<asio::io_context&>(static_cast<scheduler*>(owner)->context()).get_executor(),
+          std::move(bound));
     else
       io_.run(std::move(bound));
   }

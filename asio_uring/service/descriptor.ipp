@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <asio_uring/service/io_uring_service.hpp>
-#include <thread>
+#include <asio_uring/service/pause.hpp>
 #include <utility>
 
 namespace asio_uring::detail {
@@ -289,7 +289,7 @@ bool descriptor::end_call_slowly(operation& op, int result) noexcept
   if (outcome == attempt::again)
     run_again(op, s);
   else
-    service_.pump().nothing_completed();
+    service_.nothing_completed();
   return false;
 }
 
@@ -306,7 +306,7 @@ void descriptor::run_again(operation& op, section& s) noexcept
 {
   lane_of(op.get_type().lane).ready = true;
   enqueue(op, s.ready);
-  service_.pump().nothing_completed();
+  service_.nothing_completed();
 }
 
 ASIO_URING_DECL bool descriptor::doubted(completion_queue& out) noexcept
@@ -455,9 +455,9 @@ ASIO_URING_DECL void descriptor::close() noexcept
 {
   section s(*this);
   // Another thread may be within a call that does not block: the number must not be reused meanwhile.
-  while (lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy) {
+  for (unsigned times = 0; lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy; ++times) {
     s.unlock();
-    std::this_thread::yield();
+    pause(times);
     s.relock();
   }
   closed_ = true;

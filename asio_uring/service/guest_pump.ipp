@@ -6,138 +6,117 @@
 #define ASIO_URING_SERVICE_GUEST_PUMP_IPP
 
 #include <asio_uring/service/guest_pump.hpp>
-#include <boost/asio/post.hpp>
-#include <mutex>
+#include <boost/asio/detail/throw_error.hpp>
 #include <utility>
 
 namespace asio_uring::detail {
 
-/// Carries one completion to the context, and destroys it if the context ends first; without one, turns the
-/// ring there.
-class guest_pump::handler
-{
-public:
-  explicit handler(guest_pump& p, completion* op = nullptr) noexcept : pump_(&p), op_(op) {}
-  handler(handler&& other) noexcept : pump_(other.pump_), op_(std::exchange(other.op_, nullptr)) {}
-  ~handler()
-  {
-    if (op_) op_->destroy();
-  }
-
-  void operator()()
-  {
-    pump_->service_.runs_here();
-    if (!op_) return pump_->turn();
-    struct scope
-    {
-      guest_pump* pump;
-      guest_pump* outer = std::exchange(current_, pump);
-      ~scope()
-      {
-        current_ = outer;
-        pump->delivered();
-      }
-    } const s{pump_};
-    std::exchange(op_, nullptr)->complete(pump_, error_code(), 0);
-  }
-
-private:
-  guest_pump* pump_;
-  completion* op_;
-};
-
-ASIO_URING_DECL guest_pump::guest_pump(asio::execution_context&, io_uring_service& service)
-    : service_(service)
+// Both are made here, if nobody has made them: they are to be told of a fork before us, and to be shut down
+// after us.
+ASIO_URING_DECL guest_pump::guest_pump(asio::execution_context& context, io_uring_service& service,
+                                       bool locking)
+    : service_(service),
+      reactor_(asio::use_service<epoll_reactor>(context)),
+      scheduler_(asio::use_service<scheduler>(context)),
+      state_lock_(locking)
 {}
 
-ASIO_URING_DECL guest_pump::~guest_pump() = default;
-
-ASIO_URING_DECL void guest_pump::attach(const asio::any_io_executor& ex)
+ASIO_URING_DECL void guest_pump::restart()
 {
-  const std::lock_guard guard(attach_mutex_);
-  if (has_executor_.load(std::memory_order_acquire)) return;
-  executor_ = stock_executor(ex);
-  ring_watch_.emplace(executor_, service_.get_ring().fd());
-  has_executor_.store(true, std::memory_order_release);
-}
-
-ASIO_URING_DECL void guest_pump::work_started() noexcept
-{
-  operations_.fetch_add(1, std::memory_order_seq_cst);
-  if (!stopped_) watch();
-}
-
-ASIO_URING_DECL void guest_pump::watch()
-{
-  if (watching_.exchange(true, std::memory_order_seq_cst)) return;
-  ring_watch_->async_wait(asio::posix::descriptor_base::wait_read, [this](const error_code&) {
-    watching_.store(false, std::memory_order_seq_cst);
-    turn();
-  });
-  // The last operation may have been delivered by another thread before there was a wait to cancel.
-  if (operations_.load(std::memory_order_seq_cst) == 0) stop_watching();
+  watched_ = service_.watch_fd();
+  epoll_reactor::per_descriptor_data state = nullptr;
+  const int error = reactor_.register_internal_descriptor(epoll_reactor::read_op, watched_, state, &watch_);
+  {
+    const locked guard(state_lock_);
+    state_ = state;
+  }
+  if (error) {
+    stop_watching();
+    asio::detail::throw_error(error_code(error, boost::system::system_category()), "epoll_ctl");
+  }
+  watch_again(); // the first event may have come before there was a state
+  if (service_.unfinished()) wake();
 }
 
 ASIO_URING_DECL void guest_pump::stop_watching() noexcept
 {
-  error_code ignored;
-  ring_watch_->cancel(ignored);
-}
-
-ASIO_URING_DECL void guest_pump::wake() noexcept
-{
-  if (!stopped_) asio::post(executor_, handler(*this));
-}
-
-ASIO_URING_DECL void guest_pump::turn()
-{
-  if (stopped_) return;
-  turn_again_.store(true, std::memory_order_seq_cst);
-  if (turning_.exchange(true, std::memory_order_seq_cst))
-    return; // the thread that is at it goes round once more
-  do {
-    while (turn_again_.exchange(false, std::memory_order_seq_cst)) {
-      completion_queue ops;
-      service_.turn(std::chrono::nanoseconds(0), ops);
-      service_.set_idle(true);
-      do
-        service_.turn(std::chrono::nanoseconds(0), ops); // what came before the flag was up
-      while (service_.get_ring().unsubmitted());         // a completion may have submitted something itself
-      while (completion* op = ops.front()) {
-        ops.pop();
-        asio::post(executor_, handler(*this, op));
-      }
-    }
-    turning_.store(false, std::memory_order_seq_cst);
-  } while (turn_again_.load(std::memory_order_seq_cst) &&
-           !turning_.exchange(true, std::memory_order_seq_cst));
-  if (operations_.load(std::memory_order_seq_cst) > 0) watch();
-}
-
-// A handler has run: what it started is submitted, and the watch follows the operations in flight.
-ASIO_URING_DECL void guest_pump::delivered() noexcept
-{
-  if (stopped_) return;
-  if (service_.get_ring().unsubmitted()) service_.submit_now();
-  if (operations_.fetch_sub(1, std::memory_order_seq_cst) > 1)
-    watch();
-  else if (watching_.load(std::memory_order_seq_cst))
-    stop_watching();
+  epoll_reactor::per_descriptor_data state;
+  {
+    const locked guard(state_lock_);
+    state = std::exchange(state_, nullptr);
+  }
+  reactor_.deregister_internal_descriptor(watched_, state);
+  reactor_.cleanup_descriptor_data(state);
 }
 
 ASIO_URING_DECL void guest_pump::withdraw() noexcept
 {
   stopped_ = true;
-  if (!ring_watch_) return;
-  ring_watch_->release(); // the ring's descriptor belongs to the ring
-  ring_watch_.reset();
+  // A forked child that was not told of it has the epoll set in common with its parent, and no threads.
+  if (!service_.own_process()) return;
+  if (has_own_thread(scheduler_)) scheduler_.shutdown();
+  stop_watching();
 }
 
-ASIO_URING_DECL void guest_pump::restart()
+// Each new completion is an event: one that came while nothing waited is found by the turn that follows.
+ASIO_URING_DECL void guest_pump::watch_again() noexcept
 {
-  if (!ring_watch_) return;
-  ring_watch_->release();
-  ring_watch_.emplace(executor_, service_.get_ring().fd());
+  const locked guard(state_lock_);
+  if (!state_) return;
+  auto& mutex = state_->*member_of(reactor_state_mutex{});
+  const typename std::remove_reference_t<decltype(mutex)>::scoped_lock lock(mutex);
+  auto& waiting = (state_->*member_of(reactor_state_queues{}))[epoll_reactor::read_op];
+  if (!waiting.is_enqueued(&watch_)) waiting.push(&watch_);
+}
+
+ASIO_URING_DECL void guest_pump::watch::do_complete(void* owner, completion* base, const error_code&,
+                                                    std::size_t)
+{
+  if (!owner) return;
+  guest_pump& pump = static_cast<watch*>(static_cast<reactor_op*>(base))->pump_;
+  pump.watch_again();
+  pump.turn();
+}
+
+ASIO_URING_DECL void guest_pump::wake() noexcept
+{
+  if (!stopped_ && !round_queued_.exchange(true, std::memory_order_seq_cst)) enqueue(scheduler_, round_);
+}
+
+ASIO_URING_DECL void guest_pump::round::do_complete(void* owner, completion* base, const error_code&,
+                                                    std::size_t)
+{
+  if (!owner) return;
+  guest_pump& pump = static_cast<round*>(base)->pump_;
+  pump.round_queued_.store(false, std::memory_order_seq_cst);
+  pump.turn();
+}
+
+// The scheduler takes what calls this for an operation that had been counted as work, as those of the ring
+// are: the first one ends in its stead.
+ASIO_URING_DECL void guest_pump::turn()
+{
+  service_.runs_here();
+  completion_queue ops;
+  collect(ops);
+  completion* first = ops.front();
+  if (!first) return scheduler_.compensating_work_started();
+  ops.pop();
+  if (!ops.empty()) enqueue_first(scheduler_, ops);
+  first->complete(&scheduler_, error_code(), 0);
+}
+
+// What is left to do waits behind all other handlers, that a ring which is never done cannot hold them up.
+ASIO_URING_DECL void guest_pump::collect(completion_queue& ops) noexcept
+{
+  turn_again_.store(true, std::memory_order_seq_cst);
+  if (turning_.exchange(true, std::memory_order_seq_cst)) return; // the thread that is at it comes again
+  turn_again_.store(false, std::memory_order_seq_cst);
+  service_.set_idle(true);
+  service_.turn(std::chrono::nanoseconds(0), ops);
+  if (service_.get_ring().unsubmitted()) service_.submit_now(); // a completion may have pushed something
+  turning_.store(false, std::memory_order_seq_cst);
+  if (turn_again_.load(std::memory_order_seq_cst) || service_.unfinished()) wake();
 }
 
 } // namespace asio_uring::detail

@@ -65,29 +65,22 @@ public:
   }
 
   /// Counts an operation as work of the context, until its completion has run.
-  [[gnu::always_inline]] void work_started() noexcept
-  {
-    if (scheduler_)
-      scheduler_->work_started();
-    else
-      pump_->work_started();
-  }
-  /// The same for operations that come in numbers: with the ring pump all of them, and their handlers as long
-  /// as they run, are one piece of the scheduler's work, whose own count is a locked instruction at each
-  /// start and each end.
+  [[gnu::always_inline]] void work_started() noexcept { scheduler_->work_started(); }
+  /// The same for operations that come in numbers: all of them, and their handlers as long as they run, are
+  /// one piece of the scheduler's work, whose own count is a locked instruction at each start and each end.
   [[gnu::always_inline]] void shared_work_started() noexcept
   {
-    if (!scheduler_)
-      pump_->work_started();
-    else if (!count_another_operation())
-      count_first_operation();
+    if (!count_another_operation()) count_first_operation();
   }
   /// To be called when the handler of such an operation has returned, within the scheduler's upcall.
   [[gnu::always_inline]] void shared_work_finished() noexcept
   {
-    if (scheduler_ && count_ended_operation() != 0)
+    if (count_ended_operation() != 0)
       scheduler_->compensating_work_started(); // which takes one off when we return
   }
+
+  /// A queued completion ran and found nothing to complete.
+  void nothing_completed() noexcept { scheduler_->compensating_work_started(); }
 
   /// Queues a completion that needs no kernel.
   [[gnu::always_inline]] void post(completion& op) noexcept
@@ -174,10 +167,6 @@ public:
   ASIO_URING_DECL descriptor& open_descriptor(int fd, const descriptor_kind& kind);
   ASIO_URING_DECL void recycle(descriptor& d) noexcept;
 
-  /// To be called with an executor of the context before each operation.
-  template <typename Executor>
-  void use_executor(const Executor& ex);
-
   registered_files& files() noexcept { return files_; }
   registered_buffers& buffers() noexcept { return buffers_; }
   detail::doubts& doubts() noexcept { return doubts_; }
@@ -185,6 +174,7 @@ public:
   ASIO_URING_DECL bool look_again(completion_queue& out) noexcept;
 
   detail::pump& pump() noexcept { return *pump_; }
+  /// Whether handlers run in the scheduler's threads: no executor needs to be asked.
   bool native() const noexcept { return native_; }
   bool stopped() const noexcept { return stopped_; }
   ring& get_ring() const noexcept { return *ring_.load(std::memory_order_acquire); }
@@ -196,6 +186,16 @@ public:
   /// Submits what handlers left, waits for at most `timeout` if there is nothing to run, collects.
   /// False: the ring is another thread's at the moment.
   ASIO_URING_DECL bool turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
+  /// Whether there is something to do that no completion will tell of.
+  bool unfinished() const noexcept
+  {
+    const ring& r = get_ring();
+    return r.unsubmitted() || r.overflown() || submitter_.has_backlog() || !ready_.empty();
+  }
+  /// Becomes readable with each new completion.
+  int watch_fd() const noexcept { return get_ring().fd(); }
+  /// Whether this is not a forked child that was never told of it.
+  bool own_process() const noexcept { return process_ == process::id(); }
   /// The loop must not sleep in its next turn. True if it sleeps already and has to be woken.
   bool interrupt() noexcept
   {
@@ -270,7 +270,7 @@ private:
       this_thread_ = ::gettid();
     return this_thread_;
   }
-  bool here() const noexcept { return scheduler_ ? scheduler_->can_dispatch() : pump_->here(); }
+  bool here() const noexcept { return scheduler_->can_dispatch(); }
   /// A name of the thread that no other ever has.
   static std::uint64_t thread_name() noexcept
   {
@@ -326,7 +326,6 @@ private:
       if (&r != &get_ring() && r.can_retire()) return true;
     return false;
   }
-  bool own_process() const noexcept { return process_ == process::id(); }
 
   std::shared_ptr<void> life_ = std::make_shared<bool>();
   options options_;
@@ -378,7 +377,7 @@ private:
   lock descriptors_lock_;
   std::vector<std::unique_ptr<descriptor>> descriptors_;
   descriptor* free_descriptors_ = nullptr;
-  scheduler* scheduler_ = nullptr;  // counts the work, with the ring pump
+  scheduler* scheduler_ = nullptr;  // counts the work
   std::atomic<long> operations_{0}; // for it: started, their handlers not yet returned
   detail::pump* pump_ = nullptr;    // owned by the context (ring pump) or by guest_
   std::unique_ptr<guest_pump> guest_;
@@ -397,16 +396,6 @@ inline io_uring_service& ring_service(asio::execution_context& context)
 
 #include <asio_uring/service/descriptor.hpp>
 #include <asio_uring/service/guest_pump.hpp>
-
-namespace asio_uring::detail {
-
-template <typename Executor>
-void io_uring_service::use_executor(const Executor& ex)
-{
-  if (guest_) guest_->use_executor(ex);
-}
-
-} // namespace asio_uring::detail
 
 #if defined(ASIO_URING_HEADER_ONLY)
 #include <asio_uring/service/descriptor.ipp>

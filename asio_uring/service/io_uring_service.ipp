@@ -9,6 +9,7 @@
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/service/guest_pump.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/service/pause.hpp>
 #include <asio_uring/service/ring_pump.hpp>
 #include <boost/asio/detail/throw_error.hpp>
 #include <cerrno>
@@ -183,25 +184,25 @@ ASIO_URING_DECL void io_uring_service::make_pump()
     set_up_ring();
     hang_up_doorbell();
     pump_ = &asio::make_service<ring_pump>(context, *this, submitter_); // under its base's key
-    scheduler_ = &asio::use_service<scheduler>(context);
   } else {
-    guest_ = std::make_unique<guest_pump>(context, *this);
+    guest_ = std::make_unique<guest_pump>(context, *this, locking_);
     pump_ = guest_.get();
     set_up_ring();
     set_idle(true);
   }
-  native_ = pump_->native();
+  scheduler_ = &asio::use_service<scheduler>(context);
+  native_ = !has_own_thread(*scheduler_);
   pump_->restart();
   // No stock service may ever do so. A thread pool's threads turn the ring from here on, and may sleep in it:
   // not before the wake-up poll is there.
-  if (scheduler_) scheduler_->init_task();
+  scheduler_->init_task();
 }
 
 // A loop that is on its way to sleep may have counted already what it is going to submit.
 ASIO_URING_DECL void io_uring_service::keep_links_whole()
 {
   get_ring().keep_whole();
-  for (; entering_.load(std::memory_order_seq_cst); std::this_thread::yield())
+  for (unsigned times = 0; entering_.load(std::memory_order_seq_cst); pause(times++))
     if (interrupt()) pump_->wake();
   links_expected_.store(true, std::memory_order_release);
 }
@@ -486,8 +487,8 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
       stop_keeper();
     } else {
       register_with_ring([this](ring&) noexcept { return rest(true), 0; });
-      while (bound_.load(std::memory_order_relaxed) && !ring_lock_.try_acquire())
-        std::this_thread::yield();
+      for (unsigned times = 0; bound_.load(std::memory_order_relaxed) && !ring_lock_.try_acquire();)
+        pause(times++);
     }
     rested_ = true;
     return;
@@ -512,6 +513,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
 ASIO_URING_DECL void io_uring_service::go_on(bool rested)
 {
   if (!rested) {
+    pump_->stop_watching();
     completion_queue found;
     resting_ = true;
     submitter_.hold(submitter::holding::everything);

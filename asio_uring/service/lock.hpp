@@ -6,8 +6,8 @@
 #define ASIO_URING_SERVICE_LOCK_HPP
 
 #include <asio_uring/ring/one_thread.hpp>
+#include <asio_uring/service/pause.hpp>
 #include <atomic>
-#include <thread>
 
 namespace asio_uring::detail {
 
@@ -39,8 +39,9 @@ public:
 private:
   [[gnu::noinline, gnu::cold]] void wait() noexcept
   {
-    for (int spins = 0; held_.exchange(true, std::memory_order_acquire); ++spins)
-      if (spins > 64) std::this_thread::yield(); // the holder was preempted
+    constexpr unsigned spins = 64;
+    for (unsigned times = 0; held_.exchange(true, std::memory_order_acquire); ++times)
+      if (times >= spins) pause(times - spins); // the holder was preempted
   }
 
   std::atomic<bool> held_{false};

@@ -10,7 +10,7 @@
 
 namespace asio_uring::detail {
 
-/// Decides when the ring is turned, and counts operations as work of the execution context.
+/// Decides when the ring is turned.
 class pump
 {
 public:
@@ -18,20 +18,8 @@ public:
 
   virtual pump_kind kind() const noexcept = 0;
 
-  /// An operation was started. Its completion, when run, ends the work.
-  virtual void work_started() noexcept = 0;
-
-  /// A queued completion ran and found nothing to complete.
-  virtual void nothing_completed() noexcept = 0;
-
-  /// Whether the calling thread will turn the ring by itself when the current handler returns.
-  virtual bool here() const noexcept = 0;
-
   /// Makes an idle loop look at the ready list.
   virtual void wake() noexcept = 0;
-
-  /// Whether the loop runs handlers as a stock io_context's thread: no executor needs to be asked.
-  virtual bool native() const noexcept = 0;
 
   /// Withdraws the pump's own requests from the ring. Not named shutdown: a pump that is a service would
   /// hide the service's own.
@@ -39,6 +27,9 @@ public:
 
   /// Calls f(request, argument) for each of the pump's own requests that was given to the kernel.
   virtual void for_each_submitted(void (*)(request&, const void*), const void*) noexcept {}
+
+  /// The ring is going to be given up.
+  virtual void stop_watching() noexcept {}
 
   /// Another ring has taken the place of the one before it.
   virtual void restart() = 0;

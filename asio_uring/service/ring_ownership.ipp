@@ -7,6 +7,7 @@
 
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/service/pause.hpp>
 #include <cerrno>
 #include <csignal>
 #include <sys/syscall.h>
@@ -37,15 +38,6 @@
 // Rings that are not bound (before Linux 6.6, or without enough lockable memory) are entered by any thread.
 
 namespace asio_uring::detail {
-
-/// Lets others go on, longer and longer.
-inline void pause(unsigned times) noexcept
-{
-  if (times < 16)
-    std::this_thread::yield();
-  else
-    std::this_thread::sleep_for(std::chrono::microseconds(std::min(20u * (times - 15), 1000u)));
-}
 
 /// False: the keeper has it.
 ASIO_URING_DECL bool io_uring_service::lock_ring() noexcept
@@ -224,13 +216,7 @@ ASIO_URING_DECL void io_uring_service::keep_ring() noexcept
   while (!keeper_stops_.load(std::memory_order_seq_cst)) {
     completion_queue found;
     turn_ring(std::chrono::nanoseconds::max(), found);
-    if (scheduler_)
-      scheduler_->post_deferred_completions(found);
-    else
-      while (completion* op = found.front()) {
-        found.pop();
-        post_past_keeper(*op);
-      }
+    scheduler_->post_deferred_completions(found);
     serve();
   }
   rest(true);
@@ -248,10 +234,7 @@ ASIO_URING_DECL void io_uring_service::stop_keeper() noexcept
 /// Completions that need no kernel are no business of the keeper's.
 ASIO_URING_DECL void io_uring_service::post_past_keeper(completion& op) noexcept
 {
-  if (scheduler_)
-    scheduler_->post_deferred_completion(&op);
-  else if (ready_.push(op))
-    pump_->wake();
+  scheduler_->post_deferred_completion(&op);
 }
 
 // --- a ring that ends
@@ -264,6 +247,7 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
   ring& r = get_ring();
   const bool may_enter = !broken_ && (!r.bound() || owner_.load(std::memory_order_relaxed) == thread_name());
   completion_queue found;
+  pump_->stop_watching();
   resting_ = true;
   if (may_enter) recall(found, to_the_end);
   if (in_kernel() && r.can_retire() && (to_the_end || !may_enter)) {
@@ -359,7 +343,11 @@ ASIO_URING_DECL void io_uring_service::replace_ring(int error) noexcept
       break;
     } catch (const std::exception&) { // no descriptor, or no memory, left for a moment
     }
-  pump_->restart();
+  for (unsigned times = 0;; pause(times++))
+    try {
+      return pump_->restart();
+    } catch (const std::exception&) {
+    }
 }
 
 } // namespace asio_uring::detail

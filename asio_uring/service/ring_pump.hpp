@@ -31,10 +31,6 @@ public:
 
   // pump
   pump_kind kind() const noexcept override { return pump_kind::ring; }
-  void work_started() noexcept override { scheduler_.work_started(); }
-  void nothing_completed() noexcept override { scheduler_.compensating_work_started(); }
-  bool here() const noexcept override { return scheduler_.can_dispatch(); }
-  bool native() const noexcept override { return true; }
   void wake() noexcept override { service_.ring_doorbell(); }
   void withdraw() noexcept override { epoll_watch_.cancel(); }
   void for_each_submitted(void (*f)(request&, const void*), const void* argument) noexcept override

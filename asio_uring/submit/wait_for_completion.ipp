@@ -35,10 +35,8 @@ ASIO_URING_DECL void wait_state::wake(scheduler& s) noexcept { sign_of_life::pos
 
 ASIO_URING_DECL bool wait_state::inside() const
 {
-  if (!context_) return false;
-  if (asio::has_service<scheduler>(*context_)) return asio::use_service<scheduler>(*context_).can_dispatch();
-  return asio::has_service<io_uring_service>(*context_) &&
-         asio::use_service<io_uring_service>(*context_).pump().here();
+  return context_ && asio::has_service<scheduler>(*context_) &&
+         asio::use_service<scheduler>(*context_).can_dispatch();
 }
 
 ASIO_URING_DECL bool wait_state::ended()

@@ -242,7 +242,7 @@ inline std::string text(const outcome& o)
 }
 
 /// Deliberate difference: what run() and the others return is the number of handlers. Stock counts an event
-/// that completed nothing as well, the ring pump a try that found nothing, the guest pump its own handlers.
+/// that completed nothing as well, the ring pump a try that found nothing, the guest pump a turn that did.
 inline std::size_t counted(std::size_t returned, std::size_t handlers)
 {
   return std::min(returned, handlers);

@@ -1,0 +1,532 @@
+// test/guest.cpp: the place of completions among the context's other handlers. What holds for sockets of the
+// context's reactor holds where the reactor watches a ring.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include "coroutines.hpp"
+#include "fixture.hpp"
+#include "threads.hpp"
+
+#include <boost/asio/connect_pipe.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/readable_pipe.hpp>
+#include <boost/asio/writable_pipe.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <deque>
+#include <fstream>
+#include <functional>
+#include <mutex>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+using namespace test;
+
+namespace {
+
+/// Sockets with a byte to read, and their reads, which number themselves when they end.
+struct ready_readers
+{
+  explicit ready_readers(asio::io_context& context, int count)
+  {
+    for (int i = 0; i != count; ++i) {
+      pairs.push_back(std::make_unique<pair<>>(context));
+      write_text(pairs.back()->client, "x");
+      BOOST_REQUIRE(readable(pairs.back()->server));
+    }
+  }
+  template <class Handler>
+  void start(Handler handler)
+  {
+    for (auto& p : pairs)
+      p->server.async_read_some(asio::buffer(byte), [this, handler](error_code, std::size_t) {
+        ++calls;
+        handler();
+      });
+  }
+
+  char byte[1];
+  std::vector<std::unique_ptr<pair<>>> pairs;
+  std::atomic<int> calls = 0;
+};
+
+/// The loop comes when both the operation that `start` starts is ready and the timer has expired: in which
+/// order their handlers run.
+template <class Start>
+std::string order_of(Start start)
+{
+  asio::io_context context;
+  listener acceptor(context);
+  pair<> sockets(context);
+  tcp::socket other(context);
+  write_text(sockets.server, "x");
+  std::string order;
+  asio::steady_timer timer(context, 20ms);
+  timer.async_wait([&](error_code) { order += " timer"; });
+  start(acceptor, sockets.client, other, [&](auto...) { order += " operation"; });
+  std::this_thread::sleep_for(60ms);
+  finish(context);
+  return order;
+}
+
+/// An execution context that is not Asio's: whoever calls run_one() runs its functions, and who gives it one
+/// may be held up.
+class foreign_context : public asio::execution_context
+{
+public:
+  class executor_type;
+
+  ~foreign_context()
+  {
+    let_through();
+    shutdown();
+    functions_.clear();
+    destroy();
+  }
+  executor_type get_executor() noexcept;
+
+  void push(std::function<void()> f)
+  {
+    std::unique_lock lock(mutex_);
+    functions_.push_back(std::move(f));
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !held_up_; });
+  }
+  void hold_up()
+  {
+    const std::lock_guard guard(mutex_);
+    held_up_ = true;
+  }
+  void let_through()
+  {
+    const std::lock_guard guard(mutex_);
+    held_up_ = false;
+    changed_.notify_all();
+  }
+  bool wait()
+  {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, 30s * slowness(), [this] { return !functions_.empty(); });
+  }
+  void run_one()
+  {
+    BOOST_REQUIRE(wait());
+    std::unique_lock lock(mutex_);
+    const auto f = std::move(functions_.front());
+    functions_.pop_front();
+    lock.unlock();
+    f();
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> functions_;
+  bool held_up_ = false;
+};
+
+class foreign_context::executor_type
+{
+public:
+  explicit executor_type(foreign_context& context) noexcept : context_(&context) {}
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept
+  {
+    return asio::execution::blocking.never;
+  }
+  template <class Function>
+  void execute(Function f) const
+  {
+    context_->push([f = std::make_shared<Function>(std::move(f))] { std::move (*f)(); });
+  }
+  friend bool operator==(const executor_type&, const executor_type&) = default;
+
+private:
+  foreign_context* context_;
+};
+
+foreign_context::executor_type foreign_context::get_executor() noexcept { return executor_type(*this); }
+
+/// Runs `f` in a child process; its result, or -1 if the child died of something else.
+template <class F>
+int result_in_child(F f)
+{
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(30 * slowness());
+    ::_exit(f());
+  }
+  int status = 0;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// How many files the process's epoll sets watch.
+int watched_files()
+{
+  namespace fs = std::filesystem;
+  int count = 0;
+  for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code vanished;
+    if (fs::read_symlink(entry.path(), vanished) != "anon_inode:[eventpoll]") continue;
+    std::ifstream info("/proc/self/fdinfo/" + entry.path().filename().string());
+    for (std::string line; std::getline(info, line);)
+      count += line.starts_with("tfd:");
+  }
+  return count;
+}
+
+/// Memory of a handler's own.
+template <class T>
+struct fixed_allocator
+{
+  using value_type = T;
+  fixed_allocator() = default;
+  template <class U>
+  fixed_allocator(const fixed_allocator<U>&)
+  {}
+  T* allocate(std::size_t n)
+  {
+    static std::max_align_t memory[128];
+    if (n * sizeof(T) > sizeof(memory)) std::abort();
+    return reinterpret_cast<T*>(memory);
+  }
+  void deallocate(T*, std::size_t) {}
+  friend bool operator==(fixed_allocator, fixed_allocator) { return true; }
+};
+
+/// Nothing is to be had from malloc any more.
+void use_up_memory()
+{
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_AS, &none);
+  for (std::size_t size = 1 << 20; size >= 8; size /= 2)
+    for (std::size_t more : {size + size / 2, size})
+      while (void* volatile block = std::malloc(more))
+        (void)block;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(guest)
+
+BOOST_AUTO_TEST_CASE(an_operation_that_is_ready_comes_before_a_timer_that_has_expired)
+{
+  static char byte;
+  BOOST_CHECK_EQUAL(order_of([](auto& acceptor, auto&, auto& other, auto done) {
+                      other.async_connect(acceptor.endpoint(), done);
+                    }),
+                    " operation timer");
+  BOOST_CHECK_EQUAL(order_of([](auto& acceptor, auto&, auto& other, auto done) {
+                      other.connect(acceptor.endpoint());
+                      acceptor.async_accept([done](auto...) { done(); });
+                    }),
+                    " operation timer");
+  BOOST_CHECK_EQUAL(order_of([](auto&, auto& socket, auto&, auto done) {
+                      socket.async_read_some(asio::buffer(&byte, 1), done);
+                    }),
+                    " operation timer");
+  BOOST_CHECK_EQUAL(order_of([](auto&, auto& socket, auto&, auto done) {
+                      socket.async_wait(tcp::socket::wait_read, done);
+                    }),
+                    " operation timer");
+  BOOST_CHECK_EQUAL(order_of([](auto&, auto& socket, auto&, auto done) {
+                      socket.async_write_some(asio::buffer(&byte, 1), done);
+                    }),
+                    " operation timer");
+}
+
+BOOST_AUTO_TEST_CASE(all_operations_that_are_ready_come_before_a_timer_that_has_expired)
+{
+  asio::io_context context;
+  ready_readers readers(context, 5);
+  int before = -1;
+  asio::steady_timer timer(context, 20ms);
+  timer.async_wait([&](error_code) { before = readers.calls; });
+  readers.start([] {});
+  std::this_thread::sleep_for(60ms);
+  finish(context);
+  BOOST_CHECK_EQUAL(before, 5);
+}
+
+BOOST_AUTO_TEST_CASE(operations_come_before_a_timer_in_a_strand_too)
+{
+  asio::io_context context;
+  const auto strand = asio::make_strand(context);
+  ready_readers readers(context, 3);
+  std::string order;
+  asio::steady_timer timer(context, 20ms);
+  timer.async_wait(asio::bind_executor(strand, [&](error_code) { order += " timer"; }));
+  for (auto& p : readers.pairs)
+    p->server.async_read_some(
+        asio::buffer(readers.byte),
+        asio::bind_executor(strand, [&](error_code, std::size_t) { order += " operation"; }));
+  std::this_thread::sleep_for(60ms);
+  finish(context);
+  BOOST_CHECK_EQUAL(order, " operation operation operation timer");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_does_not_time_out_when_its_data_is_there)
+{
+  namespace beast = boost::beast;
+  asio::io_context context;
+  pair<> sockets(context);
+  beast::tcp_stream stream(std::move(sockets.client));
+  char byte;
+  outcome read;
+  stream.expires_after(20ms);
+  stream.async_read_some(asio::buffer(&byte, 1), read.record());
+  write_text(sockets.server, "x");
+  std::this_thread::sleep_for(60ms);
+  finish(context);
+  CHECK_SUCCEEDED(read);
+}
+
+BOOST_AUTO_TEST_CASE(an_operation_beside_a_timer_is_the_winner_when_its_data_is_there)
+{
+  using namespace asio::experimental::awaitable_operators;
+  std::size_t winner = 9;
+  for (bool both_wait = false; !both_wait;) {
+    asio::io_context context;
+    pair<> sockets(context);
+    run_coroutines(context, {[&]() -> asio::awaitable<void> {
+                     char byte;
+                     asio::steady_timer timer(context, 20ms);
+                     asio::post(context, [&] {
+                       both_wait = std::chrono::steady_clock::now() < timer.expiry();
+                       write_text(sockets.server, "x");
+                       std::this_thread::sleep_for(60ms);
+                     });
+                     auto ended =
+                         co_await (sockets.client.async_read_some(asio::buffer(&byte, 1), as_values) ||
+                                   timer.async_wait(as_values));
+                     winner = ended.index();
+                   }});
+  }
+  BOOST_CHECK_EQUAL(winner, 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_execution_context_that_is_not_asios_gets_them_in_the_same_order)
+{
+  std::string order;
+  char byte;
+  foreign_context context;
+  asio::steady_timer first(context.get_executor(), 0ms), timer(context.get_executor(), 20ms);
+  tcp::acceptor acceptor(context.get_executor(), loopback());
+  tcp::socket client(context.get_executor()), server(context.get_executor());
+  client.connect(acceptor.local_endpoint());
+  acceptor.accept(server);
+  write_text(client, "x");
+
+  context.hold_up(); // whoever collects completions
+  first.async_wait([&](error_code) { order += " first"; });
+  BOOST_REQUIRE(context.wait());
+  timer.async_wait([&](error_code) { order += " timer"; });
+  server.async_read_some(asio::buffer(&byte, 1), [&](error_code, std::size_t) { order += " operation"; });
+  std::this_thread::sleep_for(60ms);
+  context.let_through();
+  while (order.find("timer") == std::string::npos || order.find("operation") == std::string::npos)
+    context.run_one();
+  BOOST_CHECK_EQUAL(order, " first operation timer");
+}
+
+BOOST_AUTO_TEST_CASE(stop_in_a_handler_leaves_the_others_for_the_next_run)
+{
+  asio::io_context context;
+  ready_readers readers(context, 4);
+  readers.start([&] { context.stop(); });
+  for (int round = 1; round <= 4; ++round) {
+    context.restart();
+    context.run_for(30s);
+    BOOST_CHECK_EQUAL(readers.calls, round);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_throws_leaves_the_others_for_the_next_run)
+{
+  asio::io_context context;
+  ready_readers readers(context, 4);
+  readers.start([] { throw 1; });
+  for (int round = 1; round <= 4; ++round) {
+    BOOST_CHECK_THROW(context.run_for(30s), int);
+    BOOST_CHECK_EQUAL(readers.calls, round);
+  }
+  finish(context);
+}
+
+BOOST_AUTO_TEST_CASE(run_one_runs_one_of_the_handlers_that_are_ready)
+{
+  asio::io_context context;
+  ready_readers readers(context, 4);
+  readers.start([] {});
+  for (int most = 1; readers.calls != 4 && context.run_one_for(30s) == 1; ++most)
+    BOOST_CHECK_LE(readers.calls, most);
+  BOOST_CHECK_EQUAL(readers.calls, 4);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_ready_is_counted_exactly)
+{
+  asio::io_context context;
+  ready_readers readers(context, 4);
+  readers.start([] {});
+  BOOST_CHECK_EQUAL(finish(context), 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_blocks_leaves_the_others_to_other_threads)
+{
+  asio::io_context context;
+  ready_readers readers(context, 4);
+  std::promise<void> last;
+  std::atomic<bool> waited = true;
+  readers.start([&] {
+    if (readers.calls == 4)
+      last.set_value();
+    else if (readers.calls == 1)
+      waited = last.get_future().wait_for(30s * slowness()) == std::future_status::ready;
+  });
+  runners r(context, 2);
+  BOOST_REQUIRE(r.join());
+  BOOST_CHECK(waited);
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_may_run_the_loop_for_what_it_has_just_started)
+{
+  asio::io_context context;
+  ready_readers readers(context, 1), inner(context, 2);
+  readers.start([&] {
+    inner.start([] {});
+    while (inner.calls != 2 && context.run_one_for(30s)) {
+    }
+  });
+  finish(context);
+  BOOST_CHECK_EQUAL(inner.calls, 2);
+}
+
+BOOST_AUTO_TEST_CASE(the_loop_ends_when_asked_though_a_wait_can_not_come_to_rest)
+{
+  asio::io_context context;
+  pair<> sockets(context);
+  sockets.server.shutdown(tcp::socket::shutdown_send);
+  BOOST_REQUIRE(readable(sockets.client));
+  outcome wait;
+  sockets.client.async_wait(tcp::socket::wait_error, wait.record());
+  context.run_for(50ms);
+  BOOST_CHECK(!context.stopped() && !wait.done());
+}
+
+BOOST_AUTO_TEST_CASE(a_forked_child_and_its_parent_watch_nothing_of_each_others)
+{
+  if (with_stand_in()) return; // it has epoll sets of its own
+  for (const bool reactor_first : {false, true}) {
+    asio::io_context context;
+    if (reactor_first) asio::use_service<asio::detail::reactor>(context);
+    pair<> sockets(context);
+    outcome read;
+    char byte;
+    sockets.client.async_read_some(asio::buffer(&byte, 1), read.record());
+    settle(context);
+    asio::io_context apart;
+    asio::readable_pipe from_child(apart), until_end(apart);
+    asio::writable_pipe to_parent(apart), end(apart);
+    asio::connect_pipe(from_child, to_parent);
+    asio::connect_pipe(until_end, end);
+
+    const int watched = watched_files();
+    context.notify_fork(asio::io_context::fork_prepare);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(30 * slowness());
+      context.notify_fork(asio::io_context::fork_child);
+      int count = watched_files();
+      context.poll();
+      [[maybe_unused]] auto written = ::write(to_parent.native_handle(), &count, sizeof(count));
+      ::close(end.native_handle());
+      written = ::read(until_end.native_handle(), &count, 1);
+      ::_exit(0);
+    }
+    context.notify_fork(asio::io_context::fork_parent);
+    int watched_by_child = -1;
+    BOOST_REQUIRE_EQUAL(::read(from_child.native_handle(), &watched_by_child, sizeof(int)), 4);
+    BOOST_CHECK_EQUAL(watched_by_child, watched);
+    BOOST_CHECK_EQUAL(watched_files(), watched); // while the child lives
+    end.close();
+    int status = 0;
+    BOOST_CHECK(::waitpid(child, &status, 0) == child && status == 0);
+    write_text(sockets.server, "x");
+    finish(context);
+    CHECK_SUCCEEDED(read);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_forked_child_that_is_told_nothing_leaves_the_reactor_to_its_parent)
+{
+  auto context = std::make_unique<asio::io_context>();
+  asio::use_service<asio::detail::reactor>(*context);
+  auto acceptor = std::make_unique<listener>(*context);
+  auto client = std::make_unique<tcp::socket>(*context), server = std::make_unique<tcp::socket>(*context);
+  outcome connected, read;
+  client->async_connect(acceptor->endpoint(), connected.record());
+  finish(*context);
+  CHECK_SUCCEEDED(connected);
+  acceptor->accept(*server);
+
+  const int child = result_in_child([&] {
+    client.reset();
+    context.reset();
+    return 0;
+  });
+  BOOST_CHECK_EQUAL(child, 0);
+  char byte;
+  server->async_read_some(asio::buffer(&byte, 1), read.record());
+  write_text(*client, "x");
+  context->restart();
+  context->run_for(5s * slowness());
+  CHECK_SUCCEEDED(read);
+}
+
+BOOST_AUTO_TEST_CASE(memory_that_runs_out_does_not_hold_up_operations_that_need_none)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return; // they need memory of their own
+#endif
+  if (with_stand_in()) return; // its requests take some
+  enum : int
+  {
+    passed,
+    no_handler,
+    no_start
+  };
+  const int result = result_in_child([] {
+    asio::io_context context;
+    ready_readers readers(context, 1);
+    tcp::socket& socket = readers.pairs[0]->server;
+    readers.start([] {});
+    finish(context);
+    write_text(readers.pairs[0]->client, "xyz");
+    use_up_memory();
+    int calls = 0;
+    struct reader
+    {
+      using allocator_type = fixed_allocator<void>;
+      allocator_type get_allocator() const noexcept { return {}; }
+      void operator()(error_code, std::size_t) { ++*calls; }
+      int* calls;
+    };
+    try {
+      for (int i = 0; i != 3; ++i) {
+        socket.async_read_some(asio::buffer(readers.byte), reader{&calls});
+        context.restart();
+        context.run();
+      }
+    } catch (const std::bad_alloc&) {
+      return int(no_start);
+    }
+    return int(calls == 3 ? passed : no_handler);
+  });
+  BOOST_CHECK_EQUAL(result, int(passed));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -35,7 +35,8 @@
 // been let go. After it has released the lock the owner looks at asked_ once more: either it sees the
 // question, or the lock was free for who asked.
 //
-// Rings that are not bound (before Linux 6.6, or without enough lockable memory) are entered by any thread.
+// Rings that are not bound (before Linux 6.6, without enough lockable memory, or a guest's, whose threads cannot
+// be told that the owner has gone) are entered by any thread.
 
 namespace asio_uring::detail {
 
@@ -119,11 +120,11 @@ ASIO_URING_DECL bool io_uring_service::own_ring(bool in_loop) noexcept
     owner_.store(0, std::memory_order_relaxed);
     try {
       set_up_ring();
+      pump_->restart();
     } catch (const std::exception&) {
       replace_ring(EAGAIN);
       return false;
     }
-    pump_->restart();
   }
   return bind_ring();
 }

@@ -151,7 +151,7 @@ public:
                           Handler& handler, const IoExecutor& io_ex)
   {
     this->start(
-        impl, done_at_once<asio::mutable_buffer>(impl, buffers),
+        impl, done_at_once<asio::mutable_buffer>(impl, offset, buffers),
         [&] { return read_at<Buffers>(offset, buffers, uring_.buffers()); }, handler, io_ex, "file",
         "async_read_some_at");
   }
@@ -160,7 +160,7 @@ public:
                            Handler& handler, const IoExecutor& io_ex)
   {
     this->start(
-        impl, done_at_once<asio::const_buffer>(impl, buffers),
+        impl, done_at_once<asio::const_buffer>(impl, offset, buffers),
         [&] { return write_at<Buffers>(offset, buffers, uring_.buffers()); }, handler, io_ex, "file",
         "async_write_some_at");
   }
@@ -219,13 +219,20 @@ private:
     if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return nothing_done;
     return std::nullopt;
   }
+  template <typename Buffer, typename Buffers>
+  static std::optional<int> done_at_once(const implementation_type& impl, std::uint64_t offset,
+                                         const Buffers& buffers)
+  {
+    const std::optional<int> result = done_at_once<Buffer>(impl, buffers);
+    return !result && !is_offset(offset) ? -EINVAL : result;
+  }
 
   template <typename Buffer, typename Buffers>
   std::size_t transfer(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
                        error_code& ec)
   {
     std::size_t size = 0;
-    int result = done_at_once<Buffer>(impl, buffers).value_or(1);
+    int result = done_at_once<Buffer>(impl, offset, buffers).value_or(1);
     transfer_at<Buffer, Buffers> description(offset, buffers, uring_.buffers());
     if (result > 0) {
       uring_.flush(impl.descriptor_);

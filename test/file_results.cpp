@@ -5,13 +5,6 @@
 #include "file_fixture.hpp"
 
 #include <asio_uring/owned_buffers.hpp>
-#include <asio_uring/ring/emulated_kernel.hpp>
-#include <functional>
-#include <list>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <thread>
 
 using namespace test;
 using asio::random_access_file;
@@ -60,52 +53,10 @@ struct numbered_file : scratch_context
   std::uint64_t position() { return file.seek(0, asio::file_base::seek_cur); }
 };
 
-/// Answers each entry as the test says; no answer: it waits until it is cancelled, which it is at once.
-class answering_kernel final : public asio_uring::emulated_kernel
+/// A precondition: waiting for readiness is submitted as an opcode that only a kernel performs.
+boost::test_tools::assertion_result on_kernel_ring(boost::unit_test::test_unit_id)
 {
-public:
-  using answer = std::function<std::optional<int>(const io_uring_sqe&)>;
-
-  explicit answering_kernel(answer a) : emulated_kernel(64, 128), answer_(std::move(a))
-  {
-    features_.opcodes.set();
-  }
-  int enter(unsigned wait, const __kernel_timespec*) noexcept override
-  {
-    const unsigned taken = take_entries([&](const io_uring_sqe& entry) { take(entry); });
-    if (wait && !ready()) std::this_thread::sleep_for(1ms);
-    return static_cast<int>(taken);
-  }
-  int fd() noexcept override { return -1; }
-
-private:
-  void take(const io_uring_sqe& entry)
-  {
-    if (entry.opcode == IORING_OP_ASYNC_CANCEL) {
-      const auto found = std::find(waiting_.begin(), waiting_.end(), entry.addr);
-      if (found != waiting_.end()) {
-        waiting_.erase(found);
-        post(entry.addr, -ECANCELED, 0);
-      }
-      post(entry.user_data, 0, 0);
-    } else if (const auto result = answer_(entry))
-      post(entry.user_data, *result, 0);
-    else
-      waiting_.push_back(entry.user_data);
-  }
-
-  answer answer_;
-  std::list<std::uint64_t> waiting_;
-};
-
-/// A context on such a kernel.
-[[maybe_unused]] void answer_with(asio::io_context& context, answering_kernel::answer a)
-{
-  asio_uring::options o;
-  o.pump = asio_uring::pump_kind::ring;
-  o.fallback = asio_uring::fallback::forbid;
-  o.kernel = [a] { return std::make_unique<answering_kernel>(a); };
-  asio_uring::use_io_uring(context, o);
+  return !with_stand_in();
 }
 
 } // namespace
@@ -244,6 +195,167 @@ BOOST_FIXTURE_TEST_CASE(no_size_or_range_begins_beyond_what_files_have, files_of
     CHECK_FAILED(truncated, errc::invalid_argument);
   }
   BOOST_TEST(read_file(name) == "head of the file");
+}
+
+// --- a read that was cancelled, and what a stream file does next
+
+BOOST_FIXTURE_TEST_CASE(a_position_set_after_a_cancelled_read_is_kept, numbered_file)
+{
+  asio::post(context, [&] {
+    cancel_a_read();
+    file.seek(100, asio::file_base::seek_set);
+  });
+  finish(context);
+  BOOST_TEST(cancelled.calls == 1);
+  BOOST_TEST(position() == 100u);
+  file.async_write_some(asio::buffer("HERE", 4), done.record());
+  finish(context);
+  CHECK_SUCCEEDED(done);
+  BOOST_TEST(read_file(name).find("HERE") == 100u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_behind_a_cancelled_read_begins_where_that_has_left_the_file, numbered_file)
+{
+  asio::post(context, [&] {
+    cancel_a_read();
+    file.async_write_some(asio::buffer("HERE", 4), done.record());
+  });
+  finish(context);
+  CHECK_SUCCEEDED(done);
+  BOOST_TEST(read_file(name).find("HERE") == read_by_it());
+  BOOST_TEST(position() == read_by_it() + 4);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_synchronous_read_after_a_cancelled_one_begins_where_that_has_left_the_file,
+                        numbered_file)
+{
+  std::string text;
+  asio::post(context, [&] {
+    cancel_a_read();
+    text = read_text(file, 4);
+  });
+  finish(context);
+  BOOST_TEST(text == numbers(50).substr(read_by_it(), 4));
+  BOOST_TEST(position() == read_by_it() + 4);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_synchronous_write_after_a_cancelled_read_begins_where_that_has_left_the_file,
+                        numbered_file)
+{
+  asio::post(context, [&] {
+    cancel_a_read();
+    write_text(file, "HERE");
+  });
+  finish(context);
+  BOOST_TEST(read_file(name).find("HERE") == read_by_it());
+  BOOST_TEST(position() == read_by_it() + 4);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_position_told_after_a_cancelled_read_is_final, numbered_file)
+{
+  std::uint64_t told = 0, native = 0;
+  asio::post(context, [&] {
+    cancel_a_read();
+    native = static_cast<std::uint64_t>(::lseek(file.native_handle(), 0, SEEK_CUR));
+    told = position();
+  });
+  finish(context);
+  BOOST_TEST(told == read_by_it());
+  BOOST_TEST(native == read_by_it());
+  BOOST_TEST(position() == read_by_it());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_released_stream_file_is_where_a_cancelled_read_has_left_it, numbered_file)
+{
+  int fd = -1;
+  asio::post(context, [&] {
+    cancel_a_read();
+    fd = file.release();
+  });
+  finish(context);
+  BOOST_TEST(static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_CUR)) == read_by_it());
+  ::close(fd);
+}
+
+BOOST_FIXTURE_TEST_CASE(many_cancelled_reads_leave_the_position_to_the_last, numbered_file)
+{
+  for (int i = 0; i < rounds(200); ++i) {
+    outcome first, second;
+    std::string text;
+    file.seek(0, asio::file_base::seek_set);
+    asio::post(context, [&] {
+      file.async_read_some(asio::buffer(bytes, 8), first.record());
+      file.async_read_some(asio::buffer(bytes + 8, 8), second.record());
+      if (i % 3 == 0) context.poll_one(); // it may have been submitted, or performed
+      file.cancel();
+      file.seek(i % 50 * 4, asio::file_base::seek_set);
+      text = read_text(file, 4);
+    });
+    finish(context);
+    BOOST_TEST(first.calls == 1);
+    BOOST_TEST(second.calls == 1);
+    BOOST_REQUIRE_EQUAL(text, numbers(50).substr(static_cast<std::size_t>(i % 50 * 4), 4));
+  }
+}
+
+// --- a chain that waits for its turn
+
+struct waiting_chain : scratch_context
+{
+  asio::readable_pipe in{context};
+  asio::writable_pipe out{context};
+  asio::cancellation_signal of_wait, of_chain;
+  outcome first, second, chained, another;
+
+  waiting_chain() { asio::connect_pipe(in, out); }
+  void wait(outcome& o, asio::cancellation_slot slot = {})
+  {
+    const auto poll = [fd = in.native_handle()](io_uring_sqe& sqe) {
+      io_uring_prep_poll_add(&sqe, fd, POLLIN);
+    };
+    asio_uring::async_submit(context, poll, asio::bind_cancellation_slot(slot, o.record()));
+  }
+  void chain(outcome& o, asio::cancellation_slot slot = {})
+  {
+    const auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
+    asio_uring::chain(context).drain().add(nop).async_run(
+        asio::bind_cancellation_slot(slot, [&o](error_code e, std::vector<int>) { o.record()(e); }));
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(a_drained_chain_is_cancelled_beside_what_it_waits_for, waiting_chain,
+                        *boost::unit_test::precondition(on_kernel_ring))
+{
+  wait(first);
+  wait(second, of_wait.slot());
+  chain(chained, of_chain.slot());
+  settle(context);
+  of_wait.emit(asio::cancellation_type::terminal);
+  of_chain.emit(asio::cancellation_type::terminal);
+  run_until(context, [&] { return second.done() && chained.done(); });
+  CHECK_FAILED(second, asio::error::operation_aborted);
+  CHECK_FAILED(chained, asio::error::operation_aborted);
+  BOOST_TEST(!first.done());
+  write_text(out, "x");
+  finish(context);
+  CHECK_SUCCEEDED(first);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_drained_chain_starts_when_what_it_waited_for_was_cancelled, waiting_chain,
+                        *boost::unit_test::precondition(on_kernel_ring))
+{
+  wait(first, of_wait.slot());
+  chain(chained, of_chain.slot());
+  chain(another);
+  settle(context);
+  of_chain.emit(asio::cancellation_type::terminal);
+  run_until(context, [&] { return chained.done(); });
+  BOOST_TEST(!another.done());
+  of_wait.emit(asio::cancellation_type::terminal);
+  finish(context);
+  CHECK_FAILED(first, asio::error::operation_aborted);
+  CHECK_FAILED(chained, asio::error::operation_aborted);
+  CHECK_SUCCEEDED(another);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -21,6 +21,13 @@ struct stream_file_read : read<Buffers>
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::always_submitted;
   using read<Buffers>::read;
+
+  /// A cancelled read that has moved the position: back to where it was. What cannot be sought, a terminal,
+  /// leaves the bytes to the next read.
+  bool undo(int fd, int result) const noexcept
+  {
+    return ::lseek(fd, -static_cast<off_t>(result), SEEK_CUR) >= 0;
+  }
 };
 template <typename Buffers>
 struct stream_file_write : write<Buffers>
@@ -81,13 +88,17 @@ public:
     return ec = error_code();
   }
 
-  // A file is left as it is: O_NONBLOCK means nothing to it.
+  // A file is left as it is: O_NONBLOCK means nothing to it. Who takes its number may ask for the position.
 
-  int native_handle(const implementation_type& impl) const noexcept { return fd_of(impl); }
+  int native_handle(const implementation_type& impl) const noexcept
+  {
+    come_to_position(impl);
+    return fd_of(impl);
+  }
 
   int release(implementation_type& impl, error_code& ec)
   {
-    if (impl.is_stream_) give_back_unread(impl);
+    come_to_position(impl);
     this->close_descriptor(impl);
     return asio::detail::reactive_descriptor_service::release(impl, ec);
   }
@@ -124,8 +135,7 @@ public:
   std::uint64_t seek(implementation_type& impl, std::int64_t offset, asio::file_base::seek_basis whence,
                      error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
-    give_back_unread(impl);
+    come_to_position(impl);
     const off_t position = ::lseek(fd_of(impl), offset, whence);
     ec = last_error(position >= 0);
     return ec ? 0 : static_cast<std::uint64_t>(position);
@@ -170,13 +180,12 @@ public:
   template <typename Buffers>
   std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    give_back_unread(impl);
     return descriptor_service::read_some(impl, buffers, ec);
   }
   template <typename Buffers>
   std::size_t write_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    give_back_unread(impl);
+    come_to_position(impl);
     return descriptor_service::write_some(impl, buffers, ec);
   }
 
@@ -184,7 +193,6 @@ public:
   void async_read_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
                        const IoExecutor& io_ex)
   {
-    give_back_unread(impl);
     this->start(
         impl, done_at_once<asio::mutable_buffer>(impl, buffers),
         [&] { return stream_file_read<Buffers>(buffers); }, handler, io_ex, "file", "async_read_some");
@@ -193,7 +201,6 @@ public:
   void async_write_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
                         const IoExecutor& io_ex)
   {
-    give_back_unread(impl);
     this->start(
         impl, done_at_once<asio::const_buffer>(impl, buffers),
         [&] { return stream_file_write<Buffers>(buffers); }, handler, io_ex, "file", "async_write_some");
@@ -242,14 +249,10 @@ private:
     return size;
   }
 
-  /// A cancelled read that had moved the position already: back to where it was. What cannot be sought, a
-  /// terminal, keeps the bytes for the next read.
-  void give_back_unread(implementation_type& impl)
+  /// Operations of a stream file, reads and writes, have one lane: the position is where they have left it.
+  void come_to_position(const implementation_type& impl) const
   {
-    if (!has_unread(impl)) return;
-    impl.descriptor_->with_unread([&](unread_bytes& bytes) {
-      if (::lseek(fd_of(impl), -static_cast<off_t>(bytes.size()), SEEK_CUR) >= 0) bytes.consume(bytes.size());
-    });
+    if (impl.is_stream_) this->catch_up(impl, lane_kind::in);
   }
 };
 

@@ -73,30 +73,29 @@ public:
 
   error_code wait(implementation_type& impl, asio::posix::descriptor_base::wait_type w, error_code& ec)
   {
-    if (w == asio::posix::descriptor_base::wait_read && has_unread(impl)) return ec = error_code();
     uring_.flush(impl.descriptor_);
+    if (w == asio::posix::descriptor_base::wait_read && finds_unread(impl)) return ec = error_code();
     return stock::wait(impl, w, ec);
   }
 
   template <typename Buffers>
   std::size_t write_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    catch_up(impl, lane_kind::out);
     return stock::write_some(impl, buffers, ec);
   }
 
   template <typename Buffers>
   std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
+    if (finds_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
       return this->take_unread(impl, detail::read<Buffers>(buffers), ec);
-    uring_.flush(impl.descriptor_);
     return stock::read_some(impl, buffers, ec);
   }
 
   std::size_t read_some(implementation_type& impl, const asio::null_buffers& buffers, error_code& ec)
   {
-    if (has_unread(impl)) return ec = error_code(), 0;
+    if (finds_unread(impl)) return ec = error_code(), 0;
     return stock::read_some(impl, buffers, ec);
   }
 

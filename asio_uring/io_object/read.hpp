@@ -31,6 +31,7 @@ class read
 public:
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::readiness;
+  static constexpr bool may_need_worker = true; // of a regular file
 
   explicit read(const Buffers& buffers) : buffers_(buffers) {}
 
@@ -58,8 +59,7 @@ public:
 
   bool keep(int result, unread_bytes& bytes)
   {
-    buffers_.keep(static_cast<std::size_t>(result), bytes);
-    return true;
+    return buffers_.keep(static_cast<std::size_t>(result), bytes);
   }
   int take(unread_bytes& bytes) { return buffers_.take(bytes, false); }
 

@@ -7,6 +7,7 @@
 
 #include <asio_uring/options.hpp>
 #include <asio_uring/service/request.hpp>
+#include <atomic>
 #include <cstddef>
 #include <vector>
 
@@ -21,6 +22,15 @@ public:
   bool empty() const noexcept { return empty_; }
   std::size_t size() const noexcept { return bytes_.size() - taken_; }
   const std::byte* data() const noexcept { return bytes_.data() + taken_; }
+  /// False: there is no memory.
+  bool reserve(std::size_t size) noexcept
+  try {
+    bytes_.reserve(bytes_.size() + size);
+    return true;
+  } catch (...) {
+    return false;
+  }
+  /// Of what was reserved.
   void append(const void* data, std::size_t size)
   {
     const auto* first = static_cast<const std::byte*>(data);
@@ -76,13 +86,17 @@ public:
     bool (*more)(const operation&, int result) noexcept;
     /// Whether this result is to be hidden and the operation tried again.
     bool (*retry)(const operation&, int result) noexcept;
-    /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: they are there
-    /// anyway.
-    bool (*keep)(operation&, unread_bytes&);
+    /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: cannot, and
+    /// the program gets them.
+    bool (*keep)(operation&, unread_bytes&) noexcept;
+    /// The same where they can be left in the file: not under the descriptor's lock.
+    bool (*undo)(operation&, int fd) noexcept;
     /// Takes bytes that an earlier read left.
     int (*take)(operation&, unread_bytes&);
     /// Whether it begins when what was started before it has ended.
     bool (*drains)(const operation&) noexcept;
+    /// Whether the kernel may need a thread of its own for it.
+    bool may_need_worker;
   };
 
   int result() const noexcept { return result_; }
@@ -118,6 +132,7 @@ protected:
     auto& self = static_cast<operation&>(r);
     assert(self.stage_ == stage::submitted); // exactly one completion is the last
     self.result_ = result;
+    self.progress_.store(progress::completed, std::memory_order_release);
     out.push(&self);
   }
 
@@ -128,9 +143,21 @@ private:
   friend class descriptor;
   friend class io_uring_service;
 
+  bool refused() noexcept;
+
+  /// What is known of a submitted operation. A synchronous function may ask before the loop gets to it.
+  enum class progress : unsigned char
+  {
+    pending,
+    completed, ///< the result is there
+    settled    ///< the descriptor has let go
+  };
+
   stage stage_ = stage::ended;
   bool cancelled_ = false;
-  int result_;
+  unsigned char refusals_ = 0; // in a row, by the kernel's own decision
+  std::atomic<progress> progress_{progress::pending};
+  int result_; // of one that was refused, as long as it is submitted: the thread that did so last
   descriptor* const descriptor_; // null: never came to one
   operation* previous_;          // in the lane
   operation* following_;

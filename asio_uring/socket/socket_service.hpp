@@ -29,7 +29,7 @@ class socket_service : public service_on_ring<asio::detail::reactive_socket_serv
 {
   using stock = asio::detail::reactive_socket_service<Protocol>;
   using on_ring = service_on_ring<stock>;
-  using on_ring::has_unread;
+  using on_ring::finds_unread;
   using on_ring::uring_;
 
 public:
@@ -101,7 +101,7 @@ public:
 
   error_code shutdown(implementation_type& impl, asio::socket_base::shutdown_type what, error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->catch_up(impl, lane_kind::out);
     return stock::shutdown(impl, what, ec);
   }
 
@@ -122,20 +122,20 @@ public:
   std::size_t send(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
                    error_code& ec)
   {
-    uring_.flush(impl.descriptor_);
+    this->catch_up(impl, lane_kind::out);
     return stock::send(impl, buffers, flags, ec);
   }
 
   std::size_t available(const implementation_type& impl, error_code& ec) const
   {
-    const std::size_t kept = impl.descriptor_ ? impl.descriptor_->unread() : 0;
+    const std::size_t kept = finds_unread(impl) ? impl.descriptor_->unread() : 0;
     return kept + stock::available(impl, ec);
   }
 
   error_code wait(implementation_type& impl, asio::socket_base::wait_type w, error_code& ec)
   {
-    if (w == asio::socket_base::wait_read && has_unread(impl)) return ec = error_code();
     uring_.flush(impl.descriptor_);
+    if (w == asio::socket_base::wait_read && finds_unread(impl)) return ec = error_code();
     return stock::wait(impl, w, ec);
   }
 
@@ -143,17 +143,15 @@ public:
   std::size_t receive(implementation_type& impl, const Buffers& buffers,
                       asio::socket_base::message_flags flags, error_code& ec)
   {
-    if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) {
+    if (finds_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
       return this->take_unread(impl, detail::receive<Buffers>(buffers, flags, impl.state_), ec);
-    }
-    uring_.flush(impl.descriptor_);
     return stock::receive(impl, buffers, flags, ec);
   }
 
   std::size_t receive(implementation_type& impl, const asio::null_buffers& buffers,
                       asio::socket_base::message_flags flags, error_code& ec)
   {
-    if (has_unread(impl)) return ec = error_code(), 0;
+    if (finds_unread(impl)) return ec = error_code(), 0;
     return stock::receive(impl, buffers, flags, ec);
   }
 

@@ -7,6 +7,7 @@
 #include <asio_uring/ring/emulated_kernel.hpp>
 #include <functional>
 #include <list>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <thread>
@@ -19,7 +20,11 @@ namespace {
 
 constexpr auto read_write = asio::file_base::read_write;
 
-/// Answers each entry as the test says; no answer: it waits until it is cancelled, which it is at once.
+/// An opcode that no kernel has: whether io_uring_enter is refused, if there is any answer.
+constexpr std::uint8_t entering = 255;
+
+/// Answers each entry as the test says; what has no answer waits until it is cancelled. A cancellation
+/// without an answer waits, too.
 class answering_kernel final : public asio_uring::emulated_kernel
 {
 public:
@@ -31,31 +36,48 @@ public:
   }
   int enter(unsigned wait, const __kernel_timespec*) noexcept override
   {
-    const unsigned taken = take_entries([&](const io_uring_sqe& entry) { take(entry); });
+    io_uring_sqe call{};
+    call.opcode = entering;
+    if (answer_(call)) return -EAGAIN;
+    const unsigned taken = take_entries([&](const io_uring_sqe& entry) { entries_.push_back(entry); });
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      const auto result = answer_(*entry);
+      if (result) {
+        post(entry->user_data, *result, 0);
+        if (entry->opcode == IORING_OP_ASYNC_CANCEL) cancel(entry->addr);
+      }
+      entry = result ? entries_.erase(entry) : std::next(entry);
+    }
     if (wait && !ready()) std::this_thread::sleep_for(1ms);
     return static_cast<int>(taken);
   }
   int fd() noexcept override { return -1; }
 
 private:
-  void take(const io_uring_sqe& entry)
+  void cancel(std::uint64_t target)
   {
-    if (entry.opcode == IORING_OP_ASYNC_CANCEL) {
-      const auto found = std::find(waiting_.begin(), waiting_.end(), entry.addr);
-      if (found != waiting_.end()) {
-        waiting_.erase(found);
-        post(entry.addr, -ECANCELED, 0);
+    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry)
+      if (entry->user_data == target) {
+        post(target, -ECANCELED, 0);
+        entries_.erase(entry);
+        return;
       }
-      post(entry.user_data, 0, 0);
-    } else if (const auto result = answer_(entry))
-      post(entry.user_data, *result, 0);
-    else
-      waiting_.push_back(entry.user_data);
   }
 
   answer answer_;
-  std::list<std::uint64_t> waiting_;
+  std::list<io_uring_sqe> entries_;
 };
+
+/// What is not about the loop itself.
+bool transfers(const io_uring_sqe& entry)
+{
+  return entry.opcode != IORING_OP_POLL_ADD && entry.opcode != IORING_OP_ASYNC_CANCEL &&
+         entry.opcode != entering;
+}
+std::optional<int> unless_waiting(const io_uring_sqe& entry)
+{
+  return entry.opcode == IORING_OP_ASYNC_CANCEL ? std::optional(0) : std::nullopt;
+}
 
 /// A context on such a kernel.
 void answer_with(asio::io_context& context, answering_kernel::answer a,
@@ -77,7 +99,7 @@ BOOST_FIXTURE_TEST_CASE(what_the_kernel_refuses_for_good_ends_with_try_again, sc
 {
   int asked = 0;
   answer_with(context, [&](const io_uring_sqe& entry) -> std::optional<int> {
-    if (entry.opcode == IORING_OP_POLL_ADD) return std::nullopt;
+    if (!transfers(entry)) return unless_waiting(entry);
     ++asked;
     return -ECANCELED;
   });
@@ -100,7 +122,7 @@ BOOST_FIXTURE_TEST_CASE(a_descriptor_that_the_kernel_refuses_to_read_is_read_by_
   answer_with(
       context,
       [](const io_uring_sqe& entry) -> std::optional<int> {
-        if (entry.opcode != IORING_OP_POLL_ADD) return -ECANCELED;
+        if (entry.opcode != IORING_OP_POLL_ADD) return transfers(entry) ? -ECANCELED : 0;
         pollfd p{entry.fd, static_cast<short>(entry.poll32_events), 0};
         return ::poll(&p, 1, 0) == 1 ? std::optional<int>(p.revents) : std::nullopt;
       },
@@ -119,7 +141,7 @@ BOOST_FIXTURE_TEST_CASE(what_the_kernel_refuses_a_few_times_is_performed, scratc
 {
   int asked = 0;
   answer_with(context, [&](const io_uring_sqe& entry) -> std::optional<int> {
-    if (entry.opcode == IORING_OP_POLL_ADD) return std::nullopt;
+    if (!transfers(entry)) return unless_waiting(entry);
     return ++asked < 8 ? -ECANCELED : 0;
   });
   random_access_file file(context, write_file("file", "text"), read_write);
@@ -177,7 +199,7 @@ BOOST_FIXTURE_TEST_CASE(no_internal_error_of_the_kernel_reaches_the_program, scr
 {
   int error = 0, asked = 0;
   answer_with(context, [&](const io_uring_sqe& entry) -> std::optional<int> {
-    if (entry.opcode == IORING_OP_POLL_ADD) return std::nullopt;
+    if (!transfers(entry)) return unless_waiting(entry);
     return asked++ ? 0 : -error;
   });
   random_access_file file(context, write_file("file", "text"), read_write);
@@ -249,6 +271,108 @@ BOOST_FIXTURE_TEST_CASE(a_splice_outlives_the_thread_that_began_it, scratch_cont
   finish(context);
   CHECK_SUCCEEDED(spliced);
   BOOST_TEST(read_text(out, 4) == "text");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_kernel_without_memory_refuses_to_take_is_left_to_the_loop, scratch_context)
+{
+  const auto refuses = std::make_shared<bool>(false);
+  answer_with(context, [refuses](const io_uring_sqe& entry) -> std::optional<int> {
+    if (entry.opcode == entering) return *refuses ? std::optional(0) : std::nullopt;
+    return transfers(entry) ? std::optional(0) : unless_waiting(entry);
+  });
+  random_access_file file(context, write_file("file", "text"), read_write);
+  outcome done;
+  *refuses = true;
+  asio_uring::async_fsync(file, done.record()); // submitted at once, as the loop is not running
+  *refuses = false;
+  finish(context);
+  CHECK_SUCCEEDED(done);
+}
+
+// --- a late result
+
+struct late_result : scratch_context
+{
+  std::optional<local::socket> socket, peer;
+  outcome read;
+
+  void on(answering_kernel::answer a)
+  {
+    answer_with(context, std::move(a), asio_uring::path::completion);
+    asio::local::connect_pair(socket.emplace(context), peer.emplace(context));
+    socket->non_blocking(true);
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(a_synchronous_function_does_not_wait_for_a_kernel_that_does_not_answer, late_result)
+{
+  const auto answers = std::make_shared<bool>(false); // at the context's end, too
+  on([answers](const io_uring_sqe& entry) { return *answers ? unless_waiting(entry) : std::nullopt; });
+  char byte;
+  error_code ec;
+  asio::post(context, [&] {
+    socket->async_read_some(asio::buffer(&byte, 1), read.record());
+    socket->cancel();
+    socket->read_some(asio::buffer(&byte, 1), ec);
+    *answers = true;
+  });
+  finish(context);
+  BOOST_TEST(ec == asio::error::would_block);
+  CHECK_FAILED(read, asio::error::operation_aborted);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) &&                                                                        \
+    !defined(__SANITIZE_THREAD__) // they end a program that asks for too much
+struct address_space_limit
+{
+  rlimit before{};
+  explicit address_space_limit(std::size_t more)
+  {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    ::getrlimit(RLIMIT_AS, &before);
+    const rlimit now{pages * 4096 + more, before.rlim_max};
+    ::setrlimit(RLIMIT_AS, &now);
+  }
+  ~address_space_limit() { ::setrlimit(RLIMIT_AS, &before); }
+};
+
+BOOST_FIXTURE_TEST_CASE(late_bytes_that_find_no_memory_are_delivered, late_result)
+{
+  constexpr std::size_t size = std::size_t{1} << 30;
+  void* const memory = ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  BOOST_REQUIRE(memory != MAP_FAILED);
+  on([&](const io_uring_sqe& entry) {
+    return entry.opcode == IORING_OP_RECV ? std::optional<int>(size) : unless_waiting(entry);
+  });
+  {
+    const address_space_limit limit(size / 2);
+    asio::post(context, [&] {
+      socket->async_read_some(asio::buffer(memory, size), read.record());
+      socket->cancel();
+    });
+    finish(context);
+  }
+  CHECK_SUCCEEDED(read);
+  BOOST_TEST(read.bytes == size);
+  BOOST_TEST(socket->available() == 0u);
+  ::munmap(memory, size);
+}
+#endif
+
+BOOST_FIXTURE_TEST_CASE(late_bytes_of_a_closed_socket_are_delivered, late_result)
+{
+  on([&](const io_uring_sqe& entry) {
+    return entry.opcode == IORING_OP_RECV ? std::optional<int>(1) : unless_waiting(entry);
+  });
+  char byte;
+  asio::post(context, [&] {
+    socket->async_read_some(asio::buffer(&byte, 1), read.record());
+    socket->cancel();
+    socket->close();
+  });
+  finish(context);
+  CHECK_SUCCEEDED(read); // no later read could find them
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -122,7 +122,8 @@ BOOST_FIXTURE_TEST_CASE(a_descriptor_that_the_kernel_refuses_to_read_is_read_by_
   answer_with(
       context,
       [](const io_uring_sqe& entry) -> std::optional<int> {
-        if (entry.opcode != IORING_OP_POLL_ADD) return transfers(entry) ? -ECANCELED : 0;
+        if (transfers(entry)) return -ECANCELED;
+        if (entry.opcode != IORING_OP_POLL_ADD) return unless_waiting(entry);
         pollfd p{entry.fd, static_cast<short>(entry.poll32_events), 0};
         return ::poll(&p, 1, 0) == 1 ? std::optional<int>(p.revents) : std::nullopt;
       },

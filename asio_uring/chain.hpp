@@ -30,6 +30,7 @@ struct chain_entries
   std::vector<extent> extents;
   std::vector<std::vector<iovec>> vectors;
   bool drains = false;
+  bool valid = true; // false: an offset that no file has
 };
 
 /// A chain as an operation: submitted whole, completed when each of its entries is.
@@ -44,7 +45,7 @@ public:
 
   std::optional<int> refused(const ring& r) const noexcept
   {
-    if (all_.entries.empty() || all_.entries.size() > r.entries()) return -EINVAL;
+    if (!all_.valid || all_.entries.empty() || all_.entries.size() > r.entries()) return -EINVAL;
     for (const io_uring_sqe& entry : all_.entries) {
       io_uring_sqe sqe = entry;
       if (&entry != &all_.entries.back()) // whose link would bind a stranger
@@ -199,10 +200,10 @@ public:
    *
    * Cancellation: terminal, partial and total; on behalf of a file also its cancel() and close(). The
    * operation at work is cancelled, what follows it is not performed, nor what follows a hardlink().
-   * Errors: the kernel's; eof; invalid_argument for no operation, more than the ring's entries, or one that
-   * does not complete exactly once; operation_not_supported where the kernel lacks an opcode; bad_descriptor
-   * for a file that is not open. Thread safety: without a file, may be called by any thread. Since
-   * Linux 5.11.
+   * Errors: the kernel's; eof; invalid_argument for no operation, more than the ring's entries, an offset
+   * beyond 2^63 - 1, or an operation that does not complete exactly once; operation_not_supported where the
+   * kernel lacks an opcode; bad_descriptor for a file that is not open. Thread safety: without a file, may be
+   * called by any thread. Since Linux 5.11.
    */
   template <boost::asio::completion_token_for<void(boost::system::error_code, std::vector<int>)> Token =
                 boost::asio::default_completion_token_t<typename Start::executor_type>>
@@ -231,6 +232,7 @@ private:
     const auto count = static_cast<unsigned>(vectors.size());
     reads ? io_uring_prep_readv(&sqe, fd, vectors.data(), count, offset)
           : io_uring_prep_writev(&sqe, fd, vectors.data(), count, offset);
+    all_.valid = all_.valid && detail::is_offset(offset);
     all_.vectors.push_back(std::move(vectors)); // stay where they are, for the entry points there
     return append(sqe, {size, reads});
   }

@@ -21,6 +21,13 @@ struct stream_file_read : read<Buffers>
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::always_submitted;
   using read<Buffers>::read;
+
+  /// A cancelled read that has moved the position: back to where it was. What cannot be sought, a terminal,
+  /// leaves the bytes to the next read.
+  bool undo(int fd, int result) const noexcept
+  {
+    return ::lseek(fd, -static_cast<off_t>(result), SEEK_CUR) >= 0;
+  }
 };
 template <typename Buffers>
 struct stream_file_write : write<Buffers>
@@ -82,13 +89,17 @@ public:
     return ec = error_code();
   }
 
-  // A file is left as it is: O_NONBLOCK means nothing to it.
+  // A file is left as it is: O_NONBLOCK means nothing to it. Who takes its number may ask for the position.
 
-  int native_handle(const implementation_type& impl) const noexcept { return fd_of(impl); }
+  int native_handle(const implementation_type& impl) const noexcept
+  {
+    come_to_position(impl);
+    return fd_of(impl);
+  }
 
   int release(implementation_type& impl, error_code& ec)
   {
-    if (impl.is_stream_) give_back_unread(impl);
+    come_to_position(impl);
     this->close_descriptor(impl);
     return asio::detail::reactive_descriptor_service::release(impl, ec);
   }
@@ -125,8 +136,7 @@ public:
   std::uint64_t seek(implementation_type& impl, std::int64_t offset, asio::file_base::seek_basis whence,
                      error_code& ec)
   {
-    this->flush(impl);
-    give_back_unread(impl);
+    come_to_position(impl);
     const off_t position = ::lseek(fd_of(impl), offset, whence);
     ec = last_error(position >= 0);
     return ec ? 0 : static_cast<std::uint64_t>(position);
@@ -152,7 +162,7 @@ public:
                           Handler& handler, const IoExecutor& io_ex)
   {
     this->start(
-        impl, done_at_once<asio::mutable_buffer>(impl, buffers),
+        impl, done_at_once<asio::mutable_buffer>(impl, offset, buffers),
         [&] { return read_at<Buffers>(offset, buffers, uring_.buffers()); }, handler, io_ex, "file",
         "async_read_some_at");
   }
@@ -161,7 +171,7 @@ public:
                            Handler& handler, const IoExecutor& io_ex)
   {
     this->start(
-        impl, done_at_once<asio::const_buffer>(impl, buffers),
+        impl, done_at_once<asio::const_buffer>(impl, offset, buffers),
         [&] { return write_at<Buffers>(offset, buffers, uring_.buffers()); }, handler, io_ex, "file",
         "async_write_some_at");
   }
@@ -171,13 +181,12 @@ public:
   template <typename Buffers>
   std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    give_back_unread(impl);
     return descriptor_service::read_some(impl, buffers, ec);
   }
   template <typename Buffers>
   std::size_t write_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    give_back_unread(impl);
+    come_to_position(impl);
     return descriptor_service::write_some(impl, buffers, ec);
   }
 
@@ -185,7 +194,6 @@ public:
   void async_read_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
                        const IoExecutor& io_ex)
   {
-    give_back_unread(impl);
     this->start(
         impl, done_at_once<asio::mutable_buffer>(impl, buffers),
         [&] { return stream_file_read<Buffers>(buffers); }, handler, io_ex, "file", "async_read_some");
@@ -194,7 +202,6 @@ public:
   void async_write_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
                         const IoExecutor& io_ex)
   {
-    give_back_unread(impl);
     this->start(
         impl, done_at_once<asio::const_buffer>(impl, buffers),
         [&] { return stream_file_write<Buffers>(buffers); }, handler, io_ex, "file", "async_write_some");
@@ -220,6 +227,13 @@ private:
     if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return nothing_done;
     return std::nullopt;
   }
+  template <typename Buffer, typename Buffers>
+  static std::optional<int> done_at_once(const implementation_type& impl, std::uint64_t offset,
+                                         const Buffers& buffers)
+  {
+    const std::optional<int> result = done_at_once<Buffer>(impl, buffers);
+    return !result && !is_offset(offset) ? -EINVAL : result;
+  }
 
   template <typename Buffer, typename Buffers>
   std::size_t transfer(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
@@ -227,7 +241,7 @@ private:
   {
     if (!impl.descriptor_) return ec = asio::error::bad_descriptor, 0;
     std::size_t size = 0;
-    int result = done_at_once<Buffer>(impl, buffers).value_or(1);
+    int result = done_at_once<Buffer>(impl, offset, buffers).value_or(1);
     transfer_at<Buffer, Buffers> description(offset, buffers, uring_.buffers());
     if (result > 0) {
       this->flush(impl);
@@ -237,14 +251,10 @@ private:
     return size;
   }
 
-  /// A cancelled read that had moved the position already: back to where it was. What cannot be sought, a
-  /// terminal, keeps the bytes for the next read.
-  void give_back_unread(implementation_type& impl)
+  /// Operations of a stream file, reads and writes, have one lane: the position is where they have left it.
+  void come_to_position(const implementation_type& impl) const
   {
-    if (!has_unread(impl)) return;
-    impl.descriptor_->with_unread([&](unread_bytes& bytes) {
-      if (::lseek(fd_of(impl), -static_cast<off_t>(bytes.size()), SEEK_CUR) >= 0) bytes.consume(bytes.size());
-    });
+    if (impl.is_stream_) this->catch_up(impl, lane_kind::in);
   }
 };
 

@@ -15,7 +15,7 @@ namespace asio_uring {
  * @param in, out Files, sockets, pipes or descriptors; both must stay open until the handler is called. `in`
  * gives the executor.
  * @param in_offset, out_offset In bytes; none: the descriptor's own position, and always for pipes and
- * sockets.
+ * sockets. Beyond 2^63 - 1: invalid_argument.
  * @param size In bytes, at most 4 GiB - 1.
  * @param flags SPLICE_F_MOVE and others, or 0.
  * @param token Completion signature `void(error_code, std::size_t)`: the bytes moved, perhaps fewer than
@@ -31,12 +31,14 @@ auto async_splice(In& in, std::optional<std::uint64_t> in_offset, Out& out,
   struct nothing
   {};
   const auto place = [](std::optional<std::uint64_t> offset) {
-    return offset ? static_cast<std::int64_t>(*offset) : std::int64_t{-1};
+    return static_cast<std::int64_t>(offset.value_or(detail::at_its_position));
   };
+  // The kernel refuses an unknown flag with EINVAL.
+  const bool valid = detail::is_offset(in_offset.value_or(0)) && detail::is_offset(out_offset.value_or(0));
   return detail::submit<void(boost::system::error_code, std::size_t)>(
       in, nothing(),
       [=, from = in.native_handle(), to = out.native_handle()](io_uring_sqe& sqe) {
-        io_uring_prep_splice(&sqe, from, place(in_offset), to, place(out_offset), size, flags);
+        io_uring_prep_splice(&sqe, from, place(in_offset), to, place(out_offset), size, valid ? flags : ~0U);
       },
       detail::finish_with_size_or_eof(), "async_splice", std::forward<Token>(token));
 }

@@ -50,7 +50,6 @@ public:
   }
 
   bool more(int) const noexcept { return false; }
-  bool retry(int result) const noexcept { return result == -EINTR; }
 
   std::tuple<error_code, std::size_t> arguments(int result) const
   {

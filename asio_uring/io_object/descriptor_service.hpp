@@ -83,31 +83,30 @@ public:
 
   error_code wait(implementation_type& impl, descriptor_base::wait_type w, error_code& ec)
   {
-    if (w == descriptor_base::wait_read && has_unread(impl)) return ec = error_code();
     this->flush(impl);
+    if (w == descriptor_base::wait_read && finds_unread(impl)) return ec = error_code();
     return stock::wait(impl, w, ec);
   }
 
   template <typename Buffers>
   std::size_t write_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    this->flush(impl);
+    catch_up(impl, lane_kind::out);
     return stock::write_some(impl, buffers, ec);
   }
 
   template <typename Buffers>
   std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
+    if (finds_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
       return this->take_unread(impl, detail::read<Buffers>(buffers), ec);
-    this->flush(impl);
     return stock::read_some(impl, buffers, ec);
   }
 
   template <no_buffers Buffers>
   std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    if (has_unread(impl)) return ec = error_code(), 0;
+    if (finds_unread(impl)) return ec = error_code(), 0;
     return stock::read_some(impl, buffers, ec);
   }
 

@@ -9,12 +9,20 @@
 #include <asio_uring/socket/buffers.hpp>
 #include <boost/asio/error.hpp>
 #include <cstdint>
+#include <limits>
 #include <unistd.h>
 
 namespace asio_uring::detail {
 
 /// The offset that stands for the descriptor's own position, which seekable ones have.
 inline constexpr std::uint64_t at_its_position = static_cast<std::uint64_t>(-1);
+
+/// Whether a file can have it. The kernel's offsets are signed, and a program's -1 must not stand for the
+/// position.
+inline constexpr bool is_offset(std::uint64_t offset) noexcept
+{
+  return offset <= std::uint64_t{std::numeric_limits<std::int64_t>::max()};
+}
 
 /// async_read_some of a descriptor or pipe. The plain call needs O_NONBLOCK.
 template <typename Buffers>
@@ -23,6 +31,7 @@ class read
 public:
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::by_readiness;
+  static constexpr bool may_need_worker = true; // of a regular file
 
   explicit read(const Buffers& buffers) : buffers_(buffers) {}
 
@@ -50,8 +59,7 @@ public:
 
   bool keep(int result, unread_bytes& bytes)
   {
-    buffers_.keep(static_cast<std::size_t>(result), bytes);
-    return true;
+    return buffers_.keep(static_cast<std::size_t>(result), bytes);
   }
   int take(unread_bytes& bytes) { return buffers_.take(bytes, false); }
 

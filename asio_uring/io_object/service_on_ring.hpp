@@ -11,6 +11,7 @@
 #include <boost/asio/detail/reactive_descriptor_service.hpp>
 #include <boost/asio/error.hpp>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 
 namespace asio_uring::detail {
 
@@ -142,6 +143,16 @@ public:
     return ec;
   }
 
+  template <typename Command>
+  error_code io_control(implementation_type& impl, Command& command, error_code& ec)
+  {
+    const std::size_t kept =
+        command.name() == FIONREAD && finds_unread(impl) ? impl.descriptor_->unread() : 0;
+    Stock::io_control(impl, command, ec);
+    if (kept && !ec) *static_cast<int*>(command.data()) += static_cast<int>(kept);
+    return ec;
+  }
+
   error_code cancel(implementation_type& impl, error_code& ec)
   {
     if (!this->is_open(impl)) return ec = asio::error::bad_descriptor;
@@ -206,6 +217,18 @@ protected:
     return impl.descriptor_ && impl.descriptor_->unread();
   }
 
+  /// Lets a synchronous function come after what was started before it.
+  void catch_up(const implementation_type& impl, lane_kind kind) const
+  {
+    if (impl.descriptor_) impl.descriptor_->catch_up(kind);
+  }
+  /// The same for one that reads. True: a cancelled read has left bytes for it.
+  bool finds_unread(const implementation_type& impl) const
+  {
+    catch_up(impl, lane_kind::in);
+    return has_unread(impl);
+  }
+
   /// Serves a synchronous read with the bytes that a cancelled one has left: description.take.
   template <typename Description>
   std::size_t take_unread(implementation_type& impl, Description description, error_code& ec)
@@ -226,7 +249,7 @@ protected:
     std::optional<int> result;
     if (!wait<Extra...>(what).valid())
       result = -EINVAL;
-    else if (what == asio::socket_base::wait_read && has_unread(impl))
+    else if (what == asio::socket_base::wait_read && finds_unread(impl))
       result = nothing_done;
     start(
         impl, result, [&] { return wait<Extra...>(what); }, handler, io_ex, object, name);

@@ -16,6 +16,7 @@ class write
 public:
   static constexpr lane_kind lane = lane_kind::out;
   static constexpr preference preferred = preference::by_readiness;
+  static constexpr bool may_need_worker = true; // of a regular file
 
   explicit write(const Buffers& buffers) : buffers_(buffers) {}
 

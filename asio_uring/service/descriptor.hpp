@@ -152,6 +152,11 @@ public:
   /// The loop delivers an operation that went to the kernel, or gives up one that is here still: it leaves.
   ASIO_URING_DECL void settle(operation& op) noexcept;
 
+  /// Before a synchronous function: submits what was started before it. What a cancelled operation of the
+  /// lane has done nevertheless is waited for, as long as a kernel takes to end it at once, and what it has
+  /// read is left for the next read.
+  ASIO_URING_DECL void catch_up(lane_kind kind) noexcept;
+
   ASIO_URING_DECL void cancel_all() noexcept;
   /// Cancels what was started with this key, if it is still here.
   ASIO_URING_DECL void cancel(const void* cancellation_key) noexcept;
@@ -372,15 +377,22 @@ private:
     ++references_;
   }
   ASIO_URING_DECL void prepend(operation& op) noexcept;
-  [[gnu::always_inline]] void remove(operation& op) noexcept
+  [[gnu::always_inline]] void unlink(operation& op) noexcept
   {
     lane& l = lane_of(op.get_type().lane);
     (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
     (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
-    op.stage_ = operation::stage::ended;
     --references_;
   }
+  [[gnu::always_inline]] void remove(operation& op) noexcept
+  {
+    unlink(op);
+    op.stage_ = operation::stage::ended;
+  }
   ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
+  ASIO_URING_DECL void leave_unread(operation& op, section& s) noexcept;
+  ASIO_URING_DECL void let_go(operation& op, section& s) noexcept;
+  ASIO_URING_DECL bool has_caught_up(lane_kind kind) noexcept;
   ASIO_URING_DECL void cancel(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool is_behind_submitted(const operation& op) noexcept;
   ASIO_URING_DECL void give_back_cancelled(lane& l, section& s) noexcept;

@@ -167,8 +167,7 @@ ASIO_URING_DECL bool descriptor::has_to_wait(const operation& op) noexcept
 /// Submits those that had to wait, and need not any longer.
 ASIO_URING_DECL void descriptor::submit_drained(section& s) noexcept
 {
-  lane& l = lane_of(lane_kind::none);
-  give_back_cancelled(l, s);
+  const lane& l = lane_of(lane_kind::none);
   if (l.first && l.first->stage_ == operation::stage::waiting && !has_to_wait(*l.first)) submit(*l.first, s);
 }
 
@@ -329,7 +328,9 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned,
   auto& self = static_cast<operation&>(r);
   const type& t = self.get_type();
   // A thread that makes the call for the kernel can be interrupted: to the program that means nothing.
-  const bool retry = (result == -EINTR && t.lane != lane_kind::none) || (t.retry && t.retry(self, result));
+  const bool interrupted =
+      result == -EINTR && (t.lane != lane_kind::none || t.preferred == preference::always_submitted);
+  const bool retry = interrupted || (t.retry && t.retry(self, result));
   if ((retry || result < 0) && self.descriptor_->again(self, result, retry, out)) return;
   deliver(r, result, out);
 }
@@ -352,21 +353,37 @@ ASIO_URING_DECL bool descriptor::resume(operation& op, int result) noexcept
   return true;
 }
 
+// Whether the kernel has refused the operation too often. It gives up what a thread has submitted that exits,
+// and what it has no worker thread for, with the same ECANCELED: if that thread lives, it was the latter.
+inline bool operation::refused() noexcept
+{
+  constexpr unsigned char most = 16;
+  if (!get_type().may_need_worker) return false;
+  if (refusals_ > 0 && !io_uring_service::lives(result())) refusals_ = 0;
+  if (refusals_ == most) return true;
+  ++refusals_;
+  set_result(io_uring_service::this_thread());
+  return false;
+}
+
 // Whether the operation goes on after an error, or a result that is to be hidden.
 ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, completion_queue& out) noexcept
 {
+  const bool refused = result == -ECANCELED && !service_.resting() && op.refused();
   section s(*this);
   const operation::type& type = op.get_type();
   bool goes_on = false;
   if (!op.cancelled_ && !closed_ && !service_.stopped()) {
-    if (result == -EAGAIN && type.lane != lane_kind::none) {
-      // A kernel that takes O_NONBLOCK at its word: poll, then perform. The event may have come first.
+    if (refused && type.preferred == preference::always_submitted)
+      result = -EAGAIN; // as where a thread cannot be made
+    else if ((result == -EAGAIN || refused) && type.lane != lane_kind::none) {
+      // No worker, or a kernel that takes O_NONBLOCK at its word: poll, then perform. The event may have come
+      // first.
       op.stage_ = operation::stage::waiting;
       runnable(lane_of(type.lane)) ? enqueue(op, out) : arm(poll_of(type.lane), s);
       goes_on = true;
     } else if (result == -ECANCELED || retry) {
-      // Cancelled, but not by us: the thread that submitted it has exited.
-      submit(op, s);
+      submit(op, s); // cancelled, but not by us
       goes_on = true;
     }
   } else if (result == -EAGAIN || retry)
@@ -386,19 +403,69 @@ ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
 {
   section s(*this);
   assert(op.stage_ != operation::stage::ended);
+  if (op.stage_ != operation::stage::submitted) op.set_result(-ECANCELED);
+  if (op.progress_.load(std::memory_order_relaxed) != operation::progress::settled) let_go(op, s);
+  op.stage_ = operation::stage::ended;
+}
+
+// An operation has its result, or will get none.
+ASIO_URING_DECL void descriptor::let_go(operation& op, section& s) noexcept
+{
   const operation::type& type = op.get_type();
   const bool submitted = op.stage_ == operation::stage::submitted;
-  if (!submitted) op.set_result(-ECANCELED);
+  if (submitted && op.cancelled_ && !closed_ && type.keep && op.result() > 0 && !service_.stopped())
+    leave_unread(op, s);
   service_.forget(op);
-  if (submitted && op.cancelled_ && type.keep && op.result() > 0 && !service_.stopped() &&
-      type.keep(op, unread_))
-    op.set_result(-ECANCELED);
-  remove(op);
+  unlink(op);
   if (submitted && closed_)
     give_back_cancelled(lane_of(type.lane), s);
   else if (submitted && type.lane != lane_kind::none)
     advance(type.lane, s);
   if (lane_of(lane_kind::none).first) submit_drained(s);
+}
+
+// A read was cancelled, and was performed nevertheless.
+ASIO_URING_DECL void descriptor::leave_unread(operation& op, section& s) noexcept
+{
+  const operation::type& type = op.get_type();
+  bool left = false;
+  if (type.undo) {
+    lane& l = lane_of(type.lane);
+    l.busy = true; // the number stays ours
+    s.unlock();
+    left = type.undo(op, fd_);
+    s.relock();
+    l.busy = false;
+  }
+  if (left || type.keep(op, unread_)) op.set_result(-ECANCELED);
+}
+
+ASIO_URING_DECL void descriptor::catch_up(lane_kind kind) noexcept
+{
+  using clock = std::chrono::steady_clock;
+  // Whoever could end it may wait for a lock that our caller holds.
+  constexpr std::chrono::seconds patience(1);
+  service_.flush(this);
+  if (has_caught_up(kind)) return;
+  for (const auto limit = clock::now() + patience; clock::now() < limit; std::this_thread::yield()) {
+    service_.collect_now();
+    if (has_caught_up(kind)) return;
+  }
+}
+
+// Whether nothing cancelled is in the kernel.
+ASIO_URING_DECL bool descriptor::has_caught_up(lane_kind kind) noexcept
+{
+  section s(*this);
+  const lane& l = lane_of(kind);
+  operation* const op = l.first;
+  if (!op || op->stage_ != operation::stage::submitted || !op->cancelled_) return true;
+  if (l.busy || op->progress_.load(std::memory_order_acquire) != operation::progress::completed) return false;
+  if (op->get_type().keep) {
+    let_go(*op, s);
+    op->progress_.store(operation::progress::settled, std::memory_order_relaxed);
+  }
+  return true;
 }
 
 // --- cancelling
@@ -419,7 +486,9 @@ ASIO_URING_DECL void descriptor::cancel(operation& op, section& s) noexcept
 
 ASIO_URING_DECL bool descriptor::is_behind_submitted(const operation& op) noexcept
 {
-  return op.previous_ && lane_of(op.get_type().lane).first->stage_ == operation::stage::submitted;
+  const lane_kind kind = op.get_type().lane;
+  return kind != lane_kind::none && op.previous_ &&
+         lane_of(kind).first->stage_ == operation::stage::submitted;
 }
 
 ASIO_URING_DECL void descriptor::give_back_cancelled(lane& l, section& s) noexcept

@@ -30,8 +30,11 @@ inline error_code error_of(int result) noexcept
  * - `bool more(int result)`: whether more is likely to be there at once
  * - `auto arguments(int result)`: the handler's arguments as a tuple
  * - optional: `bool retry(int result)`, or `bool retry(int fd, int result)`; `bool keep(int result,
- * unread_bytes&)` and `int take(unread_bytes&)`; `void discard(int result)` for a result that nobody will
- * get; `int finish(int fd, int result)`, called when the handler is about to run
+ *   unread_bytes&)` and `int take(unread_bytes&)`; `bool undo(int fd, int result)`, which is tried before
+ *   `keep`; `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`,
+ *   called when the handler is about to run
+ * - optional: `static constexpr bool may_need_worker = true` where the kernel may need a thread of its own
+ *   though the operation is not always submitted
  * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
  *   may start operations at a time; `std::optional<int> refused(const ring&)`, a result instead of the
  *   submission; with it `int call_instead(io_uring_service&)` and `call()`, what a thread does for want of an
@@ -295,7 +298,14 @@ private:
     else
       return false;
   }
-  static bool do_keep(operation& op, unread_bytes& bytes)
+  static bool do_undo(operation& op, int fd) noexcept
+  {
+    if constexpr (undoes)
+      return description_of(op).undo(fd, op.result());
+    else
+      return false;
+  }
+  static bool do_keep(operation& op, unread_bytes& bytes) noexcept
   {
     if constexpr (requires(Description & d) { d.keep(0, bytes); })
       return description_of(op).keep(op.result(), bytes);
@@ -324,9 +334,14 @@ private:
   static constexpr bool linked = requires(Description & d) { d.links(); };
   static constexpr bool unordered = Description::lane == lane_kind::none &&
                                     Description::preferred == preference::always_submitted && !linked;
+  static constexpr bool may_need_worker = Description::preferred == preference::always_submitted || requires
+  {
+    Description::may_need_worker;
+  };
   static constexpr bool finishes = requires(Description & d) { d.finish(0, 0); };
   static constexpr bool retries = requires(Description & d) { d.retry(0); }
   || requires(Description& d) { d.retry(0, 0); };
+  static constexpr bool undoes = requires(Description & d) { d.undo(0, 0); };
   static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
 
   static constexpr operation::type operation_type = {
@@ -338,8 +353,10 @@ private:
       &do_more,
       retries ? &do_retry : nullptr,
       keeps ? &do_keep : nullptr,
+      undoes ? &do_undo : nullptr,
       keeps ? &do_take : nullptr,
-      linked ? &do_drains : nullptr};
+      linked ? &do_drains : nullptr,
+      may_need_worker};
 
   // Tells the program what else came with the result. Where that fails, for the sender's address does not
   // fit, the operation goes on, as Asio's does, while the exception leaves the loop.

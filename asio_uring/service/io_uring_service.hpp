@@ -152,6 +152,10 @@ public:
   /// Whether a thread of the service's own enters the ring.
   bool kept() const noexcept { return kept_.load(std::memory_order_relaxed); }
 
+  /// For a synchronous function that has to know what became of an operation: submits, and collects what is
+  /// there. Handlers run in the loop.
+  ASIO_URING_DECL void collect_now() noexcept;
+
   asio_uring::path path_for(preference preferred) const noexcept
   {
     if (preferred == preference::always_submitted) return path::completion;
@@ -213,6 +217,14 @@ public:
     alive
   };
   ASIO_URING_DECL runner last_runner() const noexcept;
+  /// The calling thread, and whether a thread of the process has not exited.
+  static pid_t this_thread() noexcept
+  {
+    if (!this_thread_) [[unlikely]]
+      this_thread_ = ::gettid();
+    return this_thread_;
+  }
+  ASIO_URING_DECL static bool lives(pid_t thread) noexcept;
 
   /// To be called before a pump's threads sleep in the ring.
   void hang_up_doorbell()
@@ -265,12 +277,6 @@ private:
   void collect_former(F&& collect_from) noexcept;
   void follow_load(bool busy) noexcept;
   void choose_paths() noexcept;
-  static pid_t this_thread() noexcept
-  {
-    if (!this_thread_) [[unlikely]]
-      this_thread_ = ::gettid();
-    return this_thread_;
-  }
   bool here() const noexcept { return scheduler_->can_dispatch(); }
   /// A name of the thread that no other ever has.
   static std::uint64_t thread_name() noexcept
@@ -371,7 +377,8 @@ private:
   std::uint64_t retired_ = 0;           // terminal completions seen
   std::atomic<bool> readiness_[4] = {}; // by preference
   std::atomic<bool> busy_{false};       // completions come while handlers run
-  int load_ = 0;                        // turns that found completions, less those that had to wait
+  lock collecting_{locking_};
+  int load_ = 0; // turns that found completions, less those that had to wait
   bool stopped_ = false;
   bool native_ = false;
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <asio_uring/ring/epoll_kernel.hpp>
+#include <asio_uring/ring/result.hpp>
 #include <asio_uring/service/guest_pump.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/pause.hpp>
@@ -300,6 +301,24 @@ ASIO_URING_DECL bool io_uring_service::look_again(completion_queue& out) noexcep
   return left;
 }
 
+ASIO_URING_DECL void io_uring_service::collect_now() noexcept
+{
+  submit_now();
+  if (bound_.load(std::memory_order_relaxed)) return; // whoever submitted has collected, too
+  completion_queue found;
+  get_ring().submit();
+  collect(found);
+  while (submitter_.refill(found)) {
+    get_ring().submit();
+    collect(found);
+  }
+  while (completion* op = found.front()) {
+    found.pop();
+    post(*op);
+  }
+  submit_now(); // what a completion has submitted itself
+}
+
 ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
 {
   const auto collect_from = [&](ring& r) {
@@ -307,15 +326,19 @@ ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
       submitter_.submitted(); // acquires what the submitting thread wrote
       if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
       // What the kernel would have begun, or tried again, on a ring that is given up ends with EFAULT.
-      const int result = resting_ && cqe.res == -EFAULT ? -ECANCELED : cqe.res;
+      const int result = resting_ && cqe.res == -EFAULT ? -ECANCELED : result_of_call(cqe.res);
       if (cqe.user_data != submitter::cancel_mark)
         reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
             ->completed(result, cqe.flags, out);
     });
   };
+  // Where no thread owns the ring, a synchronous function may collect beside the loop.
+  const bool locks = !bound_.load(std::memory_order_relaxed);
+  if (locks) collecting_.acquire();
   collect_from(get_ring());
   if (rings_.size() > 1) [[unlikely]]
     collect_former(collect_from);
+  if (locks) collecting_.release();
 }
 
 /// What rings that were given up still bring.
@@ -419,7 +442,12 @@ ASIO_URING_DECL io_uring_service::runner io_uring_service::last_runner() const n
   const pid_t last = runner_.load(std::memory_order_relaxed);
   if (!last) return runner::unknown;
   if (last == this_thread()) return runner::gone;
-  return ::syscall(SYS_tgkill, ::getpid(), last, 0) == 0 ? runner::alive : runner::gone;
+  return lives(last) ? runner::alive : runner::gone;
+}
+
+ASIO_URING_DECL bool io_uring_service::lives(pid_t thread) noexcept
+{
+  return thread == this_thread() || ::syscall(SYS_tgkill, ::getpid(), thread, 0) == 0;
 }
 
 ASIO_URING_DECL void io_uring_service::shutdown()

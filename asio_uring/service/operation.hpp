@@ -7,6 +7,7 @@
 
 #include <asio_uring/options.hpp>
 #include <asio_uring/service/request.hpp>
+#include <atomic>
 #include <cstddef>
 #include <vector>
 
@@ -21,6 +22,15 @@ public:
   bool empty() const noexcept { return empty_; }
   std::size_t size() const noexcept { return bytes_.size() - taken_; }
   const std::byte* data() const noexcept { return bytes_.data() + taken_; }
+  /// False: there is no memory.
+  bool reserve(std::size_t size) noexcept
+  try {
+    bytes_.reserve(bytes_.size() + size);
+    return true;
+  } catch (...) {
+    return false;
+  }
+  /// Of what was reserved.
   void append(const void* data, std::size_t size)
   {
     const auto* first = static_cast<const std::byte*>(data);
@@ -89,13 +99,17 @@ public:
     bool (*more)(const operation&, int result) noexcept;
     /// Whether this result is to be hidden and the operation tried again.
     bool (*retry)(const operation&, int result) noexcept;
-    /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: they are there
-    /// anyway.
-    bool (*keep)(operation&, unread_bytes&);
+    /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: cannot, and
+    /// the program gets them.
+    bool (*keep)(operation&, unread_bytes&) noexcept;
+    /// The same where they can be left in the file: not under the descriptor's lock.
+    bool (*undo)(operation&, int fd) noexcept;
     /// Takes bytes that an earlier read left.
     int (*take)(operation&, unread_bytes&);
     /// Whether it begins when what was started before it has ended.
     bool (*drains)(const operation&) noexcept;
+    /// Whether the kernel may need a thread of its own for it.
+    bool may_need_worker;
   };
 
   int result() const noexcept { return static_cast<int>(task_result_); }
@@ -131,6 +145,7 @@ protected:
     auto& self = static_cast<operation&>(r);
     assert(self.stage_ == stage::submitted); // exactly one completion is the last
     self.set_result(result);
+    self.progress_.store(progress::completed, std::memory_order_release);
     out.push(&self);
   }
 
@@ -142,9 +157,20 @@ private:
   friend class io_uring_service;
 
   void set_result(int result) noexcept { task_result_ = static_cast<unsigned>(result); }
+  bool refused() noexcept;
+
+  /// What is known of a submitted operation. A synchronous function may ask before the loop gets to it.
+  enum class progress : unsigned char
+  {
+    pending,
+    completed, ///< the result is there
+    settled    ///< the descriptor has let go
+  };
 
   stage stage_ = stage::ended;
   bool cancelled_ = false;
+  unsigned char refusals_ = 0; // in a row, by the kernel's own decision; the result is then the submitting thread
+  std::atomic<progress> progress_{progress::pending};
 
 protected:
   held_executors held_ = held_executors::none; // in the record

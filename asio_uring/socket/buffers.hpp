@@ -65,9 +65,10 @@ public:
     return f(message);
   }
 
-  /// Leaves the first `size` bytes for the next read.
-  void keep(std::size_t size, unread_bytes& bytes) const
+  /// Leaves the first `size` bytes for the next read. False: there is no memory for them.
+  bool keep(std::size_t size, unread_bytes& bytes) const
   {
+    if (!bytes.reserve(size)) return false;
     const auto last = asio::buffer_sequence_end(buffers_);
     for (auto it = asio::buffer_sequence_begin(buffers_); it != last && size > 0; ++it) {
       const asio::const_buffer buffer(*it);
@@ -75,6 +76,7 @@ public:
       bytes.append(buffer.data(), part);
       size -= part;
     }
+    return true;
   }
 
   /// Gets bytes that an earlier read left, which stay there if `peek`.

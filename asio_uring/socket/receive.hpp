@@ -53,8 +53,7 @@ public:
   {
     if (!stream()) return false;
     if (flags_ & MSG_PEEK) return true; // they never left the socket
-    buffers_.keep(static_cast<std::size_t>(result), bytes);
-    return true;
+    return buffers_.keep(static_cast<std::size_t>(result), bytes);
   }
 
   int take(unread_bytes& bytes) { return buffers_.take(bytes, flags_ & MSG_PEEK); }

@@ -26,7 +26,7 @@ class socket_service : public service_on_ring<asio::detail::reactive_socket_serv
 {
   using stock = asio::detail::reactive_socket_service<Protocol>;
   using on_ring = service_on_ring<stock>;
-  using on_ring::has_unread;
+  using on_ring::finds_unread;
   using on_ring::uring_;
 
 public:
@@ -102,7 +102,7 @@ public:
   using on_ring::shutdown; // the service's own
   error_code shutdown(implementation_type& impl, asio::socket_base::shutdown_type what, error_code& ec)
   {
-    this->flush(impl);
+    this->catch_up(impl, lane_kind::out);
     return stock::shutdown(impl, what, ec);
   }
 
@@ -123,20 +123,20 @@ public:
   std::size_t send(implementation_type& impl, const Buffers& buffers, asio::socket_base::message_flags flags,
                    error_code& ec)
   {
-    this->flush(impl);
+    this->catch_up(impl, lane_kind::out);
     return stock::send(impl, buffers, flags, ec);
   }
 
   std::size_t available(const implementation_type& impl, error_code& ec) const
   {
-    const std::size_t kept = impl.descriptor_ ? impl.descriptor_->unread() : 0;
+    const std::size_t kept = finds_unread(impl) ? impl.descriptor_->unread() : 0;
     return kept + stock::available(impl, ec);
   }
 
   error_code wait(implementation_type& impl, asio::socket_base::wait_type w, error_code& ec)
   {
-    if (w == asio::socket_base::wait_read && has_unread(impl)) return ec = error_code();
     this->flush(impl);
+    if (w == asio::socket_base::wait_read && finds_unread(impl)) return ec = error_code();
     return stock::wait(impl, w, ec);
   }
 
@@ -144,10 +144,8 @@ public:
   std::size_t receive(implementation_type& impl, const Buffers& buffers,
                       asio::socket_base::message_flags flags, error_code& ec)
   {
-    if (has_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) {
+    if (finds_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
       return this->take_unread(impl, detail::receive<Buffers>(buffers, flags, impl.state_), ec);
-    }
-    this->flush(impl);
     return stock::receive(impl, buffers, flags, ec);
   }
 
@@ -155,7 +153,7 @@ public:
   std::size_t receive(implementation_type& impl, const Buffers& buffers,
                       asio::socket_base::message_flags flags, error_code& ec)
   {
-    if (has_unread(impl)) return ec = error_code(), 0;
+    if (finds_unread(impl)) return ec = error_code(), 0;
     return stock::receive(impl, buffers, flags, ec);
   }
 

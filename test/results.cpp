@@ -1,0 +1,219 @@
+// results.cpp: what the results of operations on sockets and descriptors mean to what is done next.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include "fixture.hpp"
+
+#include <fcntl.h>
+#include <numeric>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <thread>
+
+using namespace test;
+using datagram = asio::local::datagram_protocol;
+
+namespace {
+
+/// A stream whose one end reads: a socket, a pipe, a descriptor of a pipe.
+template <class Protocol>
+struct reading_socket : pair<Protocol>
+{
+  using pair<Protocol>::pair;
+  auto& reader() { return this->server; }
+  auto& writer() { return this->client; }
+  static constexpr auto wait_read = asio::socket_base::wait_read;
+};
+struct reading_pipe
+{
+  asio::readable_pipe in;
+  asio::writable_pipe out;
+  explicit reading_pipe(asio::io_context& context) : in(context), out(context)
+  {
+    asio::connect_pipe(in, out);
+  }
+  auto& reader() { return in; }
+  auto& writer() { return out; }
+};
+struct reading_descriptor
+{
+  static constexpr auto wait_read = asio::posix::descriptor_base::wait_read;
+  asio::posix::stream_descriptor in, out;
+  explicit reading_descriptor(asio::io_context& context) : in(context), out(context)
+  {
+    int ends[2];
+    BOOST_REQUIRE_EQUAL(::pipe2(ends, O_CLOEXEC), 0);
+    in.assign(ends[0]);
+    out.assign(ends[1]);
+  }
+  auto& reader() { return in; }
+  auto& writer() { return out; }
+};
+using waiters = std::tuple<reading_socket<tcp>, reading_socket<local>, reading_descriptor>;
+using readers = std::tuple<reading_socket<tcp>, reading_socket<local>, reading_pipe, reading_descriptor>;
+
+/// When the bytes arrive at which a cancelled read of two was aimed.
+enum class arrival
+{
+  before, ///< it is started
+  after   ///< that, and before it is cancelled
+};
+
+/// What the read took is with its handler; all else is with whoever reads next.
+template <class Stream>
+struct cancelled_read
+{
+  asio::io_context context;
+  Stream stream{context};
+  char bytes[2] = {};
+  outcome read;
+
+  void start() { stream.reader().async_read_some(asio::buffer(bytes), read.record()); }
+
+  /// To be called when all has ended, with what was read since.
+  void check(const std::string& text, std::string next)
+  {
+    BOOST_TEST(read.calls == 1);
+    const std::string left = text.substr(read.error ? 0 : read.bytes);
+    if (next.size() < left.size()) next += read_text(stream.reader(), left.size() - next.size());
+    BOOST_TEST(next == left);
+  }
+};
+
+/// Does something with such a stream, in a handler and outside: f(stream, what it reads).
+template <class Stream, class Function>
+void after_a_cancelled_read(const std::string& text, arrival when, Function f)
+{
+  for (const bool in_handler : {true, false}) {
+    cancelled_read<Stream> c;
+    std::string next;
+    if (when == arrival::after) {
+      c.start();
+      settle(c.context);
+    }
+    const auto body = [&] {
+      write_text(c.stream.writer(), text);
+      if (when == arrival::before) c.start();
+      c.stream.reader().cancel();
+      f(c.stream.reader(), next);
+    };
+    in_handler ? asio::post(c.context, body) : body();
+    finish(c.context);
+    c.check(text, next);
+  }
+}
+template <class Stream, class Function>
+void after_a_cancelled_read(Function f)
+{
+  after_a_cancelled_read<Stream>("abcdef", arrival::before, f);
+  after_a_cancelled_read<Stream>("abcdef", arrival::after, f);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(results)
+
+// --- a read that was cancelled, and what comes next
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_synchronous_read_after_a_cancelled_one_loses_no_byte, Stream, readers)
+{
+  after_a_cancelled_read<Stream>([](auto& reader, std::string& next) { next = read_text(reader, 2); });
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(an_asynchronous_read_after_a_cancelled_one_loses_no_byte, Stream, readers)
+{
+  after_a_cancelled_read<Stream>([](auto& reader, std::string& next) {
+    next.resize(2);
+    reader.async_read_some(asio::buffer(next), [&](error_code ec, std::size_t n) {
+      BOOST_TEST(!ec);
+      next.resize(n);
+    });
+  });
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_scattered_read_after_a_cancelled_one_loses_no_byte, Stream, readers)
+{
+  after_a_cancelled_read<Stream>([](auto& reader, std::string& next) {
+    next.resize(3);
+    const std::array<asio::mutable_buffer, 2> two{asio::buffer(&next[0], 1), asio::buffer(&next[1], 2)};
+    next.resize(reader.read_some(two));
+  });
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(available_counts_what_a_cancelled_read_has_left, Protocol, stream_protocols)
+{
+  after_a_cancelled_read<reading_socket<Protocol>>([](auto& reader, std::string& next) {
+    reader.read_some(asio::mutable_buffer()); // what was started before comes first
+    const std::size_t available = reader.available();
+    BOOST_TEST(available >= 4u);
+    asio::socket_base::bytes_readable readable;
+    reader.io_control(readable);
+    BOOST_TEST(readable.get() == available);
+    next = read_text(reader, available);
+    BOOST_TEST(reader.available() == 0u);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(bytes_readable_counts_what_a_cancelled_read_of_a_descriptor_has_left)
+{
+  after_a_cancelled_read<reading_descriptor>([](auto& reader, std::string& next) {
+    reader.read_some(asio::mutable_buffer()); // what was started before comes first
+    asio::posix::descriptor_base::bytes_readable readable;
+    reader.io_control(readable);
+    BOOST_TEST(readable.get() >= 4u);
+    next = read_text(reader, readable.get());
+    reader.io_control(readable);
+    BOOST_TEST(readable.get() == 0u);
+  });
+}
+
+// Nothing else is there that could end the wait. Stock Asio reads what is there at once.
+constexpr arrival of_both_bytes = on_uring ? arrival::before : arrival::after;
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_wait_sees_what_a_cancelled_read_has_left, Stream, waiters)
+{
+  after_a_cancelled_read<Stream>("ab", of_both_bytes,
+                                 [](auto& reader, std::string&) { reader.wait(Stream::wait_read); });
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(an_asynchronous_wait_sees_what_a_cancelled_read_has_left, Stream, waiters)
+{
+  outcome ready;
+  after_a_cancelled_read<Stream>("ab", of_both_bytes, [&](auto& reader, std::string&) {
+    ready = {};
+    reader.async_wait(Stream::wait_read, ready.record());
+  });
+  CHECK_SUCCEEDED(ready);
+}
+
+// --- a write that was cancelled
+
+// What it wrote nevertheless comes before.
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_synchronous_write_comes_after_what_a_cancelled_one_has_written, Stream,
+                              readers)
+{
+  for (const bool room : {true, false}) {
+    asio::io_context context;
+    Stream stream(context);
+    auto& writer = stream.writer();
+    const int fd = writer.native_handle();
+    ::fcntl(fd, F_SETFL, O_NONBLOCK);
+    const std::string block(4096, '-');
+    std::size_t filled = 0;
+    for (ssize_t n; !room && (n = ::write(fd, block.data(), block.size())) > 0;)
+      filled += static_cast<std::size_t>(n);
+    outcome first;
+    asio::post(context, [&] {
+      writer.async_write_some(asio::buffer("first", 5), first.record());
+      if (!room) read_text(stream.reader(), filled);
+      writer.cancel();
+      BOOST_TEST(writer.write_some(asio::buffer("second", 6)) == 6u);
+    });
+    finish(context);
+    BOOST_TEST(first.calls == 1);
+    const std::string before = std::string("first").substr(0, first.bytes);
+    BOOST_TEST(read_text(stream.reader(), before.size() + 6) == before + "second");
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -29,7 +29,8 @@ inline error_code error_of(int result) noexcept
  * - `int perform(int fd)`: the operation as a call that does not block; -EAGAIN: not now
  * - `bool more(int result)`: whether more is likely to be there at once
  * - `auto arguments(int result)`: the handler's arguments as a tuple
- * - optional: `bool retry(int result)`; `bool keep(int result, unread_bytes&)` and `int take(unread_bytes&)`;
+ * - optional: `static constexpr bool polls = true` for what is submitted as a poll; `bool retry(int result)`;
+ *   `bool keep(int result, unread_bytes&)` and `int take(unread_bytes&)`;
  *   `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`, called
  *   when the handler is about to run
  * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
@@ -166,6 +167,8 @@ private:
       self.description_.prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
     else
       self.description_.prepare(sqe, self.home()->fd());
+    if constexpr (requires { Description::polls; })
+      if (self.stands()) sqe.len = IORING_POLL_ADD_MULTI;
     if constexpr (Description::preferred == preference::always_submitted)
       if (const int place = self.home()->registered(); place >= 0) registered_files::apply(sqe, place);
   }

@@ -134,8 +134,6 @@ public:
 
   registered_files& files() noexcept { return files_; }
   detail::doubts& doubts() noexcept { return doubts_; }
-  /// One round over all descriptors; true if a doubt is left.
-  ASIO_URING_DECL bool look_again(completion_queue& out) noexcept;
 
   detail::pump& pump() noexcept { return *pump_; }
   bool native() const noexcept { return native_; }
@@ -217,7 +215,7 @@ private:
   std::string unavailable_;
   submitter submitter_;
   ready_list ready_{locking_};
-  detail::doubts doubts_{*this};
+  detail::doubts doubts_{*this, locking_};
   registered_files files_;
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
   std::atomic<bool> interrupted_{false}; // the loop must not sleep
@@ -267,6 +265,7 @@ void io_uring_service::use_executor(const Executor& ex)
 
 #if defined(ASIO_URING_HEADER_ONLY)
 #include <asio_uring/service/descriptor.ipp>
+#include <asio_uring/service/doubts.ipp>
 #include <asio_uring/service/io_uring_service.ipp>
 #include <asio_uring/service/registered_files.ipp>
 #endif

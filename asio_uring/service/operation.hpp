@@ -101,13 +101,22 @@ protected:
     due,      ///< in its lane, first: the loop runs it, and it performs itself; or it is doing so
     submitted ///< in the kernel, or its completion is on the way to the loop
   };
+  /// What is submitted as a poll, one shot at first: what ended that in vain would end the next at once.
+  enum class polling : unsigned char
+  {
+    once,
+    standing, ///< from then on it tells changes alone
+    over      ///< has brought what was waited for, result_, and was asked to end
+  };
+  bool stands() const noexcept { return polling_ == polling::standing; }
   stage where() const noexcept { return stage_; }
   descriptor* home() const noexcept { return descriptor_; }
 
   const type& get_type() const noexcept { return static_cast<const type&>(request::get_type()); }
 
   /// request::type::completed of every operation.
-  ASIO_URING_DECL static void on_completion(request& r, int result, unsigned, completion_queue& out) noexcept;
+  ASIO_URING_DECL static void on_completion(request& r, int result, unsigned flags,
+                                            completion_queue& out) noexcept;
 
   /// What it does with a result that is final.
   static void deliver(request& r, int result, completion_queue& out) noexcept
@@ -127,6 +136,7 @@ private:
 
   stage stage_ = stage::ended;
   bool cancelled_ = false;
+  polling polling_ = polling::once;
   int result_;
   descriptor* const descriptor_; // null: never came to one
   operation* previous_;          // in the lane

@@ -20,6 +20,7 @@
 #include <asio_uring/ring/ring.ipp>
 #include <asio_uring/ring/worker_threads.ipp>
 #include <asio_uring/service/descriptor.ipp>
+#include <asio_uring/service/doubts.ipp>
 #include <asio_uring/service/guest_pump.ipp>
 #include <asio_uring/service/io_uring_service.ipp>
 #include <asio_uring/service/linked_requests.ipp>

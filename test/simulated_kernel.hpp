@@ -16,6 +16,7 @@
 #include <deque>
 #include <fcntl.h>
 #include <list>
+#include <map>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -225,8 +226,9 @@ private:
       r.entry.fd = r.file;
     }
     if (multishot(r)) {
+      in_vain_.erase(entry.user_data);
       r.edges = ::epoll_create1(EPOLL_CLOEXEC);
-      epoll_event event{entry.poll32_events | EPOLLET, {}};
+      epoll_event event{entry.poll32_events | unasked | EPOLLET, {}};
       if (::epoll_ctl(r.edges, EPOLL_CTL_ADD, r.file, &event) < 0) outside_.fail("epoll_ctl");
     }
     requests_.push_back(r);
@@ -369,11 +371,26 @@ private:
     return ::poll(&p, 1, 0) == 1 ? static_cast<unsigned short>(p.revents) : 0;
   }
 
+  /// What a poll reports whether asked or not, beside POLLERR and POLLHUP, which poll(2) adds itself.
+  static constexpr unsigned unasked = POLLRDHUP;
+
+  /// One that ends at once with what nobody asked for must not be submitted as it is, again and again.
+  void check_gets_on(const request& r, int events)
+  {
+    if (events & static_cast<int>(r.entry.poll32_events | POLLERR | POLLHUP))
+      in_vain_.erase(r.entry.user_data);
+    else if (++in_vain_[r.entry.user_data] == 100)
+      outside_.fail("a poll that ends with what nobody asked for is armed for ever");
+  }
+
   bool look_for_event(iterator r)
   {
     const unsigned asked = r->entry.poll32_events;
     if (random_.chance(odds_.no_memory)) return end(r, -ENOMEM);
-    if (const int events = ready_events(*r, asked)) return end(r, events);
+    if (const int events = ready_events(*r, asked | unasked)) {
+      check_gets_on(*r, events);
+      return end(r, events);
+    }
     return random_.chance(odds_.spurious) && end(r, static_cast<int>(asked & (POLLIN | POLLOUT)));
   }
 
@@ -382,7 +399,7 @@ private:
     epoll_event event;
     if (::epoll_wait(r->edges, &event, 1, 0) == 1) r->edge = true;
     int events = 0;
-    if (std::exchange(r->edge, false)) events = ready_events(*r, r->entry.poll32_events);
+    if (std::exchange(r->edge, false)) events = ready_events(*r, r->entry.poll32_events | unasked);
     if (!events && random_.chance(odds_.spurious)) events = POLLIN;
     if (!events) return false;
     if (random_.chance(odds_.spurious)) events |= POLLERR; // an error that somebody has taken meanwhile
@@ -437,6 +454,7 @@ private:
   std::size_t refusals_ = 0;
   std::list<request> requests_;
   std::deque<result> finished_;
+  std::map<std::uint64_t, unsigned> in_vain_; // one-shot polls of a request so far
   int fd_ = -1;
 };
 

@@ -184,10 +184,12 @@ class connect_outcome
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
+  static constexpr bool polls = true;
 
-  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, POLLOUT); }
+  void prepare(io_uring_sqe& sqe, int fd) { wait_.prepare(sqe, fd); }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
+  bool retry(int fd, int result) const noexcept { return wait_.retry(fd, result); }
   int finish(int fd, int)
   {
     int error = 0;
@@ -195,6 +197,9 @@ public:
     return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) ? -errno : -error;
   }
   std::tuple<error_code> arguments(int result) const { return {error_of(result)}; }
+
+private:
+  wait<> wait_{asio::socket_base::wait_write};
 };
 
 /// Operations on one stock object, started through the ring of its context.

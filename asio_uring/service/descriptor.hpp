@@ -32,6 +32,13 @@ public:
 
   /// Starts life for an open file descriptor.
   ASIO_URING_DECL void open(int fd, const descriptor_kind& kind) noexcept;
+  /// From now on each read is worth a plain call: there may be data that no event tells of.
+  void try_reads_at_once() noexcept
+  {
+    const locked guard(lock_);
+    lane& l = lane_of(lane_kind::in);
+    eager_ = l.eager = l.ready = true;
+  }
   int fd() const noexcept { return fd_; }
   io_uring_service& service() const noexcept { return service_; }
 
@@ -137,10 +144,12 @@ public:
     lane& l = lane_of(kind);
     l.busy = false;
     if (result == -EAGAIN || retry || op.following_) return end_call_slowly(op, result);
-    settle_lane(l, more);
+    const bool first_doubt = settle_lane(l, more);
     l.first = l.last = nullptr;
     --references_;
     lock_.release();
+    if (first_doubt) [[unlikely]]
+      service_.notify();
     op.stage_ = operation::stage::ended;
     op.set_result(result);
     return true;
@@ -215,7 +224,7 @@ public:
 
   /// At the end of the context: gives up what waits in user space, asks the kernel for the rest.
   ASIO_URING_DECL void abandon(completion_queue& given_up) noexcept;
-  /// One round of doubts: reads again what has been silent for a whole round. True if a doubt is left.
+  /// One round of doubts: looks at what has been silent for a whole round. True if a doubt is left.
   ASIO_URING_DECL bool doubted(completion_queue& out) noexcept;
   /// Calls f(request&) for each operation and poll that was given to the kernel.
   template <typename F>
@@ -242,6 +251,7 @@ public:
   void forget_registration() noexcept { registered_.store(-1, std::memory_order_relaxed); }
 
 private:
+  friend class doubts;
   friend class io_uring_service;
   friend class operation;
 
@@ -252,15 +262,18 @@ private:
     bool busy = false;  // a call is being made right now
     bool ready = false; // a plain call is likely to succeed
     bool eager = false; // a short transfer does not mean "empty": an end or an error is about, if not always
+    bool in_vain = false; // a one-shot poll has ended and nothing has been transferred since
   };
 
   /// The poll of a lane: one shot for a write that found no room, and for the first read, so that a
-  /// connection with one request ends without anything to cancel; standing for the reads that follow.
+  /// connection with one request ends without anything to cancel; standing for the reads that follow, and
+  /// after one shot in vain. For the kernel reports what nobody asked for, that the peer has half-closed, or
+  /// a message in the error queue, and would do so at once again; a standing poll tells each change once.
   class poll final : public request
   {
   public:
-    poll(descriptor& d, lane& l, unsigned events, bool may_stand) noexcept
-        : request(functions()), descriptor_(d), lane_(l), may_stand_(may_stand), events_(events)
+    poll(descriptor& d, lane& l, unsigned events) noexcept
+        : request(functions()), descriptor_(d), lane_(l), events_(static_cast<int>(events))
     {}
 
   private:
@@ -268,8 +281,7 @@ private:
     ASIO_URING_DECL static const request::type& functions() noexcept;
     descriptor& descriptor_;
     lane& lane_;
-    const bool may_stand_;
-    const unsigned events_;
+    const int events_;
     bool standing_ = false;
     bool armed_ = false;
     bool cancelled_ = false;
@@ -312,16 +324,27 @@ private:
     bool left_ = false;
   };
 
-  /// What a result says of the next attempt.
-  void settle_lane(lane& l, bool more) noexcept
+  /// Whether a second look is to come: raised since the last round, or before.
+  enum class doubt : unsigned char
   {
-    if (l.eager || more)
+    none,
+    raised,
+    silent
+  };
+
+  /// What a result says of the next attempt. True: notify() is to be called once the lock is open.
+  bool settle_lane(lane& l, bool more) noexcept
+  {
+    l.in_vain = false;
+    if (l.eager || more) {
       l.ready = true;
-    else if (doubt_ != 2) { // otherwise the next round is on its way
-      doubt_ = 2;
-      service_.doubts().raise();
+      return false;
     }
+    return doubt_ != doubt::raised && raise_doubt();
   }
+  ASIO_URING_COLD bool raise_doubt() noexcept;
+  ASIO_URING_COLD void look(section& s) noexcept;
+  ASIO_URING_COLD void go_on(section& s, completion_queue& out) noexcept;
 
   ASIO_URING_COLD void end_without_call(operation& op) noexcept;
   ASIO_URING_COLD bool end_call_slowly(operation& op, int result) noexcept;
@@ -360,6 +383,7 @@ private:
   ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;
   ASIO_URING_DECL void submit_drained(section& s) noexcept;
   ASIO_URING_DECL void arm(poll& p, section& s) noexcept;
+  ASIO_URING_COLD void end_poll(operation& op, int result) noexcept;
   static void enqueue(operation& op, completion_queue& out) noexcept
   {
     op.stage_ = operation::stage::due;
@@ -409,7 +433,9 @@ private:
   bool borrowed_ = false;
   bool named_late_ = false; // in late_numbers, until it is recycled
   bool eager_ = false;      // of the lanes when nothing is about
-  unsigned char doubt_ = 0; // rounds until a read that came back short is tried again
+  bool looking_ = false;    // a second look is being taken
+  doubt doubt_ = doubt::none;
+  descriptor* next_in_doubt_; // unless there is none
   lane lanes_[3];
   poll read_poll_;
   poll write_poll_;

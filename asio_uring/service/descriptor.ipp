@@ -17,14 +17,13 @@ namespace asio_uring::detail {
 ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) noexcept
     : service_(service),
       lock_(locking),
-      read_poll_(*this, lane_of(lane_kind::in), POLLIN | POLLRDHUP,
-                 service.get_ring().features().multishot_poll()),
-      write_poll_(*this, lane_of(lane_kind::out), POLLOUT, false)
+      read_poll_(*this, lane_of(lane_kind::in), POLLIN | POLLRDHUP),
+      write_poll_(*this, lane_of(lane_kind::out), POLLOUT)
 {}
 
 ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexcept
 {
-  const locked guard(lock_); // a second look goes over all descriptors, and an old signal may be emitted
+  const locked guard(lock_); // a second look may still be to come, and an old signal may be emitted
   // Nothing of its last life is left.
   assert(references_ == 0 && !read_poll_.armed_ && !write_poll_.armed_);
   assert(!lanes_[0].first && !lanes_[1].first && !lanes_[2].first);
@@ -32,12 +31,11 @@ ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexc
   borrowed_ = kind.borrowed;
   references_ = 1;
   closed_ = false;
-  doubt_ = 0;
   eager_ = !kind.emptied_by_short_reads;
   lane_of(lane_kind::in) = {.ready = kind.readable, .eager = eager_};
   lane_of(lane_kind::out) = {.ready = true};
   lane_of(lane_kind::none) = {};
-  read_poll_.standing_ = false;
+  read_poll_.standing_ = write_poll_.standing_ = false;
   unread_ = {};
 }
 
@@ -133,6 +131,7 @@ ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
   give_back_cancelled(l, s);
   while (l.first && l.first->stage_ == operation::stage::waiting && !l.busy) {
     operation& op = *l.first;
+    l.in_vain = false;
     if (op.get_type().take && !unread_.empty())
       enqueue(op, s.ready); // taken when the handler is about to run, so that it can still be cancelled
     else if (completes(op))
@@ -174,6 +173,13 @@ ASIO_URING_DECL void descriptor::submit_drained(section& s) noexcept
 ASIO_URING_DECL void descriptor::arm(poll& p, section& s) noexcept
 {
   if (p.armed_) return;
+  if (p.lane_.in_vain) {
+    if (!service_.get_ring().features().multishot_poll()) {
+      s.submitted |= raise_doubt(); // tried again then
+      return;
+    }
+    p.standing_ = true;
+  }
   p.armed_ = true;
   p.cancelled_ = false;
   ++references_;
@@ -189,12 +195,12 @@ ASIO_URING_DECL const request::type& descriptor::poll::functions() noexcept
       [](request& r, io_uring_sqe& sqe) noexcept {
         auto& self = static_cast<poll&>(r);
         io_uring_prep_poll_add(&sqe, self.descriptor_.fd_, self.events_);
-        if (self.standing_ && !self.descriptor_.borrowed_) sqe.len = IORING_POLL_ADD_MULTI;
+        if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
       },
       [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
         auto& self = static_cast<poll&>(r);
         descriptor& d = self.descriptor_;
-        if (!(flags & IORING_CQE_F_MORE) || result < 0 || !d.lock_.try_acquire())
+        if (!(flags & IORING_CQE_F_MORE) || result < 0 || !(result & self.events_) || !d.lock_.try_acquire())
           return d.polled_slowly(self, result, flags, out);
         d.polled(self.lane_, result, out);
         d.lock_.release();
@@ -209,14 +215,16 @@ void descriptor::polled_slowly(poll& p, int result, unsigned flags, completion_q
   if (!(flags & IORING_CQE_F_MORE)) {
     service_.forget(p);
     p.armed_ = false;
-    p.standing_ = p.may_stand_; // from the second time on
+    p.standing_ = &p == &read_poll_ && !borrowed_ && service_.get_ring().features().multishot_poll();
+    l.in_vain = result != -ECANCELED;
     --references_;
   }
   if (!closed_) {
-    if (result != -ECANCELED)
+    const bool concerns_us = result < 0 || result & (p.events_ | POLLERR | POLLHUP);
+    if (result != -ECANCELED && concerns_us)
       polled(l, result < 0 ? POLLERR : result, out); // the call itself will tell the error
-    else if (l.first && !service_.stopped())
-      arm(p, s); // nobody asked: the thread that submitted the poll has exited
+    else if (l.first && l.first->stage_ == operation::stage::waiting && !service_.stopped())
+      arm(p, s); // it is as before; or nobody asked: the thread that submitted the poll has exited
   }
   s.submitted = false; // the turn of the ring that brought us here goes on
 }
@@ -257,7 +265,7 @@ ASIO_URING_DECL descriptor::attempt descriptor::settle_attempt(lane_kind kind, o
       return attempt::waits;
     }
   }
-  settle_lane(l, type.more(op, result));
+  s.submitted |= settle_lane(l, type.more(op, result));
   remove(op);
   op.set_result(result);
   return attempt::ended;
@@ -308,29 +316,26 @@ void descriptor::run_again(operation& op, section& s) noexcept
   service_.nothing_completed();
 }
 
-ASIO_URING_DECL bool descriptor::doubted(completion_queue& out) noexcept
-{
-  const locked guard(lock_);
-  if (doubt_ == 0 || closed_) return false;
-  if (--doubt_ > 0) return true;
-  lane& l = lane_of(lane_kind::in);
-  if (l.first && (l.ready || l.busy || l.first->stage_ != operation::stage::waiting)) return false;
-  l.ready = true; // whoever reads next looks
-  if (l.first) enqueue(*l.first, out);
-  return false;
-}
-
 // --- completion
 
-ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned,
+ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned flags,
                                               completion_queue& out) noexcept
 {
   auto& self = static_cast<operation&>(r);
   const type& t = self.get_type();
+  const bool more = flags & IORING_CQE_F_MORE;
+  if (self.polling_ == polling::over) [[unlikely]] {
+    if (!more) deliver(r, self.result(), out);
+    return;
+  }
   // A thread that makes the call for the kernel can be interrupted: to the program that means nothing.
   const bool interrupted =
       result == -EINTR && (t.lane != lane_kind::none || t.preferred == preference::always_submitted);
   const bool retry = interrupted || (t.retry && t.retry(self, result));
+  if (more) [[unlikely]] {
+    if (!retry) self.descriptor_->end_poll(self, result);
+    return;
+  }
   if ((retry || result < 0) && self.descriptor_->again(self, result, retry, out)) return;
   deliver(r, result, out);
 }
@@ -382,6 +387,16 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, c
       op.stage_ = operation::stage::waiting;
       runnable(lane_of(type.lane)) ? enqueue(op, out) : arm(poll_of(type.lane), s);
       goes_on = true;
+    } else if (retry && result > 0 && type.lane == lane_kind::none) {
+      // A poll that ended with what was not waited for: the next one would at once, if it did not stand.
+      op.polling_ = operation::polling::standing;
+      if (service_.get_ring().features().multishot_poll())
+        submit(op, s);
+      else {
+        op.stage_ = operation::stage::waiting;
+        raise_doubt();
+      }
+      goes_on = true;
     } else if (result == -ECANCELED || retry) {
       submit(op, s); // cancelled, but not by us
       goes_on = true;
@@ -390,6 +405,16 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, c
     result = -ECANCELED; // to be tried again, but it was cancelled
   s.submitted = false;   // the turn of the ring that brought us here goes on
   return goes_on;
+}
+
+// What a standing poll was to bring is there. The record goes when the poll has ended.
+void descriptor::end_poll(operation& op, int result) noexcept
+{
+  section s(*this);
+  op.polling_ = operation::polling::over;
+  op.set_result(result);
+  service_.cancel(op);
+  s.submitted = false; // the turn of the ring that brought us here goes on
 }
 
 ASIO_URING_DECL int operation::open_fd() const noexcept
@@ -524,7 +549,7 @@ ASIO_URING_DECL void descriptor::close() noexcept
 {
   section s(*this);
   // Another thread may be within a call that does not block: the number must not be reused meanwhile.
-  for (unsigned times = 0; lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy; ++times) {
+  for (unsigned times = 0; lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy || looking_; ++times) {
     s.unlock();
     pause(times);
     s.relock();

@@ -5,40 +5,42 @@
 #ifndef ASIO_URING_SERVICE_DOUBTS_HPP
 #define ASIO_URING_SERVICE_DOUBTS_HPP
 
+#include <asio_uring/service/lock.hpp>
 #include <asio_uring/service/request.hpp>
 
 namespace asio_uring::detail {
 
+class descriptor;
 class io_uring_service;
 
 /// A read that returned less than was asked for has emptied the socket, and only the next edge of the
 /// standing poll can bring more: that spares one recv in each exchange. It is not quite true: a read also
 /// ends short at urgent data, or at descriptors passed through AF_UNIX, with more behind it whose edge has
 /// come already; and the kernel reports POLLPRI with every edge, so it cannot tell. So a socket that stays
-/// silent after a short read is read once more, 20 to 40 ms later. One kernel timer for all of a context's
-/// sockets, armed only while there is a doubt.
+/// silent after a short read is looked at once more, 20 to 40 ms later. One kernel timer for all of a
+/// context's sockets, armed only while there is a doubt; a round costs by the sockets in doubt.
 class doubts final : public request
 {
 public:
-  explicit doubts(io_uring_service& service) noexcept : request(functions()), service_(service) {}
+  doubts(io_uring_service& service, bool locking) noexcept
+      : request(functions()), service_(service), lock_(locking)
+  {}
 
-  /// A read has come back short. Any thread that performs reads.
-  void raise() noexcept
-  {
-    if (!armed_.load(std::memory_order_relaxed)) [[unlikely]]
-      arm();
-  }
+  /// Adds one that is not here. Under its lock; true: when that is open, notify() is to be called.
+  ASIO_URING_DECL bool raise(descriptor& d) noexcept;
 
-  bool armed() const noexcept { return armed_.load(std::memory_order_relaxed); }
+  bool armed() const noexcept { return armed_; }
   /// The ring was replaced in a forked child.
-  void reset() noexcept { armed_.store(false, std::memory_order_relaxed); }
 
 private:
   ASIO_URING_DECL static const request::type& functions() noexcept;
-  ASIO_URING_DECL void arm() noexcept;
+  ASIO_URING_DECL void look(completion_queue& out) noexcept;
+  void arm() noexcept;
 
   io_uring_service& service_;
-  std::atomic<bool> armed_{false};
+  lock lock_;
+  bool armed_ = false;
+  descriptor* first_ = nullptr; // and on by descriptor::next_in_doubt_
   static constexpr __kernel_timespec interval_{0, 20'000'000};
 };
 

@@ -32,7 +32,8 @@ inline error_code error_of(int result) noexcept
  * - optional: `bool retry(int result)`, or `bool retry(int fd, int result)`; `bool keep(int result,
  *   unread_bytes&)` and `int take(unread_bytes&)`; `bool undo(int fd, int result)`, which is tried before
  *   `keep`; `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`,
- *   called when the handler is about to run
+ *   called when the handler is about to run; `static constexpr bool polls = true` for what is submitted as a
+ *   poll
  * - optional: `static constexpr bool may_need_worker = true` where the kernel may need a thread of its own
  *   though the operation is not always submitted
  * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
@@ -242,6 +243,8 @@ private:
       self.description().prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
     else
       self.description().prepare(sqe, self.home()->fd());
+    if constexpr (requires { Description::polls; })
+      if (self.stands()) sqe.len = IORING_POLL_ADD_MULTI;
     if constexpr (Description::preferred == preference::always_submitted)
       if (const int place = self.home()->registered(); place >= 0) registered_files::apply(sqe, place);
   }

@@ -174,8 +174,6 @@ public:
   registered_files& files() noexcept { return files_; }
   registered_buffers& buffers() noexcept { return buffers_; }
   detail::doubts& doubts() noexcept { return doubts_; }
-  /// One round over all descriptors; true if a doubt is left.
-  ASIO_URING_DECL bool look_again(completion_queue& out) noexcept;
 
   detail::pump& pump() noexcept { return *pump_; }
   /// Whether handlers run in the scheduler's threads: no executor needs to be asked.
@@ -346,7 +344,7 @@ private:
   std::atomic<bool> strangers_{false}; // entries on the ring may name any descriptor
   std::atomic<bool> effects_{false};   // entries on the ring may be noticed outside
   ready_list ready_{locking_};
-  detail::doubts doubts_{*this};
+  detail::doubts doubts_{*this, locking_};
   registered_files files_;
   registered_buffers buffers_;
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
@@ -407,6 +405,7 @@ inline io_uring_service& ring_service(asio::execution_context& context)
 
 #if defined(ASIO_URING_HEADER_ONLY)
 #include <asio_uring/service/descriptor.ipp>
+#include <asio_uring/service/doubts.ipp>
 #include <asio_uring/service/io_uring_service.ipp>
 #include <asio_uring/service/registered_files.ipp>
 #include <asio_uring/service/ring_ownership.ipp>

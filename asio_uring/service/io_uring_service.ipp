@@ -270,37 +270,6 @@ ASIO_URING_DECL void io_uring_service::recycle(descriptor& d) noexcept
   free_descriptors_ = &d;
 }
 
-ASIO_URING_DECL const request::type& doubts::functions() noexcept
-{
-  static constexpr request::type type = {[](request&, io_uring_sqe& sqe) noexcept {
-                                           io_uring_prep_timeout(
-                                               &sqe, const_cast<__kernel_timespec*>(&interval_), 0, 0);
-                                         },
-                                         [](request& r, int, unsigned, completion_queue& out) noexcept {
-                                           auto& self = static_cast<doubts&>(r);
-                                           self.armed_.store(false, std::memory_order_relaxed);
-                                           if (!self.service_.stopped() && self.service_.look_again(out))
-                                             self.raise();
-                                         }};
-  return type;
-}
-
-ASIO_URING_DECL void doubts::arm() noexcept
-{
-  if (armed_.exchange(true, std::memory_order_relaxed)) return;
-  service_.push(*this);
-  service_.notify(); // another thread may sleep in the kernel already
-}
-
-ASIO_URING_DECL bool io_uring_service::look_again(completion_queue& out) noexcept
-{
-  bool left = false;
-  const locked guard(descriptors_lock_);
-  for (const auto& d : descriptors_)
-    left |= d->doubted(out);
-  return left;
-}
-
 ASIO_URING_DECL void io_uring_service::collect_now() noexcept
 {
   submit_now();

@@ -128,13 +128,22 @@ protected:
     due,      ///< in its lane, first: the loop runs it, and it performs itself; or it is doing so
     submitted ///< in the kernel, or its completion is on the way to the loop
   };
+  /// What is submitted as a poll, one shot at first: what ended that in vain would end the next at once.
+  enum class polling : unsigned char
+  {
+    once,
+    standing, ///< from then on it tells changes alone
+    over      ///< has brought what was waited for, result_, and was asked to end
+  };
+  bool stands() const noexcept { return polling_ == polling::standing; }
   stage where() const noexcept { return stage_; }
   descriptor* home() const noexcept { return descriptor_; }
 
   const type& get_type() const noexcept { return static_cast<const type&>(request::get_type()); }
 
   /// request::type::completed of every operation.
-  ASIO_URING_DECL static void on_completion(request& r, int result, unsigned, completion_queue& out) noexcept;
+  ASIO_URING_DECL static void on_completion(request& r, int result, unsigned flags,
+                                            completion_queue& out) noexcept;
 
   /// Whether the ring that ended it is being given up: then it goes to the next one.
   ASIO_URING_DECL static bool came_to_rest(request& r, int result) noexcept;
@@ -171,6 +180,7 @@ private:
   bool cancelled_ = false;
   unsigned char refusals_ = 0; // in a row, by the kernel's own decision; the result is then the submitting thread
   std::atomic<progress> progress_{progress::pending};
+  polling polling_ = polling::once;
 
 protected:
   held_executors held_ = held_executors::none; // in the record

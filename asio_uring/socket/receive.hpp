@@ -15,6 +15,9 @@
 
 namespace asio_uring::detail {
 
+/// MSG_WAITALL means nothing to a call that does not block, as Asio's reactor makes it; the ring would wait.
+inline int submitted_flags(int flags) noexcept { return flags & ~MSG_WAITALL; }
+
 /// async_receive, async_read_some.
 template <typename Buffers>
 class receive
@@ -29,13 +32,15 @@ public:
 
   void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::mutable_buffer, Buffers>::single
   {
-    io_uring_prep_recv(&sqe, fd, buffers_.first().data(), kernel_size(buffers_.first().size()), flags_);
+    io_uring_prep_recv(&sqe, fd, buffers_.first().data(), kernel_size(buffers_.first().size()),
+                       submitted_flags(flags_));
   }
   void prepare(io_uring_sqe& sqe, int fd,
                submitted_message& message) requires(!borrowed_buffers<asio::mutable_buffer, Buffers>::single)
   {
-    buffers_.with_message(
-        [&](msghdr& m) { io_uring_prep_recvmsg(&sqe, fd, &message.set(m), static_cast<unsigned>(flags_)); });
+    buffers_.with_message([&](msghdr& m) {
+      io_uring_prep_recvmsg(&sqe, fd, &message.set(m), static_cast<unsigned>(submitted_flags(flags_)));
+    });
   }
 
   [[gnu::always_inline]] int perform(int fd)
@@ -43,9 +48,10 @@ public:
     return uninterrupted([&] { return call(fd); });
   }
 
+  /// Less than there was room for is all there was, unless the flags say what else to look at, or leave it.
   bool more(int result) const noexcept
   {
-    return result <= 0 || static_cast<std::size_t>(result) == buffers_.total();
+    return result <= 0 || flags_ != 0 || static_cast<std::size_t>(result) == buffers_.total();
   }
 
   /// A stream read that was cancelled too late: what it took goes to the next read.
@@ -90,15 +96,19 @@ class receive_urgent
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::by_completion;
+  static constexpr bool polls = true;
 
   receive_urgent(const Buffers& buffers, int flags, socket_ops::state_type state)
       : receive_(buffers, flags, state)
   {}
 
-  void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, wait<>::urgent); }
+  void prepare(io_uring_sqe& sqe, int fd) { wait<>(asio::socket_base::wait_error).prepare(sqe, fd); }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
-  bool retry(int fd, int result) const noexcept { return !wait<>::is_urgent(fd, result); }
+  bool retry(int fd, int result) const noexcept
+  {
+    return wait<>(asio::socket_base::wait_error).retry(fd, result);
+  }
   int finish(int fd, int result)
   {
     if (result < 0) return result;
@@ -128,7 +138,7 @@ public:
     buffers_.with_message([&](msghdr& m) {
       msghdr& asked = message.set(m);
       detail_.ask(asked);
-      io_uring_prep_recvmsg(&sqe, fd, &asked, static_cast<unsigned>(flags_));
+      io_uring_prep_recvmsg(&sqe, fd, &asked, static_cast<unsigned>(submitted_flags(flags_)));
     });
   }
   void read_back(const msghdr& message) { detail_.read_back(message); }

@@ -28,13 +28,15 @@ public:
 
   void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::const_buffer, Buffers>::single
   {
-    io_uring_prep_send(&sqe, fd, buffers_.first().data(), kernel_size(buffers_.first().size()), flags_);
+    io_uring_prep_send(&sqe, fd, buffers_.first().data(), kernel_size(buffers_.first().size()),
+                       submitted_flags(flags_));
   }
   void prepare(io_uring_sqe& sqe, int fd,
                submitted_message& message) requires(!borrowed_buffers<asio::const_buffer, Buffers>::single)
   {
-    buffers_.with_message(
-        [&](msghdr& m) { io_uring_prep_sendmsg(&sqe, fd, &message.set(m), static_cast<unsigned>(flags_)); });
+    buffers_.with_message([&](msghdr& m) {
+      io_uring_prep_sendmsg(&sqe, fd, &message.set(m), static_cast<unsigned>(submitted_flags(flags_)));
+    });
   }
 
   [[gnu::always_inline]] int perform(int fd)
@@ -80,7 +82,7 @@ public:
   void prepare(io_uring_sqe& sqe, int fd, submitted_message& message)
   {
     buffers_.with_message([&](msghdr& m) {
-      io_uring_prep_sendmsg(&sqe, fd, &name(message.set(m)), static_cast<unsigned>(flags_));
+      io_uring_prep_sendmsg(&sqe, fd, &name(message.set(m)), static_cast<unsigned>(submitted_flags(flags_)));
     });
   }
 

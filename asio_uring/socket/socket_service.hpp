@@ -96,6 +96,16 @@ public:
     return ec = error_code();
   }
 
+  /// What is there below the low-water mark is no event, and yet the next read's.
+  template <typename Option>
+  error_code set_option(implementation_type& impl, const Option& option, error_code& ec)
+  {
+    stock::set_option(impl, option, ec);
+    if (!ec && option.level(impl.protocol_) == SOL_SOCKET && option.name(impl.protocol_) == SO_RCVLOWAT)
+      impl.descriptor_->try_reads_at_once();
+    return ec;
+  }
+
   // --- the synchronous functions come after what has been started, and read first what a cancelled read has
   // left
 

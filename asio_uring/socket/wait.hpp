@@ -30,6 +30,7 @@ class wait
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::by_completion;
+  static constexpr bool polls = true;
 
   explicit wait(asio::socket_base::wait_type what) noexcept
       : what_(what == asio::socket_base::wait_read || what == asio::socket_base::wait_write ||
@@ -42,24 +43,26 @@ public:
   void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_poll_add(&sqe, fd, events()); }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
+
+  /// An error or a hang-up ends every wait. What else the kernel reports unasked, POLLRDHUP, ends none.
   bool retry(int fd, int result) const noexcept
   {
-    return what_ == asio::socket_base::wait_error && !is_urgent(fd, result);
-  }
-
-  /// The kernel does not wake a poll for POLLPRI alone, and counts POLLRDBAND and POLLPRI with every arrival:
-  /// so we wait for them and look.
-  static constexpr unsigned urgent = POLLPRI | POLLRDBAND;
-  static bool is_urgent(int fd, int result) noexcept
-  {
-    if (result < 0 || result & (POLLERR | POLLHUP)) return true;
-    pollfd p{fd, POLLPRI, 0};
-    return ::poll(&p, 1, 0) != 0;
+    if (result < 0 || result & (POLLERR | POLLHUP)) return false;
+    return what_ == asio::socket_base::wait_error ? !is_urgent(fd) : !(result & static_cast<int>(events()));
   }
 
   std::tuple<error_code, Extra...> arguments(int result) const { return {error_of(result), Extra{}...}; }
 
 private:
+  /// The kernel does not wake a poll for POLLPRI alone, and counts POLLRDBAND and POLLPRI with every arrival:
+  /// so we wait for them and look.
+  static constexpr unsigned urgent = POLLPRI | POLLRDBAND;
+  static bool is_urgent(int fd) noexcept
+  {
+    pollfd p{fd, POLLPRI, 0};
+    return ::poll(&p, 1, 0) != 0;
+  }
+
   unsigned events() const noexcept
   {
     switch (what_) {

@@ -69,6 +69,8 @@ class ASIO_URING_TAGGED basic_stream_descriptor;
 namespace detail {
 template <typename Service, typename Executor>
 class ASIO_URING_TAGGED io_object_impl;
+template <typename Protocol, typename Clock, typename WaitTraits>
+class ASIO_URING_TAGGED socket_iostream_base;
 template <typename Protocol, typename Executor>
 class ASIO_URING_TAGGED initiate_async_range_connect;
 template <typename Protocol, typename Executor>

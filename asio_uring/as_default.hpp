@@ -4,17 +4,19 @@
 //
 // To be the first header of every translation unit. All sockets and acceptors of boost::asio, those inside
 // Boost.Beast and other libraries too, then perform their operations through io_uring. A translation unit
-// that lacks it is refused by the linker (io_object/mixed_units.hpp).
+// that lacks it is refused by the linker (io_object/mixed_units.hpp); a shared library that lacks it keeps
+// its stock sockets (io_object/abi_tag.hpp). Macros for Boost.Asio belong on the command line
+// (late_macros.hpp).
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #ifndef ASIO_URING_AS_DEFAULT_HPP
 #define ASIO_URING_AS_DEFAULT_HPP
 
-#if defined(BOOST_ASIO_DETAIL_IO_OBJECT_IMPL_HPP) && !defined(ASIO_URING_IO_OBJECT_IO_OBJECT_HPP)
+#if defined(BOOST_ASIO_DETAIL_CONFIG_HPP) && !defined(ASIO_URING_CONFIG_HPP)
 #error                                                                                                       \
     "asio_uring/as_default.hpp comes too late: include it before any header of Boost.Asio, best by -include"
-#elif defined(ASIO_URING_ENABLE_IO_URING_HPP) && !defined(ASIO_URING_AS_DEFAULT)
+#elif defined(ASIO_URING_CONFIG_HPP) && !defined(ASIO_URING_AS_DEFAULT)
 #error "asio_uring/as_default.hpp comes too late: include it before any other header of asio_uring"
 #else
 
@@ -22,9 +24,18 @@
 #define ASIO_URING_AS_DEFAULT
 #endif
 
+#include <asio_uring/config.hpp>
+
+#if !defined(ASIO_URING_ALLOW_MIXED_UNITS)
+#include <asio_uring/io_object/abi_tag.hpp>
+#endif
+
 #include <asio_uring/any_io_executor.hpp>
 #include <asio_uring/file/basic_files.hpp>
 #include <asio_uring/io_object/mixed_units.hpp>
+
+#include <asio_uring/late_macros.hpp>
+#include <asio_uring/standalone_asio.hpp>
 
 #endif
 

@@ -10,22 +10,28 @@
 #if defined(BOOST_ASIO_HAS_IO_URING)
 #error                                                                                                       \
     "asio_uring: do not define BOOST_ASIO_HAS_IO_URING; asio_uring brings io_uring to the default build of Asio"
-#endif
-#if !defined(__linux__)
+#elif !defined(__linux__)
 #error "asio_uring: needs Linux"
-#endif
-#if __cplusplus < 202002L
+#elif __cplusplus < 202002L
 #error "asio_uring: needs C++20 (-std=c++20)"
-#endif
+#else
 
 #include <boost/asio/detail/config.hpp>
 #include <boost/asio/version.hpp>
 
 #if BOOST_ASIO_VERSION < 102600
 #error "asio_uring: needs Boost 1.81 (Asio 1.26) or newer"
-#endif
-#if !defined(BOOST_ASIO_HAS_EPOLL)
+#elif !defined(BOOST_ASIO_HAS_EPOLL)
 #error "asio_uring: needs Asio's epoll reactor; do not define BOOST_ASIO_DISABLE_EPOLL"
+#else
+#define ASIO_URING_IS_SUPPORTED
+#endif
+
+#endif
+
+// A file that does not exist ends the compilation; hundreds of errors would hide the one that counts.
+#if !defined(ASIO_URING_IS_SUPPORTED)
+#include <asio_uring/see_the_error_above>
 #endif
 
 // Functions that are not templates: inline in a header-only build, ordinary functions of one translation unit

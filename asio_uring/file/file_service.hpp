@@ -2,6 +2,9 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+// Includes this header, where it has made Asio declare what is used here: so before the guard.
+#include <asio_uring/file/basic_files.hpp>
+
 #ifndef ASIO_URING_FILE_FILE_SERVICE_HPP
 #define ASIO_URING_FILE_FILE_SERVICE_HPP
 

@@ -14,14 +14,19 @@
 
 namespace asio_uring::detail {
 
-/// A stock service that must not create the context's reactor before the ring has taken its place.
+/// A stock service that must not create the context's reactor before the ring has taken its place. It is its
+/// base and nothing else: inline functions of other libraries that have a timer as a member, ssl::stream's
+/// for instance, are of one name with and without as_default.hpp, and either may meet the other's timers.
 template <typename Service>
-class stock_service_on_ring : private with_ring, public Service
+class stock_service_on_ring : public Service
 {
 public:
   using key_type = stock_service_on_ring;
   inline static asio::execution_context::id id;
-  explicit stock_service_on_ring(asio::execution_context& context) : with_ring(context), Service(context) {}
+  explicit stock_service_on_ring(asio::execution_context& context) : Service((ring_service(context), context))
+  {
+    static_assert(sizeof(stock_service_on_ring) == sizeof(Service));
+  }
 };
 
 /// What stands in for a stock service.

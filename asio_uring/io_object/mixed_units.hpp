@@ -6,46 +6,67 @@
 #ifndef ASIO_URING_IO_OBJECT_MIXED_UNITS_HPP
 #define ASIO_URING_IO_OBJECT_MIXED_UNITS_HPP
 
-// With as_default.hpp the same names of boost::asio mean other classes than without, and a program of both
-// would be silently broken. A translation unit that makes stock sockets or timers, or starts operations on
-// stock sockets, has a type_info that one with as_default.hpp never has: of the service, or of the
-// operation's cancellation. So here these symbols are thread-local, and linkers refuse symbols that are
-// thread-local in one file and not in another. A linker error
+// With as_default.hpp the same names of boost::asio mean other classes than without. Their symbols differ
+// (io_object/abi_tag.hpp), but not those of a class that has a socket as a member: a program of both would be
+// silently broken. A translation unit that makes stock sockets or timers has the `id` of their service, which
+// one with as_default.hpp never has; one that starts operations on stock sockets has what connects or cancels
+// them. So here these symbols are thread-local, and linkers refuse symbols that are thread-local in one file
+// and not in another, or call them duplicates. The error
 //
 //   TLS definition in ours.o section .tbss.compiled_with_asio_uring_as_default.tcp mismatches non-TLS
 //   definition in stock.o
 //
-// says: compile stock.cpp with asio_uring/as_default.hpp, too. Not found are units that only hold or pass on
-// a stock socket, and shared libraries compiled otherwise than the program.
+// says: compile stock.cpp with asio_uring/as_default.hpp, too. The symbols are hidden: what a shared library
+// has of its own is no matter, except to the linker gold, which refuses that, too. Not found are units that
+// only hold or pass on a stock socket, and what clang has compiled and lld or mold links.
 //
-// ASIO_URING_ALLOW_MIXED_UNITS, defined everywhere, leaves the check out, for units whose stock objects are
-// of other types than those on io_uring: an executor for which enable_io_uring is specialised to be false.
+// ASIO_URING_ALLOW_MIXED_UNITS, defined everywhere, leaves check and tags out, for units whose stock objects
+// are of other types than those on io_uring: an executor for which enable_io_uring is specialised to be
+// false.
 
 #if !defined(ASIO_URING_ALLOW_MIXED_UNITS) && defined(__GNUC__) && defined(__ELF__)
 
 #define ASIO_URING_NO_STOCK(name, symbol)                                                                    \
-  [[gnu::used,                                                                                               \
+  [[gnu::used, gnu::visibility("hidden"),                                                                    \
     gnu::section(".tbss.compiled_with_asio_uring_as_default." #name)]] inline constinit thread_local char    \
-      name asm("_ZTIN5boost4asio6detail" symbol);
+      name asm(symbol);
 #define ASIO_URING_NO_STOCK_SERVICE(name, service)                                                           \
-  ASIO_URING_NO_STOCK(name, "14typeid_wrapperINS1_" service "EEE")
+  ASIO_URING_NO_STOCK(name, "_ZN5boost4asio6detail30execution_context_service_baseINS1_" service "EE2idE")
+#define ASIO_URING_NO_STOCK_SOCKET(name, protocol)                                                           \
+  ASIO_URING_NO_STOCK_SERVICE(name, "23reactive_socket_serviceINS0_" protocol "EE")
+#define ASIO_URING_NO_STOCK_TIMER(name, clock)                                                               \
+  ASIO_URING_NO_STOCK_SERVICE(name, "22deadline_timer_serviceINS1_18chrono_time_traitsINSt" clock            \
+                                    "ENS0_11wait_traitsIS7_EEEEE")
 
 namespace asio_uring::detail::no_stock {
 
-ASIO_URING_NO_STOCK_SERVICE(tcp, "23reactive_socket_serviceINS0_2ip3tcpEE")
-ASIO_URING_NO_STOCK_SERVICE(udp, "23reactive_socket_serviceINS0_2ip3udpEE")
-ASIO_URING_NO_STOCK_SERVICE(local_stream, "23reactive_socket_serviceINS0_5local15stream_protocolEE")
-ASIO_URING_NO_STOCK_SERVICE(local_datagram, "23reactive_socket_serviceINS0_5local17datagram_protocolEE")
-ASIO_URING_NO_STOCK_SERVICE(generic_stream, "23reactive_socket_serviceINS0_7generic15stream_protocolEE")
-ASIO_URING_NO_STOCK_SERVICE(steady_timer,
-                            "22deadline_timer_serviceINS1_18chrono_time_traitsINSt6chrono3_V212steady_clock"
-                            "ENS0_11wait_traitsIS7_EEEEE")
+ASIO_URING_NO_STOCK_SOCKET(tcp, "2ip3tcp")
+ASIO_URING_NO_STOCK_SOCKET(udp, "2ip3udp")
+ASIO_URING_NO_STOCK_SOCKET(icmp, "2ip4icmp")
+ASIO_URING_NO_STOCK_SOCKET(local_stream, "5local15stream_protocol")
+ASIO_URING_NO_STOCK_SOCKET(local_datagram, "5local17datagram_protocol")
+ASIO_URING_NO_STOCK_SOCKET(local_seq_packet, "5local19seq_packet_protocol")
+ASIO_URING_NO_STOCK_SOCKET(generic_stream, "7generic15stream_protocol")
+ASIO_URING_NO_STOCK_SOCKET(generic_datagram, "7generic17datagram_protocol")
+ASIO_URING_NO_STOCK_SOCKET(generic_raw, "7generic12raw_protocol")
+ASIO_URING_NO_STOCK_SOCKET(generic_seq_packet, "7generic19seq_packet_protocol")
+ASIO_URING_NO_STOCK_TIMER(steady_timer, "6chrono3_V212steady_clock")
+ASIO_URING_NO_STOCK_TIMER(system_timer, "6chrono3_V212system_clock")
+ASIO_URING_NO_STOCK_TIMER(steady_timer_of_libcxx, "3__16chrono12steady_clock")
+ASIO_URING_NO_STOCK_TIMER(system_timer_of_libcxx, "3__16chrono12system_clock")
+ASIO_URING_NO_STOCK_SERVICE(deadline_timer,
+                            "22deadline_timer_serviceINS0_11time_traitsINS_10posix_time5ptimeEEEE")
 ASIO_URING_NO_STOCK_SERVICE(signal_set, "18signal_set_service")
-ASIO_URING_NO_STOCK(socket_operation,
-                    "20cancellation_handlerINS1_28reactive_socket_service_base23reactor_op_cancellationEEE")
+
+ASIO_URING_NO_STOCK(connecting,
+                    "_ZN5boost4asio6detail31reactive_socket_connect_op_base10do_performEPNS1_10reactor_opE")
+ASIO_URING_NO_STOCK(cancelling, "_ZTVN5boost4asio6detail20cancellation_handlerINS1_28reactive_socket_service_"
+                                "base23reactor_op_cancellationEEE")
 
 } // namespace asio_uring::detail::no_stock
 
+#undef ASIO_URING_NO_STOCK_TIMER
+#undef ASIO_URING_NO_STOCK_SOCKET
 #undef ASIO_URING_NO_STOCK_SERVICE
 #undef ASIO_URING_NO_STOCK
 

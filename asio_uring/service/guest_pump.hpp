@@ -2,10 +2,12 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+// Includes this header, where it needs it: so before the guard.
+#include <asio_uring/service/io_uring_service.hpp>
+
 #ifndef ASIO_URING_SERVICE_GUEST_PUMP_HPP
 #define ASIO_URING_SERVICE_GUEST_PUMP_HPP
 
-#include <asio_uring/service/io_uring_service.hpp>
 #include <atomic>
 
 namespace asio_uring::detail {

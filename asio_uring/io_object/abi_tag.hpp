@@ -1,0 +1,99 @@
+// asio_uring/io_object/abi_tag.hpp: names for what as_default.hpp gives another meaning.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_IO_OBJECT_ABI_TAG_HPP
+#define ASIO_URING_IO_OBJECT_ABI_TAG_HPP
+
+#include <boost/asio/detail/config.hpp>
+
+// In a program with as_default.hpp the classes of boost::asio's sockets are others than in a shared library
+// without. If both had the same name, the dynamic linker would give the library the program's member
+// functions. So ours have an ABI tag, which the compiler makes a part of each symbol that mentions them:
+// declared before Asio does it, for a tag is part of a class's first declaration.
+//
+//   undefined reference to `connect(boost::asio::basic_stream_socket[abi:asio_uring_as_default]<...>&)'
+//
+// says: connect() was compiled without as_default.hpp, and takes a socket.
+//
+// any_io_executor is of one meaning, but with its tag whatever is instantiated for it is also apart: a
+// template of some other library that has a socket as a member. The rest is what has one and names neither.
+
+#define ASIO_URING_TAGGED [[gnu::abi_tag("asio_uring_as_default")]]
+#if !defined(BOOST_ASIO_INLINE_NAMESPACE_BEGIN) // Asio 1.38
+#define BOOST_ASIO_INLINE_NAMESPACE_BEGIN
+#define BOOST_ASIO_INLINE_NAMESPACE_END
+#define ASIO_URING_NO_INLINE_NAMESPACE
+#endif
+
+namespace boost::asio {
+BOOST_ASIO_INLINE_NAMESPACE_BEGIN
+
+#if !defined(BOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT)
+class ASIO_URING_TAGGED any_io_executor;
+#endif
+template <typename Protocol, typename Executor>
+class ASIO_URING_TAGGED basic_socket;
+template <typename Protocol, typename Executor>
+class ASIO_URING_TAGGED basic_stream_socket;
+template <typename Protocol, typename Executor>
+class ASIO_URING_TAGGED basic_datagram_socket;
+template <typename Protocol, typename Executor>
+class ASIO_URING_TAGGED basic_raw_socket;
+template <typename Protocol, typename Executor>
+class ASIO_URING_TAGGED basic_seq_packet_socket;
+template <typename Protocol, typename Executor>
+class ASIO_URING_TAGGED basic_socket_acceptor;
+template <typename Protocol, typename Clock, typename WaitTraits>
+class ASIO_URING_TAGGED basic_socket_streambuf;
+template <typename Protocol, typename Clock, typename WaitTraits>
+class ASIO_URING_TAGGED basic_socket_iostream;
+template <typename Executor>
+class ASIO_URING_TAGGED basic_readable_pipe;
+template <typename Executor>
+class ASIO_URING_TAGGED basic_writable_pipe;
+template <typename Executor>
+class ASIO_URING_TAGGED basic_file;
+template <typename Executor>
+class ASIO_URING_TAGGED basic_stream_file;
+template <typename Executor>
+class ASIO_URING_TAGGED basic_random_access_file;
+
+namespace posix {
+template <typename Executor>
+class ASIO_URING_TAGGED basic_descriptor;
+template <typename Executor>
+class ASIO_URING_TAGGED basic_stream_descriptor;
+} // namespace posix
+
+namespace detail {
+template <typename Service, typename Executor>
+class ASIO_URING_TAGGED io_object_impl;
+template <typename Protocol, typename Clock, typename WaitTraits>
+class ASIO_URING_TAGGED socket_iostream_base;
+template <typename Protocol, typename Executor>
+class ASIO_URING_TAGGED initiate_async_range_connect;
+template <typename Protocol, typename Executor>
+class ASIO_URING_TAGGED initiate_async_iterator_connect;
+template <typename Protocol, typename Executor, typename Endpoints, typename Condition, typename Handler>
+class ASIO_URING_TAGGED range_connect_op;
+template <typename Protocol, typename Executor, typename Iterator, typename Condition, typename Handler>
+class ASIO_URING_TAGGED iterator_connect_op;
+} // namespace detail
+
+BOOST_ASIO_INLINE_NAMESPACE_END
+} // namespace boost::asio
+
+namespace boost::beast {
+template <typename Protocol, typename Executor, typename RatePolicy>
+class ASIO_URING_TAGGED basic_stream;
+} // namespace boost::beast
+
+#if defined(ASIO_URING_NO_INLINE_NAMESPACE)
+#undef BOOST_ASIO_INLINE_NAMESPACE_BEGIN
+#undef BOOST_ASIO_INLINE_NAMESPACE_END
+#undef ASIO_URING_NO_INLINE_NAMESPACE
+#endif
+#undef ASIO_URING_TAGGED
+
+#endif // ASIO_URING_IO_OBJECT_ABI_TAG_HPP

@@ -30,12 +30,10 @@ public:
   ASIO_URING_DECL bool raise(descriptor& d) noexcept;
 
   bool armed() const noexcept { return armed_; }
-  /// The ring was replaced in a forked child.
 
 private:
   ASIO_URING_DECL static const request::type& functions() noexcept;
   ASIO_URING_DECL void look(completion_queue& out) noexcept;
-  void arm() noexcept;
 
   io_uring_service& service_;
   lock lock_;

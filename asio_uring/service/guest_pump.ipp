@@ -114,7 +114,8 @@ ASIO_URING_DECL void guest_pump::collect(completion_queue& ops) noexcept
   turn_again_.store(false, std::memory_order_seq_cst);
   service_.set_idle(true);
   service_.turn(std::chrono::nanoseconds(0), ops);
-  if (!service_.kept() && service_.get_ring().unsubmitted()) service_.submit_now(); // a completion may have pushed something
+  if (!service_.kept() && service_.get_ring().unsubmitted())
+    service_.submit_now(); // a completion may have pushed something
   turning_.store(false, std::memory_order_seq_cst);
   if (turn_again_.load(std::memory_order_seq_cst) || service_.unfinished()) wake();
 }

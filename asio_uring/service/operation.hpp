@@ -178,7 +178,8 @@ private:
 
   stage stage_ = stage::ended;
   bool cancelled_ = false;
-  unsigned char refusals_ = 0; // in a row, by the kernel's own decision; the result is then the submitting thread
+  unsigned char refusals_ =
+      0; // in a row, by the kernel's own decision; the result is then the submitting thread
   std::atomic<progress> progress_{progress::pending};
   polling polling_ = polling::once;
 

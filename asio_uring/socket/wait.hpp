@@ -6,8 +6,8 @@
 #define ASIO_URING_SOCKET_WAIT_HPP
 
 #include <asio_uring/service/handler_operation.hpp>
-#include <boost/asio/buffer.hpp>
 #include <asio_uring/socket/kept_address.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <cerrno>
 #include <poll.h>

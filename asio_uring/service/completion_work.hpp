@@ -264,8 +264,8 @@ template <typename Handler, typename IoExecutor>
 class completion_work
 {
 public:
-  completion_work(executors_in_record<Handler, IoExecutor>& record, held_executors& held) noexcept
-      : executors_(record, held), held_(std::exchange(held, held_executors::none))
+  completion_work(executors_in_record<Handler, IoExecutor>& record, held_executors held) noexcept
+      : executors_(record, held), held_(held)
   {}
   ~completion_work() { executors_.release(held_); }
   completion_work(const completion_work&) = delete;

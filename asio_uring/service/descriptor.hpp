@@ -78,6 +78,7 @@ public:
       return start_slowly(op);
     append(op);
     op.stage_ = operation::stage::submitted;
+    op.set_pending();
     service_.push(op);
     lock_.release();
     if (fd_ < 0) service_.names_strangers();

@@ -150,6 +150,7 @@ ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
   // One read and one write of a stream at most are in the kernel: bytes never interleave.
   assert(op.get_type().lane == lane_kind::none || lane_of(op.get_type().lane).first == &op);
   op.stage_ = operation::stage::submitted;
+  op.set_pending();
   if (op.get_type().lane != lane_kind::in) service_.has_effect();
   service_.push(op);
   s.submitted = true;
@@ -362,12 +363,12 @@ ASIO_URING_DECL bool descriptor::resume(operation& op, int result) noexcept
 // and what it has no worker thread for, with the same ECANCELED: if that thread lives, it was the latter.
 inline bool operation::refused() noexcept
 {
-  constexpr unsigned char most = 16;
+  constexpr unsigned char most = 15;
   if (!get_type().may_need_worker) return false;
-  if (refusals_ > 0 && !io_uring_service::lives(result())) refusals_ = 0;
+  if (refusals_ > 0 && !io_uring_service::lives(result() - no_result)) refusals_ = 0;
   if (refusals_ == most) return true;
   ++refusals_;
-  set_result(io_uring_service::this_thread());
+  set_result(no_result + io_uring_service::this_thread());
   return false;
 }
 
@@ -427,9 +428,9 @@ ASIO_URING_DECL int operation::open_fd() const noexcept
 ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
 {
   section s(*this);
-  assert(op.stage_ != operation::stage::ended);
+  if (op.stage_ == operation::stage::ended) return; // a synchronous function was faster
   if (op.stage_ != operation::stage::submitted) op.set_result(-ECANCELED);
-  if (op.progress_.load(std::memory_order_relaxed) != operation::progress::settled) let_go(op, s);
+  let_go(op, s);
   op.stage_ = operation::stage::ended;
 }
 
@@ -485,10 +486,10 @@ ASIO_URING_DECL bool descriptor::has_caught_up(lane_kind kind) noexcept
   const lane& l = lane_of(kind);
   operation* const op = l.first;
   if (!op || op->stage_ != operation::stage::submitted || !op->cancelled_) return true;
-  if (l.busy || op->progress_.load(std::memory_order_acquire) != operation::progress::completed) return false;
+  if (l.busy || op->pending()) return false;
   if (op->get_type().keep) {
     let_go(*op, s);
-    op->progress_.store(operation::progress::settled, std::memory_order_relaxed);
+    op->leave_stage();
   }
   return true;
 }

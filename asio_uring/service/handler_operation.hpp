@@ -170,12 +170,14 @@ private:
 
   template <typename Describe>
   handler_operation(Describe& describe, Handler& handler, const IoExecutor& io_ex, io_uring_service& service,
-                    bool io_native, descriptor* home)
+                    bool io_native, descriptor* home, held_executors held = held_executors::none)
       : operation(operation_type, &handler_operation::do_complete, home),
         description_(describe, small_),
         handler_(std::move(handler)),
-        executors_(service, io_native, handler_, io_ex, held_)
-  {}
+        executors_(service, io_native, handler_, io_ex, held)
+  {
+    held_ = held;
+  }
   ~handler_operation() { executors_.release(held_); }
 
   /// The numbers that its entries may look up late stay occupied until it has ended.
@@ -437,6 +439,7 @@ private:
       call(handler, arguments);
     } else {
       completion_work<Handler, IoExecutor> work(self->executors_, self->held_);
+      self->held_ = held_executors::none;
       bound_handler<Handler, decltype(arguments)> bound(std::move(self->handler_), std::move(arguments));
       record.release();
       work.dispatch(std::move(bound), owner);

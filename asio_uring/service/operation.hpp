@@ -9,6 +9,7 @@
 #include <asio_uring/service/request.hpp>
 #include <atomic>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 namespace asio_uring::detail {
@@ -136,7 +137,10 @@ protected:
     over      ///< has brought what was waited for, result_, and was asked to end
   };
   bool stands() const noexcept { return polling_ == polling::standing; }
-  stage where() const noexcept { return stage_; }
+  stage where() const noexcept
+  {
+    return std::atomic_ref<stage>(const_cast<stage&>(stage_)).load(std::memory_order_acquire);
+  }
   descriptor* home() const noexcept { return descriptor_; }
 
   const type& get_type() const noexcept { return static_cast<const type&>(request::get_type()); }
@@ -153,8 +157,8 @@ protected:
   {
     auto& self = static_cast<operation&>(r);
     assert(self.stage_ == stage::submitted); // exactly one completion is the last
-    self.set_result(result);
-    self.progress_.store(progress::completed, std::memory_order_release);
+    std::atomic_ref<unsigned>(self.task_result_)
+        .store(static_cast<unsigned>(result), std::memory_order_release);
     out.push(&self);
   }
 
@@ -168,24 +172,32 @@ private:
   void set_result(int result) noexcept { task_result_ = static_cast<unsigned>(result); }
   bool refused() noexcept;
 
-  /// What is known of a submitted operation. A synchronous function may ask before the loop gets to it.
-  enum class progress : unsigned char
+  /// A submitted operation has no result yet. A synchronous function may ask before the loop gets to it.
+  bool pending() const noexcept
   {
-    pending,
-    completed, ///< the result is there
-    settled    ///< the descriptor has let go
-  };
+    return static_cast<int>(std::atomic_ref<unsigned>(const_cast<unsigned&>(task_result_))
+                                .load(std::memory_order_acquire)) <= no_result + highest_thread;
+  }
+  /// The descriptor has let go of it before the loop gets to it.
+  void leave_stage() noexcept
+  {
+    std::atomic_ref<stage>(stage_).store(stage::ended, std::memory_order_release);
+  }
+  void set_pending() noexcept
+  {
+    if (!pending()) set_result(no_result);
+  }
+  // Results are not below -4095. Down there is, of one that the kernel has refused, who submitted it.
+  static constexpr int no_result = std::numeric_limits<int>::min(), highest_thread = 1 << 23;
 
+  // There is room for four bytes here.
   stage stage_ = stage::ended;
   bool cancelled_ = false;
-  unsigned char refusals_ =
-      0; // in a row, by the kernel's own decision; the result is then the submitting thread
-  std::atomic<progress> progress_{progress::pending};
-  polling polling_ = polling::once;
-
+  polling polling_ : 2 = polling::once;
+  unsigned char refusals_ : 4 = 0; // in a row, by the kernel's own decision
 protected:
-  held_executors held_ = held_executors::none; // in the record
-  std::byte small_;                            // the whole description, if that is no larger
+  held_executors held_ : 2 = held_executors::none; // in the record
+  std::byte small_;                                // the whole description, if that is no larger
 
 private:
   descriptor* const descriptor_; // null: never came to one

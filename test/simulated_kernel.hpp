@@ -337,8 +337,9 @@ private:
     case IORING_OP_READV:
     case IORING_OP_WRITE:
     case IORING_OP_WRITEV:
-    case IORING_OP_FSYNC:
       if (random_.chance(odds_.interrupted)) return end(r, -EINTR);
+      [[fallthrough]];
+    case IORING_OP_FSYNC:
       if (random_.chance(odds_.no_memory)) return end(r, -ENOMEM);
       return end(r, perform_partly(*r));
     case IORING_OP_SPLICE:

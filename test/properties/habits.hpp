@@ -39,7 +39,7 @@ public:
     if (random.chance(200)) kernel.cancel_loses = 900;
     if (random.chance(300)) kernel.spurious = 0;
     if (on('u')) kernel.unasked = 1000;
-    if (on('b') && random.chance(200)) kernel.busy = 30;
+    if (on('b') && random.chance(200)) kernel.busy = 200;
     if (on('c')) kernel.consume = 500;
     if (on('w') && random.chance(100)) kernel.no_worker = 5;
     if (on('r')) kernel.restart = 300;

@@ -6,7 +6,11 @@
 #define ASIO_URING_TEST_PROPERTIES_PROGRAM_HPP
 
 #include "accepts.hpp"
+#include "block_files.hpp"
+#include "datagrams.hpp"
 #include "posts.hpp"
+#include "relays.hpp"
+#include "stream_files.hpp"
 #include "streams.hpp"
 #include "world.hpp"
 
@@ -29,6 +33,10 @@ inline void run_program(decisions& random, unsigned long steps, const settings& 
     w.add<streams>(78);
     w.add<accepts>(9);
     w.add<posts>(10);
+    if (random.chance(400)) w.add<datagrams>(25);
+    if (random.chance(400)) w.add<stream_files>(25);
+    if (random.chance(400)) w.add<block_files>(25);
+    if (random.chance(200)) w.add<relays>(5);
     w.run();
   }
   if (open_descriptors() != open_before) {

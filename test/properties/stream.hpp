@@ -29,6 +29,7 @@ struct stream
 struct stream_end
 {
   std::shared_ptr<socket_type> socket;
+  int number = -1; // while open: to ask for it would make the socket non-blocking
   int raw = -1;
   bool raw_shut = false;
   bool slow = false; // the other process reads only when nothing else goes on

@@ -128,7 +128,7 @@ private:
 
   static int ready(const stream_end& e, unsigned events)
   {
-    pollfd p{e.socket->native_handle(), static_cast<short>(events), 0};
+    pollfd p{e.number, static_cast<short>(events), 0};
     return ::poll(&p, 1, 0) == 1 ? p.revents : 0;
   }
   static short events_of(asio::socket_base::wait_type w)

@@ -18,6 +18,7 @@ inline void streams::add_connection()
     e.in = &c.streams[i];
     e.out = &c.streams[1 - i];
     e.peer = &c.ends[1 - i];
+    e.number = fds[i];
     e.on_strand = world_.chance(200);
     if (i == 1 && world_.chance(500)) {
       e.raw = fds[i];

@@ -12,6 +12,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <thread>
 
 /// Everything that happened, for a person or for a limit.
 struct totals
@@ -53,6 +54,8 @@ public:
   bool draining() const noexcept { return draining_; }
   /// Whether what the kernel has done is known no longer: it broke down.
   bool broken() const noexcept { return broken_; }
+  /// Whether the kernel may refuse what needs a thread of its own.
+  bool without_workers() const noexcept { return habits_.kernel.no_worker > 0; }
 
   template <typename Operation = operation>
   Operation& make(actor& owner, kind k)

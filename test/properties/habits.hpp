@@ -25,7 +25,7 @@ class habits
 public:
   habits(decisions& random, const settings& s)
   {
-    ring.path = s.path;
+    ring.path = s.threads ? asio_uring::path{static_cast<int>(random.below(3))} : s.path;
     ring.pump = s.pump;
     ring.entries = 2u << random.below(4);
     ring.completions = 2 * ring.entries + static_cast<unsigned>(random.below(3)) * 8;

@@ -70,5 +70,14 @@ BOOST_AUTO_TEST_CASE(guest_completion)
 {
   check_properties({"guest_completion", path::completion, pump_kind::guest});
 }
+// Last, for what follows is in a process that has had threads.
+BOOST_AUTO_TEST_CASE(ring_threads)
+{
+  check_properties({"ring_threads", path::automatic, pump_kind::ring, true});
+}
+BOOST_AUTO_TEST_CASE(guest_threads)
+{
+  check_properties({"guest_threads", path::automatic, pump_kind::guest, true});
+}
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -48,7 +48,6 @@ public:
   }
   ~simulated_kernel() override
   {
-    if (of_parent_) parent_goes_on();
     while (!requests_.empty())
       erase(requests_.begin());
     for (const int own : {fd_, edges_})
@@ -106,8 +105,15 @@ public:
   void break_down(int error) noexcept { broken_ = error; }
   /// The calling thread ends: its requests are given up when their events arrive.
   void thread_ends() { ended_threads_.insert(this_thread()); }
-  /// The ring is that of a forked child's parent, who goes on with it when it goes here.
-  void leave_to_parent() noexcept { of_parent_ = true; }
+  /// From now on the ring is a forked child's parent's, whose kernel performs what it can of what is left in
+  /// it.
+  void leave_to_parent()
+  {
+    for (const request& r : requests_)
+      if (r.started && r.moves_data_out()) asio_uring::detail::perform(r.entry, false);
+    while (!requests_.empty())
+      erase(requests_.begin());
+  }
   void set_odds(const odds& o) noexcept { odds_ = o; }
 
   /// For a person who looks into a failure: what is in flight.
@@ -428,19 +434,11 @@ private:
     return result != -EAGAIN && end(r, result);
   }
 
-  /// What a parent's ring does with what a fork left in it: all that it can.
-  void parent_goes_on()
-  {
-    for (request& r : requests_)
-      if (r.started && r.moves_data_out()) asio_uring::detail::perform(r.entry, false);
-  }
-
   decisions& random_;
   environment& outside_;
   odds odds_;
   std::size_t refusals_ = 0;
   bool busy_ = false;
-  bool of_parent_ = false;
   int broken_ = 0;
   int without_worker_ = 0;
   std::vector<io_uring_sqe> chain_; // being taken

@@ -285,7 +285,7 @@ inline void streams::drain()
       if (e.open()) {
         if (world_.chance(300)) cancel(e);
         for (operation* o : e.ops)
-          if (o->what == kind::wait) {
+          if (o->what == kind::wait || world_.broken()) {
             cancel(e);
             break;
           }

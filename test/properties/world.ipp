@@ -98,6 +98,7 @@ inline void world::break_down()
 {
   broken_ = true;
   kernel_->break_down(random_.chance(500) ? EPERM : EBADF);
+  context_->stop(); // what goes on from here on sleeps for real
 }
 
 // --- the loop
@@ -241,6 +242,7 @@ inline void world::run_out()
     simulated_clock::time += std::chrono::milliseconds(1);
     for (const auto& a : actors_)
       a->others_wake();
+    if (broken_ && rounds > 100) std::this_thread::sleep_for(std::chrono::microseconds(200)); // time is real
     context_->poll();
     if (context_->stopped()) return;
   }

@@ -278,8 +278,11 @@ ASIO_URING_DECL const request::type& doubts::functions() noexcept
                                          [](request& r, int, unsigned, completion_queue& out) noexcept {
                                            auto& self = static_cast<doubts&>(r);
                                            self.armed_.store(false, std::memory_order_relaxed);
-                                           if (!self.service_.stopped() && self.service_.look_again(out))
-                                             self.raise();
+                                           if (self.service_.stopped() || !self.service_.look_again(out))
+                                             return;
+                                           // The turn of the ring that brought us here goes on.
+                                           if (!self.armed_.exchange(true, std::memory_order_relaxed))
+                                             self.service_.push(self);
                                          }};
   return type;
 }

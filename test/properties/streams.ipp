@@ -188,7 +188,9 @@ inline void streams::check_wait(const stream_operation& o)
   const bool unchanged = o.alone && e.open() && e.reads == 0 && e.writes == 0 &&
                          o.moved == e.out->sent.size() + e.in->received.size();
   if (!unchanged || world_.program_habits().kernel.spurious > 0) return;
-  world_.claim_on(o, ready(e, static_cast<unsigned>(events_of(o.wait))), "it ended without its event");
+  const bool kept = o.wait == asio::socket_base::wait_read && e.socket->available() > 0;
+  world_.claim_on(o, kept || ready(e, static_cast<unsigned>(events_of(o.wait))),
+                  "it ended without its event");
 }
 
 // --- others

@@ -58,6 +58,7 @@ private:
   bool wants(wanted what) const noexcept { return backlog_ & what; }
   bool backlogged() const noexcept { return wants(anything); }
   void want(wanted what) noexcept { backlog_ |= what; }
+  void want_only(wanted what) noexcept { backlog_ = (backlog_ & ~std::uintptr_t(anything)) | what; }
   request* next() const noexcept { return reinterpret_cast<request*>(backlog_ & ~std::uintptr_t(anything)); }
   void set_next(request* next) noexcept
   {

@@ -177,7 +177,8 @@ private:
   void submit(request& r) noexcept
   {
     if (holds_ == holding::nothing && !has_backlog() && publish(r)) return;
-    append(r, request::submission);
+    // One that comes to rest may end before the request to end it finds room.
+    r.backlogged() ? r.want_only(request::submission) : append(r, request::submission);
   }
   /// False: there is no room.
   bool publish(request& r) noexcept

@@ -1,0 +1,71 @@
+// test/properties/habits.hpp: what is the same during the whole life of a random program.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_TEST_PROPERTIES_HABITS_HPP
+#define ASIO_URING_TEST_PROPERTIES_HABITS_HPP
+
+#include "../simulation/decisions.hpp"
+#include "../simulation/environment.hpp"
+#include <asio_uring/options.hpp>
+#include <cstdlib>
+
+/// What is chosen by the test.
+struct settings
+{
+  const char* name;
+  asio_uring::path path = asio_uring::path::automatic;
+  asio_uring::pump_kind pump = asio_uring::pump_kind::ring;
+  bool threads = false;
+};
+
+/// What is drawn once for each program.
+class habits
+{
+public:
+  habits(decisions& random, const settings& s)
+  {
+    ring.path = s.threads ? asio_uring::path{static_cast<int>(random.below(3))} : s.path;
+    ring.pump = s.pump;
+    ring.entries = 2u << random.below(4);
+    ring.completions = 2 * ring.entries + static_cast<unsigned>(random.below(3)) * 8;
+    // Smaller than a program can ask for: even a completion queue of two is legal.
+    completions = random.chance(300) ? 2 : ring.completions;
+
+    if (random.chance(200)) kernel.refuse = 200;
+    if (random.chance(200)) kernel.partial = 400;
+    if (random.chance(200)) kernel.thread_exits = 60;
+    if (random.chance(200)) kernel.deliver = kernel.go_on = 100;
+    if (random.chance(200)) kernel.cancel_loses = 900;
+    if (random.chance(300)) kernel.spurious = 0;
+    if (on('u')) kernel.unasked = 1000;
+    if (on('b') && random.chance(200)) kernel.busy = 200;
+    if (on('c')) kernel.consume = 500;
+    if (on('w') && random.chance(100)) kernel.no_worker = 5;
+    if (on('r')) kernel.restart = 300;
+    if (on('t') && s.threads && random.chance(200)) kernel.told = 0;
+    forks = on('f') && random.chance(200);
+    breaks_down = on('e') && random.chance(50);
+    late_results = on('l');
+    last_offset = on('o');
+    chains = on('k');
+  }
+
+  asio_uring::options ring;
+  unsigned completions;
+  odds kernel;
+  bool forks;
+  bool breaks_down;  ///< the kernel does
+  bool late_results; ///< synchronous functions are called while what was cancelled has not yet ended
+  bool last_offset;  ///< files are asked for what is at their very end
+  bool chains;
+
+private:
+  static bool on(char kind)
+  {
+    static const char* const kinds = std::getenv("KINDS");
+    return kinds && std::string_view(kinds).find(kind) != std::string_view::npos;
+  }
+};
+
+#endif // ASIO_URING_TEST_PROPERTIES_HABITS_HPP

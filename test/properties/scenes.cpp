@@ -1,0 +1,181 @@
+// test/properties/scenes.cpp: single scenes that the random programs have found, or somebody who read.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include "scene.hpp"
+#include <boost/test/unit_test.hpp>
+#include <string>
+#include <sys/wait.h>
+#include <vector>
+
+BOOST_AUTO_TEST_SUITE(scenes)
+
+BOOST_AUTO_TEST_CASE(a_write_that_found_no_room_and_was_cancelled_meanwhile_is_aborted)
+{
+  scene s(path::completion);
+  socket_type& socket = *s.pairs[0].first;
+  socket.non_blocking(true);
+  socket.native_non_blocking(true);
+  const std::vector<char> much(1 << 20);
+  error_code ec;
+  while (!ec)
+    socket.write_some(asio::buffer(much), ec);
+
+  odds late = s.told;
+  late.deliver = 0;
+  s.kernel->set_odds(late); // the result is there and nobody knows
+  std::vector<error_code> results;
+  socket.async_write_some(asio::buffer(much), [&](error_code e, std::size_t) { results.push_back(e); });
+  s.context.poll();
+  socket.cancel();
+  s.kernel->set_odds(s.told);
+  s.context.run();
+
+  BOOST_REQUIRE_EQUAL(results.size(), 1u);
+  BOOST_CHECK_EQUAL(results[0], error_code(asio::error::operation_aborted));
+}
+
+BOOST_AUTO_TEST_CASE(an_accept_that_was_interrupted_and_cancelled_meanwhile_is_aborted)
+{
+  scene s(path::completion);
+  protocol::acceptor acceptor(
+      s.context, protocol::endpoint(std::string(1, '\0') + "asio_uring.scene." + std::to_string(::getpid())));
+  odds late = s.told;
+  late.deliver = 0;
+  late.interrupted = 1000;
+  s.kernel->set_odds(late);
+  std::vector<error_code> results;
+  acceptor.async_accept([&](error_code e, auto) { results.push_back(e); });
+  s.context.poll();
+  acceptor.cancel();
+  s.kernel->set_odds(s.told);
+  s.context.run();
+
+  BOOST_REQUIRE_EQUAL(results.size(), 1u);
+  BOOST_CHECK_EQUAL(results[0], error_code(asio::error::operation_aborted));
+}
+
+BOOST_AUTO_TEST_CASE(an_event_that_overtakes_the_result_it_follows_is_not_lost)
+{
+  for (std::uint64_t seed = 1; seed <= 16; ++seed) {
+    scene s(path::completion, 8, seed); // which comes first depends on the seed
+    socket_type& socket = *s.pairs[0].first;
+    socket.native_non_blocking(true);
+    odds late = s.told;
+    late.deliver = 0;
+    std::size_t got = 0;
+    for (int i = 1; i <= 4; ++i) { // from the second time on the poll stands
+      char c;
+      s.kernel->set_odds(late);
+      socket.async_read_some(asio::buffer(&c, 1), [&](error_code, std::size_t n) { got += n; });
+      s.context.restart();
+      s.context.poll(); // the kernel has found nothing, which nobody knows
+      asio::write(*s.pairs[0].second, asio::buffer("x", 1));
+      s.kernel->set_odds(s.told);
+      s.context.run();
+      BOOST_REQUIRE_EQUAL(got, static_cast<std::size_t>(i));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(close_leaves_no_entry_for_the_number_behind_when_the_kernel_refuses_for_a_moment)
+{
+  for (const path p : {path::completion, path::readiness}) {
+    scene s(p);
+    std::array<char, 4> old{}, fresh{};
+    int number = -1;
+    asio::post(s.context, [&] {
+      socket_type& socket = *s.pairs[0].first;
+      number = socket.native_handle();
+      socket.async_read_some(asio::buffer(old), [](error_code, std::size_t) {});
+      s.kernel->refuse(3);
+      socket.close();
+      // The number is another connection's now; the old read must not get its bytes.
+      socket_type& next = s.pairs[0].first.emplace(s.context);
+      socket_type peer(s.context);
+      asio_uring::local::connect_pair(next, peer);
+      asio::write(peer, asio::buffer("mine", 4));
+    });
+    s.context.run();
+    BOOST_CHECK_EQUAL(s.pairs[0].first->native_handle(), number);
+    BOOST_CHECK_EQUAL(asio::read(*s.pairs[0].first, asio::buffer(fresh)), 4u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_context_ends_though_the_cancels_find_no_room_behind_idle_reads)
+{
+  unsigned destroyed = 0;
+  struct count
+  {
+    unsigned& n;
+    bool live = true;
+    explicit count(unsigned& n) : n(n) {}
+    count(count&& other) noexcept : n(other.n), live(std::exchange(other.live, false)) {}
+    ~count() { n += live; }
+    void operator()(error_code, std::size_t) {}
+  };
+  std::array<char, 4> data[2];
+  {
+    scene s(path::completion, 2);
+    s.context.poll();
+    s.context.restart();
+    asio::post(s.context, [&] {
+      for (int i = 0; i < 2; ++i) // fill the ring
+        s.pairs[i].first->async_read_some(asio::buffer(data[i]), count(destroyed));
+      s.context.stop();
+    });
+    s.context.run();
+    // The sockets live on while the context ends.
+    for (auto& [a, b] : s.pairs)
+      asio::post(s.context, [a = std::move(*a), b = std::move(*b)] {});
+    for (auto& [a, b] : s.pairs) {
+      a.reset();
+      b.reset();
+    }
+  }
+  BOOST_CHECK_EQUAL(destroyed, 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_kernel_that_refuses_the_ring_is_replaced_or_told)
+{
+  for (const int error : {EPERM, ENOSYS, ENOMEM}) {
+    asio_uring::options o;
+    o.kernel = [error]() -> std::unique_ptr<asio_uring::emulated_kernel> {
+      throw std::system_error(error, std::system_category(), "io_uring_setup");
+    };
+    asio::io_context context;
+    asio_uring::use_io_uring(context, o);
+    BOOST_CHECK(!asio_uring::backend(context).io_uring && !asio_uring::backend(context).reason.empty());
+
+    o.fallback = asio_uring::fallback::forbid;
+    asio::io_context other;
+    BOOST_CHECK_EXCEPTION(
+        asio_uring::use_io_uring(other, o), boost::system::system_error,
+        [&](const auto& e) { return e.code() == error_code(error, boost::system::system_category()); });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_forked_child_has_a_kernel_of_its_own)
+{
+  scene s(path::completion);
+  std::array<char, 4> data{};
+  std::size_t got = 0;
+  s.pairs[0].first->async_read_some(asio::buffer(data), [&](error_code, std::size_t n) { got = n; });
+  s.context.poll();
+  s.context.notify_fork(asio::execution_context::fork_prepare);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    s.context.notify_fork(asio::execution_context::fork_child);
+    asio::write(*s.pairs[0].second, asio::buffer("ping", 4));
+    s.context.run();
+    ::_exit(got == 4 && s.kernels == 2 ? 0 : 1);
+  }
+  s.context.notify_fork(asio::execution_context::fork_parent);
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  BOOST_CHECK_EQUAL(status, 0);
+  s.pairs[0].first->close();
+  s.context.run();
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,61 @@
+// test/properties/stream.hpp: connections as both sides know them.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_TEST_PROPERTIES_STREAM_HPP
+#define ASIO_URING_TEST_PROPERTIES_STREAM_HPP
+
+#include "operation.hpp"
+#include <algorithm>
+
+/// One direction: what was sent, what came.
+struct stream
+{
+  std::vector<unsigned char> sent, received;
+  std::size_t compared = 0;
+  bool unknown = false; // a write was destroyed with the context: nobody knows how much it sent
+  bool ended = false;   // the reader came to the end
+
+  /// Whatever both sides know must be the same.
+  bool consistent()
+  {
+    for (const std::size_t n = std::min(sent.size(), received.size()); compared < n; ++compared)
+      if (sent[compared] != received[compared]) return false;
+    return true;
+  }
+};
+
+/// One end of a connection: a socket of the library, or another process's.
+struct stream_end
+{
+  std::shared_ptr<socket_type> socket;
+  int number = -1; // while open: to ask for it would make the socket non-blocking
+  int raw = -1;
+  bool raw_shut = false;
+  bool slow = false; // the other process reads only when nothing else goes on
+  bool shut = false; // for sending
+  bool on_strand = false;
+  stream* in = nullptr;
+  stream* out = nullptr;
+  stream_end* peer = nullptr;
+  operations ops;
+  unsigned reads = 0, writes = 0;
+
+  bool open() const { return socket && socket->is_open(); }
+  /// Whether a synchronous read comes after all reads: there are none, or all were asked to end.
+  bool reads_are_over(bool late_results) const
+  {
+    if (reads == 0 || !late_results) return reads == 0;
+    return std::all_of(ops.begin(), ops.end(), [](const operation* o) {
+      return (o->what != kind::read && o->what != kind::peek) || (o->asked && !o->asked_alone);
+    });
+  }
+};
+
+struct connection
+{
+  stream streams[2];
+  stream_end ends[2];
+};
+
+#endif // ASIO_URING_TEST_PROPERTIES_STREAM_HPP

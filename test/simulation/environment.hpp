@@ -1,0 +1,68 @@
+// test/simulation/environment.hpp: what a simulated kernel is surrounded by.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_TEST_SIMULATION_ENVIRONMENT_HPP
+#define ASIO_URING_TEST_SIMULATION_ENVIRONMENT_HPP
+
+#include <chrono>
+
+/// Time passes when the loop sleeps, and a little whenever somebody looks.
+struct simulated_clock
+{
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<simulated_clock>;
+  static constexpr bool is_steady = true;
+
+  static time_point now() noexcept { return time += std::chrono::microseconds(1); }
+  inline static time_point time{std::chrono::hours(1)};
+};
+
+/// What goes on outside of the kernel.
+class environment
+{
+public:
+  /// Called with each enter, also one that is refused.
+  virtual void entered() {}
+  /// Called whenever the kernel has taken entries: other processes may have done something meanwhile.
+  virtual void others_go_on() = 0;
+  /// The loop sleeps, and nothing that it waits for will come by itself.
+  virtual void asleep() = 0;
+  /// Whether the thread that enters is within a handler.
+  virtual bool in_handler() const { return false; }
+  /// What no kernel can be asked for.
+  [[noreturn]] virtual void fail(const char* what) = 0;
+
+protected:
+  ~environment() = default;
+};
+
+/// How often what happens, per mille.
+struct odds
+{
+  unsigned refuse = 20;        ///< an enter takes nothing: EAGAIN, EBUSY
+  unsigned busy = 0;           ///< EBUSY for as long as a handler runs
+  unsigned partial = 60;       ///< an enter takes only some entries
+  unsigned interrupt = 30;     ///< a wait ends with EINTR
+  unsigned at_once = 500;      ///< a request is looked at when it is taken
+  unsigned go_on = 400;        ///< a request is looked at in a round
+  unsigned deliver = 500;      ///< a result is delivered in a round
+  unsigned shorten = 300;      ///< a transfer is cut short
+  unsigned consume = 0;        ///< a datagram that finds no room is lost, and an empty one sent in its stead
+  unsigned no_memory = 8;      ///< ENOBUFS, ENOMEM
+  unsigned interrupted = 60;   ///< EINTR; ECONNABORTED where sockets are accepted
+  unsigned restart = 0;        ///< ERESTARTSYS where EINTR was meant, or ECANCELED
+  unsigned thread_exits = 8;   ///< ECANCELED though nobody asked
+  unsigned no_worker = 0;      ///< ECANCELED from here on for what only a thread of the kernel's performs
+  unsigned poll_ends = 60;     ///< a multishot poll ends with an event
+  unsigned unasked = 0;        ///< a poll reports POLLRDHUP, which it was not asked for
+  unsigned flags = 300;        ///< a completion has a flag that nobody asked for
+  unsigned spurious = 20;      ///< an event without a cause
+  unsigned told = 100;         ///< a thread that does not enter is made to do its requests' work
+  unsigned cancel_loses = 300; ///< a request is looked at once more before it is cancelled
+  unsigned cancel_later = 100; ///< EALREADY: it ends some time
+};
+
+#endif // ASIO_URING_TEST_SIMULATION_ENVIRONMENT_HPP

@@ -315,11 +315,11 @@ private:
     const io_uring_sqe& entry = r->entry;
     if (entry.opcode == IORING_OP_TIMEOUT)
       return r->cancelled ? end(r, -ECANCELED) : r->time <= simulated_clock::time ? end(r, -ETIME) : false;
+    if (r->cancelled && random_.chance(500)) return end(r, given_up(*r));
     if (r->thread != this_thread() && !r->needs_worker()) {
       if (ended_threads_.contains(r->thread)) return r->has_event() && end(r, given_up(*r));
       if (!random_.chance(odds_.told ? (certain ? 1000 : odds_.told) : 0)) return false;
     }
-    if (r->cancelled && random_.chance(500)) return end(r, given_up(*r));
     if (random_.chance(odds_.thread_exits)) return end(r, given_up(*r));
     if (r->needs_worker() && !worker()) return end(r, -ECANCELED);
     switch (entry.opcode) {

@@ -90,8 +90,7 @@ private:
 template <detail::submits Object, typename MutableBufferSequence>
 [[nodiscard]] buffer_registration register_buffers(Object&& object, const MutableBufferSequence& memory)
 {
-  return buffer_registration(boost::asio::query(detail::executor_of(object), boost::asio::execution::context),
-                             memory);
+  return buffer_registration(detail::context_of(detail::executor_of(object)), memory);
 }
 
 } // namespace asio_uring

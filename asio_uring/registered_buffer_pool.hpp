@@ -235,9 +235,8 @@ public:
   registered_buffer_pool(Object&& object, std::size_t count, std::size_t size)
       : pool_(std::make_shared<detail::buffer_pool>(object, count, size))
   {
-    using boost::asio::query, boost::asio::use_service;
-    auto& context = query(detail::executor_of(object), boost::asio::execution::context);
-    use_service<detail::buffer_pools>(context).add(pool_);
+    auto& context = detail::context_of(detail::executor_of(object));
+    boost::asio::use_service<detail::buffer_pools>(context).add(pool_);
   }
   registered_buffer_pool(const registered_buffer_pool&) = delete;
   registered_buffer_pool& operator=(const registered_buffer_pool&) = delete;

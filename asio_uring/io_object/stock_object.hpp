@@ -326,10 +326,7 @@ private:
 
   static io_uring_service& service_of(const executor_type& ex)
   {
-    if constexpr (asio::can_query<const executor_type&, asio::execution::context_t>::value)
-      return asio::use_service<io_uring_service>(asio::query(ex, asio::execution::context));
-    else
-      return asio::use_service<io_uring_service>(ex.context());
+    return asio::use_service<io_uring_service>(context_of(ex));
   }
 
   static asio::socket_base::wait_type read_or_urgent(asio::socket_base::message_flags flags) noexcept

@@ -23,6 +23,16 @@
 
 namespace asio_uring::detail {
 
+/// The context of an executor, of either kind.
+template <typename Executor>
+asio::execution_context& context_of(const Executor& ex) noexcept
+{
+  if constexpr (asio::can_query<const Executor&, asio::execution::context_t>::value)
+    return asio::query(ex, asio::execution::context);
+  else
+    return ex.context();
+}
+
 /// Whether functions given to the executor from within the service's loop would run at once.
 template <typename Executor>
 bool is_loop(io_uring_service& service, const Executor& ex) noexcept
@@ -30,10 +40,10 @@ bool is_loop(io_uring_service& service, const Executor& ex) noexcept
   using loop_executor = asio::io_context::executor_type;
   if (!service.native()) return false;
   if constexpr (std::is_same_v<Executor, loop_executor>)
-    return &ex.context() == &service.context();
+    return &context_of(ex) == &service.context();
   else if constexpr (requires { ex.template target<loop_executor>(); }) {
     const auto* loop = ex.template target<loop_executor>();
-    return loop && &loop->context() == &service.context();
+    return loop && &context_of(*loop) == &service.context();
   } else
     return false;
 }
@@ -48,7 +58,7 @@ bool is_counted(io_uring_service& service, const Executor& ex) noexcept
   if constexpr (asio::can_query<const Executor&, asio::execution::context_t>::value &&
                 (asio::can_require<const Executor&, asio::execution::outstanding_work_t::tracked_t>::value ||
                  requires { ex.prefer(asio::execution::outstanding_work.tracked); }))
-    return &asio::query(ex, asio::execution::context) == &service.context();
+    return &context_of(ex) == &service.context();
   else
     return false;
 }
@@ -103,7 +113,8 @@ template <typename Executor>
 class kept_executor
 {
   static constexpr bool standard = asio::execution::is_executor<Executor>::value; // not of the Networking TS
-  static constexpr bool erased = standard && std::is_base_of_v<asio::any_io_executor, Executor>;
+  static constexpr bool erased = std::is_base_of_v<asio::any_io_executor, Executor> &&
+                                 asio::execution::is_executor<asio::any_io_executor>::value;
 
   static auto type_held()
   {

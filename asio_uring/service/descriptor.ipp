@@ -195,7 +195,7 @@ ASIO_URING_DECL const request::type& descriptor::poll::functions() noexcept
   static constexpr request::type type = {
       [](request& r, io_uring_sqe& sqe) noexcept {
         auto& self = static_cast<poll&>(r);
-        io_uring_prep_poll_add(&sqe, self.descriptor_.fd_, self.events_);
+        io_uring_prep_poll_add(&sqe, self.descriptor_.fd_, static_cast<unsigned>(self.events_));
         if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
       },
       [](request& r, int result, unsigned flags, completion_queue& out) noexcept {

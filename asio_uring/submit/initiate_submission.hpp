@@ -84,7 +84,7 @@ public:
   void operator()(Handler&& handler, Describe&& describe)
   {
     asio::detail::non_const_lvalue<Handler> kept(handler);
-    auto& loose = asio::use_service<loose_operations>(asio::query(executor_, asio::execution::context));
+    auto& loose = asio::use_service<loose_operations>(context_of(executor_));
     using record = handler_operation<std::invoke_result_t<Describe&>, std::decay_t<Handler>, Executor>;
     record::start(loose.uring(), loose.home(), is_loop(loose.uring(), executor_), describe, kept.value,
                   executor_, "io_uring", name_);

@@ -8,6 +8,7 @@
 #include <asio_uring/ring/emulated_kernel.hpp>
 #include <asio_uring/ring/fifo_open.hpp>
 #include <asio_uring/ring/intrusive_table.hpp>
+#include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/ring/timer_heap.hpp>
 #include <asio_uring/ring/worker_threads.hpp>
 #include <atomic>
@@ -96,16 +97,13 @@ private:
     detail::fifo_open opening;
     operation* previous_by[2];
     operation* next_by[2];
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic" // its last member is an array without a size
-    io_uring_sqe entry;
-#pragma GCC diagnostic pop
+    kept_entry entry;
   };
 
   struct by_user_data
   {
     using key_type = std::uint64_t;
-    static key_type key(const operation& op) noexcept { return op.entry.user_data; }
+    static key_type key(const operation& op) noexcept { return op.entry.get().user_data; }
     static operation*& previous(operation& op) noexcept { return op.previous_by[0]; }
     static operation*& next(operation& op) noexcept { return op.next_by[0]; }
   };

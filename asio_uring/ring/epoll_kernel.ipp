@@ -290,10 +290,10 @@ ASIO_URING_DECL void epoll_kernel::recycle(operation& op) noexcept
 
 ASIO_URING_DECL void epoll_kernel::complete(operation& op, int with) noexcept
 {
-  if (with >= 0 && op.entry.flags & IOSQE_CQE_SKIP_SUCCESS && !op.kept) return recycle(op);
+  if (with >= 0 && op.entry.get().flags & IOSQE_CQE_SKIP_SUCCESS && !op.kept) return recycle(op);
   op.result = with;
   op.ended = true;
-  if (!kept_ && offer(op.entry.user_data, with, 0))
+  if (!kept_ && offer(op.entry.get().user_data, with, 0))
     recycle(op);
   else
     keep(op);
@@ -302,7 +302,7 @@ ASIO_URING_DECL void epoll_kernel::complete(operation& op, int with) noexcept
 /// A completion of many.
 ASIO_URING_DECL void epoll_kernel::report(operation& op, unsigned events) noexcept
 {
-  if (!kept_ && offer(op.entry.user_data, static_cast<int>(events), IORING_CQE_F_MORE)) return;
+  if (!kept_ && offer(op.entry.get().user_data, static_cast<int>(events), IORING_CQE_F_MORE)) return;
   op.more |= events;
   keep(op);
 }
@@ -317,9 +317,9 @@ ASIO_URING_DECL void epoll_kernel::keep(operation& op) noexcept
 ASIO_URING_DECL void epoll_kernel::deliver() noexcept
 {
   while (operation* op = kept_) {
-    if (op->more && !offer(op->entry.user_data, static_cast<int>(op->more), IORING_CQE_F_MORE)) return;
+    if (op->more && !offer(op->entry.get().user_data, static_cast<int>(op->more), IORING_CQE_F_MORE)) return;
     op->more = 0;
-    if (op->ended && !offer(op->entry.user_data, op->result, 0)) return;
+    if (op->ended && !offer(op->entry.get().user_data, op->result, 0)) return;
     kept_ = std::exchange(op->next, nullptr);
     op->kept = false;
     if (op->ended) recycle(*op);
@@ -355,7 +355,7 @@ ASIO_URING_DECL void epoll_kernel::start(operation* op) noexcept
 
 ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::begin(operation& op) noexcept
 {
-  const io_uring_sqe& entry = op.entry;
+  const io_uring_sqe& entry = op.entry.get();
   constexpr unsigned known = IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
   if (entry.flags & ~known) return -EINVAL;
 
@@ -389,7 +389,8 @@ ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::end(operation& op, int wi
 {
   stop_waiting(op);
   if (std::exchange(op.found, false)) found_.remove(op);
-  const bool goes_on = (with >= 0 && !detail::is_short(op.entry, with)) || op.entry.flags & IOSQE_IO_HARDLINK;
+  const bool goes_on =
+      (with >= 0 && !detail::is_short(op.entry.get(), with)) || op.entry.get().flags & IOSQE_IO_HARDLINK;
   operation* next = op.linked;
   complete(op, with);
   while (next && !goes_on) {
@@ -438,7 +439,7 @@ ASIO_URING_DECL void epoll_kernel::stop_waiting(operation& op) noexcept
 
 ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_time(operation& op) noexcept
 {
-  const io_uring_sqe& entry = op.entry;
+  const io_uring_sqe& entry = op.entry.get();
   const auto& t = *reinterpret_cast<const __kernel_timespec*>(static_cast<std::uintptr_t>(entry.addr));
   if (entry.timeout_flags & ~unsigned{IORING_TIMEOUT_ABS} || entry.off || t.tv_sec < 0 || t.tv_nsec < 0)
     return -EINVAL;
@@ -460,11 +461,11 @@ ASIO_URING_DECL void epoll_kernel::expire() noexcept
   for (operation* op; (op = timers_.first()) && op->time <= clock::now();) {
     stop_waiting(*op);
     outcome r = -ETIME;
-    switch (op->entry.opcode) {
+    switch (op->entry.get().opcode) {
     case IORING_OP_TIMEOUT:
       break;
     case IORING_OP_CONNECT:
-      r = detail::perform(op->entry, false);
+      r = detail::perform(op->entry.get(), false);
       if (*r == -EAGAIN) r = wait_until(*op, clock::now() + connect_interval);
       break;
     default:
@@ -492,7 +493,7 @@ ASIO_URING_DECL void epoll_kernel::arm_timer() noexcept
 
 ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::poll(operation& op) noexcept
 {
-  const io_uring_sqe& entry = op.entry;
+  const io_uring_sqe& entry = op.entry.get();
   if (entry.len & ~unsigned{IORING_POLL_ADD_MULTI}) return -EINVAL;
   const unsigned ready = detail::ready_events(entry.fd, entry.poll32_events);
   if (entry.fd < 0 || ready & POLLNVAL) return -EBADF;
@@ -561,7 +562,7 @@ ASIO_URING_DECL long epoll_kernel::control(int call, int fd, epoll_event& event)
 /// Something has happened to the descriptor.
 ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::retry(operation& op, unsigned events) noexcept
 {
-  const io_uring_sqe& entry = op.entry;
+  const io_uring_sqe& entry = op.entry.get();
   int with;
   switch (entry.opcode) {
   case IORING_OP_POLL_ADD: {
@@ -601,20 +602,20 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_thread(operation& o
 
 ASIO_URING_DECL void epoll_kernel::operation::perform() noexcept
 {
-  switch (entry.opcode) {
+  switch (entry.get().opcode) {
   case IORING_OP_OPENAT:
   case IORING_OP_OPENAT2:
-    result = opening.attempt(entry);
+    result = opening.attempt(entry.get());
     break;
   case IORING_OP_SPLICE:
   case IORING_OP_TEE: {
-    io_uring_sqe without_waiting = entry;
+    io_uring_sqe without_waiting = entry.get();
     without_waiting.splice_flags |= SPLICE_F_NONBLOCK;
     result = detail::perform(without_waiting, true);
     break;
   }
   default:
-    result = detail::perform(entry, true);
+    result = detail::perform(entry.get(), true);
   }
 }
 
@@ -629,8 +630,9 @@ ASIO_URING_DECL void epoll_kernel::operation::performed() noexcept
 
 ASIO_URING_DECL bool epoll_kernel::operation::too_early() const noexcept
 {
-  if (entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE)
-    return result == -EAGAIN && !detail::asks_not_to_wait(entry);
+  const unsigned opcode = entry.get().opcode;
+  if (opcode == IORING_OP_SPLICE || opcode == IORING_OP_TEE)
+    return result == -EAGAIN && !detail::asks_not_to_wait(entry.get());
   return opening.waits();
 }
 
@@ -658,7 +660,8 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::go_on(operation& op) noexcep
     const auto interval = std::exchange(op.interval, std::min(2 * op.interval, last_fifo_interval));
     return wait_until(op, clock::now() + interval);
   }
-  const std::pair<int, unsigned> ends[] = {{op.entry.splice_fd_in, POLLIN}, {op.entry.fd, POLLOUT}};
+  const std::pair<int, unsigned> ends[] = {{op.entry.get().splice_fd_in, POLLIN},
+                                           {op.entry.get().fd, POLLOUT}};
   for (const auto& [fd, events] : ends)
     if (!detail::ready_events(fd, events)) return wait_for_event(op, fd, events);
   return wait_until(op, clock::now() + connect_interval);
@@ -668,7 +671,7 @@ ASIO_URING_DECL void epoll_kernel::let_go(int fd) noexcept
 {
   if (!is_ours()) return;
   threads_.wait_until_unused([fd](const detail::worker_threads::job& j) {
-    const io_uring_sqe& entry = static_cast<const operation&>(j).entry;
+    const io_uring_sqe& entry = static_cast<const operation&>(j).entry.get();
     const bool two = entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
     return entry.fd == fd || (two && entry.splice_fd_in == fd);
   });

@@ -6,6 +6,7 @@
 #ifndef ASIO_URING_SUBMIT_CALL_IN_THREAD_HPP
 #define ASIO_URING_SUBMIT_CALL_IN_THREAD_HPP
 
+#include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/ring/worker_threads.hpp>
 #include <asio_uring/service/asio_internals.hpp>
 #include <atomic>
@@ -52,7 +53,7 @@ private:
   bool held_ = false; // over a fork
   int result_ = 0;
   std::atomic<bool> ended_{false};
-  alignas(io_uring_sqe) unsigned char entry_[sizeof(io_uring_sqe)];
+  kept_entry entry_;
 };
 
 using call_pointer = std::unique_ptr<call_in_thread, call_in_thread::give_back>;

@@ -10,7 +10,6 @@
 #include <asio_uring/submit/call_in_thread.hpp>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <fcntl.h>
 #include <new>
 #include <sys/eventfd.h>
@@ -39,12 +38,7 @@ ASIO_URING_DECL void call_in_thread::start() noexcept
   performed();
 }
 
-ASIO_URING_DECL void call_in_thread::perform() noexcept
-{
-  io_uring_sqe entry;
-  std::memcpy(&entry, entry_, sizeof(entry));
-  result_ = detail::perform(entry, true);
-}
+ASIO_URING_DECL void call_in_thread::perform() noexcept { result_ = detail::perform(entry_.get(), true); }
 
 ASIO_URING_DECL void call_in_thread::performed() noexcept
 {
@@ -95,7 +89,7 @@ ASIO_URING_DECL int calls_in_threads::start(const io_uring_sqe& entry, call_poin
     return -e.code().value();
   }
   call->ended_.store(false, std::memory_order_relaxed);
-  std::memcpy(call->entry_, &entry, sizeof(entry));
+  call->entry_ = entry;
   call->start();
   return 0;
 }

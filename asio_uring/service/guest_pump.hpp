@@ -33,11 +33,11 @@ public:
 
 private:
   /// Waits among the reactor's operations for the ring.
-  class watch final : public reactor_op
+  class ring_event final : public reactor_op
   {
   public:
-    explicit watch(guest_pump& pump) noexcept
-        : reactor_op(error_code(), &watch::do_perform, &watch::do_complete), pump_(pump)
+    explicit ring_event(guest_pump& pump) noexcept
+        : reactor_op(error_code(), &ring_event::do_perform, &ring_event::do_complete), pump_(pump)
     {}
 
   private:
@@ -57,7 +57,7 @@ private:
     guest_pump& pump_;
   };
 
-  ASIO_URING_DECL void watch_again() noexcept;
+  ASIO_URING_DECL void wait_again() noexcept;
   ASIO_URING_DECL void turn();
   ASIO_URING_DECL void collect(completion_queue& ops) noexcept;
 
@@ -67,7 +67,7 @@ private:
   lock state_lock_;
   epoll_reactor::per_descriptor_data state_ = nullptr; // what the reactor knows of the ring, if it watches it
   int watched_ = -1;
-  watch watch_{*this};
+  ring_event event_{*this};
   round round_{*this};
   std::atomic<bool> round_queued_{false};
   std::atomic<bool> turning_{false};

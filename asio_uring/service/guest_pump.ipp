@@ -25,7 +25,7 @@ ASIO_URING_DECL void guest_pump::restart()
 {
   watched_ = service_.watch_fd();
   epoll_reactor::per_descriptor_data state = nullptr;
-  const int error = reactor_.register_internal_descriptor(epoll_reactor::read_op, watched_, state, &watch_);
+  const int error = reactor_.register_internal_descriptor(epoll_reactor::read_op, watched_, state, &event_);
   {
     const locked guard(state_lock_);
     state_ = state;
@@ -34,7 +34,7 @@ ASIO_URING_DECL void guest_pump::restart()
     stop_watching();
     asio::detail::throw_error(error_code(error, boost::system::system_category()), "epoll_ctl");
   }
-  watch_again(); // the first event may have come before there was a state
+  wait_again(); // the first event may have come before there was a state
   if (service_.unfinished()) wake();
 }
 
@@ -59,22 +59,22 @@ ASIO_URING_DECL void guest_pump::withdraw() noexcept
 }
 
 // Each new completion is an event: one that came while nothing waited is found by the turn that follows.
-ASIO_URING_DECL void guest_pump::watch_again() noexcept
+ASIO_URING_DECL void guest_pump::wait_again() noexcept
 {
   const locked guard(state_lock_);
   if (!state_) return;
   auto& mutex = state_->*member_of(reactor_state_mutex{});
   const typename std::remove_reference_t<decltype(mutex)>::scoped_lock lock(mutex);
   auto& waiting = (state_->*member_of(reactor_state_queues{}))[epoll_reactor::read_op];
-  if (!waiting.is_enqueued(&watch_)) waiting.push(&watch_);
+  if (!waiting.is_enqueued(&event_)) waiting.push(&event_);
 }
 
-ASIO_URING_DECL void guest_pump::watch::do_complete(void* owner, completion* base, const error_code&,
-                                                    std::size_t)
+ASIO_URING_DECL void guest_pump::ring_event::do_complete(void* owner, completion* base, const error_code&,
+                                                         std::size_t)
 {
   if (!owner) return;
-  guest_pump& pump = static_cast<watch*>(static_cast<reactor_op*>(base))->pump_;
-  pump.watch_again();
+  guest_pump& pump = static_cast<ring_event*>(static_cast<reactor_op*>(base))->pump_;
+  pump.wait_again();
   pump.turn();
 }
 

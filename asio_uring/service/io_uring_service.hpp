@@ -191,7 +191,6 @@ public:
   /// Whether there is something to do that no completion will tell of.
   bool unfinished() const noexcept
   {
-    if (kept()) return !ready_.empty();
     const ring& r = get_ring();
     return r.unsubmitted() || r.overflown() || submitter_.has_backlog() || !ready_.empty();
   }

@@ -216,4 +216,77 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_synchronous_write_comes_after_what_a_cancelled_o
   }
 }
 
+// --- datagrams
+
+/// A receiver with a name, whose queue holds a few, and who sends to it.
+struct full_receiver
+{
+  asio::io_context context;
+  socket_path path;
+  datagram::socket receiver{context, datagram::endpoint(path.name)}, sender{context, datagram()};
+  static constexpr int total = 100;
+  std::vector<std::array<int, 2>> sent = std::vector<std::array<int, 2>>(total);
+  int ended = 0;
+
+  /// All are started, one after the other: send(buffers, handler).
+  template <class Buffers, class Send>
+  void send_all(Buffers buffers, Send send)
+  {
+    for (int i = 0; i < total; ++i) {
+      sent[i] = {i, ~i};
+      send(buffers(sent[i]), [&](error_code ec, std::size_t n) {
+        BOOST_TEST(!ec);
+        BOOST_TEST(n == sizeof(sent[0]));
+        ++ended;
+      });
+    }
+    settle(context);
+    BOOST_TEST(ended < total); // it was full
+    int arrived = 0;
+    run_until(context, [&] {
+      std::array<int, 3> message;
+      for (ssize_t n; (n = ::recv(receiver.native_handle(), &message, sizeof(message), MSG_DONTWAIT)) >= 0;
+           ++arrived) {
+        BOOST_TEST(n == sizeof(sent[0]));
+        BOOST_TEST(message[0] == arrived);
+        BOOST_TEST(message[1] == ~arrived);
+      }
+      return arrived == total && ended == total;
+    });
+  }
+};
+
+const auto in_one = [](std::array<int, 2>& m) { return asio::buffer(m); };
+const auto in_two = [](std::array<int, 2>& m) {
+  return std::array<asio::const_buffer, 2>{asio::buffer(&m[0], sizeof(int)),
+                                           asio::buffer(&m[1], sizeof(int))};
+};
+
+BOOST_FIXTURE_TEST_CASE(datagrams_to_a_full_receiver_arrive_once_and_whole, full_receiver)
+{
+  sender.connect(datagram::endpoint(path.name));
+  send_all(in_one, [&](auto buffers, auto handler) { sender.async_send(buffers, handler); });
+}
+
+BOOST_FIXTURE_TEST_CASE(datagrams_of_two_buffers_to_a_full_receiver_arrive_once_and_whole, full_receiver)
+{
+  sender.connect(datagram::endpoint(path.name));
+  send_all(in_two, [&](auto buffers, auto handler) { sender.async_send(buffers, handler); });
+}
+
+BOOST_FIXTURE_TEST_CASE(datagrams_of_a_generic_socket_to_a_full_receiver_arrive_once_and_whole, full_receiver)
+{
+  using generic_datagram = asio::generic::datagram_protocol;
+  generic_datagram::socket other(context, generic_datagram(AF_UNIX, 0));
+  other.connect(datagram::endpoint(path.name));
+  send_all(in_one, [&](auto buffers, auto handler) { other.async_send(buffers, handler); });
+}
+
+BOOST_FIXTURE_TEST_CASE(datagrams_of_a_descriptor_to_a_full_receiver_arrive_once_and_whole, full_receiver)
+{
+  sender.connect(datagram::endpoint(path.name));
+  asio::posix::stream_descriptor other(context, sender.release());
+  send_all(in_two, [&](auto buffers, auto handler) { other.async_write_some(buffers, handler); });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -380,6 +380,7 @@ private:
   }
   bool completes(const operation& op) const noexcept
   {
+    if (sends_by_calls_ && op.get_type().lane == lane_kind::out) return false;
     return !borrowed_ && service_.path_for(op.get_type().preferred) == path::completion;
   }
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
@@ -434,6 +435,7 @@ private:
   unsigned references_ = 0;         // owner, operations, armed polls
   bool closed_ = false;
   bool borrowed_ = false;
+  bool sends_by_calls_ = false;
   bool named_late_ = false; // in late_numbers, until it is recycled
   bool eager_ = false;      // of the lanes when nothing is about
   bool looking_ = false;    // a second look is being taken

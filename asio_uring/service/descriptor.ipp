@@ -29,6 +29,7 @@ ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexc
   assert(!lanes_[0].first && !lanes_[1].first && !lanes_[2].first);
   fd_ = fd;
   borrowed_ = kind.borrowed;
+  sends_by_calls_ = kind.sends_by_calls;
   references_ = 1;
   closed_ = false;
   eager_ = !kind.emptied_by_short_reads;

@@ -7,6 +7,7 @@
 
 #include <asio_uring/io_object/service_on_ring.hpp>
 #include <asio_uring/socket/accept.hpp>
+#include <asio_uring/socket/kind.hpp>
 #include <asio_uring/socket/receive.hpp>
 #include <asio_uring/socket/send.hpp>
 #include <asio_uring/socket/wait.hpp>
@@ -88,8 +89,8 @@ public:
     const socket_ops::state_type state = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
                                          : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
                                                                          : 0;
-    const bool emptied = is_emptied_by_short_reads(state, protocol);
-    impl.descriptor_ = &uring_.open_descriptor(fd, {.emptied_by_short_reads = emptied});
+    impl.descriptor_ =
+        &uring_.open_descriptor(fd, kind_of_socket(protocol.family(), protocol.type(), protocol.protocol()));
     impl.socket_ = fd;
     impl.protocol_ = protocol;
     impl.state_ = state;
@@ -310,14 +311,6 @@ public:
 private:
   template <typename>
   friend class socket_service;
-
-  /// But for what doubts.hpp tells.
-  static bool is_emptied_by_short_reads(socket_ops::state_type state, const protocol_type& protocol) noexcept
-  {
-    const int family = protocol.family();
-    return (state & socket_ops::stream_oriented) &&
-           (family == AF_INET || family == AF_INET6 || family == AF_UNIX);
-  }
 
   static bool reports_aborted(const implementation_type& impl) noexcept
   {

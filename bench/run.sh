@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh [workload…]: server CPU time per request and throughput of every side, as ratios to stock Asio on epoll.
-# The workload "file" is file.sh.
+# The workload "file" is file.sh; "idle" is idle.cpp, what idle sockets cost.
 #
 # Server and load generator share one core under SCHED_BATCH, so that neither waking nor migrating is measured.
 # The sides take turns within each round, in a rotated order; a ratio compares runs of one round only, and the
@@ -57,6 +57,15 @@ run_workload() {
   python3 "$bench/table.py" "$csv"
 }
 
+run_idle() {
+  echo "$1"
+  env $(environment_of "$1") taskset -c "$CORE" "$BUILD/idle$([[ $1 == epoll ]] || echo _uring)"
+}
+
 for workload in ${*:-$order}; do
-  if [[ $workload == file ]]; then "$bench/file.sh"; else run_workload "$workload"; fi
+  case $workload in
+    file) "$bench/file.sh" ;;
+    idle) for side in ${SIDES:-epoll ours ours-completion ours-guest}; do run_idle "$side"; done ;;
+    *) run_workload "$workload" ;;
+  esac
 done

@@ -422,6 +422,45 @@ BOOST_AUTO_TEST_CASE(urgent_data)
   BOOST_CHECK_EQUAL(data[0], '!');
 }
 
+// The kernel reports a half-closed peer on every poll, asked or not.
+BOOST_AUTO_TEST_CASE(what_waits_goes_on_waiting_beside_a_peer_that_has_half_closed)
+{
+  for (const bool close : {false, true}) {
+    stock_pair p;
+    const std::string much(64 << 20, '.');
+    outcome written, failed, urgent;
+    char byte;
+    asio::async_write(asio_uring::view(p.server), asio::buffer(much), written.record());
+    p.server.async_wait(tcp::socket::wait_error, use_uring(failed.record()));
+    p.server.async_receive(asio::buffer(&byte, 1), tcp::socket::message_out_of_band,
+                           use_uring(urgent.record()));
+    p.client.shutdown(tcp::socket::shutdown_send);
+    p.context.run_for(100ms);
+    BOOST_CHECK(!written.done() && !failed.done() && !urgent.done());
+    if (close)
+      p.server.close();
+    else {
+      asio::steady_timer pause(p.context);
+      std::string space(1 << 20, '\0');
+      p.client.non_blocking(true);
+      run_until(p.context, [&] {
+        error_code ignored;
+        while (p.client.read_some(asio::buffer(space), ignored) > 0) {
+        }
+        pause.expires_after(1ms);
+        pause.async_wait([](error_code) {});
+        return written.done();
+      });
+      CHECK_SUCCEEDED(written);
+      p.server.cancel();
+    }
+    finish(p.context);
+    if (close) CHECK_FAILED(written, asio::error::operation_aborted);
+    CHECK_FAILED(failed, asio::error::operation_aborted);
+    CHECK_FAILED(urgent, asio::error::operation_aborted);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(datagrams)
 {
   stock_context context;

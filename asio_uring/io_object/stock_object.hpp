@@ -326,7 +326,10 @@ private:
 
   static io_uring_service& service_of(const executor_type& ex)
   {
-    return asio::use_service<io_uring_service>(context_of(ex));
+    asio::execution_context& context = context_of(ex);
+    // Threads may come at a time, and a second service must not begin.
+    return asio::has_service<io_uring_service>(context) ? asio::use_service<io_uring_service>(context)
+                                                        : ring_service(context);
   }
 
   static asio::socket_base::wait_type read_or_urgent(asio::socket_base::message_flags flags) noexcept

@@ -370,7 +370,8 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
   if (doorbell_) doorbell_->listen();
   ready_.move_to(out);
   int result = 0;
-  const unsigned found = r.completions_present();
+  // A bound ring's completions come about when it is entered.
+  const unsigned found = r.completions_present() + (r.bound() && r.wants_enter() ? 1 : 0);
   if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
     follow_load(false);
     // What a ring given back still has comes without a wake-up.

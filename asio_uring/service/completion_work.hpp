@@ -241,8 +241,8 @@ public:
   }
 
   /// Gives the handler to its executor. `owner` completes the operation.
-  template <typename Arguments>
-  void dispatch(bound_handler<Handler, Arguments>&& bound, held_executors held, void* owner)
+  template <typename Arguments> // inlined, g++ 12 takes what `held` tells of for uninitialised
+  [[gnu::noinline]] void dispatch(bound_handler<Handler, Arguments>&& bound, held_executors held, void* owner)
   {
     if constexpr (named)
       if (holds_handlers(held)) return handlers_.run(std::move(bound));

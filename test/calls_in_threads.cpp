@@ -30,7 +30,7 @@ struct many_directories : older_kernel
   std::vector<error_code> ends{signals.size(), error_code()};
   std::size_t ended = 0;
 
-  std::string name(std::size_t i) const { return path("d" + std::to_string(i)); }
+  std::string name(std::size_t i) const { return path(std::to_string(i)); }
   void start(asio::io_context& on)
   {
     for (std::size_t i = 0; i != signals.size(); ++i)

@@ -10,6 +10,10 @@ namespace {
 
 namespace detail = boost::asio::detail;
 
+/// What asio::buffer() makes: classes of their own, in older versions.
+using mutable_buffers_1 = decltype(asio::buffer(std::declval<char (&)[1]>()));
+using const_buffers_1 = decltype(asio::buffer(std::declval<const char (&)[1]>()));
+
 /// Room for one record of Asio's, handed out to one thing at a time.
 struct fixed_memory;
 template <typename T, std::size_t Size>
@@ -40,10 +44,10 @@ struct model_handler
   void operator()(error_code, std::size_t);
 };
 inline constexpr std::size_t fixed_size =
-    sizeof(detail::reactive_socket_recv_op<asio::mutable_buffers_1, model_handler, asio::any_io_executor>);
+    sizeof(detail::reactive_socket_recv_op<mutable_buffers_1, model_handler, asio::any_io_executor>);
 inline constexpr std::size_t fixed_size_on_strand =
     sizeof(detail::reactive_socket_recv_op<
-           asio::mutable_buffers_1,
+           mutable_buffers_1,
            asio::executor_binder<model_handler, asio::strand<asio::io_context::executor_type>>,
            asio::any_io_executor>);
 
@@ -116,7 +120,6 @@ struct objects
 template <typename Executor, typename Handler, typename Look>
 void start_each(objects<Executor>& o, const Handler& handler, Look look)
 {
-  using asio::const_buffers_1, asio::mutable_buffers_1;
   using endpoint = asio::ip::udp::endpoint;
   const auto room = asio::buffer(o.bytes);
   const asio::const_buffer data(o.bytes, 1);
@@ -133,7 +136,7 @@ void start_each(objects<Executor>& o, const Handler& handler, Look look)
   look("read", sizeof(detail::descriptor_read_op<mutable_buffers_1, Handler, Executor>));
   o.in.async_read_some(rooms, Handler(handler));
   look("gathered read", sizeof(detail::descriptor_read_op<decltype(rooms), Handler, Executor>));
-  o.out.async_write_some(asio::const_buffers_1(data), Handler(handler));
+  o.out.async_write_some(const_buffers_1(data), Handler(handler));
   look("write", sizeof(detail::descriptor_write_op<const_buffers_1, Handler, Executor>));
   o.out.async_write_some(pieces, Handler(handler));
   look("gathered write", sizeof(detail::descriptor_write_op<decltype(pieces), Handler, Executor>));
@@ -144,7 +147,7 @@ void start_each(objects<Executor>& o, const Handler& handler, Look look)
   o.udp.async_receive_from(rooms, o.sender, Handler(handler));
   look("gathered receive_from",
        sizeof(detail::reactive_socket_recvfrom_op<decltype(rooms), endpoint, Handler, Executor>));
-  o.udp.async_send_to(asio::const_buffers_1(data), o.udp.local_endpoint(), Handler(handler));
+  o.udp.async_send_to(const_buffers_1(data), o.udp.local_endpoint(), Handler(handler));
   look("send_to", sizeof(detail::reactive_socket_sendto_op<const_buffers_1, endpoint, Handler, Executor>));
   o.udp.async_send_to(pieces, o.udp.local_endpoint(), Handler(handler));
   look("gathered send_to",
@@ -171,7 +174,7 @@ void start_each(objects<Executor>& o, const Handler& handler, Look look)
   look("connect", sizeof(detail::reactive_socket_connect_op<Handler, Executor>));
   o.client.async_receive(room, o.client.message_out_of_band, Handler(handler));
   look("receive out of band", sizeof(detail::reactive_socket_recv_op<mutable_buffers_1, Handler, Executor>));
-  o.client.async_send(asio::const_buffers_1(data), Handler(handler));
+  o.client.async_send(const_buffers_1(data), Handler(handler));
   look("send", sizeof(detail::reactive_socket_send_op<const_buffers_1, Handler, Executor>));
   o.client.async_send(pieces, Handler(handler));
   look("gathered send", sizeof(detail::reactive_socket_send_op<decltype(pieces), Handler, Executor>));

@@ -3,8 +3,8 @@
 #
 #   tools/warnings.sh [--program|--headers] [COMPILER...]
 #
-# A program with every operation: as types, for a whole program, separately compiled, and optimised, for some warnings
-# need that. And every public header alone. Without a COMPILER with all versions of g++ and clang++ that are installed.
+# A program with every operation: as types, for a whole program, separately compiled, with what Asio can leave out left
+# out, and optimised, for some warnings need that. And every public header alone. Without a COMPILER with all versions of g++ and clang++ that are installed.
 # Environment: CXXFLAGS, such as -isystem /opt/boost/include.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -44,6 +44,7 @@ check_program() {
   try "$1" "as types" -fsyntax-only "$program"
   try "$1" "whole program" -fsyntax-only -include asio_uring/as_default.hpp "$program"
   try "$1" "separately compiled" -fsyntax-only -DASIO_URING_SEPARATE_COMPILATION "$program"
+  try "$1" "reduced" -fsyntax-only -DBOOST_ASIO_NO_DEPRECATED -DBOOST_ASIO_NO_TS_EXECUTORS "$program"
   try "$1" "optimised" -O3 -c -o /dev/null "$program"
 }
 

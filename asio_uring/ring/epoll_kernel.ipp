@@ -38,7 +38,13 @@ ASIO_URING_DECL void set_non_blocking(int fd) noexcept
     ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/// Of what is told not to block by the descriptor alone.
+/// Whether it moves data from one descriptor to another.
+ASIO_URING_DECL bool has_two_ends(const io_uring_sqe& entry) noexcept
+{
+  return entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
+}
+
+/// Of streams, which may be told not to block by the descriptor alone.
 ASIO_URING_DECL void set_non_blocking(const io_uring_sqe& entry) noexcept
 {
   switch (entry.opcode) {
@@ -372,8 +378,9 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::begin(operation& op) noexcep
 
   const detail::performed how = detail::how(entry);
   if (how == detail::performed::never) return -EINVAL;
-  detail::set_non_blocking(entry);
-  if (how == detail::performed::by_a_thread) return wait_for_thread(op);
+  const bool in_thread = how == detail::performed::by_a_thread;
+  if (!in_thread || detail::has_two_ends(entry)) detail::set_non_blocking(entry);
+  if (in_thread) return wait_for_thread(op);
   const int with = detail::perform(entry, false);
   const bool later = with == -EINPROGRESS || (with == -EAGAIN && !detail::asks_not_to_wait(entry));
   if (!later || how == detail::performed::at_once) return with;
@@ -630,9 +637,7 @@ ASIO_URING_DECL void epoll_kernel::operation::performed() noexcept
 
 ASIO_URING_DECL bool epoll_kernel::operation::too_early() const noexcept
 {
-  const unsigned opcode = entry.get().opcode;
-  if (opcode == IORING_OP_SPLICE || opcode == IORING_OP_TEE)
-    return result == -EAGAIN && !detail::asks_not_to_wait(entry.get());
+  if (detail::has_two_ends(entry.get())) return result == -EAGAIN && !detail::asks_not_to_wait(entry.get());
   return opening.waits();
 }
 
@@ -672,8 +677,7 @@ ASIO_URING_DECL void epoll_kernel::let_go(int fd) noexcept
   if (!is_ours()) return;
   threads_.wait_until_unused([fd](const detail::worker_threads::job& j) {
     const io_uring_sqe& entry = static_cast<const operation&>(j).entry.get();
-    const bool two = entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
-    return entry.fd == fd || (two && entry.splice_fd_in == fd);
+    return entry.fd == fd || (detail::has_two_ends(entry) && entry.splice_fd_in == fd);
   });
 }
 

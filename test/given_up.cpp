@@ -176,7 +176,6 @@ BOOST_FIXTURE_TEST_CASE(an_operation_outlives_more_threads_than_refusals_are_all
 BOOST_FIXTURE_TEST_CASE(without_a_thread_to_be_had_operations_end, scratch_context,
                         *boost::unit_test::precondition(as_root))
 {
-  if (with_stand_in()) return; // whose threads these are
   random_access_file file(context, path("file"), read_write | asio::file_base::create);
   const pid_t child = ::fork();
   if (child == 0) {
@@ -238,7 +237,6 @@ BOOST_FIXTURE_TEST_CASE(no_internal_error_of_the_kernel_reaches_the_program, scr
 // What the kernel's thread was interrupted in, because another entry or nobody cancelled it.
 BOOST_FIXTURE_TEST_CASE(a_cancelled_splice_is_aborted, scratch_context)
 {
-  if (with_stand_in()) return; // its thread blocks
   asio::readable_pipe in(context), out(context);
   asio::writable_pipe from(context), to(context);
   asio::connect_pipe(in, from);

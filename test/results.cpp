@@ -4,6 +4,7 @@
 
 #include "fixture.hpp"
 
+#include <atomic>
 #include <fcntl.h>
 #include <numeric>
 #include <sys/ioctl.h>
@@ -184,6 +185,34 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_asynchronous_wait_sees_what_a_cancelled_read_ha
     reader.async_wait(Stream::wait_read, ready.record());
   });
   CHECK_SUCCEEDED(ready);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_thread_beside_the_loop_reads_what_a_cancelled_read_has_left, Stream, readers)
+{
+  asio::io_context context;
+  Stream stream(context);
+  auto work = asio::make_work_guard(context);
+  std::thread loop([&] { context.run(); });
+  for (int i = 0; i < rounds(300); ++i) {
+    char bytes[2];
+    outcome read;
+    std::atomic<bool> done{false};
+    write_text(stream.writer(), "abcdef");
+    stream.reader().async_read_some(asio::buffer(bytes), [&](error_code ec, std::size_t n) {
+      read.record()(ec, n);
+      done = true;
+    });
+    if (i % 2) std::this_thread::yield();
+    stream.reader().cancel();
+    std::string next = read_text(stream.reader(), 2);
+    while (!done)
+      std::this_thread::yield();
+    const std::string left = std::string("abcdef").substr(read.error ? 0 : read.bytes);
+    next += read_text(stream.reader(), left.size() - next.size());
+    BOOST_TEST(next == left);
+  }
+  work.reset();
+  loop.join();
 }
 
 // --- a write that was cancelled

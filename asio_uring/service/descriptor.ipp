@@ -480,14 +480,16 @@ ASIO_URING_DECL void descriptor::catch_up(lane_kind kind) noexcept
   }
 }
 
-// Whether nothing cancelled is in the kernel.
+// Whether nothing that was cancelled may still have an effect.
 ASIO_URING_DECL bool descriptor::has_caught_up(lane_kind kind) noexcept
 {
   section s(*this);
   const lane& l = lane_of(kind);
   operation* const op = l.first;
-  if (!op || op->stage_ != operation::stage::submitted || !op->cancelled_) return true;
-  if (l.busy || op->pending()) return false;
+  if (!op || !op->cancelled_) return true;
+  if (l.busy) return false; // another thread makes its call
+  if (op->stage_ != operation::stage::submitted) return true;
+  if (op->pending()) return false;
   if (op->get_type().keep) {
     let_go(*op, s);
     op->leave_stage();

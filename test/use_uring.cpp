@@ -430,7 +430,8 @@ BOOST_AUTO_TEST_CASE(what_waits_goes_on_waiting_beside_a_peer_that_has_half_clos
     const std::string much(64 << 20, '.');
     outcome written, failed, urgent;
     char byte;
-    asio::async_write(asio_uring::view(p.server), asio::buffer(much), written.record());
+    asio_uring::view stream(p.server);
+    asio::async_write(stream, asio::buffer(much), written.record());
     p.server.async_wait(tcp::socket::wait_error, use_uring(failed.record()));
     p.server.async_receive(asio::buffer(&byte, 1), tcp::socket::message_out_of_band,
                            use_uring(urgent.record()));

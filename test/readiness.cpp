@@ -33,6 +33,12 @@ void check_sleeps(asio::io_context& context)
   BOOST_CHECK_LT((cpu_time() - before).count(), std::chrono::microseconds(20ms * slowness()).count());
 }
 
+std::size_t threads()
+{
+  namespace fs = std::filesystem;
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/task"), {}));
+}
+
 /// A connection whose client does not read, full of what the server has sent.
 template <class Protocol>
 struct full_connection : connection<Protocol>
@@ -106,8 +112,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_blocked_write_sleeps_beside_a_peer_that_has_half
   asio::async_write(c.server, asio::buffer(much), written.record());
   settle(c.context);
   c.client.shutdown(Protocol::socket::shutdown_send);
+  const auto before = threads();
   check_sleeps(c.context);
   BOOST_CHECK(!written.done());
+  BOOST_CHECK_LE(threads(), before); // nor does one of the kernel's wait in its place
 
   c.read_until([&] { return written.done(); });
   CHECK_SUCCEEDED(written);

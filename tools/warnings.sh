@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Compiles the headers as a program does that asks for more warnings than most, by -I: a warning is an error.
 #
-#   tools/warnings.sh [--program|--headers] [COMPILER...]
+#   tools/warnings.sh [--program|--headers|--configurations] [COMPILER...]
 #
 # A program with every operation: as types, for a whole program, separately compiled, and optimised, for some warnings
-# need that. And every public header alone. Without a COMPILER with all versions of g++ and clang++ that are installed.
+# need that. Every public header alone. The program in configurations of Asio and of the compiler. Without a COMPILER with all versions of g++ and clang++ that are installed.
 # Environment: CXXFLAGS, such as -isystem /opt/boost/include.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,8 +54,16 @@ check_headers() {
   done
 }
 
-what='program headers'
-if [[ ${1:-} == --program || ${1:-} == --headers ]]; then
+check_configurations() {
+  local option
+  for option in -DBOOST_ASIO_{NO_TS_EXECUTORS,USE_TS_EXECUTOR_AS_DEFAULT,NO_DEPRECATED,ENABLE_HANDLER_TRACKING} \
+    -DBOOST_ASIO_{DISABLE_THREADS,SEPARATE_COMPILATION,NO_TYPEID,DISABLE_TIMERFD,DISABLE_EVENTFD} -fno-rtti; do
+    try "$1" "$option" "$option" -fsyntax-only -include asio_uring/as_default.hpp "$program"
+  done
+}
+
+what='program headers configurations'
+if [[ ${1:-} == --program || ${1:-} == --headers || ${1:-} == --configurations ]]; then
   what=${1#--}
   shift
 fi

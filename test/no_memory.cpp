@@ -3,23 +3,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "file_fixture.hpp"
+#include "replaced_new.hpp"
 #include <new>
-
-namespace {
-
-/// Allocations until one of this thread's fails; negative: none does.
-thread_local long allocations_left = -1;
-
-} // namespace
-
-void* operator new(std::size_t size)
-{
-  if (allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
-  if (void* memory = std::malloc(size ? size : 1)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 using namespace test;
 

@@ -232,9 +232,10 @@ private:
     const auto count = static_cast<unsigned>(vectors.size());
     reads ? io_uring_prep_readv(&sqe, fd, vectors.data(), count, offset)
           : io_uring_prep_writev(&sqe, fd, vectors.data(), count, offset);
-    all_.valid = all_.valid && detail::is_offset(offset);
     all_.vectors.push_back(std::move(vectors)); // stay where they are, for the entry points there
-    return append(sqe, {size, reads});
+    append(sqe, {size, reads});
+    all_.valid = all_.valid && detail::is_offset(offset);
+    return *this;
   }
 
   // Inlined into a long chain's expression, g++ 12 loses count of the vectors' sizes and warns.

@@ -14,6 +14,8 @@
 #error "asio_uring: needs Linux"
 #elif __cplusplus < 202002L
 #error "asio_uring: needs C++20 (-std=c++20)"
+#elif !defined(__cpp_exceptions)
+#error "asio_uring: needs exceptions: one tells that a ring cannot be had, and why"
 #else
 
 #include <boost/asio/detail/config.hpp>

@@ -3,9 +3,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "file_fixture.hpp"
+#include "replaced_new.hpp"
 #include "watched_memory.hpp"
-#include <asio_uring/asio_uring.hpp>
-#include <malloc.h>
 
 using namespace test;
 using asio_uring::leased_buffer;
@@ -14,25 +13,22 @@ using asio_uring::registered_buffer_pool;
 
 namespace {
 
-/// What is freed is overwritten, so that whatever reads it goes wrong.
-struct freed_is_overwritten : scratch_directory
-{
-  freed_is_overwritten() { ::mallopt(M_PERTURB, 0x5a); }
-  ~freed_is_overwritten() { ::mallopt(M_PERTURB, 0); }
-};
+struct overwritten_when_freed : scratch_directory, overwriting
+{};
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(registered_buffers, freed_is_overwritten)
+BOOST_FIXTURE_TEST_SUITE(registered_buffers, overwritten_when_freed)
 
 BOOST_AUTO_TEST_CASE(an_exception_may_unwind_pool_file_and_context_with_a_lease_in_flight)
 {
   const std::string name = write_file("file", std::string(1 << 20, 'x'));
   for (int round = 0; round < 20; ++round) {
     asio::io_context context;
-    registered_buffer_pool pool(context, 4, 1 << 16);
+    const auto pool =
+        std::make_unique<registered_buffer_pool>(context, 4, 1 << 16); // freed, not only destroyed
     random_access_file file(context, name, asio::file_base::read_only);
-    asio_uring::async_read_at(file, 0, pool.try_lease(), [](error_code, std::size_t, leased_buffer) {});
+    asio_uring::async_read_at(file, 0, pool->try_lease(), [](error_code, std::size_t, leased_buffer) {});
     if (round % 2) context.poll();
   }
 }

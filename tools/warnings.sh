@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Compiles the headers as a program does that asks for more warnings than most, by -I: a warning is an error.
 #
-#   tools/warnings.sh [--program|--headers] [COMPILER...]
+#   tools/warnings.sh [--program|--headers|--configurations] [COMPILER...]
 #
-# A program with every operation: as types, for a whole program, separately compiled, with what Asio can leave out left
-# out, and optimised, for some warnings need that. And every public header alone. Without a COMPILER with all versions of g++ and clang++ that are installed.
+# A program with every operation: as types, for a whole program, separately compiled, and optimised, for some warnings
+# need that. Every public header alone. The program in configurations of Asio and of the compiler.
+# Without a COMPILER with all versions of g++ and clang++ that are installed.
 # Environment: CXXFLAGS, such as -isystem /opt/boost/include.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -44,7 +45,6 @@ check_program() {
   try "$1" "as types" -fsyntax-only "$program"
   try "$1" "whole program" -fsyntax-only -include asio_uring/as_default.hpp "$program"
   try "$1" "separately compiled" -fsyntax-only -DASIO_URING_SEPARATE_COMPILATION "$program"
-  try "$1" "reduced" -fsyntax-only -DBOOST_ASIO_NO_DEPRECATED -DBOOST_ASIO_NO_TS_EXECUTORS "$program"
   try "$1" "optimised" -O3 -c -o /dev/null "$program"
 }
 
@@ -55,8 +55,16 @@ check_headers() {
   done
 }
 
-what='program headers'
-if [[ ${1:-} == --program || ${1:-} == --headers ]]; then
+check_configurations() {
+  local option
+  for option in -DBOOST_ASIO_{NO_TS_EXECUTORS,USE_TS_EXECUTOR_AS_DEFAULT,NO_DEPRECATED,ENABLE_HANDLER_TRACKING} \
+    -DBOOST_ASIO_{DISABLE_THREADS,SEPARATE_COMPILATION,NO_TYPEID,DISABLE_TIMERFD,DISABLE_EVENTFD} -fno-rtti; do
+    try "$1" "$option" "$option" -fsyntax-only -include asio_uring/as_default.hpp "$program"
+  done
+}
+
+what='program headers configurations'
+if [[ ${1:-} == --program || ${1:-} == --headers || ${1:-} == --configurations ]]; then
   what=${1#--}
   shift
 fi

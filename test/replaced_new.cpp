@@ -1,0 +1,38 @@
+// test/replaced_new.cpp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include "replaced_new.hpp"
+#include <cstdlib>
+#include <cstring>
+#include <malloc.h>
+#include <new>
+
+namespace test {
+
+thread_local long allocations_left = -1;
+static thread_local bool overwrites = false;
+
+overwriting::overwriting() { overwrites = true; }
+overwriting::~overwriting() { overwrites = false; }
+
+} // namespace test
+
+void* operator new(std::size_t size)
+{
+  if (test::allocations_left >= 0 && test::allocations_left-- == 0) throw std::bad_alloc();
+  if (void* memory = std::malloc(size ? size : 1)) return memory;
+  throw std::bad_alloc();
+}
+
+void operator delete(void* memory) noexcept
+{
+  if (memory && test::overwrites) {
+    volatile char* bytes = static_cast<char*>(memory); // or else the compiler sees that nobody may read it
+    for (std::size_t n = ::malloc_usable_size(memory); n > 0;)
+      bytes[--n] = 0x5a;
+  }
+  std::free(memory);
+}
+
+void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }

@@ -7,7 +7,7 @@ exec </dev/null
 
 preset=release
 run=()
-packages=()
+packages=(libboost-tools-dev) # b2
 case "${1:-}" in
   '') ;;
   --asan) preset=asan ;;
@@ -18,7 +18,7 @@ case "${1:-}" in
     ;;
   --valgrind)
     preset=valgrind
-    packages=(valgrind)
+    packages+=(valgrind)
     ;;
   *)
     echo "usage: tools/test.sh [--asan|--tsan|--valgrind]" >&2

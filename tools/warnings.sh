@@ -4,7 +4,7 @@
 #   tools/warnings.sh [--program|--headers|--configurations] [COMPILER...]
 #
 # A program with every operation: as types, for a whole program, separately compiled, and optimised, for some warnings
-# need that. Every public header alone. The program in configurations of Asio and of the compiler.
+# need that. Every header alone. The program in configurations of Asio and of the compiler.
 # Without a COMPILER with all versions of g++ and clang++ that are installed.
 # Environment: CXXFLAGS, such as -isystem /opt/boost/include.
 set -euo pipefail
@@ -23,7 +23,7 @@ installed() {
   done | sort -u -k1,1 | cut -d' ' -f2
 }
 
-public_headers() { find asio_uring/*.hpp asio_uring/{ip,local,generic,posix} -name "*.hpp" ! -name src.hpp; }
+all_headers() { find asio_uring -name "*.hpp" ! -name src.hpp; }
 
 versions() {
   local boost
@@ -50,7 +50,7 @@ check_program() {
 
 check_headers() {
   local header
-  for header in $(public_headers); do
+  for header in $(all_headers); do
     try "$1" "$header" -fsyntax-only - <<<"#include <$header>"
   done
 }

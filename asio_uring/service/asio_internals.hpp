@@ -1,4 +1,4 @@
-// asio_uring/service/asio_internals.hpp: everything the library takes from boost::asio::detail, in one place.
+// asio_uring/service/asio_internals.hpp: what the service takes from boost::asio::detail, in one place.
 //
 // The record that Asio's scheduler queues, the queue, the scheduler and the reactor slot have kept their
 // shape from Boost 1.66 on. What is reached past `private` (the reactor's timers, epoll descriptor and queues
@@ -17,6 +17,7 @@
 #include <boost/asio/detail/scheduler_operation.hpp>
 #include <boost/asio/detail/scheduler_task.hpp>
 #include <boost/asio/detail/socket_ops.hpp>
+#include <boost/asio/detail/throw_error.hpp>
 #include <boost/asio/detail/timer_queue_set.hpp>
 #include <boost/asio/execution_context.hpp>
 #if BOOST_ASIO_VERSION >= 103400
@@ -30,6 +31,7 @@ namespace asio_uring::detail {
 
 namespace asio = boost::asio;
 namespace socket_ops = boost::asio::detail::socket_ops;
+using asio::detail::throw_error;
 using boost::system::error_code;
 
 using scheduler = asio::detail::scheduler;
@@ -72,6 +74,8 @@ struct reactor_mutex
 /// What Asio's reactor knows of one descriptor: the operations that wait for it.
 using reactor_state = epoll_reactor::descriptor_state;
 using reactor_op = asio::detail::reactor_op;
+using reactor_queue = asio::detail::op_queue<reactor_op>;
+using op_queue_access = asio::detail::op_queue_access;
 
 struct reactor_state_mutex
 {

@@ -7,7 +7,6 @@
 
 #include <asio_uring/service/request.hpp>
 #include <asio_uring/service/submitter.hpp>
-#include <boost/asio/detail/throw_error.hpp>
 #include <cerrno>
 #include <cstdint>
 #include <poll.h>
@@ -110,7 +109,7 @@ private:
   void open()
   {
     fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd_ < 0) asio::detail::throw_error(error_code(errno, boost::system::system_category()), "eventfd");
+    if (fd_ < 0) throw_error(error_code(errno, boost::system::system_category()), "eventfd");
   }
 
   int fd_ = -1;

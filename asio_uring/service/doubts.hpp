@@ -2,6 +2,9 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+// Includes this header, where it needs it: so before the guard.
+#include <asio_uring/service/io_uring_service.hpp>
+
 #ifndef ASIO_URING_SERVICE_DOUBTS_HPP
 #define ASIO_URING_SERVICE_DOUBTS_HPP
 

@@ -6,7 +6,6 @@
 #define ASIO_URING_SERVICE_GUEST_PUMP_IPP
 
 #include <asio_uring/service/guest_pump.hpp>
-#include <boost/asio/detail/throw_error.hpp>
 #include <utility>
 
 namespace asio_uring::detail {
@@ -32,7 +31,7 @@ ASIO_URING_DECL void guest_pump::restart()
   }
   if (error) {
     stop_watching();
-    asio::detail::throw_error(error_code(error, boost::system::system_category()), "epoll_ctl");
+    throw_error(error_code(error, boost::system::system_category()), "epoll_ctl");
   }
   wait_again(); // the first event may have come before there was a state
   if (service_.unfinished()) wake();

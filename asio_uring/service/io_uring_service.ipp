@@ -12,7 +12,6 @@
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/pause.hpp>
 #include <asio_uring/service/ring_pump.hpp>
-#include <boost/asio/detail/throw_error.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>

@@ -87,14 +87,14 @@ private:
   {}
 
   mutex_type& mutex() noexcept { return state_.*member_of(reactor_state_mutex{}); }
-  asio::detail::op_queue<reactor_op>& queue() noexcept
+  reactor_queue& queue() noexcept
   {
     return (state_.*member_of(reactor_state_queues{}))[epoll_reactor::except_op];
   }
 
   bool queued() noexcept
   {
-    for (reactor_op* op = queue().front(); op; op = asio::detail::op_queue_access::next(op))
+    for (reactor_op* op = queue().front(); op; op = op_queue_access::next(op))
       if (op == this) return true;
     return false;
   }
@@ -105,7 +105,7 @@ private:
     bool found = false;
     {
       const mutex_lock guard(mutex());
-      asio::detail::op_queue<reactor_op> others;
+      reactor_queue others;
       while (reactor_op* op = queue().front()) {
         queue().pop();
         op == this ? void(found = true) : others.push(op);

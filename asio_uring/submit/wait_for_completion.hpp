@@ -7,6 +7,7 @@
 
 #include <asio_uring/service/io_uring_service.hpp>
 #include <atomic>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution/context.hpp>

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# lint.sh: what no compiler checks. Prints what is not so, and fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+complaints=0
+complain() {
+  echo "$1"
+  complaints=$((complaints + 1))
+}
+
+# doc/design.md: an include never points upwards. FOLDER-OR-FILE may include WHAT, a regular expression.
+includes_only() {
+  local where=$1 what=$2 line
+  while read -r line; do
+    complain "$line: an include that points upwards"
+  done < <(grep -rn '#include <asio_uring/' "asio_uring/$where" | grep -Ev "<asio_uring/($what)" || true)
+}
+
+layers() {
+  local folder
+  includes_only config.hpp see_the_error_above
+  includes_only ring 'config\.hpp|ring/'
+  includes_only options.hpp 'config\.hpp|ring/'
+  includes_only service 'config\.hpp|options\.hpp|ring/|service/'
+  for folder in asio_uring/*/; do
+    folder=$(basename "$folder")
+    grep -q "^| .*\`$folder/\`" doc/design.md || complain "doc/design.md: names no layer for $folder/"
+  done
+}
+
+# doc/design.md: what the service takes from boost::asio::detail is named in one place.
+internals() {
+  local line
+  while read -r line; do
+    complain "$line: belongs into asio_internals.hpp"
+  done < <(grep -rnE 'asio::detail::|boost/asio/detail/' asio_uring/service | grep -v 'asio_internals\.hpp:' || true)
+}
+
+# Files, macros, functions and tests that the documentation names.
+documentation() {
+  local page name
+  for page in README.md doc/*.md; do
+    while read -r name; do
+      [[ -e $name || -e asio_uring/$name || -e $(dirname "$page")/$name ]] || complain "$page: there is no $name"
+    done < <(grep -oE '`[a-z_]+/([a-z_/-]+\.[a-z]+)?`|\]\([^): ]+\)' "$page" | tr -d '`]()' | sed 's/#.*//' | sort -u)
+    while read -r name; do
+      grep -rqw "$name" asio_uring test example bench tools CMakeLists.txt || complain "$page: there is no $name"
+    done < <(grep -oE '\b(ASIO_URING_[A-Z_]+|async_[a-z_]+)\b' "$page" | sort -u)
+  done
+}
+
+opcodes() {
+  local test
+  while read -r test; do
+    grep -q "TEST_CASE(${test#*/}" $(grep -l "TEST_SUITE(${test%/*}" test/*.cpp) </dev/null ||
+      complain "doc/opcodes.md: there is no test $test"
+  done < <(sed -nE 's/^\| [A-Z_0-9]+ .*\| ([a-z_]+\/[a-z_0-9]+) \|$/\1/p' doc/opcodes.md | sort -u)
+}
+
+# Each file says what it is, and its include guard is its name.
+first_lines() {
+  local file guard
+  for file in $(find asio_uring -name '*pp'); do
+    [[ $(head -n 1 "$file") == "// $file"* ]] || complain "$file: its first line does not begin with its name"
+    guard=$(tr 'a-z/.' 'A-Z__' <<<"$file")
+    grep -qx "#define $guard" "$file" || complain "$file: defines no $guard"
+  done
+}
+
+test_sources() {
+  local file
+  for file in test/*.cpp test/whole_program/*.cpp; do
+    grep -qw "$(basename "$file" .cpp)" "$(dirname "$file")/CMakeLists.txt" cmake/*.cmake || complain "$file: belongs to no test"
+  done
+}
+
+# The Jamfile links each test program with one main(). Building them all would not be quick.
+jamfile() {
+  local commands program
+  command -v b2 >/dev/null || {
+    echo "b2 is not installed: the Jamfile is not checked"
+    return
+  }
+  commands=$(b2 -n -a toolset=gcc cxxstd=20 test 2>&1) || complain "Jamfile: b2 fails: $(tail -n 3 <<<"$commands")"
+  for program in stock uring file as_type property; do
+    [[ $(grep -E "^ +\"g\+\+\" +-o [^ ]*/${program}_tests\"" <<<"$commands" | grep -oE '(main|soak|valgrind_enter)\.o"') == 'main.o"' ]] ||
+      complain "Jamfile: ${program}_tests has not one main()"
+  done
+}
+
+layers
+internals
+documentation
+opcodes
+first_lines
+test_sources
+jamfile
+((complaints == 0))

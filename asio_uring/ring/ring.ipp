@@ -194,11 +194,13 @@ ASIO_URING_DECL void ring::probe() noexcept
 
 ASIO_URING_DECL int ring::bind() noexcept
 {
+  if (emulation_) return emulation_->bind();
   return io_uring_register(static_cast<unsigned>(fd_), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
 }
 
 ASIO_URING_DECL void ring::retire() noexcept
 {
+  if (emulation_) emulation_->retire();
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 

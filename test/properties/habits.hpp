@@ -43,7 +43,8 @@ public:
     if (on('c')) kernel.consume = 500;
     if (on('w') && random.chance(100)) kernel.no_worker = 5;
     if (on('r')) kernel.restart = 300;
-    if (on('t') && s.threads && random.chance(200)) kernel.told = 0;
+    bound = s.threads && s.pump == asio_uring::pump_kind::ring && random.chance(700);
+    if (bound && random.chance(200)) kernel.told = 0;
     forks = on('f') && random.chance(200);
     breaks_down = on('e') && random.chance(50);
     late_results = on('l');
@@ -54,6 +55,7 @@ public:
   asio_uring::options ring;
   unsigned completions;
   odds kernel;
+  bool bound; ///< one thread enters the ring
   bool forks;
   bool breaks_down;  ///< the kernel does
   bool late_results; ///< synchronous functions are called while what was cancelled has not yet ended

@@ -58,16 +58,17 @@ private:
   std::size_t left_;
 };
 
-/// A number as people write it.
-std::optional<unsigned long> number(std::string_view s)
+/// A number as people write it, if there is room for it.
+std::optional<unsigned> number(std::string_view s)
 {
-  if (s.empty() || s.size() > 9) return std::nullopt;
-  unsigned long value = 0;
+  std::uint64_t value = 0;
   for (const char c : s) {
     if (c < '0' || c > '9') return std::nullopt;
-    value = 10 * value + static_cast<unsigned long>(c - '0');
+    value = 10 * value + static_cast<std::uint64_t>(c - '0');
+    if (value > ~0u) return std::nullopt;
   }
-  return value;
+  if (s.empty()) return std::nullopt;
+  return static_cast<unsigned>(value);
 }
 std::optional<linux_version> version(std::string_view s)
 {
@@ -75,7 +76,7 @@ std::optional<linux_version> version(std::string_view s)
   if (point == s.npos) return std::nullopt;
   const auto major = number(s.substr(0, point)), minor = number(s.substr(point + 1));
   if (!major || !minor) return std::nullopt;
-  return linux_version{static_cast<unsigned>(*major), static_cast<unsigned>(*minor)};
+  return linux_version{*major, *minor};
 }
 
 /// What a word of the environment chooses; none: it is refused.

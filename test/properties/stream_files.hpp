@@ -43,7 +43,7 @@ public:
                     !ec || ec == asio::error::no_memory || ec == asio::error::operation_aborted ||
                         (o.what == kind::read && ec == asio::error::eof) || world_.without_workers(),
                     "an error that no file has", ec);
-    if (ec == asio::error::eof)
+    if (ec == asio::error::eof && !o.asked) // or the file may have grown since
       world_.claim_on(o, *o.position >= f.model.size() || o.data.empty(), "no end is there");
     if (!ec && n == 0 && !o.data.empty()) world_.fail_on(o, "nothing transferred");
     moved(f, o.what, *o.position, o.data.data(), n);

@@ -43,7 +43,9 @@ public:
     if (on('c')) kernel.consume = 500;
     if (on('w') && random.chance(100)) kernel.no_worker = 5;
     if (on('r')) kernel.restart = 300;
+    // A ring moves to another thread only where every completion finds room.
     bound = s.threads && s.pump == asio_uring::pump_kind::ring && random.chance(700);
+    if (bound) ring.completions = completions = 1024;
     if (bound && random.chance(200)) kernel.told = 0;
     forks = on('f') && random.chance(200);
     breaks_down = on('e') && random.chance(50);

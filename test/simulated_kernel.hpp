@@ -64,7 +64,7 @@ public:
     if (retired_ || (bound_ && owner_ != this_thread()))
       outside_.fail("a thread enters a ring that is not its own");
     if (broken_) return -broken_;
-    busy_ = outside_.in_handler() && (busy_ || random_.chance(odds_.busy));
+    busy_ = ready() > 0 && outside_.in_handler() && (busy_ || random_.chance(odds_.busy));
     if (busy_) return -EBUSY;
     if (refusals_ > 0 || random_.chance(odds_.refuse)) {
       refusals_ = refusals_ > 0 ? refusals_ - 1 : random_.below(4);
@@ -376,9 +376,8 @@ private:
     case IORING_OP_READV:
     case IORING_OP_WRITE:
     case IORING_OP_WRITEV:
-      if (random_.chance(odds_.interrupted)) return end(r, -EINTR);
-      [[fallthrough]];
     case IORING_OP_FSYNC:
+      if (random_.chance(odds_.interrupted)) return end(r, -EINTR);
       if (random_.chance(odds_.no_memory)) return end(r, -ENOMEM);
       return end(r, perform_partly(*r));
     case IORING_OP_SPLICE:

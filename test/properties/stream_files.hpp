@@ -99,11 +99,7 @@ private:
   void transfer(file& f, kind k)
   {
     if (f.ops.size() >= 4) return;
-    if (!world_.program_habits().late_results &&
-        std::any_of(f.ops.begin(), f.ops.end(), [](operation* o) { return o->asked; }))
-      return;
     auto& o = world_.make<file_operation>(*this, k);
-    if (!world_.program_habits().late_results) o.slot = false;
     o.where = &f;
     o.position = f.position;
     f.ops.insert(&o);
@@ -123,7 +119,6 @@ private:
   /// Synchronous functions come after what was started; what was asked to end may not yet have ended.
   bool nothing_under_way(const file& f, bool reads_only) const
   {
-    if (f.ops.empty() || !world_.program_habits().late_results) return f.ops.empty();
     return all_asked(f.ops) && (!reads_only || std::all_of(f.ops.begin(), f.ops.end(), [](operation* o) {
              return o->what == kind::read;
            }));

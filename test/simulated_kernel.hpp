@@ -35,10 +35,14 @@
 class simulated_kernel final : public asio_uring::emulated_kernel
 {
 public:
+  /// `bound`: only the thread that binds the ring may enter.
   simulated_kernel(unsigned entries, unsigned completions, decisions& random, environment& outside,
-                   const odds& o = {})
-      : emulated_kernel(entries, completions), random_(random), outside_(outside), odds_(o)
+                   const odds& o = {}, bool bound = false)
+      : emulated_kernel(entries, completions), random_(random), outside_(outside), odds_(o), bound_(bound)
   {
+    if (bound)
+      features_.setup_flags =
+          IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
     features_.kernel |= IORING_FEAT_RSRC_TAGS; // multishot poll
     for (const unsigned op : {IORING_OP_NOP, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_RECVMSG,
                               IORING_OP_SENDMSG, IORING_OP_ACCEPT, IORING_OP_CONNECT, IORING_OP_POLL_ADD,
@@ -57,8 +61,10 @@ public:
   int enter(unsigned wait, const __kernel_timespec* timeout) noexcept override
   {
     outside_.entered();
+    if (retired_ || (bound_ && owner_ != this_thread()))
+      outside_.fail("a thread enters a ring that is not its own");
     if (broken_) return -broken_;
-    busy_ = outside_.in_handler() && (busy_ || random_.chance(odds_.busy));
+    busy_ = ready() > 0 && outside_.in_handler() && (busy_ || random_.chance(odds_.busy));
     if (busy_) return -EBUSY;
     if (refusals_ > 0 || random_.chance(odds_.refuse)) {
       refusals_ = refusals_ > 0 ? refusals_ - 1 : random_.below(4);
@@ -78,6 +84,22 @@ public:
     return leave(static_cast<int>(taken));
   }
 
+  int bind() noexcept override
+  {
+    owner_ = this_thread();
+    return 0;
+  }
+  void retire() noexcept override
+  {
+    retired_ = true;
+    while (!requests_.empty()) {
+      const auto first = requests_.begin();
+      if (first->started && random_.chance(odds_.cancel_loses) && look(first, false)) continue;
+      end(first, given_up(*first));
+    }
+    round(0, 1000); // what finds no room is lost
+  }
+
   int fd() noexcept override
   {
     if (fd_ < 0) fd_ = own_number(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -95,7 +117,7 @@ public:
   /// Completions come though nobody enters.
   void interrupt()
   {
-    if (broken_) return;
+    if (broken_ || bound_) return;
     round(odds_.go_on, odds_.deliver);
     leave(0);
   }
@@ -170,7 +192,9 @@ private:
 
   void take(const io_uring_sqe& entry)
   {
-    if (entry.opcode == IORING_OP_ASYNC_CANCEL) return finish(entry.user_data, cancel(entry.addr));
+    if (entry.opcode == IORING_OP_ASYNC_CANCEL)
+      return finish(entry.user_data,
+                    entry.cancel_flags & IORING_ASYNC_CANCEL_ANY ? cancel_any() : cancel(entry.addr));
     for (const request& r : requests_)
       if (r.entry.user_data == entry.user_data) outside_.fail("two requests in flight are one record");
     for (const result& r : finished_)
@@ -225,6 +249,15 @@ private:
     }
     end(found, given_up(*found));
     return 0;
+  }
+
+  int cancel_any()
+  {
+    std::vector<std::uint64_t> all;
+    for (const request& r : requests_)
+      if (r.started) all.push_back(r.entry.user_data);
+    return static_cast<int>(
+        std::count_if(all.begin(), all.end(), [&](std::uint64_t data) { return cancel(data) == 0; }));
   }
 
   // --- results
@@ -343,9 +376,8 @@ private:
     case IORING_OP_READV:
     case IORING_OP_WRITE:
     case IORING_OP_WRITEV:
-      if (random_.chance(odds_.interrupted)) return end(r, -EINTR);
-      [[fallthrough]];
     case IORING_OP_FSYNC:
+      if (random_.chance(odds_.interrupted)) return end(r, -EINTR);
       if (random_.chance(odds_.no_memory)) return end(r, -ENOMEM);
       return end(r, perform_partly(*r));
     case IORING_OP_SPLICE:
@@ -437,6 +469,9 @@ private:
   decisions& random_;
   environment& outside_;
   odds odds_;
+  const bool bound_;
+  bool retired_ = false;
+  unsigned owner_ = 0;
   std::size_t refusals_ = 0;
   bool busy_ = false;
   int broken_ = 0;

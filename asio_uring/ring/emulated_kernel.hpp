@@ -42,6 +42,12 @@ public:
   /// number any longer. (A kernel's requests hold the file itself.) Any thread.
   virtual void let_go(int) noexcept {}
 
+  /// Where features() have IORING_SETUP_DEFER_TASKRUN: the calling thread is the one that enters. 0, or a
+  /// negative errno.
+  virtual int bind() noexcept { return 0; }
+  /// The ring is given back: all requests end, and nobody enters any more.
+  virtual void retire() noexcept {}
+
   const asio_uring::features& features() const noexcept { return features_; }
 
 protected:

@@ -69,7 +69,7 @@ public:
   ASIO_URING_DECL int bind() noexcept;
 
   /// Whether retire() is possible.
-  bool can_retire() const noexcept { return memory_ != nullptr; }
+  bool can_retire() const noexcept { return memory_ || (emulation_ && bound()); }
   /// Gives the ring back to the kernel, which ends all requests. Their completions arrive without anybody
   /// entering: soon, but for what a thread of the kernel's is performing. Any thread, while no other enters.
   ASIO_URING_DECL void retire() noexcept;

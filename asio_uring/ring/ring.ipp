@@ -194,11 +194,13 @@ ASIO_URING_DECL void ring::probe() noexcept
 
 ASIO_URING_DECL int ring::bind() noexcept
 {
+  if (emulation_) return emulation_->bind();
   return io_uring_register(static_cast<unsigned>(fd_), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
 }
 
 ASIO_URING_DECL void ring::retire() noexcept
 {
+  if (emulation_) emulation_->retire();
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
@@ -208,6 +210,7 @@ ASIO_URING_DECL void ring::release() noexcept
   queues_ = {nothing, nothing + 1, nothing + 2, nothing + 3, nothing + 4, nullptr, nullptr, 0, 0};
   tail_ = ended_ = 0;
   unmap();
+  emulation_.reset();
 }
 
 ASIO_URING_DECL int ring::enter(unsigned submit, unsigned wait, unsigned flags,

@@ -403,8 +403,8 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, c
       submit(op, s); // cancelled, but not by us
       goes_on = true;
     }
-  } else if (result == -EAGAIN || retry)
-    result = -ECANCELED; // to be tried again, but it was cancelled
+  } else if (result == -EAGAIN || retry || (closed_ && result == -EBADF))
+    result = -ECANCELED; // to be tried again, but it was cancelled; or it came too late to find its file
   s.submitted = false;   // the turn of the ring that brought us here goes on
   return goes_on;
 }

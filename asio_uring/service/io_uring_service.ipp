@@ -13,7 +13,7 @@
 #include <asio_uring/service/pause.hpp>
 #include <asio_uring/service/ring_pump.hpp>
 #include <cerrno>
-#include <cstdio>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
@@ -50,6 +50,16 @@ inline void check_range(const char* name, unsigned value, unsigned lowest, unsig
                                 ": allowed is " + std::to_string(lowest) + " to " + std::to_string(highest));
 }
 
+/// "5.13": two numbers with a point between them, and nothing else.
+inline bool parse(const char* text, linux_version& version) noexcept
+{
+  const char* const end = text + std::strlen(text);
+  const auto [point, major_error] = std::from_chars(text, end, version.major);
+  if (major_error != std::errc() || point == end || *point != '.') return false;
+  const auto [last, minor_error] = std::from_chars(point + 1, end, version.minor);
+  return minor_error == std::errc() && last == end;
+}
+
 inline linux_version checked_version(linux_version chosen)
 {
   std::string given = "options.newest = " + std::to_string(chosen.major) + "." + std::to_string(chosen.minor);
@@ -57,8 +67,7 @@ inline linux_version checked_version(linux_version chosen)
   const char* value = std::getenv("ASIO_URING_NEWEST");
   if (chosen == linux_version() && value && *value) {
     given = std::string("ASIO_URING_NEWEST=") + value;
-    int read = 0;
-    understood = std::sscanf(value, "%u.%u%n", &chosen.major, &chosen.minor, &read) == 2 && !value[read];
+    understood = parse(value, chosen);
   }
   if (understood && chosen >= linux_version{5, 11}) return chosen;
   throw std::invalid_argument("asio_uring: " + given + ": allowed are versions from 5.11 on");

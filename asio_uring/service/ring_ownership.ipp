@@ -48,15 +48,15 @@ ASIO_URING_DECL bool io_uring_service::lock_ring() noexcept
   return true;
 }
 
+// Whoever has the lock to look who the owner is, answers nobody.
 ASIO_URING_DECL void io_uring_service::leave_ring() noexcept
 {
-  serve();
-  ring_lock_.release();
-  while (asked_.load(std::memory_order_seq_cst) != served_.load(std::memory_order_relaxed) &&
-         ring_lock_.try_acquire()) {
-    if (own_process()) serve();
+  const auto is_owner = [&] { return owner_.load(std::memory_order_relaxed) == thread_name(); };
+  do {
+    if (is_owner() && own_process()) serve();
     ring_lock_.release();
-  }
+  } while (asked_.load(std::memory_order_seq_cst) != served_.load(std::memory_order_relaxed) && is_owner() &&
+           ring_lock_.try_acquire());
 }
 
 /// Answers those who asked. The owner's, with the lock held.

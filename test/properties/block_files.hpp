@@ -153,8 +153,7 @@ private:
     auto& o = make(world_.chance(500) ? kind::read : kind::write, f);
     o.impossible = true;
     o.data.assign(8, 1);
-    const std::size_t offset =
-        world_.program_habits().last_offset && world_.chance(500) ? ~std::size_t{0} : std::size_t{1} << 63;
+    const std::size_t offset = world_.chance(500) ? ~std::size_t{0} : std::size_t{1} << 63;
     o.parts.push_back({o.what, offset, 8, 0});
     start_transfer(f, o);
   }
@@ -180,7 +179,6 @@ private:
 
   void start_chain(file& f)
   {
-    if (!world_.program_habits().chains) return;
     auto& o = make(kind::chain, f);
     for (std::size_t i = 1 + world_.below(3); i > 0; --i)
       reserve(f, o, world_.chance(700) ? kind::write : kind::read);

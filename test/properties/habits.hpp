@@ -8,7 +8,6 @@
 #include "../simulation/decisions.hpp"
 #include "../simulation/environment.hpp"
 #include <asio_uring/options.hpp>
-#include <cstdlib>
 
 /// What is chosen by the test.
 struct settings
@@ -38,34 +37,23 @@ public:
     if (random.chance(200)) kernel.deliver = kernel.go_on = 100;
     if (random.chance(200)) kernel.cancel_loses = 900;
     if (random.chance(300)) kernel.spurious = 0;
-    if (on('u')) kernel.unasked = 1000;
-    if (on('b') && random.chance(200)) kernel.busy = 200;
-    if (on('c')) kernel.consume = 500;
-    if (on('w') && random.chance(100)) kernel.no_worker = 5;
-    if (on('r')) kernel.restart = 300;
-    if (on('t') && s.threads && random.chance(200)) kernel.told = 0;
-    forks = on('f') && random.chance(200);
-    breaks_down = on('e') && random.chance(50);
-    late_results = on('l');
-    last_offset = on('o');
-    chains = on('k');
+    if (random.chance(200)) kernel.unasked = 0;
+    if (random.chance(200)) kernel.busy = 200;
+    if (random.chance(100)) kernel.no_worker = 5;
+    // A ring moves to another thread only where every completion finds room.
+    bound = s.threads && s.pump == asio_uring::pump_kind::ring && random.chance(700);
+    if (bound) ring.completions = completions = 1024;
+    if (bound && random.chance(200)) kernel.told = 0;
+    forks = random.chance(200);
+    breaks_down = random.chance(50);
   }
 
   asio_uring::options ring;
   unsigned completions;
   odds kernel;
+  bool bound; ///< one thread enters the ring
   bool forks;
-  bool breaks_down;  ///< the kernel does
-  bool late_results; ///< synchronous functions are called while what was cancelled has not yet ended
-  bool last_offset;  ///< files are asked for what is at their very end
-  bool chains;
-
-private:
-  static bool on(char kind)
-  {
-    static const char* const kinds = std::getenv("KINDS");
-    return kinds && std::string_view(kinds).find(kind) != std::string_view::npos;
-  }
+  bool breaks_down; ///< the kernel does
 };
 
 #endif // ASIO_URING_TEST_PROPERTIES_HABITS_HPP

@@ -21,14 +21,17 @@ using socket_type = protocol::socket;
 /// Two connections, and a kernel that does only what it is told.
 struct scene : environment
 {
-  explicit scene(path p, unsigned entries = 8, std::uint64_t seed = 1) : random(seed)
+  /// `bound`: to the thread that is the first to need it, as the kernel's own rings are.
+  explicit scene(path p, unsigned entries = 8, std::uint64_t seed = 1, bool bound = false)
+      : random(seed),
+        context(bound ? BOOST_ASIO_CONCURRENCY_HINT_UNSAFE : BOOST_ASIO_CONCURRENCY_HINT_DEFAULT)
   {
     asio_uring::options o;
     o.path = p;
     o.entries = entries;
     o.completions = 2 * entries;
-    o.kernel = [this, entries] {
-      auto k = std::make_unique<simulated_kernel>(entries, 2 * entries, random, *this, told);
+    o.kernel = [this, entries, bound] {
+      auto k = std::make_unique<simulated_kernel>(entries, 2 * entries, random, *this, told, bound);
       kernel = k.get();
       ++kernels;
       return k;
@@ -55,8 +58,10 @@ struct scene : environment
                              .go_on = 1000,
                              .deliver = 1000,
                              .shorten = 0,
+                             .consume = 0,
                              .no_memory = 0,
                              .interrupted = 0,
+                             .restart = 0,
                              .thread_exits = 0,
                              .poll_ends = 0,
                              .unasked = 1000,

@@ -43,9 +43,8 @@ struct stream_end
 
   bool open() const { return socket && socket->is_open(); }
   /// Whether a synchronous read comes after all reads: there are none, or all were asked to end.
-  bool reads_are_over(bool late_results) const
+  bool reads_are_over() const
   {
-    if (reads == 0 || !late_results) return reads == 0;
     return std::all_of(ops.begin(), ops.end(), [](const operation* o) {
       return (o->what != kind::read && o->what != kind::peek) || (o->asked && !o->asked_alone);
     });

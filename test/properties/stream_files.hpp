@@ -43,7 +43,7 @@ public:
                     !ec || ec == asio::error::no_memory || ec == asio::error::operation_aborted ||
                         (o.what == kind::read && ec == asio::error::eof) || world_.without_workers(),
                     "an error that no file has", ec);
-    if (ec == asio::error::eof)
+    if (ec == asio::error::eof && !o.asked) // or the file may have grown since
       world_.claim_on(o, *o.position >= f.model.size() || o.data.empty(), "no end is there");
     if (!ec && n == 0 && !o.data.empty()) world_.fail_on(o, "nothing transferred");
     moved(f, o.what, *o.position, o.data.data(), n);
@@ -99,11 +99,7 @@ private:
   void transfer(file& f, kind k)
   {
     if (f.ops.size() >= 4) return;
-    if (!world_.program_habits().late_results &&
-        std::any_of(f.ops.begin(), f.ops.end(), [](operation* o) { return o->asked; }))
-      return;
     auto& o = world_.make<file_operation>(*this, k);
-    if (!world_.program_habits().late_results) o.slot = false;
     o.where = &f;
     o.position = f.position;
     f.ops.insert(&o);
@@ -123,7 +119,6 @@ private:
   /// Synchronous functions come after what was started; what was asked to end may not yet have ended.
   bool nothing_under_way(const file& f, bool reads_only) const
   {
-    if (f.ops.empty() || !world_.program_habits().late_results) return f.ops.empty();
     return all_asked(f.ops) && (!reads_only || std::all_of(f.ops.begin(), f.ops.end(), [](operation* o) {
              return o->what == kind::read;
            }));

@@ -111,7 +111,7 @@ private:
   {
     ask(e.ops);
     e.socket->cancel();
-    if (world_.program_habits().late_results && world_.chance(500)) read_now(e);
+    if (world_.chance(500)) read_now(e);
   }
 
   void received(stream_end& e, const unsigned char* data, std::size_t n)

@@ -117,7 +117,7 @@ inline void streams::shut(stream_end& e)
 /// Synchronously, if there is something.
 inline void streams::read_now(stream_end& e)
 {
-  if (e.on_strand || !e.reads_are_over(world_.program_habits().late_results)) return;
+  if (e.on_strand || !e.reads_are_over()) return;
   error_code ec;
   const std::size_t size = e.socket->available(ec);
   if (!ec && e.peer->writes == 0 && !e.in->unknown)

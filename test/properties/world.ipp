@@ -7,7 +7,8 @@
 
 inline void world::set_up()
 {
-  switch (random_.below(3)) {
+  // A bound ring that no lock protects moves from thread to thread, and never gets one of its own.
+  switch (habits_.bound ? 2 : random_.below(3)) {
   case 0:
     context_.emplace();
     break;
@@ -15,12 +16,13 @@ inline void world::set_up()
     context_.emplace(1);
     break;
   default:
-    settings_.threads ? context_.emplace() : context_.emplace(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
+    settings_.threads && !habits_.bound ? context_.emplace()
+                                        : context_.emplace(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
   }
   asio_uring::options o = habits_.ring;
   o.kernel = [this] {
     auto k = std::make_unique<simulated_kernel>(habits_.ring.entries, habits_.completions, random_, *this,
-                                                habits_.kernel);
+                                                habits_.kernel, habits_.bound);
     kernel_ = k.get();
     return k;
   };

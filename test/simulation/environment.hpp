@@ -43,17 +43,17 @@ protected:
 struct odds
 {
   unsigned refuse = 20;        ///< an enter takes nothing: EAGAIN, EBUSY
-  unsigned busy = 0;           ///< EBUSY for as long as a handler runs
+  unsigned busy = 0;           ///< EBUSY for as long as a handler runs and nobody collects
   unsigned partial = 60;       ///< an enter takes only some entries
   unsigned interrupt = 30;     ///< a wait ends with EINTR
   unsigned at_once = 500;      ///< a request is looked at when it is taken
   unsigned go_on = 400;        ///< a request is looked at in a round
   unsigned deliver = 500;      ///< a result is delivered in a round
   unsigned shorten = 300;      ///< a transfer is cut short
-  unsigned consume = 0;        ///< a datagram that finds no room is lost, and an empty one sent in its stead
+  unsigned consume = 500;      ///< a datagram that finds no room is lost, and an empty one sent in its stead
   unsigned no_memory = 8;      ///< ENOBUFS, ENOMEM
   unsigned interrupted = 60;   ///< EINTR; ECONNABORTED where sockets are accepted
-  unsigned restart = 0;        ///< ERESTARTSYS where EINTR was meant, or ECANCELED
+  unsigned restart = 300;      ///< ERESTARTSYS where EINTR was meant, or ECANCELED
   unsigned thread_exits = 8;   ///< ECANCELED though nobody asked
   unsigned no_worker = 0;      ///< ECANCELED from here on for what only a thread of the kernel's performs
   unsigned poll_ends = 60;     ///< a multishot poll ends with an event

@@ -1,4 +1,4 @@
-// What the Asio servers share: one io_context, one thread, an acceptor, a clean end on a signal.
+// What the Asio servers share: one io_context, as many threads as asked for, an acceptor, a clean end on a signal.
 #ifndef ASIO_URING_BENCH_SERVER_HPP
 #define ASIO_URING_BENCH_SERVER_HPP
 
@@ -7,20 +7,25 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace bench {
 
 namespace asio = boost::asio;
 
 template <class Protocol, class Serve>
-void run_server(typename Protocol::endpoint const& where, Serve serve)
+void run_server(options const& given, typename Protocol::endpoint const& where, Serve serve)
 {
   asio::io_context context;
   typename Protocol::acceptor acceptor(context, where);
   asio::signal_set signals(context, SIGINT, SIGTERM);
   signals.async_wait([&](auto, int) { context.stop(); });
   serve(acceptor);
+  std::vector<std::jthread> others(static_cast<std::size_t>(given.number("threads", 1)) - 1);
+  for (auto& t : others)
+    t = std::jthread([&] { context.run(); });
   context.run();
 }
 
@@ -30,11 +35,11 @@ void run_server(options const& given, Serve serve)
 {
   if (given.has("tcp")) {
     auto const port = static_cast<unsigned short>(given.number("tcp", 0));
-    run_server<asio::ip::tcp>({asio::ip::address_v4::loopback(), port}, serve);
+    run_server<asio::ip::tcp>(given, {asio::ip::address_v4::loopback(), port}, serve);
   } else if (given.has("unix")) {
     auto const path = given.text("unix");
     unlink(path.c_str());
-    run_server<asio::local::stream_protocol>(path, serve);
+    run_server<asio::local::stream_protocol>(given, path, serve);
     unlink(path.c_str());
   } else
     given.fail("where? --tcp or --unix");

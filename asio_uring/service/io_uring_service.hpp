@@ -17,6 +17,7 @@
 #include <asio_uring/service/registered_buffers.hpp>
 #include <asio_uring/service/registered_files.hpp>
 #include <asio_uring/service/submitter.hpp>
+#include <asio_uring/unique_descriptor.hpp>
 #include <chrono>
 #include <list>
 #include <memory>
@@ -192,11 +193,16 @@ public:
   /// Whether there is something to do that no completion will tell of.
   bool unfinished() const noexcept
   {
+    if (kept()) return !ready_.empty();
     const ring& r = get_ring();
     return r.unsubmitted() || r.overflown() || submitter_.has_backlog() || !ready_.empty();
   }
-  /// Becomes readable with each new completion.
-  int watch_fd() const noexcept { return get_ring().fd(); }
+  /// Becomes readable anew with each new completion. A bound ring's own descriptor tells nothing of work that
+  /// waits for an enter.
+  int watch_fd() const noexcept
+  {
+    return get_ring().bound() && get_ring().kernels() ? event_fd_.get() : get_ring().fd();
+  }
   /// Whether this is not a forked child that was never told of it.
   bool own_process() const noexcept { return process_ == process::id(); }
   /// The loop must not sleep in its next turn. True if it sleeps already and has to be woken.
@@ -319,7 +325,8 @@ private:
   ASIO_URING_DECL void failed(ring& r, int error) noexcept;
   ASIO_URING_DECL void replace_ring(int error) noexcept;
   ASIO_URING_DECL void use_ring(ring&& r);
-  ASIO_URING_DECL void go_on(bool rested);
+  ASIO_URING_DECL void signal_completions(ring& r);
+  ASIO_URING_DECL void go_on(bool rested, bool in_child);
   bool must_not_sleep() const noexcept
   {
     return (kept() ? keeper_stops_ : interrupted_).load(std::memory_order_seq_cst) ||
@@ -339,6 +346,7 @@ private:
   std::atomic<ring*> ring_{nullptr}; // the last
   std::string unavailable_;
   submitter submitter_;
+  unique_descriptor event_fd_;       // signalled by a bound ring that is a guest
   std::optional<doorbell> doorbell_; // where threads sleep in the ring
   late_numbers numbers_;
   std::atomic<bool> strangers_{false}; // entries on the ring may name any descriptor

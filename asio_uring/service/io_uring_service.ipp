@@ -19,6 +19,7 @@
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
@@ -144,7 +145,7 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
       return use_ring(ring(ring_parameters{.entries = options_.entries,
                                            .completions = options_.completions,
                                            .newest = options_.newest,
-                                           .bound = !guest_}));
+                                           .bound = true}));
     } catch (const std::system_error& e) {
       const int error = e.code().value();
       // Epoll needs descriptors, too.
@@ -160,6 +161,7 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
 
 ASIO_URING_DECL void io_uring_service::use_ring(ring&& r)
 {
+  signal_completions(r);
   ring& now = rings_.emplace_back(std::move(r));
   links_expected_.store(false, std::memory_order_relaxed);
   // Of files, the places stay as they are; of buffers, the numbers.
@@ -171,6 +173,18 @@ ASIO_URING_DECL void io_uring_service::use_ring(ring&& r)
   bound_.store(now.bound(), std::memory_order_relaxed);
   ring_.store(&now, std::memory_order_release);
   submitter_.use(now);
+}
+
+/// A guest's reactor waits for an eventfd, which is never read: each signal is an edge. One for all its rings,
+/// for what a ring that was given up still completes.
+ASIO_URING_DECL void io_uring_service::signal_completions(ring& r)
+{
+  if (!guest_ || !r.bound() || !r.kernels()) return;
+  if (!event_fd_) event_fd_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  const int fd = event_fd_.get();
+  const int result =
+      fd < 0 ? -errno : io_uring_register(static_cast<unsigned>(r.fd()), IORING_REGISTER_EVENTFD, &fd, 1);
+  if (result < 0) throw std::system_error(-result, std::system_category(), "eventfd");
 }
 
 ASIO_URING_DECL io_uring_service::~io_uring_service()
@@ -501,7 +515,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
     rested_ = true;
     return;
   case asio::execution_context::fork_parent:
-    go_on(std::exchange(rested_, false));
+    go_on(std::exchange(rested_, false), false);
     return;
   case asio::execution_context::fork_child:
     process_ = process::id();
@@ -512,13 +526,13 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
     if (kept()) keeper_.detach();
     kept_ = kept_before_fork_ = false;
     if (doorbell_) doorbell_->renew();
-    go_on(std::exchange(rested_, false));
+    go_on(std::exchange(rested_, false), true);
     return;
   }
 }
 
 /// After a fork. Without fork_prepare nobody knows what was performed: it is submitted again.
-ASIO_URING_DECL void io_uring_service::go_on(bool rested)
+ASIO_URING_DECL void io_uring_service::go_on(bool rested, bool in_child)
 {
   if (!rested) {
     pump_->stop_watching();
@@ -529,6 +543,7 @@ ASIO_URING_DECL void io_uring_service::go_on(bool rested)
     resting_ = false;
     ready_.push_all(found);
   }
+  if (in_child) event_fd_.reset(); // the parent's ring signals it
   const bool locked = rested && bound_.load(std::memory_order_relaxed);
   set_up_ring();
   if (kept_before_fork_ && start_keeper()) return; // which keeps the lock

@@ -31,4 +31,11 @@ inline bool with_stand_in()
   return backend && std::string_view(backend) == "reactor";
 }
 
+/// Whether a context's reactor has to be the ring.
+inline bool with_ring_pump()
+{
+  const char* pump = std::getenv("ASIO_URING_PUMP");
+  return pump && std::string_view(pump) == "ring";
+}
+
 #endif // ASIO_URING_TEST_ENVIRONMENT_HPP

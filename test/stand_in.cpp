@@ -6,7 +6,9 @@
 #include "environment.hpp"
 #include <algorithm>
 #include <asio_uring/ring/process.hpp>
+#include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <new>
 #include <poll.h>
 #include <random>
@@ -36,6 +38,15 @@ public:
 private:
   const std::size_t before_ = allocated;
 };
+
+/// Whether a thread of this process sleeps in a system call.
+bool sleeps(pid_t thread)
+{
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t name_ends = text.rfind(')');
+  return name_ends + 2 < text.size() && text[name_ends + 2] == 'S';
+}
 
 /// A ring on the stand-in and a pipe.
 struct with_pipe
@@ -276,6 +287,35 @@ BOOST_AUTO_TEST_CASE(a_multishot_poll_whose_events_find_no_room_loses_none)
         [&](const io_uring_cqe& c) { c.user_data == 1 ? polled.push_back(c.res) : void(++others); });
   }
   BOOST_TEST((polled == std::vector<int>{POLLIN, -ECANCELED}));
+}
+
+// The service's loop sleeps, others submit and collect.
+BOOST_AUTO_TEST_CASE(a_thread_that_waits_comes_back_though_another_has_consumed_its_completion)
+{
+  for (int i = 0; i < rounds(500); ++i) {
+    with_pipe k;
+    std::atomic<pid_t> thread{0};
+    std::atomic<bool> back{false};
+    std::thread waiting([&] {
+      thread = ::gettid();
+      k.ring.submit_and_wait(std::chrono::nanoseconds::max());
+      back = true;
+    });
+    while (!thread || !sleeps(thread))
+      std::this_thread::yield();
+    const auto complete = [&] {
+      k.push(1, [](io_uring_sqe* s) { io_uring_prep_nop(s); });
+      k.ring.submit();
+    };
+    complete();
+    BOOST_CHECK_EQUAL(k.ring.consume_completions([](const io_uring_cqe&) {}), 1u);
+    k.ring.submit();
+    const bool came = test::soon([&] { return back.load(); });
+    BOOST_CHECK(came);
+    if (!came) complete();
+    waiting.join();
+    if (!came) break;
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_forked_child_can_end_what_its_parent_waits_for_and_start_nothing)

@@ -106,8 +106,11 @@ protected:
   }
   bool overflown() const noexcept { return !kept_.empty(); }
 
+  /// Completions so far, and those that were consumed; both wrap around.
+  unsigned completed() const noexcept { return cq_tail_; }
+  unsigned consumed() const noexcept { return load(cq_head_); }
   /// Completions that are there to be consumed.
-  unsigned ready() const noexcept { return cq_tail_ - load(cq_head_); }
+  unsigned ready() const noexcept { return completed() - consumed(); }
 
   /// Whether the ring's owner is to enter though he has nothing to submit (IORING_SQ_TASKRUN).
   void want_enter(bool wanted) noexcept { store(sq_flags_, wanted ? IORING_SQ_TASKRUN : 0u); }

@@ -168,7 +168,9 @@ ASIO_URING_DECL int epoll_kernel::enter(unsigned wait, const __kernel_timespec* 
 {
   if (!is_ours()) return enter_in_a_child(wait);
   const std::lock_guard guard(mutex_);
-  if (woken_) drain_wake();
+  if (woken_ && !waiting_) drain_wake();
+  // As in the kernel, a completion that another thread consumes has ended the wait all the same.
+  const unsigned before = completed(), wanted = consumed() + wait;
   collect_performed();
   bool starved = false;
   const unsigned taken =
@@ -180,10 +182,10 @@ ASIO_URING_DECL int epoll_kernel::enter(unsigned wait, const __kernel_timespec* 
   expire();
   // Where another thread looks, it may have missed what came since.
   const bool left = !wait && (waiting_ || look(clock::time_point::min()));
-  while (!starved && ready() < wait && clock::now() < deadline)
+  while (!starved && static_cast<int>(completed() - wanted) < 0 && clock::now() < deadline)
     look(deadline);
 
-  if ((ready() && waiting_) || ((ready() || left) && observed_)) wake();
+  if ((waiting_ && (ready() || completed() != before)) || (observed_ && (ready() || left))) wake();
   return starved && !taken ? -EAGAIN : static_cast<int>(taken);
 }
 

@@ -36,7 +36,7 @@ enum class pump_kind
 enum class fallback
 {
   automatic, ///< the operations are performed with epoll and threads; backend() tells why
-  forbid,    ///< boost::system::system_error, with the reason
+  forbid,    ///< boost::system::system_error, with the reason; a ring that fails later is replaced all the same
   force      ///< epoll and threads in any case
 };
 

@@ -82,12 +82,9 @@ public:
     return next < size_;
   }
 
-  /// Of a ring whose completions cannot be seen: those that are left have not been performed.
-  void give_up(completion_queue& out) noexcept
-  {
-    for (unsigned i = first_; i < size_; ++i)
-      if (!members_[i].ended) members_[i].completed(-ECANCELED, 0, out);
-  }
+  /// Of a ring whose completions cannot be seen: those that are left have not been performed, and nothing
+  /// comes of the canceller. Without the submitter's lock.
+  ASIO_URING_DECL void give_up(completion_queue& out) noexcept;
 
   /// Calls f(request&) for each that has not ended.
   template <typename F>

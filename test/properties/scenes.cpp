@@ -297,4 +297,28 @@ BOOST_AUTO_TEST_CASE(a_write_whose_cancellation_found_no_room_on_the_ring_does_n
   BOOST_CHECK_EQUAL(file.seek(0, asio::file_base::seek_cur), 8u);
 }
 
+BOOST_AUTO_TEST_CASE(a_chain_that_is_being_cancelled_when_the_kernel_breaks_down_ends)
+{
+  scene s(path::completion);
+  std::array<char, 4> data{};
+  asio::cancellation_signal signal;
+  error_code result;
+  asio_uring::chain(s.context)
+      .add([&](io_uring_sqe& e) {
+        io_uring_prep_recv(&e, s.pairs[0].first->native_handle(), data.data(), data.size(), 0);
+      })
+      .async_run(
+          asio::bind_cancellation_slot(signal.slot(), [&](error_code ec, std::vector<int>) { result = ec; }));
+  s.context.poll();
+  odds late = s.told;
+  late.deliver = 0;
+  s.kernel->set_odds(late);
+  signal.emit(asio::cancellation_type::terminal);
+  s.context.restart();
+  s.context.poll(); // the kernel has been asked, and does not answer
+  s.kernel->break_down(EPERM);
+  s.context.run();
+  BOOST_CHECK_EQUAL(result, error_code(asio::error::operation_aborted));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -321,4 +321,25 @@ BOOST_AUTO_TEST_CASE(a_chain_that_is_being_cancelled_when_the_kernel_breaks_down
   BOOST_CHECK_EQUAL(result, error_code(asio::error::operation_aborted));
 }
 
+BOOST_AUTO_TEST_CASE(a_doorbell_that_found_no_room_on_the_ring_is_watched_once_after_a_fork)
+{
+  scene s(path::completion, 2, 1, true);
+  std::array<char, 4> data[2];
+  for (int i : {0, 1}) // fill the ring
+    s.pairs[i].first->async_read_some(asio::buffer(data[i]), [](error_code, std::size_t) {});
+  s.kernel->refuse(1);
+  s.context.poll();
+  s.context.notify_fork(asio::execution_context::fork_prepare);
+  s.kernel->leave_to_parent();
+  s.context.notify_fork(asio::execution_context::fork_child);
+  std::size_t written = 0;
+  s.pairs[0].second->async_write_some(asio::buffer("ping", 4),
+                                      [&](error_code, std::size_t n) { written = n; });
+  s.context.restart();
+  while (written == 0)
+    s.context.run_one();
+  s.context.poll();
+  BOOST_CHECK_EQUAL(written, 4u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

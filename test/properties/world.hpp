@@ -141,7 +141,7 @@ public:
     std::fprintf(stderr, "\nstep %lu: %s\nto repeat: %s\n", step_, what, repeat_.c_str());
     for (const auto& a : actors_)
       a->describe();
-    if (kernel_) kernel_->describe();
+    if (kernel_ && !broken_) kernel_->describe();
     std::abort();
   }
 

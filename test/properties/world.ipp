@@ -99,7 +99,7 @@ inline void world::fork()
 
 inline void world::break_down()
 {
-  broken_ = true;
+  if (std::exchange(broken_, true)) return;
   sleep_.reset(); // its successor's time is real
   kernel_->break_down(random_.chance(500) ? EPERM : EBADF);
   context_->stop();

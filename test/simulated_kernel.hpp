@@ -61,6 +61,7 @@ public:
   int enter(unsigned wait, const __kernel_timespec* timeout) noexcept override
   {
     outside_.entered();
+    simulated_clock::time += std::chrono::microseconds(20);
     if (retired_ || (bound_ && owner_ != this_thread()))
       outside_.fail("a thread enters a ring that is not its own");
     if (broken_) return -broken_;
@@ -161,13 +162,20 @@ private:
 
   int leave(int result)
   {
-    want_enter(overflown() || random_.chance(300));
+    want_enter(overflown() || (bound_ && has_work()) || random_.chance(300));
     if (fd_ >= 0) {
       std::uint64_t count;
       [[maybe_unused]] const auto drained = ::read(fd_, &count, sizeof(count));
       if (ready() || overflown() || random_.chance(300)) signal();
     }
     return result;
+  }
+
+  /// What the kernel does for a bound ring when that is entered next.
+  bool has_work() const noexcept
+  {
+    return !finished_.empty() ||
+           std::any_of(requests_.begin(), requests_.end(), [](const request& r) { return r.cancelled; });
   }
 
   static unsigned this_thread() noexcept

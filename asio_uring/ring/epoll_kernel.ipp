@@ -6,6 +6,7 @@
 #define ASIO_URING_RING_EPOLL_KERNEL_IPP
 
 #include <algorithm>
+#include <asio_uring/ring/breaks_chain.hpp>
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/ring/perform.hpp>
 #include <asio_uring/ring/process.hpp>
@@ -79,27 +80,6 @@ ASIO_URING_DECL bool asks_not_to_wait(const io_uring_sqe& entry) noexcept
   case IORING_OP_SPLICE:
   case IORING_OP_TEE:
     return entry.splice_flags & SPLICE_F_NONBLOCK;
-  default:
-    return false;
-  }
-}
-
-/// Whether a transfer of a file is less than was asked for, which breaks a chain.
-ASIO_URING_DECL bool is_short(const io_uring_sqe& entry, int result) noexcept
-{
-  std::size_t asked = entry.len;
-  switch (entry.opcode) {
-  case IORING_OP_READV:
-  case IORING_OP_WRITEV: {
-    const auto* vectors = reinterpret_cast<const iovec*>(static_cast<std::uintptr_t>(entry.addr));
-    asked = 0;
-    for (unsigned i = 0; i < entry.len; ++i)
-      asked += vectors[i].iov_len;
-    [[fallthrough]];
-  }
-  case IORING_OP_READ:
-  case IORING_OP_WRITE:
-    return static_cast<std::size_t>(result) < asked;
   default:
     return false;
   }
@@ -398,8 +378,7 @@ ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::end(operation& op, int wi
 {
   stop_waiting(op);
   if (std::exchange(op.found, false)) found_.remove(op);
-  const bool goes_on =
-      (with >= 0 && !detail::is_short(op.entry.get(), with)) || op.entry.get().flags & IOSQE_IO_HARDLINK;
+  const bool goes_on = !detail::breaks_chain(op.entry.get(), with);
   operation* next = op.linked;
   complete(op, with);
   while (next && !goes_on) {

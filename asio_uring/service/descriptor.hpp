@@ -229,14 +229,14 @@ public:
   ASIO_URING_DECL void abandon(completion_queue& given_up) noexcept;
   /// One round of doubts: looks at what has been silent for a whole round. True if a doubt is left.
   ASIO_URING_DECL bool doubted(completion_queue& out) noexcept;
-  /// Calls f(request&) for each operation and poll that was given to the kernel.
+  /// Calls f(request&) for each operation and poll that was given to the kernel and has not come back.
   template <typename F>
   void for_each_submitted(F&& f) noexcept
   {
     const locked guard(lock_);
     if (references_ == 0) return; // waits to be opened again
     for_each([&](operation& op) {
-      if (op.stage_ == operation::stage::submitted) f(static_cast<request&>(op));
+      if (op.in_kernel()) f(static_cast<request&>(op));
     });
     for (poll* p : {&read_poll_, &write_poll_})
       if (p->armed_) f(static_cast<request&>(*p));

@@ -327,7 +327,10 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned f
   const type& t = self.get_type();
   const bool more = flags & IORING_CQE_F_MORE;
   if (self.polling_ == polling::over) [[unlikely]] {
-    if (!more) deliver(r, self.result(), out);
+    if (!more) {
+      self.polling_ = polling::once; // it is in the kernel no longer
+      deliver(r, self.result(), out);
+    }
     return;
   }
   // A thread that makes the call for the kernel can be interrupted: to the program that means nothing.

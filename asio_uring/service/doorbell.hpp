@@ -32,7 +32,11 @@ public:
     if (armed_) submitter_.cancel(*this);
   }
   /// The ring it was on is gone.
-  void reset() noexcept { armed_ = false; }
+  void reset() noexcept
+  {
+    submitter_.forget(*this); // it may still wait for room
+    armed_ = false;
+  }
   /// False once it has fired for the last time.
   bool armed() const noexcept { return armed_; }
   /// Whether it can be armed: the descriptor is still one.

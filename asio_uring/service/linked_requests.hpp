@@ -9,6 +9,7 @@
 #define ASIO_URING_SERVICE_LINKED_REQUESTS_HPP
 
 #include <asio_uring/config.hpp>
+#include <asio_uring/ring/breaks_chain.hpp>
 #include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/service/request.hpp>
 #include <cerrno>
@@ -64,24 +65,33 @@ public:
     cancelled_ = cancelling_ = pausing_ = false;
   }
 
-  /// When all have ended, but not because anybody asked: false if nothing is left to be performed. Otherwise
+  /// When the ring that had them is given up and all have ended: false if nothing is left to be performed, or
+  /// if it would be out of order, for what a hard link starts may have been performed nevertheless. Otherwise
   /// they are published again from the first one on that was not performed.
   bool resume() noexcept
   {
-    unsigned i = first_;
-    while (i < size_ && members_[i].result != -ECANCELED)
-      ++i;
-    // What follows a failure is not performed anyway, but behind a hard link.
-    if (i == size_ || cancelled_ || (i > first_ && !goes_on_after(i - 1))) return false;
-    first_ = i;
-    return true;
+    const auto performed = [this](unsigned i) { return members_[i].result != -ECANCELED; };
+    unsigned next = first_;
+    while (next < size_ && performed(next))
+      ++next;
+    if (next > first_ && breaks_chain(members_[next - 1].entry.get(), members_[next - 1].result))
+      return false;
+    for (unsigned i = next; i < size_; ++i)
+      if (performed(i)) return false;
+    first_ = next;
+    return next < size_;
   }
 
-  /// Of a ring whose completions cannot be seen: those that are left have not been performed.
-  void give_up(completion_queue& out) noexcept
+  /// Of a ring whose completions cannot be seen: those that are left have not been performed, and nothing
+  /// comes of the canceller. Without the submitter's lock.
+  ASIO_URING_DECL void give_up(completion_queue& out) noexcept;
+
+  /// Calls f(request&) for each that has not ended.
+  template <typename F>
+  void for_each_left(F&& f) noexcept
   {
     for (unsigned i = first_; i < size_; ++i)
-      if (!members_[i].ended) members_[i].completed(-ECANCELED, 0, out);
+      if (!members_[i].ended) f(static_cast<request&>(members_[i]));
   }
 
   /// True if the canceller is to be submitted.
@@ -133,11 +143,6 @@ private:
 
     linked_requests& all;
   };
-
-  bool goes_on_after(unsigned i) const noexcept
-  {
-    return members_[i].result >= 0 || members_[i].entry.get().flags & IOSQE_IO_HARDLINK;
-  }
 
   const std::unique_ptr<member[]> members_;
   const unsigned size_;

@@ -44,6 +44,13 @@ ASIO_URING_DECL const request::type& linked_requests::cancel_request::functions(
   return type;
 }
 
+ASIO_URING_DECL void linked_requests::give_up(completion_queue& out) noexcept
+{
+  for (unsigned i = first_; i < size_; ++i)
+    if (!members_[i].ended) members_[i].completed(-ECANCELED, 0, out);
+  if (cancelling_ && !submitter_->waits(canceller_)) canceller_.completed(-ECANCELED, 0, out);
+}
+
 } // namespace asio_uring::detail
 
 #endif // ASIO_URING_SERVICE_LINKED_REQUESTS_IPP

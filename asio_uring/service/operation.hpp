@@ -183,6 +183,11 @@ private:
   {
     std::atomic_ref<stage>(stage_).store(stage::ended, std::memory_order_release);
   }
+  /// Submitted, and its last completion has not been collected.
+  bool in_kernel() const noexcept
+  {
+    return stage_ == stage::submitted && (pending() || polling_ == polling::over);
+  }
   void set_pending() noexcept
   {
     if (!pending()) set_result(no_result);

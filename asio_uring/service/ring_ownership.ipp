@@ -79,6 +79,12 @@ ASIO_URING_DECL void io_uring_service::submit_and_collect() noexcept
   submit_all();
   completion_queue found;
   collect(found);
+  // What waits for room may be what a synchronous function waits for.
+  constexpr unsigned most = 16;
+  for (unsigned times = 0; times < most && submitter_.refill(found); ++times) {
+    submit_all();
+    collect(found);
+  }
   while (completion* op = found.front()) {
     found.pop();
     post(*op);
@@ -287,8 +293,12 @@ ASIO_URING_DECL void io_uring_service::recall(completion_queue& found, bool to_t
   submitter_.hold(submitter::holding::requests);
   constexpr unsigned patience = 40;
   for (unsigned times = 0; in_kernel() && (to_the_end || times < patience);) {
-    if (times % 8 == 0 && !submitter_.cancel_everything())
-      for_each_submitted([&](request& q) { submitter_.cancel(q); });
+    if (times % 8 == 0) {
+      if (r.features().cancel_any())
+        submitter_.cancel_everything();
+      else
+        for_each_submitted([&](request& q) { submitter_.recall(q); });
+    }
     submitter_.refill(found);
     if (const int result = r.submit(); result < 0 && !is_momentary(result)) break;
     const std::uint64_t before = retired_;

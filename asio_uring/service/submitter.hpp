@@ -54,18 +54,17 @@ public:
     while (front())
       pop();
   }
-  /// Asks the kernel to end everything that it has. False: there is no room for that, or it is not possible.
-  bool cancel_everything() noexcept
+  /// Asks the kernel to end everything that it has, if there is room for that.
+  void cancel_everything() noexcept
   {
     locked guard(lock_);
     io_uring_sqe* sqe = ring_->next_entry();
-    if (!sqe || !ring_->features().cancel_any()) return false;
+    if (!sqe) return;
     std::memset(sqe, 0, sizeof(*sqe));
     sqe->opcode = IORING_OP_ASYNC_CANCEL;
     sqe->cancel_flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
     sqe->user_data = cancel_mark;
     publish();
-    return true;
   }
   /// In a forked child that has a ring of its own.
   void renew() noexcept { process_ = process::id(); }
@@ -108,11 +107,21 @@ public:
       r.want(request::cancellation);
     else if (linked_requests* links = r.links()) [[unlikely]] {
       if (links->cancel()) submit(links->canceller());
-    } else if (io_uring_sqe* sqe = cancel_waits() ? nullptr : ring_->next_entry())
-      publish_cancel(*sqe, r);
-    else {
-      append(r, request::cancellation);
-    }
+    } else
+      ask_to_end(r);
+  }
+
+  /// The same for a ring that is given up: nobody wants the request to end, it will be pushed again.
+  void recall(request& r) noexcept
+  {
+    locked guard(lock_);
+    if (r.backlogged()) return;
+    if (linked_requests* links = r.links())
+      links->for_each_left([this](request& each) {
+        if (!each.backlogged()) ask_to_end(each);
+      });
+    else
+      ask_to_end(r);
   }
 
   /// Moves waiting requests to the ring while there is room. Those cancelled before they ever reached it are
@@ -145,6 +154,7 @@ public:
   bool ended(linked_requests& links, request& which, int result) noexcept
   {
     locked guard(lock_);
+    leave_backlog(which);
     if (links.ended(which, result)) submit(links.canceller());
     return links.all_ended();
   }
@@ -154,11 +164,7 @@ public:
   {
     if (!has_backlog()) return;
     locked guard(lock_);
-    if (!r.backlogged()) return;
-    request* previous = nullptr;
-    for (request* other = front(); other != &r; other = other->next())
-      previous = other;
-    remove(r, previous);
+    leave_backlog(r);
   }
 
   bool has_backlog() const noexcept { return first_.load(std::memory_order_seq_cst) != nullptr; }
@@ -207,6 +213,13 @@ private:
     r.prepare(sqe);
     sqe.user_data = reinterpret_cast<std::uintptr_t>(&r);
   }
+  void ask_to_end(request& r) noexcept
+  {
+    if (io_uring_sqe* sqe = cancel_waits() ? nullptr : ring_->next_entry())
+      publish_cancel(*sqe, r);
+    else
+      append(r, request::cancellation);
+  }
   bool publish_cancel(request& r) noexcept
   {
     io_uring_sqe* sqe = ring_->next_entry();
@@ -235,6 +248,14 @@ private:
     last_ = &r;
   }
   void pop() noexcept { remove(*front(), nullptr); }
+  void leave_backlog(request& r) noexcept
+  {
+    if (!r.backlogged()) return;
+    request* previous = nullptr;
+    for (request* other = front(); other != &r; other = other->next())
+      previous = other;
+    remove(r, previous);
+  }
   void remove(request& r, request* previous) noexcept
   {
     if (previous)

@@ -5,6 +5,7 @@
 // property_tests --run_test=properties/ring_automatic -- --seed N --steps M repeats one program; without,
 // many run. ASIO_URING_SEED, ASIO_URING_STEPS and ASIO_URING_SEEDS (how many) do the same.
 
+#include "../simulation/sleep.hpp"
 #include "memory.hpp"
 #include "program.hpp"
 #include <boost/test/unit_test.hpp>

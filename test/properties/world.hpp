@@ -141,7 +141,7 @@ public:
     std::fprintf(stderr, "\nstep %lu: %s\nto repeat: %s\n", step_, what, repeat_.c_str());
     for (const auto& a : actors_)
       a->describe();
-    if (kernel_) kernel_->describe();
+    if (kernel_ && !broken_) kernel_->describe();
     std::abort();
   }
 
@@ -200,6 +200,7 @@ private:
   std::deque<operation*> graves_;
   long record_blocks_ = 0;
   simulated_kernel* kernel_ = nullptr;
+  std::optional<virtual_sleep> sleep_; // until the kernel breaks down
   std::optional<context_type> context_;
   std::optional<asio::strand<asio::io_context::executor_type>> strand_;
   std::optional<other_thread> other_thread_;

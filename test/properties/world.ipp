@@ -19,6 +19,7 @@ inline void world::set_up()
     settings_.threads && !habits_.bound ? context_.emplace()
                                         : context_.emplace(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
   }
+  sleep_.emplace();
   asio_uring::options o = habits_.ring;
   o.kernel = [this] {
     auto k = std::make_unique<simulated_kernel>(habits_.ring.entries, habits_.completions, random_, *this,
@@ -98,9 +99,10 @@ inline void world::fork()
 
 inline void world::break_down()
 {
-  broken_ = true;
+  if (std::exchange(broken_, true)) return;
+  sleep_.reset(); // its successor's time is real
   kernel_->break_down(random_.chance(500) ? EPERM : EBADF);
-  context_->stop(); // what goes on from here on sleeps for real
+  context_->stop();
 }
 
 // --- the loop
@@ -110,12 +112,12 @@ inline void world::turn()
   ++step_;
   fruitless_ = 0;
   if (context_->stopped() && random_.chance(900)) context_->restart();
-  if (random_.chance(100)) kernel_->interrupt();
-  if (guest() && random_.chance(800)) kernel_->signal();
+  if (!broken_ && random_.chance(100)) kernel_->interrupt();
+  if (!broken_ && guest() && random_.chance(800)) kernel_->signal();
   if (other_thread_ && random_.chance(50))
     std::thread([this] {
       turn_in_some_way();
-      kernel_->thread_ends();
+      if (!broken_) kernel_->thread_ends();
     }).join();
   else if (other_thread_ && random_.chance(50))
     other_thread_->run([this] { turn_in_some_way(); });

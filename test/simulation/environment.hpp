@@ -20,6 +20,17 @@ struct simulated_clock
   inline static time_point time{std::chrono::hours(1)};
 };
 
+/// While it lives, whoever sleeps lets only this time pass (simulation/sleep.hpp).
+class virtual_sleep
+{
+public:
+  virtual_sleep() noexcept { ++in_use; }
+  ~virtual_sleep() { --in_use; }
+  virtual_sleep(const virtual_sleep&) = delete;
+  virtual_sleep& operator=(const virtual_sleep&) = delete;
+  inline static int in_use = 0;
+};
+
 /// What goes on outside of the kernel.
 class environment
 {
@@ -57,7 +68,7 @@ struct odds
   unsigned thread_exits = 8;   ///< ECANCELED though nobody asked
   unsigned no_worker = 0;      ///< ECANCELED from here on for what only a thread of the kernel's performs
   unsigned poll_ends = 60;     ///< a multishot poll ends with an event
-  unsigned unasked = 0;        ///< a poll reports POLLRDHUP, which it was not asked for
+  unsigned unasked = 1000;     ///< a poll reports POLLRDHUP, which it was not asked for
   unsigned flags = 300;        ///< a completion has a flag that nobody asked for
   unsigned spurious = 20;      ///< an event without a cause
   unsigned told = 100;         ///< a thread that does not enter is made to do its requests' work

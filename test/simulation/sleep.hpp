@@ -1,0 +1,28 @@
+// test/simulation/sleep.hpp: to sleep is to let virtual time pass. For one unit of a program.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_TEST_SIMULATION_SLEEP_HPP
+#define ASIO_URING_TEST_SIMULATION_SLEEP_HPP
+
+#include "environment.hpp"
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// In place of the C library's, which std::this_thread calls.
+
+extern "C" int nanosleep(const timespec* t, timespec* left)
+{
+  if (!virtual_sleep::in_use) return static_cast<int>(::syscall(SYS_nanosleep, t, left));
+  simulated_clock::time += std::chrono::seconds(t->tv_sec) + std::chrono::nanoseconds(t->tv_nsec);
+  return 0;
+}
+
+extern "C" int sched_yield() noexcept
+{
+  return virtual_sleep::in_use ? 0 : static_cast<int>(::syscall(SYS_sched_yield));
+}
+
+#endif // ASIO_URING_TEST_SIMULATION_SLEEP_HPP

@@ -24,14 +24,16 @@ namespace test {
 inline int exit_code_of(pid_t child)
 {
   int status = -1;
-  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  if (::waitpid(child, &status, 0) != child) return -1;
+  if (WIFSIGNALED(status)) std::fprintf(stderr, "child: ended by signal %d\n", WTERMSIG(status));
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /// Ends this process, a child, with what f returns.
 template <typename F>
 [[noreturn]] void exit_with(F&& f)
 {
-  ::alarm(60 * slowness());
+  ::alarm(30 * slowness());
   int result = 99;
   try {
     result = f();

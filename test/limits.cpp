@@ -12,7 +12,6 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
-#include <ctime>
 #include <functional>
 
 using namespace test;
@@ -54,13 +53,6 @@ rlim_t with_free_descriptors(unsigned count)
   for (int fd : opened)
     ::close(fd);
   return static_cast<rlim_t>(highest) + 1;
-}
-
-std::chrono::nanoseconds processor_time()
-{
-  timespec t{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
 std::size_t live_memory()

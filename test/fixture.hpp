@@ -14,6 +14,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -90,6 +91,26 @@ void run_until(asio::io_context& context, Predicate done)
       return;
     }
   }
+}
+
+inline std::chrono::microseconds processor_time()
+{
+  rusage u;
+  ::getrusage(RUSAGE_SELF, &u);
+  const auto of = [](const timeval& t) {
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+  };
+  return of(u.ru_utime) + of(u.ru_stime);
+}
+
+/// A loop with nothing to do sleeps; one that turns for nothing takes all the time it can get, and that is
+/// not much where many programs run.
+inline bool sleeps(asio::io_context& context)
+{
+  const auto before = processor_time();
+  context.restart();
+  context.run_for(300ms);
+  return processor_time() - before < 20ms * slowness();
 }
 
 /// Starts what was initiated: submits it and waits for nothing.

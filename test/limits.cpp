@@ -2,6 +2,7 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+#include "child.hpp"
 #include "fixture.hpp"
 
 #ifndef ASIO_URING_TEST_STOCK
@@ -10,9 +11,7 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
-#include <ctime>
 #include <functional>
 
 using namespace test;
@@ -56,36 +55,10 @@ rlim_t with_free_descriptors(unsigned count)
   return static_cast<rlim_t>(highest) + 1;
 }
 
-std::chrono::nanoseconds processor_time()
-{
-  timespec t{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-}
-
 std::size_t live_memory()
 {
   const auto heap = ::mallinfo2();
   return heap.uordblks + heap.hblkhd;
-}
-
-/// Runs f in a process of its own; what it returns is the exit code.
-template <class F>
-int in_child(F f)
-{
-  const pid_t child = ::fork();
-  if (child == 0) {
-    int result = 99;
-    try {
-      result = f();
-    } catch (const std::exception& e) {
-      std::fprintf(stderr, "child: %s\n", e.what());
-    }
-    ::_exit(result);
-  }
-  int status = -1;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /// A message there and back for each connection; how many came back as they were.

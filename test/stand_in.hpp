@@ -1,47 +1,26 @@
-// test/stand_in.hpp: a ring on the stand-in for the kernel, and processes of a test's own.
+// test/stand_in.hpp: a ring on the stand-in for the kernel.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #ifndef ASIO_URING_TEST_STAND_IN_HPP
 #define ASIO_URING_TEST_STAND_IN_HPP
 
+#include "child.hpp"
 #include "environment.hpp"
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
-#include <exception>
 #include <fcntl.h>
 #include <map>
 #include <memory>
 #include <string>
-#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
 
 namespace test {
-
-/// Runs f in a process of its own; what it returns is the exit code.
-template <typename F>
-int in_child(F&& f)
-{
-  const pid_t child = ::fork();
-  if (child == 0) {
-    int result = 99;
-    try {
-      result = f();
-    } catch (const std::exception& e) {
-      std::fprintf(stderr, "child: %s\n", e.what());
-    }
-    ::_exit(result);
-  }
-  int status = -1;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 /// Whether it comes to hold within a long while.
 template <typename Predicate>

@@ -1,0 +1,73 @@
+// test/child.hpp: processes of a test's own, and what they may be forbidden.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_TEST_CHILD_HPP
+#define ASIO_URING_TEST_CHILD_HPP
+
+#include "environment.hpp"
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <iterator>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace test {
+
+/// Waits for a child; its exit code, or -1 if it died of something else.
+inline int exit_code_of(pid_t child)
+{
+  int status = -1;
+  if (::waitpid(child, &status, 0) != child) return -1;
+  if (WIFSIGNALED(status)) std::fprintf(stderr, "child: ended by signal %d\n", WTERMSIG(status));
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Ends this process, a child, with what f returns.
+template <typename F>
+[[noreturn]] void exit_with(F&& f)
+{
+  ::alarm(30 * slowness());
+  int result = 99;
+  try {
+    result = f();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "child: %s\n", e.what());
+  } catch (...) { // a failed requirement, which has said so
+  }
+  ::_exit(result);
+}
+
+/// Runs f in a process of its own; what it returns is the exit code.
+template <typename F>
+int in_child(F&& f)
+{
+  const pid_t child = ::fork();
+  if (child == 0) exit_with(f);
+  return exit_code_of(child);
+}
+
+/// The system call answers with this error from here on, in this thread and what it makes of threads and
+/// children.
+inline void forbid(long system_call, int error)
+{
+  sock_filter instructions[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(system_call), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{std::size(instructions), instructions};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+    std::abort();
+}
+
+} // namespace test
+
+#endif // ASIO_URING_TEST_CHILD_HPP

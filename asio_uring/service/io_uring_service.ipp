@@ -12,6 +12,7 @@
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/pause.hpp>
 #include <asio_uring/service/ring_pump.hpp>
+#include <boost/system/system_error.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>

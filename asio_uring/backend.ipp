@@ -19,14 +19,17 @@ ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context)
     return b;
   }
   auto& service = boost::asio::use_service<detail::io_uring_service>(context);
-  b.io_uring = service.unavailable().empty();
+  const std::string unavailable = service.unavailable();
+  b.io_uring = unavailable.empty();
   b.pump = service.pump().kind();
   b.path = service.get_options().path;
-  b.features = service.get_ring().features();
-  b.entries = service.get_ring().entries();
-  b.completions = service.get_ring().completions();
+  service.with_ring([&b](const ring& r) {
+    b.features = r.features();
+    b.entries = r.entries();
+    b.completions = r.completions();
+  });
   if (!b.io_uring)
-    b.reason = service.unavailable() + "; epoll and threads perform the operations";
+    b.reason = unavailable + "; epoll and threads perform the operations";
   else
     b.reason = b.pump == pump_kind::ring ? "the context's reactor is the ring"
                : service.get_options().pump == pump_kind::guest

@@ -13,12 +13,13 @@ namespace asio_uring {
 /// files, and for messages from other rings.
 /**
  * The ring stays the service's: submit through async_submit only, and do not close it. A message to it must
- * not carry user data of one's own, for the service takes that for its own. It changes in a forked child.
+ * not carry user data of one's own, for the service takes that for its own. It changes in a forked child, and
+ * when another thread begins to run the context.
  * Thread safety: as use_service.
  */
 inline int ring_descriptor(boost::asio::execution_context& context)
 {
-  return detail::ring_service(context).get_ring().fd();
+  return detail::ring_service(context).with_ring([](ring& r) { return r.fd(); });
 }
 
 } // namespace asio_uring

@@ -20,8 +20,9 @@ layers() {
   local folder
   includes_only config.hpp see_the_error_above
   includes_only ring 'config\.hpp|ring/'
+  includes_only unique_descriptor.hpp see_the_error_above
   includes_only options.hpp 'config\.hpp|ring/'
-  includes_only service 'config\.hpp|options\.hpp|ring/|service/'
+  includes_only service '(config|unique_descriptor|options)\.hpp|ring/|service/'
   for folder in asio_uring/*/; do
     folder=$(basename "$folder")
     grep -q "^| .*\`$folder/\`" doc/design.md || complain "doc/design.md: names no layer for $folder/"

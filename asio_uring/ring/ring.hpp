@@ -91,9 +91,10 @@ public:
   template <typename F>
   void take_back_unsubmitted(F&& f)
   {
-    for (unsigned head = *queues_.sq_head; head != tail_; ++head, ++ended_)
+    const auto taken = shared(queues_.sq_head);
+    for (unsigned head = taken.load(std::memory_order_acquire); head != tail_; ++head, ++ended_)
       f(queues_.entries[head & (queues_.sq_size - 1)].user_data);
-    *queues_.sq_head = tail_;
+    taken.store(tail_, std::memory_order_release);
   }
 
   /// The next free submission entry, or the one that many `ahead` of it; null when the queue has no room for

@@ -210,7 +210,6 @@ ASIO_URING_DECL void ring::release() noexcept
   queues_ = {nothing, nothing + 1, nothing + 2, nothing + 3, nothing + 4, nullptr, nullptr, 0, 0};
   tail_ = ended_ = 0;
   unmap();
-  emulation_.reset();
 }
 
 ASIO_URING_DECL int ring::enter(unsigned submit, unsigned wait, unsigned flags,

@@ -59,7 +59,7 @@ ASIO_URING_DECL void descriptor::section::leave() noexcept
 
 ASIO_URING_DECL int descriptor::register_file()
 {
-  if (registered() >= 0 || !service_.get_ring().features().opcode(IORING_OP_READ_FIXED)) return 0;
+  if (registered() >= 0 || !service_.features().opcode(IORING_OP_READ_FIXED)) return 0;
   const int place =
       service_.register_with_ring([this](ring& r) noexcept { return service_.files().add(r, fd_); });
   if (place >= 0) registered_.store(place, std::memory_order_relaxed);
@@ -176,7 +176,7 @@ ASIO_URING_DECL void descriptor::arm(poll& p, section& s) noexcept
 {
   if (p.armed_) return;
   if (p.lane_.in_vain) {
-    if (!service_.get_ring().features().multishot_poll()) {
+    if (!service_.features().multishot_poll()) {
       s.submitted |= raise_doubt(); // tried again then
       return;
     }
@@ -217,7 +217,7 @@ void descriptor::polled_slowly(poll& p, int result, unsigned flags, completion_q
   if (!(flags & IORING_CQE_F_MORE)) {
     service_.forget(p);
     p.armed_ = false;
-    p.standing_ = &p == &read_poll_ && !borrowed_ && service_.get_ring().features().multishot_poll();
+    p.standing_ = &p == &read_poll_ && !borrowed_ && service_.features().multishot_poll();
     l.in_vain = result != -ECANCELED;
     --references_;
   }
@@ -395,7 +395,7 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, c
     } else if (retry && result > 0 && type.lane == lane_kind::none) {
       // A poll that ended with what was not waited for: the next one would at once, if it did not stand.
       op.polling_ = operation::polling::standing;
-      if (service_.get_ring().features().multishot_poll())
+      if (service_.features().multishot_poll())
         submit(op, s);
       else {
         op.stage_ = operation::stage::waiting;

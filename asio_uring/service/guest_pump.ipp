@@ -53,7 +53,6 @@ ASIO_URING_DECL void guest_pump::withdraw() noexcept
   stopped_ = true;
   // A forked child that was not told of it has the epoll set in common with its parent, and no threads.
   if (!service_.own_process()) return;
-  if (has_own_thread(scheduler_)) scheduler_.shutdown();
   stop_watching();
 }
 
@@ -113,7 +112,7 @@ ASIO_URING_DECL void guest_pump::collect(completion_queue& ops) noexcept
   turn_again_.store(false, std::memory_order_seq_cst);
   service_.set_idle(true);
   service_.turn(std::chrono::nanoseconds(0), ops);
-  if (!service_.kept() && service_.get_ring().unsubmitted())
+  if (!service_.kept() && service_.has_unsubmitted())
     service_.submit_now(); // a completion may have pushed something
   turning_.store(false, std::memory_order_seq_cst);
   if (turn_again_.load(std::memory_order_seq_cst) || service_.unfinished()) wake();

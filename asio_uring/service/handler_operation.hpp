@@ -60,8 +60,9 @@ public:
     auto slot = asio::get_associated_cancellation_slot(handler);
     const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
     handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
-    if constexpr (requires { op.description().refused(service.get_ring()); })
-      if (std::optional<int> result = op.description().refused(service.get_ring())) {
+    if constexpr (requires(const ring& r) { op.description().refused(r); })
+      if (std::optional<int> result =
+              service.with_ring([&](const ring& r) { return op.description().refused(r); })) {
         if constexpr (calls)
           if (*result == -EOPNOTSUPP) result = op.description().call_instead(service);
         if (*result < 0) return service.complete(op, *result, unordered);

@@ -134,7 +134,7 @@ public:
   /// To be called between cancelling what uses a file descriptor and closing it.
   void let_go(int fd) noexcept
   {
-    if (own_process()) get_ring().let_go(fd);
+    if (ring* const r = stand_in_.load(std::memory_order_acquire); r && own_process()) r->let_go(fd);
   }
 
   /// Expires when the context ends: for what may outlive it.
@@ -181,22 +181,28 @@ public:
   /// Whether handlers run in the scheduler's threads: no executor needs to be asked.
   bool native() const noexcept { return native_; }
   bool stopped() const noexcept { return stopped_; }
-  ring& get_ring() const noexcept { return *ring_.load(std::memory_order_acquire); }
+  /// Of the kernel, or of what stands in for it.
+  const asio_uring::features& features() const noexcept { return *features_.load(std::memory_order_acquire); }
+  /// Calls f(const ring&) for the ring in use. Any thread.
+  template <typename F>
+  auto with_ring(F&& f)
+  {
+    return submitter_.with_ring(std::forward<F>(f));
+  }
   const options& get_options() const noexcept { return options_; }
-  /// Why there is no io_uring; empty if there is.
-  const std::string& unavailable() const noexcept { return unavailable_; }
+  /// Why there is no io_uring; empty if there is. Any thread.
+  std::string unavailable()
+  {
+    return with_ring([this](const ring&) { return unavailable_; });
+  }
 
   // For the pumps.
   /// Submits what handlers left, waits for at most `timeout` if there is nothing to run, collects.
   /// False: the ring is another thread's at the moment.
   ASIO_URING_DECL bool turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
   /// Whether there is something to do that no completion will tell of.
-  bool unfinished() const noexcept
-  {
-    if (kept()) return !ready_.empty();
-    const ring& r = get_ring();
-    return r.unsubmitted() || r.overflown() || submitter_.has_backlog() || !ready_.empty();
-  }
+  bool unfinished() noexcept { return !ready_.empty() || (!kept() && submitter_.has_unfinished()); }
+  bool has_unsubmitted() noexcept { return submitter_.has_unsubmitted(); }
   /// Becomes readable anew with each new completion. A bound ring's own descriptor tells nothing of work that
   /// waits for an enter.
   int watch_fd() const noexcept
@@ -233,7 +239,7 @@ public:
   /// To be called before a pump's threads sleep in the ring.
   void hang_up_doorbell()
   {
-    if (!doorbell_) doorbell_.emplace(submitter_, get_ring().features().multishot_poll());
+    if (!doorbell_) doorbell_.emplace(submitter_, features().multishot_poll());
   }
   void ring_doorbell() noexcept { doorbell_->ring(); }
   /// A thread that runs the context interrupts another one.
@@ -324,7 +330,9 @@ private:
   ASIO_URING_DECL void end_requests(completion_queue& given_up) noexcept;
   ASIO_URING_DECL void failed(ring& r, int error) noexcept;
   ASIO_URING_DECL void replace_ring(int error) noexcept;
-  ASIO_URING_DECL void use_ring(ring&& r);
+  ASIO_URING_DECL void use_ring(ring&& r, std::string unavailable = {});
+  /// For who turns the ring, or keeps others from it.
+  ring& get_ring() const noexcept { return *ring_.load(std::memory_order_acquire); }
   ASIO_URING_DECL void signal_completions(ring& r);
   ASIO_URING_DECL void go_on(bool rested, bool in_child);
   bool must_not_sleep() const noexcept
@@ -342,9 +350,13 @@ private:
   std::shared_ptr<void> life_ = std::make_shared<bool>();
   options options_;
   const bool locking_;
-  std::list<ring> rings_; // the last is in use; of those before it some thread may still ask something
+  std::list<ring> rings_;            // the last is in use; those before it have not brought everything yet
   std::atomic<ring*> ring_{nullptr}; // the last
-  std::string unavailable_;
+  std::atomic<ring*> stand_in_{nullptr}; // the same, if it is none of the kernel's
+  std::optional<asio_uring::features> kernel_features_, stand_in_features_;
+  std::atomic<const asio_uring::features*> features_{nullptr};
+  std::atomic<bool> available_{true};
+  std::string unavailable_; // guarded by the submitter's lock
   submitter submitter_;
   unique_descriptor event_fd_;       // signalled by a bound ring that is a guest
   std::optional<doorbell> doorbell_; // where threads sleep in the ring

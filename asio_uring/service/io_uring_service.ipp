@@ -138,9 +138,8 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
 /// Another ring, or what stands in for one.
 ASIO_URING_DECL void io_uring_service::set_up_ring()
 {
-  if (options_.fallback == fallback::force)
-    unavailable_ = "the options or ASIO_URING_BACKEND=reactor ask for it";
-  else
+  std::string reason = "the options or ASIO_URING_BACKEND=reactor ask for it";
+  if (options_.fallback != fallback::force)
     try {
       if (options_.kernel) return use_ring(ring(options_.kernel()));
       return use_ring(ring(ring_parameters{.entries = options_.entries,
@@ -151,16 +150,16 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
       const int error = e.code().value();
       // Epoll needs descriptors, too.
       if (options_.fallback == fallback::forbid || error == EMFILE || error == ENFILE) refuse_setup(e);
-      unavailable_ = setup_advice(e);
+      reason = setup_advice(e);
     }
   try {
-    use_ring(ring(std::make_unique<epoll_kernel>(options_.entries, options_.completions)));
+    use_ring(ring(std::make_unique<epoll_kernel>(options_.entries, options_.completions)), std::move(reason));
   } catch (const std::system_error& e) {
     refuse_setup(e);
   }
 }
 
-ASIO_URING_DECL void io_uring_service::use_ring(ring&& r)
+ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailable)
 {
   signal_completions(r);
   ring& now = rings_.emplace_back(std::move(r));
@@ -172,8 +171,14 @@ ASIO_URING_DECL void io_uring_service::use_ring(ring&& r)
   buffers_.move_to(now);
   owner_.store(0, std::memory_order_relaxed);
   bound_.store(now.bound(), std::memory_order_relaxed);
+  auto& features = now.kernels() ? kernel_features_ : stand_in_features_;
+  if (!features) features = now.features();
+  features_.store(&*features, std::memory_order_release);
+  stand_in_.store(now.kernels() ? nullptr : &now, std::memory_order_release);
   ring_.store(&now, std::memory_order_release);
+  available_.store(unavailable.empty(), std::memory_order_relaxed);
   submitter_.use(now);
+  submitter_.with_ring([&](ring&) { unavailable_.swap(unavailable); });
 }
 
 /// A guest's reactor waits for an eventfd, which is never read: each signal is an edge. One for all its rings,
@@ -338,11 +343,11 @@ template <typename F>
 void io_uring_service::collect_former(F&& collect_from) noexcept
 {
   const bool before = std::exchange(resting_, true);
-  for (ring& r : rings_)
-    if (&r != &get_ring() && r.can_retire()) {
-      collect_from(r);
-      if (r.drained()) r.release();
-    }
+  for (auto r = rings_.begin(); r != rings_.end();) {
+    const bool former = &*r != &get_ring() && r->can_retire();
+    if (former) collect_from(*r);
+    r = former && r->drained() ? rings_.erase(r) : std::next(r);
+  }
   resting_ = before;
 }
 
@@ -352,7 +357,7 @@ void io_uring_service::collect_former(F&& collect_from) noexcept
 inline void io_uring_service::follow_load(bool busy) noexcept
 {
   constexpr int most = 32;
-  if (options_.path != path::automatic || guest_ || !unavailable_.empty()) return;
+  if (options_.path != path::automatic || guest_ || !available_.load(std::memory_order_relaxed)) return;
   load_ = std::clamp(load_ + (busy ? 1 : -1), 0, most);
   if (load_ != (busy ? most : 0) || busy_.load(std::memory_order_relaxed) == busy) return;
   busy_.store(busy, std::memory_order_relaxed);
@@ -377,10 +382,10 @@ ASIO_URING_DECL bool io_uring_service::turn(std::chrono::nanoseconds timeout, co
     return true;
   }
   if (kept() || !lock_ring()) return false;
-  const std::size_t rings = rings_.size();
+  const ring* const before = &get_ring();
   const bool mine = own_ring(true);
   // A ring that has just been taken over: the pump arms its polls first.
-  if (mine) turn_ring(rings == rings_.size() ? timeout : std::chrono::nanoseconds(0), out);
+  if (mine) turn_ring(before == &get_ring() ? timeout : std::chrono::nanoseconds(0), out);
   ready_.move_to(out);
   if (!kept()) leave_ring();
   return mine;
@@ -450,6 +455,8 @@ ASIO_URING_DECL void io_uring_service::shutdown()
   life_.reset();
   const bool ours = own_process();
   if (kept()) ours ? stop_keeper() : keeper_.detach(); // a forked child has no such thread
+  // Where Asio runs the context in a thread of its own, that may be in the ring.
+  if (ours && has_own_thread(*scheduler_)) scheduler_->shutdown();
   stopped_ = true;
   for (auto& r : readiness_)
     r = false;

@@ -113,7 +113,7 @@ ASIO_URING_DECL bool io_uring_service::own_ring(bool in_loop) noexcept
   if (owner == thread_name()) return true;
   if (owner != 0) {
     const bool lives = ::syscall(SYS_tgkill, ::getpid(), owner_tid_.load(std::memory_order_relaxed), 0) == 0;
-    if (lives && !submitter_.fits()) {
+    if (lives && !get_ring().fits()) {
       // Completions that find no room the kernel gives to the owner alone: it starts the keeper when it is
       // back.
       shared_.store(true, std::memory_order_relaxed);
@@ -258,7 +258,7 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
   if (may_enter) recall(found, to_the_end);
   if (in_kernel() && r.can_retire() && (to_the_end || !may_enter)) {
     submitter_.hold(submitter::holding::everything);
-    r.retire();
+    submitter_.with_ring([](ring& given_up) { given_up.retire(); });
     r.take_back_unsubmitted([&](std::uint64_t data) {
       ++retired_;
       if (data != submitter::cancel_mark)
@@ -273,10 +273,10 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
   }
   submitter_.hold(submitter::holding::everything);
   // What has not come of a ring that nobody can enter was dropped.
-  if (in_kernel() && (!r.can_retire() || (!may_enter && !submitter_.fits()))) {
+  if (in_kernel() && (!r.can_retire() || (!may_enter && !r.fits()))) {
     if (r.kernels()) {
       // Nobody can see when it has let go of the last buffer: it is given time.
-      r.release();
+      submitter_.with_ring([](ring& given_up) { given_up.release(); });
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     end_in_flight(found);
@@ -348,8 +348,7 @@ ASIO_URING_DECL void io_uring_service::replace_ring(int error) noexcept
   owner_.store(0, std::memory_order_relaxed);
   for (unsigned times = 0;; pause(times++))
     try {
-      use_ring(ring(std::make_unique<epoll_kernel>(options_.entries, options_.completions)));
-      unavailable_ = reason;
+      use_ring(ring(std::make_unique<epoll_kernel>(options_.entries, options_.completions)), reason);
       break;
     } catch (const std::exception&) { // no descriptor, or no memory, left for a moment
     }

@@ -69,11 +69,12 @@ public:
   /// In a forked child that has a ring of its own.
   void renew() noexcept { process_ = process::id(); }
 
-  /// ring::fits() of what was put on the ring.
-  bool fits() noexcept
+  /// Calls f(ring&) for the ring in use, which nobody gives up meanwhile.
+  template <typename F>
+  auto with_ring(F&& f)
   {
     locked guard(lock_);
-    return ring_->fits();
+    return f(*ring_);
   }
   /// Whether the request has not reached the ring yet.
   bool waits(const request& r) noexcept
@@ -85,8 +86,12 @@ public:
   /// Whether there are entries that the kernel has not taken, or requests that wait for room.
   bool has_unsubmitted() noexcept
   {
-    locked guard(lock_);
-    return has_backlog() || ring_->unsubmitted();
+    return with_ring([this](const ring& r) { return has_backlog() || r.unsubmitted(); });
+  }
+  /// The same, or completions that wait for room.
+  bool has_unfinished() noexcept
+  {
+    return with_ring([this](const ring& r) { return has_backlog() || r.unsubmitted() || r.overflown(); });
   }
 
   /// Queues the request for submission.

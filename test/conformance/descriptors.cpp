@@ -540,8 +540,14 @@ SCENARIO(descriptor_eventfd)
   static std::uint64_t count = 0, one = 1;
   e.async_read_some(net::buffer(&count, 8), handler("read"));
   settle(context);
-  e.async_write_some(net::buffer(&one, 8), [](error_code ec, std::size_t n) { values("write", ec, n); });
+  error_code failed = net::error::would_block;
+  std::size_t written = 0;
+  e.async_write_some(net::buffer(&one, 8), [&](error_code ec, std::size_t n) { // before or after the read
+    failed = ec;
+    written = n;
+  });
   run_composed(context);
+  values("write", failed, written);
   values("count", count);
   e.write_some(net::buffer(&one, 8));
   e.write_some(net::buffer(&one, 8));

@@ -6,7 +6,7 @@ set -euo pipefail
 tracking() {
   local output
   output=$("$1" 2>&1)
-  sed -E 's/^@asio\|[0-9.]+\|[^|]*\|//; s/@0x[0-9a-f]+//' <<<"$output" | grep -Ev '^(|non_blocking.*)$' | sort
+  sed -E 's/^@asio\|[0-9.]+\|[^|]*\|//; s/@0x[0-9a-f]+//; s|\([^()]*/|(|' <<<"$output" | grep -Ev '^(|non_blocking.*)$' | sort
 }
 
 stock=$(tracking "$1") ours=$(tracking "$2")

@@ -255,14 +255,19 @@ ASIO_URING_DECL bool io_uring_service::submit_now() noexcept
 ASIO_URING_DECL bool io_uring_service::submit_all() noexcept
 {
   constexpr unsigned patience = 1000;
-  for (unsigned times = 0; times < patience; std::this_thread::yield()) {
+  const auto done = [this] {
+    const ring& r = get_ring();
+    return !r.unsubmitted() && !(r.bound() && r.wants_enter());
+  };
+  for (unsigned times = 0; !done();) {
     ring& r = get_ring();
-    if (!r.unsubmitted() && !(r.bound() && r.wants_enter())) return true;
     const int result = r.submit();
+    if (result > 0 || done()) continue;
     if (result < 0 && !is_momentary(result))
       failed(r, -result);
-    else if (result <= 0)
-      ++times;
+    else if (++times == patience)
+      break;
+    std::this_thread::yield();
   }
   return !get_ring().unsubmitted();
 }

@@ -29,9 +29,10 @@ std::optional<unsigned long long> argument(const char* option, const char* varia
 void run_seed(std::uint64_t seed, unsigned long steps, const settings& s)
 {
   decisions random(seed);
-  run_program(random, steps, s,
-              std::string("property_tests --run_test=properties/") + s.name + " -- --seed " +
-                  std::to_string(seed) + " --steps " + std::to_string(steps));
+  const std::string repeat = std::string("property_tests --run_test=properties/") + s.name + " -- --seed " +
+                             std::to_string(seed) + " --steps " + std::to_string(steps);
+  // Also where an assertion fails.
+  BOOST_TEST_CONTEXT("to repeat: " << repeat) { run_program(random, steps, s, repeat); }
 }
 
 /// Programs of many seeds, or the one that is asked for; memory must stay flat.

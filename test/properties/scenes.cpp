@@ -342,4 +342,31 @@ BOOST_AUTO_TEST_CASE(a_doorbell_that_found_no_room_on_the_ring_is_watched_once_a
   BOOST_CHECK_EQUAL(written, 4u);
 }
 
+BOOST_AUTO_TEST_CASE(a_chain_that_found_no_room_may_be_cancelled_once_more_before_its_handler_runs)
+{
+  scene s(path::completion, 2);
+  std::array<char, 4> data[3];
+  asio::cancellation_signal signal;
+  unsigned calls = 0;
+  asio::write(*s.pairs[0].second, asio::buffer("ping", 4));
+  asio::post(s.context, [&] {
+    for (int i : {0, 1}) // fill the ring
+      s.pairs[i].first->async_read_some(asio::buffer(data[i]), [&](error_code, std::size_t) {
+        signal.emit(asio::cancellation_type::terminal); // its handler is the next
+      });
+    asio_uring::chain(s.context)
+        .add([&](io_uring_sqe& e) {
+          io_uring_prep_recv(&e, s.pairs[1].second->native_handle(), data[2].data(), 4, 0);
+        })
+        .async_run(
+            asio::bind_cancellation_slot(signal.slot(), [&](error_code, std::vector<int>) { ++calls; }));
+    signal.emit(asio::cancellation_type::terminal);
+  });
+  while (calls == 0)
+    s.context.run_one();
+  s.pairs[1].first->close();
+  s.context.run();
+  BOOST_CHECK_EQUAL(calls, 1u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

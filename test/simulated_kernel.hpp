@@ -124,8 +124,12 @@ public:
   }
   /// The next enters take nothing.
   void refuse(std::size_t times) noexcept { refusals_ = times; }
-  /// From now on every enter fails.
-  void break_down(int error) noexcept { broken_ = error; }
+  /// From now on every enter fails. What is in flight goes on, and it shows that an enter is wanted.
+  void break_down(int error) noexcept
+  {
+    broken_ = error;
+    want_enter(true);
+  }
   /// The calling thread ends: its requests are given up when their events arrive.
   void thread_ends() { ended_threads_.insert(this_thread()); }
   /// From now on the ring is a forked child's parent's, whose kernel performs what it can of what is left in

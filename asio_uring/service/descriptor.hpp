@@ -436,9 +436,8 @@ private:
   bool closed_ = false;
   bool borrowed_ = false;
   bool sends_by_calls_ = false;
-  bool named_late_ = false; // in late_numbers, until it is recycled
-  bool eager_ = false;      // of the lanes when nothing is about
-  bool looking_ = false;    // a second look is being taken
+  bool eager_ = false;   // of the lanes when nothing is about
+  bool looking_ = false; // a second look is being taken
   doubt doubt_ = doubt::none;
   descriptor* next_in_doubt_; // unless there is none
   lane lanes_[3];

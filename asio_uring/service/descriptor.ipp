@@ -46,10 +46,7 @@ ASIO_URING_DECL void descriptor::section::leave() noexcept
   const bool last = in_use_ && descriptor_.references_ == 0;
   io_uring_service& service = descriptor_.service_;
   unlock();
-  if (last) {
-    if (std::exchange(descriptor_.named_late_, false)) service.numbers().remove(descriptor_.fd_);
-    service.recycle(descriptor_);
-  }
+  if (last) service.recycle(descriptor_);
   while (completion* op = ready.front()) {
     ready.pop();
     service.post(*op);
@@ -589,7 +586,7 @@ ASIO_URING_DECL void descriptor::close() noexcept
     if (submitted) service_.let_go(fd_);
     if (place >= 0)
       service_.register_with_ring([&](ring& r) noexcept { return service_.files().remove(r, place); });
-    if (!all) named_late_ = service_.numbers().try_add(fd_);
+    if (!all) service_.numbers().add_until_submitted(fd_);
     s.relock();
   }
   --references_;

@@ -426,8 +426,9 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
     if (r.unsubmitted() || r.wants_enter()) result = r.submit();
   }
   if (!kept()) interrupted_.store(false, std::memory_order_relaxed);
-  if (!r.unsubmitted()) {
+  if (!r.unsubmitted() && !submitter_.has_backlog()) {
     strangers_.store(false, std::memory_order_relaxed);
+    numbers_.submitted();
     effects_.store(false, std::memory_order_relaxed);
   }
   if (result < 0 && !is_momentary(result)) [[unlikely]]

@@ -14,6 +14,7 @@
 #include <new>
 #include <unistd.h>
 #include <unordered_map>
+#include <vector>
 
 namespace asio_uring::detail {
 
@@ -58,6 +59,35 @@ public:
     }
   }
 
+  /// Entries that the kernel has not taken yet may name it: the same, until submitted(). Not where there is
+  /// no memory.
+  void add_until_submitted(int fd) noexcept
+  try {
+    {
+      const std::lock_guard guard(mutex_);
+      unsubmitted_.reserve(unsubmitted_.size() + 1);
+    }
+    add(fd);
+    const std::lock_guard guard(mutex_);
+    unsubmitted_.push_back(fd);
+    any_unsubmitted_.store(true, std::memory_order_relaxed);
+  } catch (const std::bad_alloc&) {
+  }
+
+  /// The kernel has taken all entries.
+  void submitted() noexcept
+  {
+    if (!any_unsubmitted_.load(std::memory_order_relaxed)) return;
+    std::vector<int> numbers;
+    {
+      const std::lock_guard guard(mutex_);
+      numbers.swap(unsubmitted_);
+      any_unsubmitted_.store(false, std::memory_order_relaxed);
+    }
+    for (const int fd : numbers)
+      remove(fd);
+  }
+
   /// That entry has ended.
   void remove(int fd) noexcept
   {
@@ -100,6 +130,8 @@ private:
   std::mutex mutex_;
   std::unordered_map<int, named> named_;
   int inert_ = -1;
+  std::vector<int> unsubmitted_;
+  std::atomic<bool> any_unsubmitted_{false};
 };
 
 /// Calls f(fd) for each number that the entry, one of a chain or not, may look up late.

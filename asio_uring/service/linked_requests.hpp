@@ -35,7 +35,8 @@ public:
   explicit linked_requests(std::span<const io_uring_sqe> entries)
       : members_(std::make_unique<member[]>(entries.size())),
         size_(static_cast<unsigned>(entries.size())),
-        canceller_(*this)
+        canceller_(*this),
+        ended_(size_)
   {
     for (unsigned i = 0; i < size_; ++i) {
       members_[i].all = this;
@@ -132,7 +133,7 @@ private:
     linked_requests* all = nullptr;
     kept_entry entry;
     int result = -ECANCELED;
-    bool ended = false;
+    bool ended = true; // or not yet started
   };
 
   /// Cancels the first entry that has not ended; or lets some time pass.
@@ -151,7 +152,7 @@ private:
   detail::submitter* submitter_ = nullptr;
   request* owner_ = nullptr;
   member* target_ = nullptr; // of the canceller
-  unsigned ended_ = 0;
+  unsigned ended_;           // or not yet started
   bool cancelled_ = false;
   bool cancelling_ = false; // the canceller is on its way
   bool pausing_ = false;    // to let time pass

@@ -162,7 +162,7 @@ ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
   }
   if (!bound_.load(std::memory_order_relaxed)) {
     if (call) call->result = call->function(call->argument, get_ring());
-    return submit_all();
+    return submit_all() && !submitter_.has_backlog();
   }
   if (call) {
     call->next = calls_.load(std::memory_order_relaxed);

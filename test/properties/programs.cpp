@@ -6,10 +6,13 @@
 // many run. ASIO_URING_SEED, ASIO_URING_STEPS and ASIO_URING_SEEDS (how many) do the same.
 
 #include "../simulation/sleep.hpp"
+#include "from_bytes.hpp"
 #include "memory.hpp"
-#include "program.hpp"
 #include <boost/test/unit_test.hpp>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 namespace {
 
@@ -29,9 +32,10 @@ std::optional<unsigned long long> argument(const char* option, const char* varia
 void run_seed(std::uint64_t seed, unsigned long steps, const settings& s)
 {
   decisions random(seed);
-  run_program(random, steps, s,
-              std::string("property_tests --run_test=properties/") + s.name + " -- --seed " +
-                  std::to_string(seed) + " --steps " + std::to_string(steps));
+  const std::string repeat = std::string("property_tests --run_test=properties/") + s.name + " -- --seed " +
+                             std::to_string(seed) + " --steps " + std::to_string(steps);
+  // Also where an assertion fails.
+  BOOST_TEST_CONTEXT("to repeat: " << repeat) { run_program(random, steps, s, repeat); }
 }
 
 /// Programs of many seeds, or the one that is asked for; memory must stay flat.
@@ -70,6 +74,19 @@ BOOST_AUTO_TEST_CASE(guest_readiness)
 BOOST_AUTO_TEST_CASE(guest_completion)
 {
   check_properties({"guest_completion", path::completion, pump_kind::guest});
+}
+// What the fuzzer has kept: test/fuzz.
+BOOST_AUTO_TEST_CASE(corpus)
+{
+  unsigned files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(ASIO_URING_TEST_CORPUS)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    BOOST_TEST_CONTEXT(entry.path())
+    run_program(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    ++files;
+  }
+  BOOST_CHECK_GT(files, 0u);
 }
 // Last, for what follows is in a process that has had threads.
 BOOST_AUTO_TEST_CASE(ring_threads)

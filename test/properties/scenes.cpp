@@ -5,8 +5,11 @@
 #include "scene.hpp"
 #include <array>
 #include <asio_uring/chain.hpp>
+#include <asio_uring/file_system.hpp>
 #include <asio_uring/random_access_file.hpp>
+#include <asio_uring/readable_pipe.hpp>
 #include <asio_uring/stream_file.hpp>
+#include <asio_uring/writable_pipe.hpp>
 #include <boost/test/unit_test.hpp>
 #include <string>
 #include <sys/mman.h>
@@ -340,6 +343,60 @@ BOOST_AUTO_TEST_CASE(a_doorbell_that_found_no_room_on_the_ring_is_watched_once_a
     s.context.run_one();
   s.context.poll();
   BOOST_CHECK_EQUAL(written, 4u);
+}
+
+BOOST_AUTO_TEST_CASE(a_chain_that_found_no_room_may_be_cancelled_once_more_before_its_handler_runs)
+{
+  scene s(path::completion, 2);
+  std::array<char, 4> data[3];
+  asio::cancellation_signal signal;
+  unsigned calls = 0;
+  asio::write(*s.pairs[0].second, asio::buffer("ping", 4));
+  asio::post(s.context, [&] {
+    for (int i : {0, 1}) // fill the ring
+      s.pairs[i].first->async_read_some(asio::buffer(data[i]), [&](error_code, std::size_t) {
+        signal.emit(asio::cancellation_type::terminal); // its handler is the next
+      });
+    asio_uring::chain(s.context)
+        .add([&](io_uring_sqe& e) {
+          io_uring_prep_recv(&e, s.pairs[1].second->native_handle(), data[2].data(), 4, 0);
+        })
+        .async_run(
+            asio::bind_cancellation_slot(signal.slot(), [&](error_code, std::vector<int>) { ++calls; }));
+    signal.emit(asio::cancellation_type::terminal);
+  });
+  while (calls == 0)
+    s.context.run_one();
+  s.pairs[1].first->close();
+  s.context.run();
+  BOOST_CHECK_EQUAL(calls, 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_splice_that_found_no_room_on_the_ring_does_not_meet_who_has_its_number_next)
+{
+  scene s(path::completion, 2);
+  int in[2], out[2];
+  BOOST_REQUIRE(::pipe2(in, O_CLOEXEC) == 0 && ::pipe2(out, O_CLOEXEC) == 0);
+  asio_uring::readable_pipe from(s.context, in[0]);
+  asio_uring::writable_pipe to(s.context, out[1]);
+  BOOST_REQUIRE_EQUAL(::write(in[1], "ping", 4), 4);
+  std::array<char, 4> data[2];
+  unsigned calls = 0;
+  asio::post(s.context, [&] {
+    for (int i : {0, 1}) // fill the ring
+      s.pairs[i].first->async_read_some(asio::buffer(data[i]), [](error_code, std::size_t) {});
+    asio_uring::async_splice(from, std::nullopt, to, std::nullopt, 4, 0,
+                             [&](error_code, std::size_t) { ++calls; });
+    to.close();
+  });
+  while (calls == 0)
+    s.context.run_one();
+  for (auto& [a, b] : s.pairs)
+    a->close();
+  s.context.run();
+  for (const int fd : {in[1], out[0]})
+    ::close(fd);
+  BOOST_CHECK_EQUAL(calls, 1u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 
 /// Everything that happened, for a person or for a limit.

@@ -21,7 +21,8 @@ inline void world::set_up()
   }
   sleep_.emplace();
   asio_uring::options o = habits_.ring;
-  o.kernel = [this] {
+  o.kernel = [this]() -> std::unique_ptr<asio_uring::emulated_kernel> {
+    if (broken_) throw std::system_error(EPERM, std::system_category(), "io_uring_setup");
     auto k = std::make_unique<simulated_kernel>(habits_.ring.entries, habits_.completions, random_, *this,
                                                 habits_.kernel, habits_.bound);
     kernel_ = k.get();

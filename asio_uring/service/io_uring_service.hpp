@@ -198,6 +198,9 @@ public:
     const ring& r = get_ring();
     return r.unsubmitted() || r.overflown() || submitter_.has_backlog() || !ready_.empty();
   }
+  /// Whether completions are to come that no event tells a guest of: those of a ring that a stand-in has
+  /// replaced.
+  bool has_untold() const noexcept { return !get_ring().kernels() && in_kernel_of_former_rings(); }
   /// Becomes readable anew with each new completion. A bound ring's own descriptor tells nothing of work that
   /// waits for an enter.
   int watch_fd() const noexcept
@@ -386,7 +389,7 @@ private:
   std::thread keeper_;
   bool resting_ = false;
   bool broken_ = false; // nobody can enter
-  bool rested_ = false; // between fork_prepare and fork_parent or fork_child
+  std::atomic<bool> rested_{false}; // between fork_prepare and fork_parent or fork_child
   bool kept_before_fork_ = false;
   pid_t process_ = process::id();
   std::uint64_t retired_ = 0;           // terminal completions seen

@@ -517,7 +517,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
     rested_ = true;
     return;
   case asio::execution_context::fork_parent:
-    go_on(std::exchange(rested_, false), false);
+    go_on(rested_.exchange(false), false);
     return;
   case asio::execution_context::fork_child:
     process_ = process::id();
@@ -528,7 +528,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
     if (kept()) keeper_.detach();
     kept_ = kept_before_fork_ = false;
     if (doorbell_) doorbell_->renew();
-    go_on(std::exchange(rested_, false), true);
+    go_on(rested_.exchange(false), true);
     return;
   }
 }

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_SERVICE_IO_URING_SERVICE_HPP
 #define ASIO_URING_SERVICE_IO_URING_SERVICE_HPP
 
+#include <algorithm>
 #include <asio_uring/options.hpp>
 #include <asio_uring/ring/process.hpp>
 #include <asio_uring/ring/ring.hpp>
@@ -40,7 +41,7 @@ struct descriptor_kind
   bool emptied_by_short_reads = false; ///< what a read left room for was all there is
   bool sends_by_calls = false; ///< whatever the path: the kernel would not repeat a submitted one rightly
   bool borrowed = false;       ///< a stock object's, which may close it without a word: nothing but polls
-                         ///< is submitted, and none of them outlives its operation
+                               ///< is submitted, and none of them outlives its operation
 };
 
 /// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns
@@ -203,6 +204,12 @@ public:
   /// Whether there is something to do that no completion will tell of.
   bool unfinished() noexcept { return !ready_.empty() || (!kept() && submitter_.has_unfinished()); }
   bool has_unsubmitted() noexcept { return submitter_.has_unsubmitted(); }
+  /// Whether completions are to come that no event tells a guest of: those of a ring that a stand-in has
+  /// replaced.
+  bool has_untold() const noexcept
+  {
+    return former_left_.load(std::memory_order_relaxed) && !available_.load(std::memory_order_relaxed);
+  }
   /// Becomes readable anew with each new completion. A bound ring's own descriptor tells nothing of work that
   /// waits for an enter.
   int watch_fd() const noexcept
@@ -340,18 +347,20 @@ private:
     return (kept() ? keeper_stops_ : interrupted_).load(std::memory_order_seq_cst) ||
            asked_.load(std::memory_order_seq_cst) != served_.load(std::memory_order_relaxed);
   }
-  bool in_kernel_of_former_rings() const noexcept
+  /// How long to sleep in the ring, at most as long as asked: what a ring given back still has comes without
+  /// a wake-up.
+  std::chrono::nanoseconds sleep_at_most(std::chrono::nanoseconds limit) const noexcept
   {
-    for (const ring& r : rings_)
-      if (&r != &get_ring() && r.can_retire()) return true;
-    return false;
+    if (!former_left_.load(std::memory_order_relaxed)) return limit;
+    return std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5));
   }
 
   std::shared_ptr<void> life_ = std::make_shared<bool>();
   options options_;
   const bool locking_;
-  std::list<ring> rings_;            // the last is in use; those before it have not brought everything yet
-  std::atomic<ring*> ring_{nullptr}; // the last
+  std::list<ring> rings_; // the last is in use; those before it have not brought everything yet
+  std::atomic<bool> former_left_{false}; // there are such, and they are going to
+  std::atomic<ring*> ring_{nullptr};     // the last
   std::atomic<ring*> stand_in_{nullptr}; // the same, if it is none of the kernel's
   std::optional<asio_uring::features> kernel_features_, stand_in_features_;
   std::atomic<const asio_uring::features*> features_{nullptr};
@@ -388,8 +397,8 @@ private:
   std::atomic<bool> keeper_stops_{false};
   std::thread keeper_;
   bool resting_ = false;
-  bool broken_ = false; // nobody can enter
-  bool rested_ = false; // between fork_prepare and fork_parent or fork_child
+  bool broken_ = false;             // nobody can enter
+  std::atomic<bool> rested_{false}; // between fork_prepare and fork_parent or fork_child
   bool kept_before_fork_ = false;
   pid_t process_ = process::id();
   std::uint64_t retired_ = 0;           // terminal completions seen

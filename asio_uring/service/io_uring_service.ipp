@@ -139,8 +139,7 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
 ASIO_URING_DECL void io_uring_service::set_up_ring()
 {
   std::string reason = "the options or ASIO_URING_BACKEND=reactor ask for it";
-  if (options_.fallback != fallback::force)
-    try {
+  if (options_.fallback != fallback::force) try {
       if (options_.kernel) return use_ring(ring(options_.kernel()));
       return use_ring(ring(ring_parameters{.entries = options_.entries,
                                            .completions = options_.completions,
@@ -162,6 +161,7 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
 ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailable)
 {
   signal_completions(r);
+  if (!rings_.empty() && rings_.back().can_retire()) former_left_.store(true, std::memory_order_relaxed);
   ring& now = rings_.emplace_back(std::move(r));
   links_expected_.store(false, std::memory_order_relaxed);
   // Of files, the places stay as they are; of buffers, the numbers.
@@ -181,8 +181,8 @@ ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailabl
   submitter_.with_ring([&](ring&) { unavailable_.swap(unavailable); });
 }
 
-/// A guest's reactor waits for an eventfd, which is never read: each signal is an edge. One for all its rings,
-/// for what a ring that was given up still completes.
+/// A guest's reactor waits for an eventfd, which is never read: each signal is an edge. One for all its
+/// rings, for what a ring that was given up still completes.
 ASIO_URING_DECL void io_uring_service::signal_completions(ring& r)
 {
   if (!guest_ || !r.bound() || !r.kernels()) return;
@@ -348,11 +348,15 @@ template <typename F>
 void io_uring_service::collect_former(F&& collect_from) noexcept
 {
   const bool before = std::exchange(resting_, true);
+  bool left = false;
   for (auto r = rings_.begin(); r != rings_.end();) {
     const bool former = &*r != &get_ring() && r->can_retire();
     if (former) collect_from(*r);
-    r = former && r->drained() ? rings_.erase(r) : std::next(r);
+    const bool over = former && r->drained();
+    left |= former && !over;
+    r = over ? rings_.erase(r) : std::next(r);
   }
+  former_left_.store(left, std::memory_order_relaxed);
   resting_ = before;
 }
 
@@ -391,6 +395,8 @@ ASIO_URING_DECL bool io_uring_service::turn(std::chrono::nanoseconds timeout, co
   const bool mine = own_ring(true);
   // A ring that has just been taken over: the pump arms its polls first.
   if (mine) turn_ring(before == &get_ring() ? timeout : std::chrono::nanoseconds(0), out);
+  // Who has been seen meanwhile must not have to wait for the end of the handlers that follow.
+  if (mine && shared_.load(std::memory_order_relaxed)) own_ring(true);
   ready_.move_to(out);
   if (!kept()) leave_ring();
   return mine;
@@ -407,9 +413,7 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
   const unsigned found = r.completions_present() + (r.bound() && r.wants_enter() ? 1 : 0);
   if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
     follow_load(false);
-    // What a ring given back still has comes without a wake-up.
-    if (rings_.size() > 1 && in_kernel_of_former_rings())
-      timeout = std::min<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(5));
+    timeout = sleep_at_most(timeout);
     // Whoever posts, submits, interrupts or asks from here on sees the loop idle and wakes it, or is seen
     // here.
     entering_.store(true, std::memory_order_relaxed);
@@ -500,8 +504,9 @@ ASIO_URING_DECL void io_uring_service::end_requests(completion_queue& given_up) 
   while (in_flight()) {
     ring& r = get_ring();
     // What would end the wait may itself wait for room.
-    const int result =
-        submitter_.has_backlog() ? r.submit() : r.submit_and_wait(std::chrono::nanoseconds::max());
+    const int result = submitter_.has_backlog()
+                           ? r.submit()
+                           : r.submit_and_wait(sleep_at_most(std::chrono::nanoseconds::max()));
     if (result < 0 && !is_momentary(result)) {
       rest(true);
       if (in_kernel()) end_in_flight(given_up);
@@ -529,7 +534,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
     rested_ = true;
     return;
   case asio::execution_context::fork_parent:
-    go_on(std::exchange(rested_, false), false);
+    go_on(rested_.exchange(false), false);
     return;
   case asio::execution_context::fork_child:
     process_ = process::id();
@@ -540,7 +545,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
     if (kept()) keeper_.detach();
     kept_ = kept_before_fork_ = false;
     if (doorbell_) doorbell_->renew();
-    go_on(std::exchange(rested_, false), true);
+    go_on(rested_.exchange(false), true);
     return;
   }
 }

@@ -148,7 +148,7 @@ ASIO_URING_DECL int epoll_kernel::enter(unsigned wait, const __kernel_timespec* 
 {
   if (!is_ours()) return enter_in_a_child(wait);
   const std::lock_guard guard(mutex_);
-  if (woken_ && !waiting_) drain_wake();
+  if (woken_ && (observed_ || !waiting_)) drain_wake();
   // As in the kernel, a completion that another thread consumes has ended the wait all the same.
   const unsigned before = completed(), wanted = consumed() + wait;
   collect_performed();

@@ -151,6 +151,7 @@ ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
   op.set_pending();
   if (op.get_type().lane != lane_kind::in) service_.has_effect();
   service_.push(op);
+  if (fd_ < 0) service_.names_strangers();
   s.submitted = true;
 }
 

@@ -307,11 +307,16 @@ ASIO_URING_DECL void io_uring_service::collect_now() noexcept
 {
   submit_now();
   if (bound_.load(std::memory_order_relaxed)) return; // whoever submitted has collected, too
+  const auto enter = [this] {
+    ring& r = get_ring();
+    const int result = r.submit();
+    if (result < 0 && !is_momentary(result)) failed(r, -result);
+  };
   completion_queue found;
-  get_ring().submit();
+  enter();
   collect(found);
   while (submitter_.refill(found)) {
-    get_ring().submit();
+    enter();
     collect(found);
   }
   while (completion* op = found.front()) {

@@ -399,4 +399,50 @@ BOOST_AUTO_TEST_CASE(a_splice_that_found_no_room_on_the_ring_does_not_meet_who_h
   BOOST_CHECK_EQUAL(calls, 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_splice_that_is_submitted_again_does_not_meet_who_has_its_number_next)
+{
+  scene s(path::completion);
+  int in[2], out[2];
+  BOOST_REQUIRE(::pipe2(in, O_CLOEXEC) == 0 && ::pipe2(out, O_CLOEXEC) == 0);
+  asio_uring::readable_pipe from(s.context, in[0]);
+  asio_uring::writable_pipe to(s.context, out[1]);
+  BOOST_REQUIRE_EQUAL(::write(in[1], "ping", 4), 4);
+  odds interrupted = s.told;
+  interrupted.interrupted = 1000; // it ends with ECANCELED
+  s.kernel->set_odds(interrupted);
+  unsigned calls = 0;
+  asio_uring::async_splice(from, std::nullopt, to, std::nullopt, 4, 0,
+                           [&](error_code, std::size_t) { ++calls; });
+  s.context.poll();
+  s.kernel->set_odds(s.told);
+  to.close();
+  s.context.restart();
+  s.context.run();
+  for (const int fd : {in[1], out[0]})
+    ::close(fd);
+  BOOST_CHECK_EQUAL(calls, 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_synchronous_read_does_not_wait_for_a_kernel_that_has_broken_down)
+{
+  scene s(path::completion);
+  socket_type& socket = *s.pairs[0].first;
+  std::array<char, 4> data;
+  odds late = s.told;
+  late.deliver = 0;
+  s.kernel->set_odds(late);
+  error_code result, now;
+  socket.async_read_some(asio::buffer(data), [&](error_code ec, std::size_t) { result = ec; });
+  s.context.poll();
+  socket.cancel(); // the result is there and nobody knows
+  s.kernel->break_down(EPERM);
+  socket.non_blocking(true);
+  socket.read_some(asio::buffer(data), now);
+  BOOST_CHECK_EQUAL(now, error_code(asio::error::would_block));
+  BOOST_CHECK(!asio_uring::backend(s.context).io_uring);
+  s.context.restart();
+  s.context.run();
+  BOOST_CHECK_EQUAL(result, error_code(asio::error::operation_aborted));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,11 +1,15 @@
-// test/ownership.cpp: which thread, and which process, the kernel works for.
+// test/ownership.cpp: which thread the kernel works for.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+#include "child.hpp"
 #include "fixture.hpp"
 #include <atomic>
+#include <csignal>
+#include <fcntl.h>
 #include <functional>
 #include <future>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 #include <thread>
 
@@ -13,81 +17,134 @@ using namespace test;
 
 namespace {
 
-/// With the guest pump, and on kernels before 6.6, any thread enters the ring; see doc/design.md.
+/// On kernels before 6.6 any thread enters the ring; see doc/design.md.
 bool has_an_owner()
 {
   const char* newest = std::getenv("ASIO_URING_NEWEST");
-  return counts_are_exact() && !(newest && *newest);
+  return !(newest && *newest);
 }
 
-/// Runs f in a forked child, which leaves main() with what it returns; waits for it.
-template <class F>
-int in_child(F&& f)
+/// Whoever comes to it sleeps in the kernel, out of reach of all but deadly signals, until it is opened.
+class gate
 {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(f());
-  int status = -1;
-  ::waitpid(child, &status, 0);
-  return status;
-}
+public:
+  gate() { BOOST_REQUIRE(::pipe2(ends_, O_CLOEXEC) == 0); }
+  gate(const gate&) = delete;
+  ~gate()
+  {
+    for (const int end : ends_)
+      ::close(end);
+  }
+  void open() const { BOOST_TEST(::write(ends_[1], "", 1) == 1); }
+  void sleep() const
+  {
+    const pid_t child = ::vfork();
+    if (child == 0) { // nothing that it has inherited stays open for its sake
+      char byte;
+      ::dup2(ends_[0], 0);
+      ::close_range(1, ~0U, 0);
+      ::_exit(::read(0, &byte, 1) == 1 ? 0 : 1);
+    }
+    ::waitpid(child, nullptr, 0);
+  }
 
-/// A server that accepts and counts.
-struct accepting : listener
-{
-  int accepted = 0;
-  explicit accepting(asio::io_context& context) : listener(context) { accept(); }
-  void accept()
-  {
-    async_accept([this](error_code e, tcp::socket) {
-      if (e) return;
-      ++accepted;
-      accept();
-    });
-  }
-  void connect()
-  {
-    const auto where = endpoint();
-    const int client = ::socket(AF_INET, SOCK_STREAM, 0);
-    BOOST_TEST(::connect(client, where.data(), static_cast<socklen_t>(where.size())) == 0);
-    ::close(client);
-  }
+private:
+  int ends_[2];
 };
+
+/// Makes the call in a handler, beside a read that is served meanwhile. Its error, or 0. In a process of its
+/// own: for some milliseconds the end of earlier contexts interrupts the threads that they had.
+template <class Call>
+int error_beside_completions(Call call)
+{
+  return in_child([&] {
+    connection<> c;
+    outcome read;
+    char byte;
+    c.server.async_read_some(asio::buffer(&byte, 1), read.record());
+    int error = 0;
+    asio::steady_timer timer(c.context, 20ms);
+    timer.async_wait([&](error_code) {
+      std::thread peer([fd = c.client.native_handle()] {
+        std::this_thread::sleep_for(100ms);
+        [[maybe_unused]] const auto sent = ::send(fd, "x", 1, 0);
+      });
+      if (call() < 0) error = errno;
+      peer.join();
+    });
+    finish(c.context);
+    return read.succeeded() ? error : 98;
+  });
+}
 
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(ownership)
 
-BOOST_AUTO_TEST_CASE(a_blocking_call_in_a_handler_is_not_interrupted_by_completions)
+// Another library's calls, on files that stay silent.
+BOOST_AUTO_TEST_CASE(a_receive_with_a_time_limit_in_a_handler_is_not_interrupted_by_completions)
 {
   if (!has_an_owner()) return;
-  connection<> c;
-  outcome read;
-  char byte;
-  c.server.async_read_some(asio::buffer(&byte, 1), read.record());
-  int pair[2];
-  BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  int sockets[2];
+  BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
   const timeval limit{0, 400'000};
-  ::setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-  int error = 0;
-  asio::steady_timer timer(c.context, 20ms);
-  timer.async_wait([&](error_code) {
-    std::thread peer([&, fd = c.client.native_handle()] {
-      std::this_thread::sleep_for(100ms);
-      BOOST_TEST(::send(fd, "x", 1, 0) == 1);
-    });
-    char other;
-    if (::recv(pair[0], &other, 1, 0) < 0) error = errno; // another library's socket, which stays silent
-    peer.join();
-  });
-  finish(c.context);
-  BOOST_TEST(error == EAGAIN);
-  CHECK_SUCCEEDED(read);
-  ::close(pair[0]);
-  ::close(pair[1]);
+  ::setsockopt(sockets[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  char byte;
+  BOOST_TEST(error_beside_completions([&] { return ::recv(sockets[0], &byte, 1, 0); }) == EAGAIN);
+  ::close(sockets[0]);
+  ::close(sockets[1]);
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_that_sleeps_holds_up_no_socket_that_its_thread_has_served)
+BOOST_AUTO_TEST_CASE(a_wait_for_events_in_a_handler_is_not_interrupted_by_completions)
 {
+  if (!has_an_owner()) return;
+  const int set = ::epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event;
+  BOOST_TEST(error_beside_completions([&] { return ::epoll_wait(set, &event, 1, 400); }) == 0);
+  ::close(set);
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_for_a_signal_in_a_handler_is_not_interrupted_by_completions)
+{
+  if (!has_an_owner()) return;
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGUSR1);
+  const timespec limit{0, 400'000'000};
+  BOOST_TEST(error_beside_completions([&] { return ::sigtimedwait(&signals, nullptr, &limit); }) == EAGAIN);
+}
+
+// main() has started an operation and goes on with synchronous functions; another thread runs the context.
+BOOST_AUTO_TEST_CASE(a_synchronous_receive_beside_the_loops_thread_is_not_interrupted_by_completions)
+{
+  if (!has_an_owner()) return;
+  BOOST_TEST(in_child([] {
+               asio::io_context context;
+               pair<> slow(context), other(context);
+               outcome read;
+               char byte, late;
+               other.server.async_read_some(asio::buffer(&byte, 1), read.record());
+               std::thread loop([&] { context.run(); });
+               const timeval limit{20, 0}; // with a limit the kernel does not begin it anew
+               ::setsockopt(slow.server.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+               slow.server.native_non_blocking(false);
+               std::thread peer([a = other.client.native_handle(), b = slow.client.native_handle()] {
+                 for (const int fd : {a, b}) {
+                   std::this_thread::sleep_for(100ms);
+                   [[maybe_unused]] const auto sent = ::send(fd, "x", 1, 0);
+                 }
+               });
+               error_code error;
+               slow.server.receive(asio::buffer(&late, 1), 0, error);
+               peer.join();
+               loop.join();
+               return read.succeeded() ? error.value() : 98;
+             }) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_sleeps_in_the_kernel_holds_up_no_socket_that_its_thread_has_served)
+{
+  if (!has_an_owner()) return;
   asio::io_context context;
   constexpr int count = 8;
   std::vector<std::unique_ptr<pair<>>> pairs;
@@ -120,79 +177,25 @@ BOOST_AUTO_TEST_CASE(a_handler_that_sleeps_holds_up_no_socket_that_its_thread_ha
   send_all();
   BOOST_TEST(wait_for(count) == count);
   std::thread second([&] { context.run(); });
-  std::promise<void> asleep, woken;
+  std::promise<void> asleep;
+  const gate closed;
   std::function<void()> sleep_there = [&, who = first.get_id()] {
     if (std::this_thread::get_id() != who) {
       std::this_thread::sleep_for(1ms);
       return asio::post(context, sleep_there);
     }
     asleep.set_value();
-    woken.get_future().wait();
+    closed.sleep();
   };
   asio::post(context, sleep_there);
   asleep.get_future().wait();
   send_all();
   BOOST_TEST(wait_for(2 * count) == 2 * count);
-  woken.set_value();
+  closed.open();
   work.reset();
   context.stop();
   first.join();
   second.join();
-}
-
-BOOST_AUTO_TEST_CASE(what_was_written_before_a_fork_is_not_written_by_the_child)
-{
-  connection<local> c;
-  const std::array<asio::const_buffer, 2> text{asio::buffer("a write ", 8), asio::buffer("of two", 6)};
-  outcome written;
-  asio::post(c.context, [&] {
-    c.client.async_write_some(text, written.record());
-    c.context.notify_fork(asio::io_context::fork_prepare);
-    const int status = in_child([&] {
-      c.context.notify_fork(asio::io_context::fork_child);
-      return 0;
-    });
-    c.context.notify_fork(asio::io_context::fork_parent);
-    BOOST_TEST(status == 0);
-  });
-  finish(c.context);
-  CHECK_SUCCEEDED(written);
-  char got[64];
-  BOOST_TEST(::recv(c.server.native_handle(), got, sizeof(got), MSG_DONTWAIT) == 14);
-}
-
-BOOST_AUTO_TEST_CASE(a_child_that_closes_what_it_inherited_leaves_its_parents_operations_alone)
-{
-  asio::io_context context;
-  accepting server(context);
-  server.connect();
-  context.run_for(50ms);
-  BOOST_TEST(server.accepted == 1);
-  BOOST_TEST(in_child([&] {
-               server.close();
-               return 0;
-             }) == 0);
-  for (int i = 0; i < 3; ++i) {
-    server.connect();
-    run_until(context, [&] { return server.accepted == i + 2; });
-  }
-  BOOST_TEST(server.accepted == 4);
-}
-
-BOOST_AUTO_TEST_CASE(a_child_that_destroys_the_context_leaves_its_parents_operations_alone)
-{
-  auto context = std::make_unique<asio::io_context>();
-  auto server = std::make_unique<accepting>(*context);
-  context->poll();
-  BOOST_TEST(in_child([&] {
-               server.reset();
-               context.reset();
-               return 0;
-             }) == 0);
-  server->connect();
-  run_until(*context, [&] { return server->accepted == 1; });
-  BOOST_TEST(server->accepted == 1);
-  server.reset();
 }
 
 BOOST_AUTO_TEST_CASE(the_port_is_free_when_an_acceptor_has_been_closed_beside_running_threads)

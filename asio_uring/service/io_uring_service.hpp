@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_SERVICE_IO_URING_SERVICE_HPP
 #define ASIO_URING_SERVICE_IO_URING_SERVICE_HPP
 
+#include <algorithm>
 #include <asio_uring/options.hpp>
 #include <asio_uring/ring/process.hpp>
 #include <asio_uring/ring/ring.hpp>
@@ -40,7 +41,7 @@ struct descriptor_kind
   bool emptied_by_short_reads = false; ///< what a read left room for was all there is
   bool sends_by_calls = false; ///< whatever the path: the kernel would not repeat a submitted one rightly
   bool borrowed = false;       ///< a stock object's, which may close it without a word: nothing but polls
-                         ///< is submitted, and none of them outlives its operation
+                               ///< is submitted, and none of them outlives its operation
 };
 
 /// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns
@@ -345,6 +346,14 @@ private:
     for (const ring& r : rings_)
       if (&r != &get_ring() && r.can_retire()) return true;
     return false;
+  }
+
+  /// How long to sleep in the ring, at most as long as asked: what a ring given back still has comes without
+  /// a wake-up.
+  std::chrono::nanoseconds sleep_at_most(std::chrono::nanoseconds limit) const noexcept
+  {
+    if (rings_.size() == 1 || !in_kernel_of_former_rings()) return limit;
+    return std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5));
   }
 
   std::shared_ptr<void> life_ = std::make_shared<bool>();

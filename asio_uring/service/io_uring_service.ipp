@@ -181,8 +181,8 @@ ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailabl
   submitter_.with_ring([&](ring&) { unavailable_.swap(unavailable); });
 }
 
-/// A guest's reactor waits for an eventfd, which is never read: each signal is an edge. One for all its rings,
-/// for what a ring that was given up still completes.
+/// A guest's reactor waits for an eventfd, which is never read: each signal is an edge. One for all its
+/// rings, for what a ring that was given up still completes.
 ASIO_URING_DECL void io_uring_service::signal_completions(ring& r)
 {
   if (!guest_ || !r.bound() || !r.kernels()) return;
@@ -391,6 +391,8 @@ ASIO_URING_DECL bool io_uring_service::turn(std::chrono::nanoseconds timeout, co
   const bool mine = own_ring(true);
   // A ring that has just been taken over: the pump arms its polls first.
   if (mine) turn_ring(before == &get_ring() ? timeout : std::chrono::nanoseconds(0), out);
+  // Who has been seen meanwhile must not have to wait for the end of the handlers that follow.
+  if (mine && shared_.load(std::memory_order_relaxed)) own_ring(true);
   ready_.move_to(out);
   if (!kept()) leave_ring();
   return mine;
@@ -407,9 +409,7 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
   const unsigned found = r.completions_present() + (r.bound() && r.wants_enter() ? 1 : 0);
   if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
     follow_load(false);
-    // What a ring given back still has comes without a wake-up.
-    if (rings_.size() > 1 && in_kernel_of_former_rings())
-      timeout = std::min<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(5));
+    timeout = sleep_at_most(timeout);
     // Whoever posts, submits, interrupts or asks from here on sees the loop idle and wakes it, or is seen
     // here.
     entering_.store(true, std::memory_order_relaxed);
@@ -499,8 +499,9 @@ ASIO_URING_DECL void io_uring_service::end_requests(completion_queue& given_up) 
   while (in_flight()) {
     ring& r = get_ring();
     // What would end the wait may itself wait for room.
-    const int result =
-        submitter_.has_backlog() ? r.submit() : r.submit_and_wait(std::chrono::nanoseconds::max());
+    const int result = submitter_.has_backlog()
+                           ? r.submit()
+                           : r.submit_and_wait(sleep_at_most(std::chrono::nanoseconds::max()));
     if (result < 0 && !is_momentary(result)) {
       rest(true);
       if (in_kernel()) end_in_flight(given_up);

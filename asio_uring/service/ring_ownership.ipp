@@ -95,7 +95,7 @@ ASIO_URING_DECL bool io_uring_service::bind_ring() noexcept
 {
   ring& r = get_ring();
   if (r.bound())
-    if (const int result = r.bind(); result < 0) {
+    if (const int result = r.bind(); result < 0 && result != -EBADFD) { // it is bound already
       replace_ring(-result);
       return false;
     }
@@ -108,8 +108,11 @@ ASIO_URING_DECL bool io_uring_service::bind_ring() noexcept
 /// or is none of the kernel's any more.
 ASIO_URING_DECL bool io_uring_service::own_ring(bool in_loop) noexcept
 {
+  if (in_loop && shared_.load(std::memory_order_relaxed)) {
+    shared_.store(false, std::memory_order_relaxed);
+    if (start_keeper()) return false;
+  }
   const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
-  if (in_loop && shared_.exchange(false, std::memory_order_relaxed) && start_keeper()) return false;
   if (owner == thread_name()) return true;
   if (owner != 0) {
     const bool lives = ::syscall(SYS_tgkill, ::getpid(), owner_tid_.load(std::memory_order_relaxed), 0) == 0;

@@ -4,6 +4,7 @@
 
 #include "child.hpp"
 #include "fixture.hpp"
+#include "threads.hpp"
 #include <atomic>
 #include <csignal>
 #include <fcntl.h>
@@ -202,10 +203,9 @@ BOOST_AUTO_TEST_CASE(the_port_is_free_when_an_acceptor_has_been_closed_beside_ru
 {
   if (!has_an_owner()) return;
   asio::io_context context;
-  auto work = asio::make_work_guard(context);
-  std::thread threads[2];
-  for (std::thread& t : threads)
-    t = std::thread([&] { context.run(); });
+  auto guard = asio::make_work_guard(context);
+  const runners running(context, 2);
+  const auto work = std::move(guard); // ends before they are joined
   tcp::endpoint where;
   {
     listener first(context);
@@ -232,9 +232,6 @@ BOOST_AUTO_TEST_CASE(the_port_is_free_when_an_acceptor_has_been_closed_beside_ru
     ended.get_future().wait();
   }
   BOOST_TEST(taken == 0);
-  work.reset();
-  for (std::thread& t : threads)
-    t.join();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,186 @@
+// test/forked_files.cpp: what is in flight when a process forks is performed once, and both processes have
+// its result.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include "child.hpp"
+#include "file_fixture.hpp"
+
+#include <asio_uring/chain.hpp>
+#include <sys/ioctl.h>
+
+using namespace test;
+using asio::random_access_file;
+using asio::stream_file;
+
+namespace {
+
+struct forked_context : scratch_context
+{
+  /// Forks behind what was started; then both processes run the context to the end of its work. `ended()` has
+  /// to hold in both.
+  template <class Ended>
+  void fork(Ended ended)
+  {
+    context.notify_fork(asio::io_context::fork_prepare);
+    const pid_t child = ::fork();
+    if (child == 0)
+      exit_with([&] {
+        context.notify_fork(asio::io_context::fork_child);
+        finish(context);
+        return ended() ? 0 : 1;
+      });
+    context.notify_fork(asio::io_context::fork_parent);
+    finish(context);
+    BOOST_TEST(ended());
+    BOOST_TEST(exit_code_of(child) == 0);
+  }
+};
+
+const auto appending = asio::file_base::write_only | asio::file_base::create | asio::file_base::append;
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(forked_files, forked_context)
+
+BOOST_AUTO_TEST_CASE(a_write_in_flight_at_a_fork_is_performed_once)
+{
+  for (const bool started : {false, true}) {
+    std::filesystem::remove(path("file"));
+    stream_file file(context, path("file"), appending);
+    outcome written;
+    const std::string text(3 << 20, 'x');
+    file.async_write_some(asio::buffer(text), written.record());
+    if (started) settle(context);
+    fork([&] { return written.succeeded() && written.bytes == text.size(); });
+    BOOST_TEST(std::filesystem::file_size(path("file")) == text.size());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(many_writes_in_flight_at_a_fork_are_performed_once)
+{
+  random_access_file file(context, path("file"), appending); // which goes before the offset
+  constexpr int count = 40;
+  std::array<outcome, count> written;
+  for (outcome& each : written)
+    file.async_write_some_at(0, asio::buffer("0123456789", 10), each.record());
+  fork([&] { return std::all_of(written.begin(), written.end(), [](outcome& o) { return o.succeeded(); }); });
+  BOOST_TEST(std::filesystem::file_size(path("file")) == 10u * count);
+}
+
+BOOST_AUTO_TEST_CASE(a_chain_in_flight_at_a_fork_is_performed_once)
+{
+  for (const bool started : {false, true}) {
+    std::filesystem::remove(path("file"));
+    random_access_file file(context, path("file"), appending);
+    outcome done;
+    std::vector<int> results;
+    asio_uring::chain(file)
+        .write_at(file, 0, asio::buffer("one", 3))
+        .fdatasync(file)
+        .write_at(file, 0, asio::buffer("two", 3))
+        .async_run([&](error_code e, std::vector<int> r) {
+          done.record()(e);
+          results = std::move(r);
+        });
+    if (started) settle(context);
+    fork([&] { return done.succeeded() && results == std::vector{3, 0, 3}; });
+    BOOST_TEST(read_file(path("file")) == "onetwo");
+  }
+}
+
+// Its first operation waits: each process has the chain, and performs it when its own wait ends.
+BOOST_AUTO_TEST_CASE(a_chain_that_waits_at_a_fork_goes_on_in_both_processes)
+{
+  asio::readable_pipe in(context);
+  asio::writable_pipe out(context);
+  asio::connect_pipe(in, out);
+  random_access_file file(context, path("file"), appending);
+  outcome done;
+  const auto wait = [fd = in.native_handle()](io_uring_sqe& sqe) {
+    io_uring_prep_poll_add(&sqe, fd, POLLIN);
+  };
+  asio_uring::chain(file)
+      .add(wait)
+      .write_at(file, 0, asio::buffer("once", 4))
+      .async_run([&](error_code e, std::vector<int>) { done.record()(e); });
+  settle(context);
+  context.notify_fork(asio::io_context::fork_prepare);
+  const pid_t child = ::fork();
+  if (child == 0)
+    exit_with([&] {
+      context.notify_fork(asio::io_context::fork_child);
+      settle(context);
+      if (done.done()) return 1;
+      write_text(out, "x");
+      finish(context);
+      return done.succeeded() ? 0 : 2;
+    });
+  context.notify_fork(asio::io_context::fork_parent);
+  BOOST_TEST(exit_code_of(child) == 0);
+  finish(context); // the byte is in the pipe still
+  CHECK_SUCCEEDED(done);
+  BOOST_TEST(read_file(path("file")) == "onceonce");
+}
+
+// The number may be another file's, when the fork is over.
+BOOST_AUTO_TEST_CASE(an_asynchronous_close_in_flight_at_a_fork_closes_nothing_else)
+{
+  for (const bool started : {false, true}) {
+    asio_uring::unique_descriptor descriptor(
+        ::open(path("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    const int number = descriptor.get();
+    outcome closed;
+    asio_uring::async_close(context, std::move(descriptor), closed.record());
+    if (started) settle(context);
+    context.notify_fork(asio::io_context::fork_prepare);
+    const pid_t child = ::fork();
+    const auto check = [&](asio::io_context::fork_event event) {
+      // Whoever is told of the fork opens files: the context is not told yet.
+      std::vector<int> opened;
+      for (int i = 0; i < 8; ++i)
+        opened.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      context.notify_fork(event);
+      finish(context);
+      bool right = closed.succeeded();
+      for (const int fd : opened) {
+        right = right && ::fcntl(fd, F_GETFD) >= 0;
+        ::close(fd);
+      }
+      return right && ::fcntl(number, F_GETFD) < 0;
+    };
+    if (child == 0) exit_with([&] { return check(asio::io_context::fork_child) ? 0 : 1; });
+    BOOST_TEST(check(asio::io_context::fork_parent));
+    BOOST_TEST(exit_code_of(child) == 0);
+  }
+}
+
+// Done twice, each of them would fail.
+BOOST_AUTO_TEST_CASE(changes_of_a_directory_in_flight_at_a_fork_are_made_once)
+{
+  write_file("old", "");
+  write_file("superfluous", "");
+  outcome made, renamed, removed, linked;
+  asio_uring::async_mkdir(context, path("directory"), std::filesystem::perms::owner_all, made.record());
+  asio_uring::async_rename(context, path("old"), path("new"), renamed.record());
+  asio_uring::async_unlink(context, path("superfluous"), removed.record());
+  asio_uring::async_symlink(context, "new", path("link"), linked.record());
+  fork([&] { return made.succeeded() && renamed.succeeded() && removed.succeeded() && linked.succeeded(); });
+}
+
+BOOST_AUTO_TEST_CASE(a_splice_in_flight_at_a_fork_is_performed_once)
+{
+  asio::readable_pipe from(context), to(context);
+  asio::writable_pipe into_from(context), into_to(context);
+  asio::connect_pipe(from, into_from);
+  asio::connect_pipe(to, into_to);
+  write_text(into_from, "0123456789");
+  outcome spliced;
+  asio_uring::async_splice(from, std::nullopt, into_to, std::nullopt, 5, 0, spliced.record());
+  fork([&] { return spliced.succeeded() && spliced.bytes == 5; });
+  int left = 0;
+  ::ioctl(from.native_handle(), FIONREAD, &left);
+  BOOST_TEST(left == 5);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,7 @@
 #define ASIO_URING_SERVICE_GUEST_PUMP_IPP
 
 #include <asio_uring/service/guest_pump.hpp>
+#include <thread>
 #include <utility>
 
 namespace asio_uring::detail {
@@ -115,6 +116,10 @@ ASIO_URING_DECL void guest_pump::collect(completion_queue& ops) noexcept
   if (!service_.kept() && service_.has_unsubmitted())
     service_.submit_now(); // a completion may have pushed something
   turning_.store(false, std::memory_order_seq_cst);
+  if (service_.has_untold()) [[unlikely]] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    wake();
+  }
   if (turn_again_.load(std::memory_order_seq_cst) || service_.unfinished()) wake();
 }
 

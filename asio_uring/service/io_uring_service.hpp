@@ -204,6 +204,9 @@ public:
   /// Whether there is something to do that no completion will tell of.
   bool unfinished() noexcept { return !ready_.empty() || (!kept() && submitter_.has_unfinished()); }
   bool has_unsubmitted() noexcept { return submitter_.has_unsubmitted(); }
+  /// Whether completions are to come that no event tells a guest of: those of a ring that a stand-in has
+  /// replaced.
+  bool has_untold() const noexcept { return stand_in_.load(std::memory_order_relaxed) && has_former(); }
   /// Becomes readable anew with each new completion. A bound ring's own descriptor tells nothing of work that
   /// waits for an enter.
   int watch_fd() const noexcept
@@ -341,25 +344,20 @@ private:
     return (kept() ? keeper_stops_ : interrupted_).load(std::memory_order_seq_cst) ||
            asked_.load(std::memory_order_seq_cst) != served_.load(std::memory_order_relaxed);
   }
-  bool in_kernel_of_former_rings() const noexcept
-  {
-    for (const ring& r : rings_)
-      if (&r != &get_ring() && r.can_retire()) return true;
-    return false;
-  }
-
+  ASIO_URING_DECL void look_for_former() noexcept;
+  bool has_former() const noexcept { return former_.load(std::memory_order_relaxed); }
   /// How long to sleep in the ring, at most as long as asked: what a ring given back still has comes without
   /// a wake-up.
   std::chrono::nanoseconds sleep_at_most(std::chrono::nanoseconds limit) const noexcept
   {
-    if (rings_.size() == 1 || !in_kernel_of_former_rings()) return limit;
-    return std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5));
+    return has_former() ? std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5)) : limit;
   }
 
   std::shared_ptr<void> life_ = std::make_shared<bool>();
   options options_;
   const bool locking_;
   std::list<ring> rings_;            // the last is in use; those before it have not brought everything yet
+  std::atomic<bool> former_{false};  // whether there are such
   std::atomic<ring*> ring_{nullptr}; // the last
   std::atomic<ring*> stand_in_{nullptr}; // the same, if it is none of the kernel's
   std::optional<asio_uring::features> kernel_features_, stand_in_features_;
@@ -397,8 +395,8 @@ private:
   std::atomic<bool> keeper_stops_{false};
   std::thread keeper_;
   bool resting_ = false;
-  bool broken_ = false; // nobody can enter
-  bool rested_ = false; // between fork_prepare and fork_parent or fork_child
+  bool broken_ = false;             // nobody can enter
+  std::atomic<bool> rested_{false}; // between fork_prepare and fork_parent or fork_child
   bool kept_before_fork_ = false;
   pid_t process_ = process::id();
   std::uint64_t retired_ = 0;           // terminal completions seen

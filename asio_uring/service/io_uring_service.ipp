@@ -139,8 +139,7 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
 ASIO_URING_DECL void io_uring_service::set_up_ring()
 {
   std::string reason = "the options or ASIO_URING_BACKEND=reactor ask for it";
-  if (options_.fallback != fallback::force)
-    try {
+  if (options_.fallback != fallback::force) try {
       if (options_.kernel) return use_ring(ring(options_.kernel()));
       return use_ring(ring(ring_parameters{.entries = options_.entries,
                                            .completions = options_.completions,
@@ -176,6 +175,7 @@ ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailabl
   features_.store(&*features, std::memory_order_release);
   stand_in_.store(now.kernels() ? nullptr : &now, std::memory_order_release);
   ring_.store(&now, std::memory_order_release);
+  look_for_former();
   available_.store(unavailable.empty(), std::memory_order_relaxed);
   submitter_.use(now);
   submitter_.with_ring([&](ring&) { unavailable_.swap(unavailable); });
@@ -354,6 +354,13 @@ void io_uring_service::collect_former(F&& collect_from) noexcept
     r = former && r->drained() ? rings_.erase(r) : std::next(r);
   }
   resting_ = before;
+  look_for_former();
+}
+
+ASIO_URING_DECL void io_uring_service::look_for_former() noexcept
+{
+  const auto is_former = [this](const ring& r) { return &r != &get_ring() && r.can_retire(); };
+  former_.store(std::any_of(rings_.begin(), rings_.end(), is_former), std::memory_order_relaxed);
 }
 
 // Completions that come while handlers run tell of peers that run beside us. Then every system call ends with
@@ -529,7 +536,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
     rested_ = true;
     return;
   case asio::execution_context::fork_parent:
-    go_on(std::exchange(rested_, false), false);
+    go_on(rested_.exchange(false), false);
     return;
   case asio::execution_context::fork_child:
     process_ = process::id();
@@ -540,7 +547,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
     if (kept()) keeper_.detach();
     kept_ = kept_before_fork_ = false;
     if (doorbell_) doorbell_->renew();
-    go_on(std::exchange(rested_, false), true);
+    go_on(rested_.exchange(false), true);
     return;
   }
 }

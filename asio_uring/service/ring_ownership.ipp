@@ -167,6 +167,10 @@ ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
     if (call) call->result = call->function(call->argument, get_ring());
     return submit_all();
   }
+  if (rested_.load(std::memory_order_relaxed)) { // nothing is there, and nobody enters
+    if (call) call->result = -EBUSY;
+    return true;
+  }
   if (call) {
     call->next = calls_.load(std::memory_order_relaxed);
     while (!calls_.compare_exchange_weak(call->next, call, std::memory_order_acq_rel)) {

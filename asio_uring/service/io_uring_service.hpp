@@ -328,6 +328,8 @@ private:
   ASIO_URING_DECL void post_past_keeper(completion& op) noexcept;
   ASIO_URING_DECL void rest(bool to_the_end) noexcept;
   ASIO_URING_DECL void recall(completion_queue& found, bool to_the_end) noexcept;
+  ASIO_URING_DECL void perform_once(completion_queue& found) noexcept;
+  ASIO_URING_DECL bool has_what_ends_by_itself() noexcept;
   template <typename F>
   void for_each_submitted(F&& f) noexcept;
   ASIO_URING_DECL void end_in_flight(completion_queue& found) noexcept;
@@ -396,6 +398,7 @@ private:
   std::thread keeper_;
   bool resting_ = false;
   bool broken_ = false;             // nobody can enter
+  bool before_fork_ = false;        // within fork_prepare
   std::atomic<bool> rested_{false}; // between fork_prepare and fork_parent or fork_child
   bool kept_before_fork_ = false;
   pid_t process_ = process::id();

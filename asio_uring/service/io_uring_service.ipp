@@ -526,6 +526,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
 {
   switch (event) {
   case asio::execution_context::fork_prepare:
+    before_fork_ = true;
     if ((kept_before_fork_ = kept())) {
       stop_keeper();
     } else {
@@ -533,6 +534,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
       for (unsigned times = 0; bound_.load(std::memory_order_relaxed) && !ring_lock_.try_acquire();)
         pause(times++);
     }
+    before_fork_ = false;
     rested_ = true;
     return;
   case asio::execution_context::fork_parent:

@@ -206,10 +206,7 @@ public:
   bool has_unsubmitted() noexcept { return submitter_.has_unsubmitted(); }
   /// Whether completions are to come that no event tells a guest of: those of a ring that a stand-in has
   /// replaced.
-  bool has_untold() const noexcept
-  {
-    return former_left_.load(std::memory_order_relaxed) && !available_.load(std::memory_order_relaxed);
-  }
+  bool has_untold() const noexcept { return stand_in_.load(std::memory_order_relaxed) && has_former(); }
   /// Becomes readable anew with each new completion. A bound ring's own descriptor tells nothing of work that
   /// waits for an enter.
   int watch_fd() const noexcept
@@ -331,6 +328,8 @@ private:
   ASIO_URING_DECL void post_past_keeper(completion& op) noexcept;
   ASIO_URING_DECL void rest(bool to_the_end) noexcept;
   ASIO_URING_DECL void recall(completion_queue& found, bool to_the_end) noexcept;
+  ASIO_URING_DECL void perform_once(completion_queue& found) noexcept;
+  ASIO_URING_DECL bool has_what_ends_by_itself() noexcept;
   template <typename F>
   void for_each_submitted(F&& f) noexcept;
   ASIO_URING_DECL void end_in_flight(completion_queue& found) noexcept;
@@ -347,20 +346,21 @@ private:
     return (kept() ? keeper_stops_ : interrupted_).load(std::memory_order_seq_cst) ||
            asked_.load(std::memory_order_seq_cst) != served_.load(std::memory_order_relaxed);
   }
+  ASIO_URING_DECL void look_for_former() noexcept;
+  bool has_former() const noexcept { return former_.load(std::memory_order_relaxed); }
   /// How long to sleep in the ring, at most as long as asked: what a ring given back still has comes without
   /// a wake-up.
   std::chrono::nanoseconds sleep_at_most(std::chrono::nanoseconds limit) const noexcept
   {
-    if (!former_left_.load(std::memory_order_relaxed)) return limit;
-    return std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5));
+    return has_former() ? std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5)) : limit;
   }
 
   std::shared_ptr<void> life_ = std::make_shared<bool>();
   options options_;
   const bool locking_;
-  std::list<ring> rings_; // the last is in use; those before it have not brought everything yet
-  std::atomic<bool> former_left_{false}; // there are such, and they are going to
-  std::atomic<ring*> ring_{nullptr};     // the last
+  std::list<ring> rings_;            // the last is in use; those before it have not brought everything yet
+  std::atomic<bool> former_{false};  // whether there are such
+  std::atomic<ring*> ring_{nullptr}; // the last
   std::atomic<ring*> stand_in_{nullptr}; // the same, if it is none of the kernel's
   std::optional<asio_uring::features> kernel_features_, stand_in_features_;
   std::atomic<const asio_uring::features*> features_{nullptr};
@@ -398,6 +398,7 @@ private:
   std::thread keeper_;
   bool resting_ = false;
   bool broken_ = false;             // nobody can enter
+  bool before_fork_ = false;        // within fork_prepare
   std::atomic<bool> rested_{false}; // between fork_prepare and fork_parent or fork_child
   bool kept_before_fork_ = false;
   pid_t process_ = process::id();

@@ -161,7 +161,6 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
 ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailable)
 {
   signal_completions(r);
-  if (!rings_.empty() && rings_.back().can_retire()) former_left_.store(true, std::memory_order_relaxed);
   ring& now = rings_.emplace_back(std::move(r));
   links_expected_.store(false, std::memory_order_relaxed);
   // Of files, the places stay as they are; of buffers, the numbers.
@@ -176,6 +175,7 @@ ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailabl
   features_.store(&*features, std::memory_order_release);
   stand_in_.store(now.kernels() ? nullptr : &now, std::memory_order_release);
   ring_.store(&now, std::memory_order_release);
+  look_for_former();
   available_.store(unavailable.empty(), std::memory_order_relaxed);
   submitter_.use(now);
   submitter_.with_ring([&](ring&) { unavailable_.swap(unavailable); });
@@ -353,16 +353,19 @@ template <typename F>
 void io_uring_service::collect_former(F&& collect_from) noexcept
 {
   const bool before = std::exchange(resting_, true);
-  bool left = false;
   for (auto r = rings_.begin(); r != rings_.end();) {
     const bool former = &*r != &get_ring() && r->can_retire();
     if (former) collect_from(*r);
-    const bool over = former && r->drained();
-    left |= former && !over;
-    r = over ? rings_.erase(r) : std::next(r);
+    r = former && r->drained() ? rings_.erase(r) : std::next(r);
   }
-  former_left_.store(left, std::memory_order_relaxed);
   resting_ = before;
+  look_for_former();
+}
+
+ASIO_URING_DECL void io_uring_service::look_for_former() noexcept
+{
+  const auto is_former = [this](const ring& r) { return &r != &get_ring() && r.can_retire(); };
+  former_.store(std::any_of(rings_.begin(), rings_.end(), is_former), std::memory_order_relaxed);
 }
 
 // Completions that come while handlers run tell of peers that run beside us. Then every system call ends with
@@ -529,6 +532,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
 {
   switch (event) {
   case asio::execution_context::fork_prepare:
+    before_fork_ = true;
     if ((kept_before_fork_ = kept())) {
       stop_keeper();
     } else {
@@ -536,6 +540,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
       for (unsigned times = 0; bound_.load(std::memory_order_relaxed) && !ring_lock_.try_acquire();)
         pause(times++);
     }
+    before_fork_ = false;
     rested_ = true;
     return;
   case asio::execution_context::fork_parent:

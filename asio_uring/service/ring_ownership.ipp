@@ -5,6 +5,8 @@
 #ifndef ASIO_URING_SERVICE_RING_OWNERSHIP_IPP
 #define ASIO_URING_SERVICE_RING_OWNERSHIP_IPP
 
+#include <algorithm>
+#include <asio_uring/ring/ends_by_itself.hpp>
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/pause.hpp>
@@ -171,6 +173,10 @@ ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
     if (call) call->result = -EBUSY;
     return true;
   }
+  if (rested_.load(std::memory_order_relaxed)) { // nothing is there, and nobody enters
+    if (call) call->result = -EBUSY;
+    return true;
+  }
   if (call) {
     call->next = calls_.load(std::memory_order_relaxed);
     while (!calls_.compare_exchange_weak(call->next, call, std::memory_order_acq_rel)) {
@@ -297,6 +303,7 @@ ASIO_URING_DECL void io_uring_service::recall(completion_queue& found, bool to_t
 {
   ring& r = get_ring();
   submit_all();
+  if (before_fork_) perform_once(found);
   submitter_.hold(submitter::holding::requests);
   constexpr unsigned patience = 40;
   for (unsigned times = 0; in_kernel() && (to_the_end || times < patience);) {
@@ -312,6 +319,34 @@ ASIO_URING_DECL void io_uring_service::recall(completion_queue& found, bool to_t
     collect(found);
     if (retired_ == before) pause(times++);
   }
+}
+
+/// Waits for what waits for nobody: if it were cancelled, both processes would perform it.
+ASIO_URING_DECL void io_uring_service::perform_once(completion_queue& found) noexcept
+{
+  for (unsigned times = 0; has_what_ends_by_itself(); pause(times++)) {
+    submitter_.refill(found);
+    if (const int result = get_ring().submit(); result < 0 && !is_momentary(result)) return;
+    collect(found);
+  }
+}
+
+ASIO_URING_DECL bool io_uring_service::has_what_ends_by_itself() noexcept
+try {
+  std::vector<std::vector<io_uring_sqe>> all; // looked at without a lock
+  for_each_submitted([&](request& q) {
+    auto& entries = all.emplace_back();
+    const auto add = [&](request& each) { each.prepare(entries.emplace_back()); };
+    if (linked_requests* links = q.links())
+      links->for_each_left(add);
+    else
+      add(q);
+  });
+  return std::any_of(all.begin(), all.end(), [](const auto& entries) {
+    return !entries.empty() && std::all_of(entries.begin(), entries.end(), ends_by_itself);
+  });
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 /// Everything that the kernel, or its stand-in, has been given and not given back; polls included.

@@ -50,7 +50,6 @@ private:
   calls_in_threads& all_;
   const int fd_;
   bool used_ = false;
-  bool held_ = false; // over a fork
   int result_ = 0;
   std::atomic<bool> ended_{false};
   kept_entry entry_;

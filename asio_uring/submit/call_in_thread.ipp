@@ -113,13 +113,16 @@ ASIO_URING_DECL call_in_thread& calls_in_threads::unused()
   return call;
 }
 
-// Nothing is at work while the process forks; what has not begun is performed on both sides.
+// Nothing is at work while the process forks, and each call is made once.
 ASIO_URING_DECL void calls_in_threads::notify_fork(asio::execution_context::fork_event event)
 {
   const std::lock_guard guard(mutex_);
   if (event == asio::execution_context::fork_prepare) {
     for (const auto& call : calls_)
-      call->held_ = call->used_ && !call->ended() && call->take_back();
+      if (call->used_ && !call->ended() && call->take_back()) {
+        call->perform();
+        call->performed();
+      }
     return threads_->wait_until_unused([](const worker_threads::job&) { return true; });
   }
   if (event == asio::execution_context::fork_child) {
@@ -128,8 +131,6 @@ ASIO_URING_DECL void calls_in_threads::notify_fork(asio::execution_context::fork
     for (const auto& call : calls_)
       call->renew_event();
   }
-  for (const auto& call : calls_)
-    if (call->held_) call->start();
 }
 
 } // namespace asio_uring::detail

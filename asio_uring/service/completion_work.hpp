@@ -137,7 +137,7 @@ public:
   void keep(Executor ex, bool counted)
   {
     if constexpr (erased) {
-      asio::any_io_executor& plain = ex;
+      held& plain = ex; // a dependent type: otherwise looked at though it is not used
       if (counted)
         new (&held_) held(std::move(plain));
       else

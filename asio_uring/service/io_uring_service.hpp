@@ -101,10 +101,12 @@ public:
     post(op);
   }
 
-  /// To be called before the first linked requests are pushed: from then on they are submitted whole.
+  /// To be called before the first linked requests are pushed: from then on they are submitted whole. Who
+  /// alone enters does nothing else anyway.
   void expect_links()
   {
-    if (!links_expected_.load(std::memory_order_acquire)) keep_links_whole();
+    if (!bound_.load(std::memory_order_acquire) && !links_expected_.load(std::memory_order_acquire))
+      keep_links_whole();
   }
 
   /// Returns when the kernel has taken what was published, and has let go of what was cancelled: before a
@@ -300,6 +302,7 @@ private:
     return thread_name_;
   }
   ASIO_URING_DECL void keep_links_whole();
+  void wake_loop() noexcept { kept() ? ring_doorbell() : pump_->wake(); }
   ASIO_URING_DECL void set_up_ring();
   ASIO_URING_DECL void make_pump();
   ASIO_URING_DECL void turn_ring(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;

@@ -155,7 +155,7 @@ ASIO_URING_DECL void io_uring_service::submit_soon() noexcept
       return;
     }
   }
-  if (idle_.exchange(false, std::memory_order_seq_cst)) kept() ? ring_doorbell() : pump_->wake();
+  if (idle_.exchange(false, std::memory_order_seq_cst)) wake_loop();
 }
 
 /// Has all that is published submitted, and the call made, before it returns. True if nothing is left.
@@ -195,7 +195,7 @@ ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
       if ((mine || times >= patience) && own_ring(false)) serve();
       if (!kept()) leave_ring();
     } else if (idle_.exchange(false, std::memory_order_seq_cst))
-      pump_->wake();
+      wake_loop();
   }
   return !submitter_.has_unsubmitted();
 }

@@ -212,7 +212,7 @@ BOOST_AUTO_TEST_CASE(the_port_is_free_when_an_acceptor_has_been_closed_beside_ru
     where = first.endpoint();
   }
   int taken = 0;
-  for (int round = 0; round < rounds(100); ++round) {
+  for (int round = 0; round < rounds(1000); ++round) {
     tcp::acceptor acceptor(context, where);
     std::promise<void> started, ended;
     asio::post(context, [&] {

@@ -197,7 +197,7 @@ BOOST_AUTO_TEST_CASE(a_daemon_serves_when_its_parent_has_left)
                while (::getppid() == parent)
                  std::this_thread::sleep_for(1ms);
                const char text = server.serves(3) ? 'y' : 'n';
-               ::write(told.native_handle(), &text, 1);
+               [[maybe_unused]] const auto written = ::write(told.native_handle(), &text, 1);
                return 0;
              }) == 0);
   told.close();

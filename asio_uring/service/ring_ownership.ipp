@@ -269,8 +269,9 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
   pump_->stop_watching();
   resting_ = true;
   if (may_enter) recall(found, to_the_end);
-  if (in_kernel() && r.can_retire() && (to_the_end || !may_enter)) {
-    submitter_.hold(submitter::holding::everything);
+  submitter_.hold(submitter::holding::everything);
+  // Nobody is going to enter it any more, not even for what others have published meanwhile.
+  if (in_kernel() && r.can_retire()) {
     submitter_.with_ring([](ring& given_up) { given_up.retire(); });
     r.take_back_unsubmitted([&](std::uint64_t data) {
       ++retired_;
@@ -284,9 +285,8 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
       if (retired_ == before) pause(times++);
     }
   }
-  submitter_.hold(submitter::holding::everything);
   // What has not come of a ring that nobody can enter was dropped.
-  if (in_kernel() && (!r.can_retire() || (!may_enter && !r.fits()))) {
+  if (in_kernel() && (!r.can_retire() || !r.fits())) {
     if (r.kernels()) {
       // Nobody can see when it has let go of the last buffer: it is given time.
       submitter_.with_ring([](ring& given_up) { given_up.release(); });

@@ -267,6 +267,7 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
   const bool may_enter = !broken_ && (!r.bound() || owner_.load(std::memory_order_relaxed) == thread_name());
   completion_queue found;
   pump_->stop_watching();
+  if (may_enter && before_fork_) perform_once(found);
   resting_ = true;
   if (may_enter) recall(found, to_the_end);
   submitter_.hold(submitter::holding::everything);
@@ -303,7 +304,6 @@ ASIO_URING_DECL void io_uring_service::recall(completion_queue& found, bool to_t
 {
   ring& r = get_ring();
   submit_all();
-  if (before_fork_) perform_once(found);
   submitter_.hold(submitter::holding::requests);
   constexpr unsigned patience = 40;
   for (unsigned times = 0; in_kernel() && (to_the_end || times < patience);) {
@@ -324,6 +324,7 @@ ASIO_URING_DECL void io_uring_service::recall(completion_queue& found, bool to_t
 /// Waits for what waits for nobody: if it were cancelled, both processes would perform it.
 ASIO_URING_DECL void io_uring_service::perform_once(completion_queue& found) noexcept
 {
+  submit_all();
   for (unsigned times = 0; has_what_ends_by_itself(); pause(times++)) {
     submitter_.refill(found);
     if (const int result = get_ring().submit(); result < 0 && !is_momentary(result)) return;

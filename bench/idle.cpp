@@ -127,7 +127,10 @@ void compare(const char* beside, const std::function<void(crowd&)>& fill, bool g
     alone.push_back(e.measure(exchanges));
     fill(c);
     e.measure(100); // until the crowd is silent
-    if (gone) c.ends.clear();
+    if (gone) {
+      c.ends.clear();
+      e.measure(100); // until what the closes have left is done
+    }
     with.push_back(e.measure(exchanges));
   }
   const auto median = [](std::vector<double>& v) { return std::sort(v.begin(), v.end()), v[v.size() / 2]; };

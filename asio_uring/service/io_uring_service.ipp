@@ -518,6 +518,7 @@ ASIO_URING_DECL void io_uring_service::end_requests(completion_queue& given_up) 
     if (result < 0 && !is_momentary(result)) {
       rest(true);
       if (in_kernel()) end_in_flight(given_up);
+      submitter_.refill(given_up); // what has never reached it
       return submitter_.forget_all();
     }
     collect(given_up);

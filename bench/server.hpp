@@ -18,12 +18,14 @@ namespace asio = boost::asio;
 template <class Protocol, class Serve>
 void run_server(options const& given, typename Protocol::endpoint const& where, Serve serve)
 {
+  double const threads = given.number("threads", 1);
+  if (threads < 1) given.fail("--threads wants one at least");
   asio::io_context context;
   typename Protocol::acceptor acceptor(context, where);
   asio::signal_set signals(context, SIGINT, SIGTERM);
   signals.async_wait([&](auto, int) { context.stop(); });
   serve(acceptor);
-  std::vector<std::jthread> others(static_cast<std::size_t>(given.number("threads", 1)) - 1);
+  std::vector<std::jthread> others(static_cast<std::size_t>(threads) - 1);
   for (auto& t : others)
     t = std::jthread([&] { context.run(); });
   context.run();

@@ -24,18 +24,17 @@ inline int rounds(int n)
   return share ? std::max(1, n / std::max(1, std::atoi(share))) : n;
 }
 
-/// Whether the stand-in takes the place of the kernel's ring.
-inline bool with_stand_in()
+/// Whether a variable of the environment is that word.
+inline bool environment_says(const char* variable, std::string_view word)
 {
-  const char* backend = std::getenv("ASIO_URING_BACKEND");
-  return backend && std::string_view(backend) == "reactor";
+  const char* value = std::getenv(variable);
+  return value && word == value;
 }
 
+/// Whether the stand-in takes the place of the kernel's ring.
+inline bool with_stand_in() { return environment_says("ASIO_URING_BACKEND", "reactor"); }
+
 /// Whether a context's reactor has to be the ring.
-inline bool with_ring_pump()
-{
-  const char* pump = std::getenv("ASIO_URING_PUMP");
-  return pump && std::string_view(pump) == "ring";
-}
+inline bool with_ring_pump() { return environment_says("ASIO_URING_PUMP", "ring"); }
 
 #endif // ASIO_URING_TEST_ENVIRONMENT_HPP

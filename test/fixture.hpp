@@ -55,8 +55,7 @@ inline bool with_kernel_ring() { return on_uring && !with_stand_in(); }
 /// pump count exactly.
 inline bool counts_are_exact()
 {
-  const char* pump = std::getenv("ASIO_URING_PUMP");
-  return !on_uring || !pump || std::string_view(pump) != "guest";
+  return !on_uring || !environment_says("ASIO_URING_PUMP", "guest");
 }
 
 inline void check_count(std::size_t counted, std::size_t expected)

@@ -5,27 +5,12 @@
 #ifndef ASIO_URING_RING_ENDS_BY_ITSELF_HPP
 #define ASIO_URING_RING_ENDS_BY_ITSELF_HPP
 
+#include <asio_uring/ring/entry_kinds.hpp>
 #include <asio_uring/ring/opcodes.hpp>
 #include <liburing.h>
 #include <sys/stat.h>
 
 namespace asio_uring::detail {
-
-/// Transfers wait for nobody if their file is an ordinary one, or a block device.
-inline bool is_transfer(const io_uring_sqe& entry) noexcept
-{
-  switch (entry.opcode) {
-  case IORING_OP_READ:
-  case IORING_OP_READV:
-  case IORING_OP_READ_FIXED:
-  case IORING_OP_WRITE:
-  case IORING_OP_WRITEV:
-  case IORING_OP_WRITE_FIXED:
-    return true;
-  default:
-    return false;
-  }
-}
 
 /// Whether the kernel waits for nothing but a disk to end it. Not an open: a FIFO waits for its other end.
 inline bool ends_by_itself(const io_uring_sqe& entry) noexcept
@@ -53,6 +38,7 @@ inline bool ends_by_itself(const io_uring_sqe& entry) noexcept
   default:
     break;
   }
+  // A transfer does if its file is an ordinary one, or a block device.
   if (!is_transfer(entry) || entry.flags & IOSQE_FIXED_FILE) return false;
   struct stat file;
   return ::fstat(entry.fd, &file) == 0 && (S_ISREG(file.st_mode) || S_ISBLK(file.st_mode));

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <asio_uring/ring/breaks_chain.hpp>
+#include <asio_uring/ring/entry_kinds.hpp>
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/ring/perform.hpp>
 #include <asio_uring/ring/process.hpp>
@@ -37,12 +38,6 @@ ASIO_URING_DECL void set_non_blocking(int fd) noexcept
 {
   if (const int flags = ::fcntl(fd, F_GETFL); flags >= 0 && !(flags & O_NONBLOCK))
     ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
-
-/// Whether it moves data from one descriptor to another.
-ASIO_URING_DECL bool has_two_ends(const io_uring_sqe& entry) noexcept
-{
-  return entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
 }
 
 /// Of streams, which may be told not to block by the descriptor alone.

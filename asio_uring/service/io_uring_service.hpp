@@ -302,7 +302,12 @@ private:
     return thread_name_;
   }
   ASIO_URING_DECL void keep_links_whole();
-  void wake_loop() noexcept { kept() ? ring_doorbell() : pump_->wake(); }
+  /// Wakes whoever turns the ring, the keeper or the loop.
+  void wake() noexcept { kept() ? ring_doorbell() : pump_->wake(); }
+  void wake_if_idle() noexcept
+  {
+    if (idle_.exchange(false, std::memory_order_seq_cst)) wake();
+  }
   ASIO_URING_DECL void set_up_ring();
   ASIO_URING_DECL void make_pump();
   ASIO_URING_DECL void turn_ring(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;

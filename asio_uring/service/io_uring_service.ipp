@@ -232,7 +232,7 @@ ASIO_URING_DECL void io_uring_service::keep_links_whole()
 {
   get_ring().keep_whole();
   for (unsigned times = 0; entering_.load(std::memory_order_seq_cst); pause(times++))
-    if (interrupt()) wake_loop();
+    if (interrupt()) wake();
   links_expected_.store(true, std::memory_order_release);
 }
 
@@ -245,7 +245,7 @@ ASIO_URING_DECL bool io_uring_service::submit_now() noexcept
 {
   const bool all = reach_kernel();
   // What found no room on the ring needs the loop: it may be asleep.
-  if (submitter_.has_backlog() && idle_.exchange(false)) wake_loop();
+  if (submitter_.has_backlog()) wake_if_idle();
   return all;
 }
 

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_SERVICE_LATE_NUMBERS_HPP
 #define ASIO_URING_SERVICE_LATE_NUMBERS_HPP
 
-#include <asio_uring/ring/opcodes.hpp>
+#include <asio_uring/ring/entry_kinds.hpp>
 #include <atomic>
 #include <cerrno>
 #include <fcntl.h>
@@ -139,8 +139,7 @@ template <typename F>
 void for_each_late_number(const io_uring_sqe& entry, bool linked, F&& f)
 {
   if ((linked || entry.flags & IOSQE_ASYNC) && !(entry.flags & IOSQE_FIXED_FILE)) f(entry.fd);
-  const bool two = entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
-  if (two && !(entry.splice_flags & SPLICE_F_FD_IN_FIXED)) f(entry.splice_fd_in);
+  if (has_two_ends(entry) && !(entry.splice_flags & SPLICE_F_FD_IN_FIXED)) f(entry.splice_fd_in);
 }
 
 } // namespace asio_uring::detail

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_SERVICE_REGISTERED_FILES_HPP
 #define ASIO_URING_SERVICE_REGISTERED_FILES_HPP
 
+#include <asio_uring/ring/entry_kinds.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <mutex>
 #include <vector>
@@ -30,17 +31,9 @@ public:
   /// Gives an entry for a file its place, where the operation may go by it.
   static void apply(io_uring_sqe& sqe, int place) noexcept
   {
-    switch (sqe.opcode) {
-    case IORING_OP_READ:
-    case IORING_OP_READV:
-    case IORING_OP_READ_FIXED:
-    case IORING_OP_WRITE:
-    case IORING_OP_WRITEV:
-    case IORING_OP_WRITE_FIXED:
-    case IORING_OP_FSYNC:
-      sqe.fd = place;
-      sqe.flags |= IOSQE_FIXED_FILE;
-    }
+    if (!is_transfer(sqe) && sqe.opcode != IORING_OP_FSYNC) return;
+    sqe.fd = place;
+    sqe.flags |= IOSQE_FIXED_FILE;
   }
 
 private:

@@ -12,7 +12,6 @@
 #include <asio_uring/service/pause.hpp>
 #include <cerrno>
 #include <csignal>
-#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -102,7 +101,7 @@ ASIO_URING_DECL bool io_uring_service::bind_ring() noexcept
       return false;
     }
   owner_.store(thread_name(), std::memory_order_relaxed);
-  owner_tid_.store(static_cast<pid_t>(::gettid()), std::memory_order_relaxed);
+  owner_tid_.store(this_thread(), std::memory_order_relaxed);
   return true;
 }
 
@@ -117,15 +116,15 @@ ASIO_URING_DECL bool io_uring_service::own_ring(bool in_loop) noexcept
   const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
   if (owner == thread_name()) return true;
   if (owner != 0) {
-    const bool lives = ::syscall(SYS_tgkill, ::getpid(), owner_tid_.load(std::memory_order_relaxed), 0) == 0;
-    if (lives && !get_ring().fits()) {
+    const bool alive = lives(owner_tid_.load(std::memory_order_relaxed));
+    if (alive && !get_ring().fits()) {
       // Completions that find no room the kernel gives to the owner alone: it starts the keeper when it is
       // back.
       shared_.store(true, std::memory_order_relaxed);
       return false;
     }
-    if (lives && (!in_loop || moved_) && start_keeper()) return false;
-    moved_ = moved_ || lives;
+    if (alive && (!in_loop || moved_) && start_keeper()) return false;
+    moved_ = moved_ || alive;
     rest(false);
     owner_.store(0, std::memory_order_relaxed);
     try {
@@ -155,7 +154,7 @@ ASIO_URING_DECL void io_uring_service::submit_soon() noexcept
       return;
     }
   }
-  if (idle_.exchange(false, std::memory_order_seq_cst)) wake_loop();
+  wake_if_idle();
 }
 
 /// Has all that is published submitted, and the call made, before it returns. True if nothing is left.
@@ -173,10 +172,6 @@ ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
     if (call) call->result = -EBUSY;
     return true;
   }
-  if (rested_.load(std::memory_order_relaxed)) { // nothing is there, and nobody enters
-    if (call) call->result = -EBUSY;
-    return true;
-  }
   if (call) {
     call->next = calls_.load(std::memory_order_relaxed);
     while (!calls_.compare_exchange_weak(call->next, call, std::memory_order_acq_rel)) {
@@ -187,15 +182,13 @@ ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
   constexpr unsigned patience = 32, limit = 1000;
   for (unsigned times = 0; call || times < limit; pause(times++)) {
     if (static_cast<int>(served_.load(std::memory_order_seq_cst) - ticket) >= 0) break;
-    if (kept()) {
-      if (idle_.exchange(false, std::memory_order_seq_cst)) ring_doorbell();
-    } else if (ring_lock_.try_acquire()) {
+    if (!kept() && ring_lock_.try_acquire()) {
       const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
       const bool mine = owner == 0 || owner == thread_name();
       if ((mine || times >= patience) && own_ring(false)) serve();
       if (!kept()) leave_ring();
-    } else if (idle_.exchange(false, std::memory_order_seq_cst))
-      wake_loop();
+    } else
+      wake_if_idle();
   }
   return !submitter_.has_unsubmitted();
 }
@@ -245,7 +238,7 @@ ASIO_URING_DECL void io_uring_service::keep_ring() noexcept
 ASIO_URING_DECL void io_uring_service::stop_keeper() noexcept
 {
   keeper_stops_.store(true, std::memory_order_seq_cst);
-  if (idle_.exchange(false, std::memory_order_seq_cst)) ring_doorbell();
+  wake_if_idle();
   keeper_.join();
   kept_.store(false, std::memory_order_release);
 }

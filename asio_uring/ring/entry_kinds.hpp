@@ -1,0 +1,36 @@
+// asio_uring/ring/entry_kinds.hpp: what some entries have in common.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_RING_ENTRY_KINDS_HPP
+#define ASIO_URING_RING_ENTRY_KINDS_HPP
+
+#include <asio_uring/ring/uapi.hpp>
+
+namespace asio_uring::detail {
+
+/// Whether it reads from a file's descriptor or writes to it.
+inline bool is_transfer(const io_uring_sqe& entry) noexcept
+{
+  switch (entry.opcode) {
+  case IORING_OP_READ:
+  case IORING_OP_READV:
+  case IORING_OP_READ_FIXED:
+  case IORING_OP_WRITE:
+  case IORING_OP_WRITEV:
+  case IORING_OP_WRITE_FIXED:
+    return true;
+  default:
+    return false;
+  }
+}
+
+/// Whether it moves data from one descriptor to another.
+inline bool has_two_ends(const io_uring_sqe& entry) noexcept
+{
+  return entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_RING_ENTRY_KINDS_HPP

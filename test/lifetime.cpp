@@ -498,6 +498,30 @@ BOOST_AUTO_TEST_CASE(descriptors_do_not_leak)
   BOOST_CHECK_EQUAL(open_descriptors(), before);
 }
 
+BOOST_AUTO_TEST_CASE(a_second_look_that_is_due_leaves_nothing_of_a_socket_that_is_closed)
+{
+  asio::io_context context;
+  pair<local> other(context);
+  std::array<char, 8> data;
+  const auto read_shortly = [&] { // so it is looked at again
+    write_text(other.client, "x");
+    other.server.async_read_some(asio::buffer(data), [](error_code, std::size_t) {});
+    finish(context);
+  };
+  read_shortly();
+  const auto before = open_descriptors();
+  {
+    pair<> p(context);
+    read_shortly();
+    p.server.async_read_some(asio::buffer(data), [](error_code, std::size_t) {});
+    settle(context);
+    std::this_thread::sleep_for(50ms);
+    p.server.close();
+    finish(context);
+  }
+  BOOST_TEST(open_descriptors() == before);
+}
+
 BOOST_AUTO_TEST_CASE(descriptors_of_cancelled_accepts_do_not_leak)
 {
   asio::io_context context;

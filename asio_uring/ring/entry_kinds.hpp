@@ -31,6 +31,12 @@ inline bool has_two_ends(const io_uring_sqe& entry) noexcept
   return entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
 }
 
+/// Whether it only waits: to begin it anew, beside one that nobody listens to any more, changes nothing.
+inline bool only_waits(const io_uring_sqe& entry) noexcept
+{
+  return entry.opcode == IORING_OP_POLL_ADD || entry.opcode == IORING_OP_TIMEOUT;
+}
+
 } // namespace asio_uring::detail
 
 #endif // ASIO_URING_RING_ENTRY_KINDS_HPP

@@ -75,13 +75,13 @@ public:
   ASIO_URING_DECL void retire() noexcept;
   /// Whether it is the kernel's own, and not a stand-in's.
   bool kernels() const noexcept { return !emulation_; }
-  /// Whether nothing that was published is left in the kernel, nor a completion in the queue.
-  bool drained() const noexcept { return ended_ == tail_; }
+  /// Entries that were published and whose last completion has not been consumed.
+  unsigned left() const noexcept { return tail_ - ended_; }
   /// Whether all completions that are to come fit into the queue: those that do not, the kernel keeps for who
   /// enters, and drops when the ring is retired.
   bool fits() const noexcept
   {
-    return tail_ - ended_ <= queues_.cq_size &&
+    return left() <= queues_.cq_size &&
            !(shared(queues_.sq_flags).load(std::memory_order_relaxed) & IORING_SQ_CQ_OVERFLOW);
   }
   /// Gives up the memory of a ring. The completions of a retired one should have been seen; of another the

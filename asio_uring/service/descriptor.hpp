@@ -231,7 +231,7 @@ public:
   ASIO_URING_DECL bool doubted(completion_queue& out) noexcept;
   /// Calls f(request&) for each operation and poll that was given to the kernel and has not come back.
   template <typename F>
-  void for_each_submitted(F&& f) noexcept
+  void for_each_submitted(F&& f)
   {
     const locked guard(lock_);
     if (references_ == 0) return; // waits to be opened again

@@ -96,7 +96,7 @@ public:
 
   void withdraw() noexcept { watch_.cancel(); }
   template <typename F>
-  void for_each_submitted(F&& f) noexcept
+  void for_each_submitted(F&& f)
   {
     if (watch_.armed()) f(static_cast<request&>(watch_));
   }

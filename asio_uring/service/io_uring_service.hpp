@@ -290,7 +290,7 @@ private:
   ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
   template <typename F>
-  void collect_former(F&& collect_from) noexcept;
+  void collect_former(F&& completed) noexcept;
   void follow_load(bool busy) noexcept;
   void choose_paths() noexcept;
   bool here() const noexcept { return scheduler_->can_dispatch(); }
@@ -339,8 +339,13 @@ private:
   ASIO_URING_DECL void perform_once(completion_queue& found) noexcept;
   ASIO_URING_DECL bool has_what_ends_by_itself() noexcept;
   template <typename F>
-  void for_each_submitted(F&& f) noexcept;
+  void for_each_submitted(F&& f);
+  template <typename P>
+  std::vector<request*> left_in_kernel(P&& which);
+  ASIO_URING_DECL void give_up(const std::vector<request*>& all, completion_queue& found) noexcept;
   ASIO_URING_DECL void end_in_flight(completion_queue& found) noexcept;
+  ASIO_URING_DECL void disown_waits(const ring& former, completion_queue& found) noexcept;
+  bool is_disowned(const ring& former, const io_uring_cqe& completion) noexcept;
   ASIO_URING_DECL void end_requests(completion_queue& given_up) noexcept;
   ASIO_URING_DECL void failed(ring& r, int error) noexcept;
   ASIO_URING_DECL void replace_ring(int error) noexcept;
@@ -367,7 +372,13 @@ private:
   options options_;
   const bool locking_;
   std::list<ring> rings_;            // the last is in use; those before it have not brought everything yet
-  std::atomic<bool> former_{false};  // whether there are such
+  std::atomic<bool> former_{false};  // whether there are such, with something that is waited for
+  struct disowned
+  {
+    const ring* former;
+    std::uint64_t user_data;
+  };
+  std::vector<disowned> disowned_; // what such still bring, but nobody waits for
   std::atomic<ring*> ring_{nullptr}; // the last
   std::atomic<ring*> stand_in_{nullptr}; // the same, if it is none of the kernel's
   std::optional<asio_uring::features> kernel_features_, stand_in_features_;

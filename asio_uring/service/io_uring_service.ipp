@@ -328,44 +328,59 @@ ASIO_URING_DECL void io_uring_service::collect_now() noexcept
 
 ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
 {
-  const auto collect_from = [&](ring& r) {
-    r.consume_completions([&](const io_uring_cqe& cqe) {
-      submitter_.submitted(); // acquires what the submitting thread wrote
-      if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
-      // What the kernel would have begun, or tried again, on a ring that is given up ends with EFAULT.
-      const int result = resting_ && cqe.res == -EFAULT ? -ECANCELED : result_of_call(cqe.res);
-      if (cqe.user_data != submitter::cancel_mark)
-        reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
-            ->completed(result, cqe.flags, out);
-    });
+  const auto completed = [&](const io_uring_cqe& cqe) {
+    submitter_.submitted(); // acquires what the submitting thread wrote
+    if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
+    // What the kernel would have begun, or tried again, on a ring that is given up ends with EFAULT.
+    const int result = resting_ && cqe.res == -EFAULT ? -ECANCELED : result_of_call(cqe.res);
+    if (cqe.user_data != submitter::cancel_mark)
+      reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
+          ->completed(result, cqe.flags, out);
   };
   // Where no thread owns the ring, a synchronous function may collect beside the loop.
   const bool locks = !bound_.load(std::memory_order_relaxed);
   if (locks) collecting_.acquire();
-  collect_from(get_ring());
+  get_ring().consume_completions(completed);
   if (rings_.size() > 1) [[unlikely]]
-    collect_former(collect_from);
+    collect_former(completed);
   if (locks) collecting_.release();
 }
 
 /// What rings that were given up still bring.
 template <typename F>
-void io_uring_service::collect_former(F&& collect_from) noexcept
+void io_uring_service::collect_former(F&& completed) noexcept
 {
   const bool before = std::exchange(resting_, true);
   for (auto r = rings_.begin(); r != rings_.end();) {
     const bool former = &*r != &get_ring() && r->can_retire();
-    if (former) collect_from(*r);
-    r = former && r->drained() ? rings_.erase(r) : std::next(r);
+    if (former)
+      r->consume_completions([&](const io_uring_cqe& cqe) {
+        if (!is_disowned(*r, cqe)) completed(cqe);
+      });
+    r = former && r->left() == 0 ? rings_.erase(r) : std::next(r);
   }
   resting_ = before;
   look_for_former();
 }
 
+inline bool io_uring_service::is_disowned(const ring& former, const io_uring_cqe& completion) noexcept
+{
+  const auto found = std::find_if(disowned_.begin(), disowned_.end(), [&](const disowned& d) {
+    return d.former == &former && d.user_data == completion.user_data;
+  });
+  if (found == disowned_.end()) return false;
+  if (!(completion.flags & IORING_CQE_F_MORE)) disowned_.erase(found);
+  return true;
+}
+
 ASIO_URING_DECL void io_uring_service::look_for_former() noexcept
 {
-  const auto is_former = [this](const ring& r) { return &r != &get_ring() && r.can_retire(); };
-  former_.store(std::any_of(rings_.begin(), rings_.end(), is_former), std::memory_order_relaxed);
+  const auto is_waited_for = [this](const ring& r) {
+    const auto of_it = [&r](const disowned& d) { return d.former == &r; };
+    return &r != &get_ring() && r.can_retire() &&
+           r.left() > std::count_if(disowned_.begin(), disowned_.end(), of_it);
+  };
+  former_.store(std::any_of(rings_.begin(), rings_.end(), is_waited_for), std::memory_order_relaxed);
 }
 
 // Completions that come while handlers run tell of peers that run beside us. Then every system call ends with

@@ -26,7 +26,7 @@ public:
   virtual void withdraw() noexcept = 0;
 
   /// Calls f(request, argument) for each of the pump's own requests that was given to the kernel.
-  virtual void for_each_submitted(void (*)(request&, const void*), const void*) noexcept {}
+  virtual void for_each_submitted(void (*)(request&, const void*), const void*) {}
 
   /// The ring is going to be given up.
   virtual void stop_watching() noexcept {}

@@ -80,10 +80,11 @@ ASIO_URING_DECL void io_uring_service::submit_and_collect() noexcept
   submit_all();
   completion_queue found;
   collect(found);
-  // What waits for room may be what a synchronous function waits for.
+  // What waits for room may be what a synchronous function waits for, and what is submitted anew may name a
+  // number that is about to be closed.
   constexpr unsigned most = 16;
-  for (unsigned times = 0; times < most && submitter_.refill(found); ++times) {
-    submit_all();
+  for (unsigned times = 0; times < most && (submitter_.refill(found) || get_ring().unsubmitted()); ++times) {
+    if (!submit_all()) break;
     collect(found);
   }
   while (completion* op = found.front()) {
@@ -278,6 +279,8 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
       collect(found);
       if (retired_ == before) pause(times++);
     }
+    // Somebody else has the ring's descriptor, a forked child perhaps: until he closes it nothing ends.
+    if (in_kernel() && r.fits()) disown_waits(r, found);
   }
   // What has not come of a ring that nobody can enter was dropped.
   if (in_kernel() && (!r.can_retire() || !r.fits())) {
@@ -345,7 +348,7 @@ try {
 
 /// Everything that the kernel, or its stand-in, has been given and not given back; polls included.
 template <typename F>
-void io_uring_service::for_each_submitted(F&& f) noexcept
+void io_uring_service::for_each_submitted(F&& f)
 {
   {
     const locked guard(descriptors_lock_);
@@ -358,19 +361,53 @@ void io_uring_service::for_each_submitted(F&& f) noexcept
                             std::addressof(f));
 }
 
-/// Gives up what a ring has that cannot be entered any more and whose completions cannot be seen either.
-ASIO_URING_DECL void io_uring_service::end_in_flight(completion_queue& found) noexcept
+/// Those of them that have reached the ring.
+template <typename P>
+std::vector<request*> io_uring_service::left_in_kernel(P&& which)
 {
   std::vector<request*> all;
   for_each_submitted([&](request& q) {
-    if (!submitter_.waits(q)) all.push_back(&q);
+    if (!submitter_.waits(q) && which(q)) all.push_back(&q);
   });
+  return all;
+}
+
+ASIO_URING_DECL void io_uring_service::give_up(const std::vector<request*>& all,
+                                               completion_queue& found) noexcept
+{
   for (request* q : all)
     if (linked_requests* links = q->links())
       links->give_up(found);
     else
       q->completed(-ECANCELED, 0, found);
+}
+
+/// Gives up what a ring has that cannot be entered any more and whose completions cannot be seen either.
+ASIO_URING_DECL void io_uring_service::end_in_flight(completion_queue& found) noexcept
+{
+  for (unsigned times = 0;; pause(times++))
+    try {
+      give_up(left_in_kernel([](request&) { return true; }), found);
+      break;
+    } catch (const std::bad_alloc&) { // no memory left for a moment
+    }
   retired_ = submitter_.submitted();
+}
+
+/// What only waits goes on with the next ring, whatever the former still brings.
+ASIO_URING_DECL void io_uring_service::disown_waits(const ring& former, completion_queue& found) noexcept
+try {
+  const auto waits = left_in_kernel([](request& q) {
+    io_uring_sqe entry{};
+    if (!q.links()) q.prepare(entry);
+    return only_waits(entry);
+  });
+  disowned_.reserve(disowned_.size() + waits.size());
+  for (request* q : waits)
+    disowned_.push_back({&former, reinterpret_cast<std::uintptr_t>(q)});
+  retired_ += waits.size();
+  give_up(waits, found);
+} catch (const std::bad_alloc&) { // it is waited for
 }
 
 /// The kernel does not let us enter any more: epoll and threads go on with what is in flight.

@@ -34,7 +34,7 @@ public:
   pump_kind kind() const noexcept override { return pump_kind::ring; }
   void wake() noexcept override { service_.ring_doorbell(); }
   void withdraw() noexcept override { epoll_watch_.cancel(); }
-  void for_each_submitted(void (*f)(request&, const void*), const void* argument) noexcept override
+  void for_each_submitted(void (*f)(request&, const void*), const void* argument) override
   {
     if (epoll_watch_.armed()) f(epoll_watch_, argument);
   }

@@ -28,6 +28,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 #include <list>
@@ -235,6 +236,7 @@ void hash_all(int count, char** roots, report& results)
       files.async_send(error_code(), std::move(paths), asio::use_future).get(); // until there is room
   };
 
+  auto work = asio::make_work_guard(loops.front());
   std::vector<std::jthread> threads;
   for (asio::io_context& loop : loops) {
     for (int i = 0; i != files_at_a_time; ++i)
@@ -251,6 +253,9 @@ void hash_all(int count, char** roots, report& results)
   if (!next.empty()) send(std::move(next));
   for (std::size_t i = 0; i != loops.size() * files_at_a_time; ++i)
     send({}); // the end
+  // What is received at once comes by way of the channel's own loop: that runs until the others have ended.
+  threads.resize(1);
+  work.reset();
 }
 
 #endif

@@ -30,7 +30,7 @@ class read
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr preference preferred = preference::by_readiness;
+  static constexpr preference preferred = preference::by_calls;
   static constexpr bool may_need_worker = true; // of a regular file
 
   explicit read(const Buffers& buffers) : buffers_(buffers) {}

@@ -153,7 +153,7 @@ template <typename Description>
 class linked : public Description
 {
 public:
-  static constexpr preference preferred = preference::by_readiness;
+  static constexpr preference preferred = preference::by_calls;
 
   template <typename... Args>
   explicit linked(reactor_link::handle&& link, Args&&... args)

@@ -15,7 +15,7 @@ class write
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
-  static constexpr preference preferred = preference::by_readiness;
+  static constexpr preference preferred = preference::by_calls;
   static constexpr bool may_need_worker = true; // of a regular file
 
   explicit write(const Buffers& buffers) : buffers_(buffers) {}

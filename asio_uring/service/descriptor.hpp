@@ -425,6 +425,7 @@ private:
   ASIO_URING_DECL bool is_behind_submitted(const operation& op) noexcept;
   ASIO_URING_DECL void give_back_cancelled(lane& l, section& s) noexcept;
   ASIO_URING_DECL void end_polls(section& s) noexcept;
+  ASIO_URING_DECL void end_poll(poll& p, section& s) noexcept;
   template <typename F>
   void for_each(F&& f);
 

@@ -149,7 +149,10 @@ ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
   assert(op.get_type().lane == lane_kind::none || lane_of(op.get_type().lane).first == &op);
   op.stage_ = operation::stage::submitted;
   op.set_pending();
-  if (op.get_type().lane != lane_kind::in) service_.has_effect();
+  if (op.get_type().lane != lane_kind::in)
+    service_.has_effect();
+  else if (read_poll_.armed_) [[unlikely]] // of reads that were calls
+    end_poll(read_poll_, s);
   service_.push(op);
   if (fd_ < 0) service_.names_strangers();
   s.submitted = true;
@@ -544,10 +547,14 @@ ASIO_URING_DECL void descriptor::cancel(const void* cancellation_key) noexcept
 ASIO_URING_DECL void descriptor::end_polls(section& s) noexcept
 {
   for (poll* p : {&read_poll_, &write_poll_})
-    if (p->armed_ && !std::exchange(p->cancelled_, true)) {
-      service_.cancel(*p);
-      s.submitted = true;
-    }
+    end_poll(*p, s);
+}
+
+ASIO_URING_DECL void descriptor::end_poll(poll& p, section& s) noexcept
+{
+  if (!p.armed_ || std::exchange(p.cancelled_, true)) return;
+  service_.cancel(p);
+  s.submitted = true;
 }
 
 ASIO_URING_DECL void descriptor::close() noexcept

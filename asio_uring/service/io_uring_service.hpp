@@ -13,6 +13,7 @@
 #include <asio_uring/service/doubts.hpp>
 #include <asio_uring/service/late_numbers.hpp>
 #include <asio_uring/service/operation.hpp>
+#include <asio_uring/service/path_controller.hpp>
 #include <asio_uring/service/pump.hpp>
 #include <asio_uring/service/ready_list.hpp>
 #include <asio_uring/service/registered_buffers.hpp>
@@ -68,7 +69,11 @@ public:
   }
 
   /// Counts an operation as work of the context, until its completion has run.
-  [[gnu::always_inline]] void work_started() noexcept { scheduler_->work_started(); }
+  [[gnu::always_inline]] void work_started() noexcept
+  {
+    scheduler_->work_started();
+    begun_.store(begun_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); // about
+  }
   /// The same for operations that come in numbers: all of them, and their handlers as long as they run, are
   /// one piece of the scheduler's work, whose own count is a locked instruction at each start and each end.
   [[gnu::always_inline]] void shared_work_started() noexcept
@@ -165,14 +170,28 @@ public:
   {
     if (preferred == preference::always_submitted) return path::completion;
     if (options_.path != path::automatic) return options_.path;
-    if (preferred == preference::by_load && !busy_.load(std::memory_order_relaxed)) return path::readiness;
-    return preferred == preference::by_readiness ? path::readiness : path::completion;
+    const strategy s = strategy_.load(std::memory_order_relaxed);
+    const bool calls = preferred == preference::by_calls ||
+                       (preferred == preference::reading && s != strategy::submitted) ||
+                       (preferred == preference::sending && s == strategy::calls);
+    return calls ? path::readiness : path::completion;
+  }
+  /// Whether one that begins now may be submitted before it ends.
+  bool may_submit(preference preferred) const noexcept
+  {
+    return preferred == preference::always_submitted || options_.path == path::completion ||
+           (options_.path == path::automatic && preferred != preference::by_calls);
   }
   /// Whether operations of this preference take the readiness path and the service is not stopped.
   bool readiness(preference preferred) const noexcept
   {
     return readiness_[static_cast<unsigned>(preferred)].load(std::memory_order_relaxed);
   }
+  /// From now on operations begin in this way, where no path is forced.
+  ASIO_URING_DECL void use(strategy s) noexcept;
+  strategy used() const noexcept { return strategy_.load(std::memory_order_relaxed); }
+  /// What the strategy that was compared last costs, in thousandths of what is used; 0: none was.
+  unsigned compared() const noexcept { return compared_.load(std::memory_order_relaxed); }
   ASIO_URING_DECL descriptor& open_descriptor(int fd, const descriptor_kind& kind);
   ASIO_URING_DECL void recycle(descriptor& d) noexcept;
 
@@ -291,7 +310,8 @@ private:
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
   template <typename F>
   void collect_former(F&& completed) noexcept;
-  void follow_load(bool busy) noexcept;
+  void follow_costs() noexcept;
+  ASIO_URING_COLD void end_epoch() noexcept;
   void choose_paths() noexcept;
   bool here() const noexcept { return scheduler_->can_dispatch(); }
   /// A name of the thread that no other ever has.
@@ -422,10 +442,17 @@ private:
   bool kept_before_fork_ = false;
   pid_t process_ = process::id();
   std::uint64_t retired_ = 0;           // terminal completions seen
-  std::atomic<bool> readiness_[4] = {}; // by preference
-  std::atomic<bool> busy_{false};       // completions come while handlers run
+  std::atomic<bool> readiness_[5] = {}; // by preference
+  // Which strategy is used, where none is forced.
+  std::atomic<strategy> strategy_{strategy::calls};
+  path_controller controller_;
+  bool controlled_ = false;
+  std::atomic<unsigned> compared_{0};
+  std::atomic<unsigned> begun_{0};               // operations, about
+  unsigned epoch_begun_ = 0;                     // of these, before the epoch
+  std::chrono::nanoseconds epoch_cpu_{0};        // the clock then
+  std::uint64_t epoch_thread_ = 0;               // whose
   lock collecting_{locking_};
-  int load_ = 0; // turns that found completions, less those that had to wait
   bool stopped_ = false;
   bool native_ = false;
 

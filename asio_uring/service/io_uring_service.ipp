@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <asio_uring/ring/epoll_kernel.hpp>
 #include <asio_uring/ring/result.hpp>
+#include <asio_uring/service/call_cost.hpp>
 #include <asio_uring/service/guest_pump.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/pause.hpp>
@@ -17,6 +18,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -132,6 +134,9 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
       descriptors_lock_(locking_)
 {
   make_pump();
+  controlled_ = options_.path == path::automatic;
+  if (controlled_ && call_is_dear()) controller_ = path_controller(strategy::submitted);
+  strategy_.store(controller_.now(), std::memory_order_relaxed);
   choose_paths();
 }
 
@@ -383,17 +388,37 @@ ASIO_URING_DECL void io_uring_service::look_for_former() noexcept
   former_.store(std::any_of(rings_.begin(), rings_.end(), is_waited_for), std::memory_order_relaxed);
 }
 
-// Completions that come while handlers run tell of peers that run beside us. Then every system call ends with
-// the kernel's work for one of them, and fewer calls are cheaper; where all sleep until we do, plain calls
-// are.
-inline void io_uring_service::follow_load(bool busy) noexcept
+inline void io_uring_service::follow_costs() noexcept
 {
-  constexpr int most = 32;
-  if (options_.path != path::automatic || guest_ || !available_.load(std::memory_order_relaxed)) return;
-  load_ = std::clamp(load_ + (busy ? 1 : -1), 0, most);
-  if (load_ != (busy ? most : 0) || busy_.load(std::memory_order_relaxed) == busy) return;
-  busy_.store(busy, std::memory_order_relaxed);
-  choose_paths();
+  if (begun_.load(std::memory_order_relaxed) - epoch_begun_ >= controller_.epoch()) [[unlikely]]
+    end_epoch();
+}
+
+ASIO_URING_COLD void io_uring_service::end_epoch() noexcept
+{
+  const unsigned begun = begun_.load(std::memory_order_relaxed);
+  if (controlled_ && available_.load(std::memory_order_relaxed)) {
+    // With a thread of the ring's own, handlers run in others.
+    const auto clock = [](clockid_t id) {
+      timespec t{};
+      ::clock_gettime(id, &t);
+      return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+    };
+    const auto cpu = clock(kept() ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
+    if (epoch_thread_ == thread_name())
+      controller_.ended(begun - epoch_begun_, cpu - epoch_cpu_, clock(CLOCK_MONOTONIC));
+    else
+      controller_.discard();
+    epoch_thread_ = thread_name();
+    epoch_cpu_ = cpu;
+    use(controller_.now());
+  }
+  epoch_begun_ = begun;
+}
+
+ASIO_URING_DECL void io_uring_service::use(strategy s) noexcept
+{
+  if (strategy_.exchange(s, std::memory_order_relaxed) != s) choose_paths();
 }
 
 inline void io_uring_service::choose_paths() noexcept
@@ -430,12 +455,12 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
 {
   ring& r = get_ring();
   if (doorbell_) doorbell_->listen();
+  follow_costs();
   ready_.move_to(out);
   int result = 0;
   // A bound ring's completions come about when it is entered.
   const unsigned found = r.completions_present() + (r.bound() && r.wants_enter() ? 1 : 0);
   if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
-    follow_load(false);
     timeout = sleep_at_most(timeout);
     // Whoever posts, submits, interrupts or asks from here on sees the loop idle and wakes it, or is seen
     // here.
@@ -448,8 +473,6 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
     idle_.store(false, std::memory_order_relaxed);
     entering_.store(false, std::memory_order_relaxed);
   } else {
-    // A long row of handlers may have been preempted by the very peers.
-    if (found) follow_load(found <= 128);
     if (r.unsubmitted() || r.wants_enter()) result = r.submit();
   }
   if (!kept()) interrupted_.store(false, std::memory_order_relaxed);

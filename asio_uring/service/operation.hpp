@@ -66,8 +66,9 @@ enum class lane_kind : unsigned char
 enum class preference : unsigned char
 {
   by_completion,
-  by_readiness,
-  by_load,         ///< by readiness until peers run beside the loop: io_uring_service::follow_load
+  by_calls,        ///< readiness
+  reading,         ///< as the strategy in use has it
+  sending,         ///< likewise
   always_submitted ///< completion, whatever is forced: a file is always ready, and a plain call would block
 };
 

@@ -24,7 +24,7 @@ class receive
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr preference preferred = preference::by_readiness;
+  static constexpr preference preferred = preference::reading;
 
   receive(const Buffers& buffers, int flags, socket_ops::state_type state)
       : buffers_(buffers), flags_(flags), state_(state)
@@ -127,7 +127,7 @@ class receive_message
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
-  static constexpr preference preferred = preference::by_readiness;
+  static constexpr preference preferred = preference::reading;
 
   receive_message(const Buffers& buffers, int flags, const Detail& detail)
       : buffers_(buffers), detail_(detail), flags_(flags)

@@ -25,7 +25,7 @@ class send
 public:
   static constexpr lane_kind lane = lane_kind::out;
   static constexpr preference preferred =
-      borrowed_buffers<asio::const_buffer, Buffers>::single ? preference::by_load : preference::by_completion;
+      borrowed_buffers<asio::const_buffer, Buffers>::single ? preference::sending : preference::by_completion;
 
   send(const Buffers& buffers, int flags) : buffers_(buffers), flags_(flags | MSG_NOSIGNAL) {}
 
@@ -76,7 +76,7 @@ class send_to
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
-  static constexpr preference preferred = preference::by_readiness;
+  static constexpr preference preferred = preference::sending;
 
   send_to(const Buffers& buffers, const Endpoint& destination, int flags)
       : buffers_(buffers), destination_(destination), flags_(flags | MSG_NOSIGNAL)

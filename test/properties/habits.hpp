@@ -46,6 +46,7 @@ public:
     if (bound && random.chance(200)) kernel.told = 0;
     forks = random.chance(200);
     breaks_down = random.chance(50);
+    changes_strategy = ring.path == asio_uring::path::automatic && random.chance(500);
   }
 
   asio_uring::options ring;
@@ -54,6 +55,7 @@ public:
   bool bound; ///< one thread enters the ring
   bool forks;
   bool breaks_down; ///< the kernel does
+  bool changes_strategy; ///< now and then operations begin in another way
 };
 
 #endif // ASIO_URING_TEST_PROPERTIES_HABITS_HPP

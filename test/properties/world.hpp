@@ -170,6 +170,7 @@ private:
   inline void cancel_by_slot();
   inline void fork();
   inline void break_down();
+  inline void change_strategy();
   inline void turn();
   inline void turn_in_some_way();
 

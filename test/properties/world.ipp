@@ -64,6 +64,7 @@ inline void world::act()
   if (random_.chance(20)) return cancel_by_slot();
   if (habits_.forks && random_.chance(5)) return fork();
   if (habits_.breaks_down && random_.chance(5)) return break_down();
+  if (habits_.changes_strategy && random_.chance(30)) return change_strategy();
   turns_[random_.below(turns_.size())]->act();
 }
 
@@ -96,6 +97,12 @@ inline void world::fork()
   if (random_.chance(300)) return context_->notify_fork(asio::execution_context::fork_parent);
   kernel_->leave_to_parent();
   context_->notify_fork(asio::execution_context::fork_child);
+}
+
+inline void world::change_strategy()
+{
+  using namespace asio_uring::detail;
+  asio::use_service<io_uring_service>(*context_).use(static_cast<strategy>(random_.below(strategies)));
 }
 
 inline void world::break_down()

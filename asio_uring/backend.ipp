@@ -6,10 +6,30 @@
 #define ASIO_URING_BACKEND_IPP
 
 #include <asio_uring/backend.hpp>
+#include <asio_uring/service/call_cost.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
+#include <cstdio>
 #include <ostream>
 
 namespace asio_uring {
+
+inline void describe_path(backend_info& b, detail::io_uring_service& service)
+{
+  b.path = service.path_for(detail::preference::reading);
+  if (service.get_options().path != path::automatic)
+    b.path_reason = "as asked for";
+  else if (!b.io_uring)
+    b.path_reason = "without io_uring";
+  else {
+    char text[128];
+    const double call = static_cast<double>(detail::call_cost().count()) / 1000;
+    int n = std::snprintf(text, sizeof(text), "a system call costs %.2f us here", call);
+    if (const unsigned other = service.other_path_costs())
+      std::snprintf(text + n, sizeof(text) - static_cast<std::size_t>(n), ", %s would cost %.2f times as much",
+                    name(b.path == path::completion ? path::readiness : path::completion), other / 1000.);
+    b.path_reason = text;
+  }
+}
 
 ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context)
 {
@@ -22,7 +42,7 @@ ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context)
   const std::string unavailable = service.unavailable();
   b.io_uring = unavailable.empty();
   b.pump = service.pump().kind();
-  b.path = service.get_options().path;
+  describe_path(b, service);
   service.with_ring([&b](const ring& r) {
     b.features = r.features();
     b.entries = r.entries();
@@ -52,7 +72,7 @@ ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& 
 {
   out << (b.io_uring ? "io_uring: " : "no io_uring: ") << b.reason;
   if (!b.entries) return out;
-  return out << "; pump " << name(b.pump) << ", path " << name(b.path) << ", entries " << b.entries << '/'
+  return out << "; pump " << name(b.pump) << ", path " << name(b.path) << " (" << b.path_reason << "), entries " << b.entries << '/'
              << b.completions << ", set-up [" << setup_flag_names(b.features.setup_flags) << "], features ["
              << feature_names(b.features.kernel) << "], " << b.features.opcodes.count() << " opcodes";
 }

@@ -8,6 +8,7 @@
 #include <asio_uring/config.hpp>
 #include <asio_uring/ring/features.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -52,6 +53,9 @@ struct options
   /// For tests and experiments: makes what stands in for the kernel, now and in a forked child. What it
   /// throws, std::system_error, is taken as the kernel's refusal of a ring; it must not return null.
   std::function<std::unique_ptr<emulated_kernel>()> kernel = nullptr;
+  /// For tests and experiments: the clock by which paths are compared, in place of the processor time of the
+  /// thread that runs the context.
+  std::function<std::chrono::nanoseconds()> processor_time = nullptr;
 };
 
 /// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first

@@ -190,8 +190,8 @@ public:
   /// From now on operations begin in this way, where no path is forced.
   ASIO_URING_DECL void use(strategy s) noexcept;
   strategy used() const noexcept { return strategy_.load(std::memory_order_relaxed); }
-  /// What the strategy that was compared last costs, in thousandths of what is used; 0: none was.
-  unsigned compared() const noexcept { return compared_.load(std::memory_order_relaxed); }
+  /// What the other path costs, in thousandths of the one in use; 0: it was not tried yet.
+  unsigned other_path_costs() const noexcept { return other_path_costs_.load(std::memory_order_relaxed); }
   ASIO_URING_DECL descriptor& open_descriptor(int fd, const descriptor_kind& kind);
   ASIO_URING_DECL void recycle(descriptor& d) noexcept;
 
@@ -447,7 +447,7 @@ private:
   std::atomic<strategy> strategy_{strategy::calls};
   path_controller controller_;
   bool controlled_ = false;
-  std::atomic<unsigned> compared_{0};
+  std::atomic<unsigned> other_path_costs_{0};
   std::atomic<unsigned> begun_{0};               // operations, about
   unsigned epoch_begun_ = 0;                     // of these, before the epoch
   std::chrono::nanoseconds epoch_cpu_{0};        // the clock then

@@ -394,24 +394,30 @@ inline void io_uring_service::follow_costs() noexcept
     end_epoch();
 }
 
-ASIO_URING_COLD void io_uring_service::end_epoch() noexcept
+inline std::chrono::nanoseconds read_clock(clockid_t clock) noexcept
+{
+  timespec t{};
+  ::clock_gettime(clock, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+ASIO_URING_DECL void io_uring_service::end_epoch() noexcept
 {
   const unsigned begun = begun_.load(std::memory_order_relaxed);
   if (controlled_ && available_.load(std::memory_order_relaxed)) {
     // With a thread of the ring's own, handlers run in others.
-    const auto clock = [](clockid_t id) {
-      timespec t{};
-      ::clock_gettime(id, &t);
-      return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-    };
-    const auto cpu = clock(kept() ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
+    const auto cpu = options_.processor_time ? options_.processor_time()
+                                             : read_clock(kept() ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
+    const auto now = options_.processor_time ? cpu : read_clock(CLOCK_MONOTONIC);
     if (epoch_thread_ == thread_name())
-      controller_.ended(begun - epoch_begun_, cpu - epoch_cpu_, clock(CLOCK_MONOTONIC));
+      controller_.ended(begun - epoch_begun_, cpu - epoch_cpu_, now);
     else
       controller_.discard();
     epoch_thread_ = thread_name();
     epoch_cpu_ = cpu;
     use(controller_.now());
+    const strategy other = controller_.used() == strategy::submitted ? strategy::calls : strategy::submitted;
+    other_path_costs_.store(static_cast<unsigned>(controller_.ratio(other) * 1000), std::memory_order_relaxed);
   }
   epoch_begun_ = begun;
 }

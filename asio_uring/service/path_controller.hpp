@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <asio_uring/config.hpp>
 #include <chrono>
-#include <cstdint>
 
 namespace asio_uring::detail {
 
@@ -44,10 +43,8 @@ public:
   strategy used() const noexcept { return used_; }
   /// Operations that the epoch is to have.
   unsigned epoch() const noexcept { return epoch_; }
-  /// By which factor an operation of the other one costs more than of the one in use; 0: not tried yet.
+  /// What an operation costs with another one, of what it costs with the one in use; 0: it was not tried.
   double ratio(strategy s) const noexcept { return of(s).samples ? of(s).ratio : 0; }
-  std::uint64_t switches() const noexcept { return switches_; }
-  std::uint64_t trials() const noexcept { return trials_; }
 
   /// An epoch has ended: how many operations ended in it, the processor time that they took, and the time.
   ASIO_URING_DECL void ended(unsigned operations, duration processor_time, duration now) noexcept;
@@ -76,7 +73,8 @@ private:
     duration next{0};
   };
   static constexpr duration shortest_pause = std::chrono::milliseconds(20);
-  static constexpr duration longest_pause = std::chrono::seconds(20);
+  static constexpr duration longest_pause = std::chrono::seconds(8);
+  static constexpr duration longest_pause_if_close = std::chrono::seconds(1); // to ask costs next to nothing then
   static constexpr duration shortest_epoch = std::chrono::milliseconds(2);
   static constexpr duration longest_epoch = std::chrono::milliseconds(10);
   static constexpr unsigned fewest = 128, most = 8192;
@@ -86,6 +84,7 @@ private:
   ASIO_URING_DECL void look_for_change(double cost) noexcept;
   ASIO_URING_DECL void try_next(duration now) noexcept;
   ASIO_URING_DECL void judge(double after, duration now) noexcept;
+  /// As if nothing were known of the others.
   ASIO_URING_DECL void use(strategy s) noexcept;
 
   strategy used_, now_, tried_ = strategy::calls;
@@ -93,8 +92,9 @@ private:
   unsigned epoch_ = 512;
   other others_[strategies];
   double before_ = 0, during_ = 0; // processor time of an operation
-  double usual_ = 0;               // of many epochs
-  std::uint64_t switches_ = 0, trials_ = 0;
+  double usual_ = 0, spread_ = 0;  // of many epochs
+  double last_difference_ = 0;     // from the usual
+  int unusual_ = 0;                // epochs in a row; below 0: they cost less
 };
 
 } // namespace asio_uring::detail

@@ -6,6 +6,7 @@
 #define ASIO_URING_SERVICE_PATH_CONTROLLER_IPP
 
 #include <asio_uring/service/path_controller.hpp>
+#include <cmath>
 
 namespace asio_uring::detail {
 
@@ -39,15 +40,23 @@ ASIO_URING_DECL void path_controller::ended(unsigned operations, duration proces
   }
 }
 
-/// The load is another: what lost may win.
+/// Where the load is another, what lost may win: several epochs in a row cost more than usual, or less.
 ASIO_URING_DECL void path_controller::look_for_change(double cost) noexcept
 {
-  if (usual_ > 0 && (cost > usual_ * 1.4 || cost < usual_ / 1.4)) {
-    for (other& o : others_)
-      o = {};
-    usual_ = cost;
+  constexpr int enough = 3;
+  constexpr double much = 0.08, spreads = 3;
+  if (usual_ == 0) usual_ = cost;
+  const double difference = cost - usual_;
+  const bool unusual = std::abs(difference) > std::max(much * usual_, spreads * spread_);
+  if (unusual) {
+    unusual_ = difference > 0 ? std::max(unusual_, 0) + 1 : std::min(unusual_, 0) - 1;
+    if (std::abs(unusual_) == enough) return use(used_);
   } else
-    usual_ = usual_ > 0 ? usual_ + (cost - usual_) / 16 : cost;
+    usual_ += difference / 16;
+  // Of what was unusual, only what has passed is noise.
+  if (!unusual || std::abs(unusual_) == 1) spread_ += (std::abs(last_difference_) - spread_) / 16;
+  if (!unusual) unusual_ = 0;
+  last_difference_ = difference;
 }
 
 ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
@@ -58,7 +67,6 @@ ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
     if (s != used_ && of(s).next <= now && (due == used_ || of(s).next < of(due).next)) due = s;
   }
   if (due == used_) return;
-  ++trials_;
   now_ = tried_ = due;
   phase_ = phase::change;
 }
@@ -67,22 +75,23 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
 {
   other& o = of(tried_);
   const double ratio = 2 * during_ / std::max(before_ + after, 1.0);
-  constexpr unsigned remembered = 8;
+  constexpr unsigned remembered = 8, enough = 3;
+  constexpr double better = 0.985, clearly_better = 0.85, worse = 1.1, much_worse = 1.25;
+  if (o.samples > 0 && ratio < 0.9 && o.ratio > 1) o = {}; // it is not as it was
   o.samples = std::min(o.samples + 1, remembered);
   o.ratio += (ratio - o.ratio) / o.samples;
-  constexpr unsigned enough = 3;
-  constexpr double clearly = 0.85, better = 0.985;
-  if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly)) return use(tried_);
-  // What is hardly worse is asked again soon, and then ever more rarely.
-  if (o.samples >= enough || o.ratio > 1.25) o.pause = std::min(o.pause * 2, longest_pause);
+  if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better)) return use(tried_);
+  if (o.samples >= enough || o.ratio > much_worse)
+    o.pause = std::min(o.pause * 2, o.ratio > worse ? longest_pause : longest_pause_if_close);
   o.next = now + o.pause;
 }
 
 ASIO_URING_DECL void path_controller::use(strategy s) noexcept
 {
-  ++switches_;
   used_ = now_ = s;
   usual_ = 0;
+  spread_ = last_difference_ = 0;
+  unusual_ = 0;
   for (other& o : others_)
     o = {};
 }

@@ -1,0 +1,103 @@
+// test/path_controller.cpp: the cheapest strategy is found and kept, whatever the noise.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include <algorithm>
+#include <array>
+#include <asio_uring/asio_uring.hpp>
+#include <asio_uring/service/path_controller.hpp>
+#include <boost/test/unit_test.hpp>
+#include <random>
+
+using namespace asio_uring::detail;
+using std::chrono::nanoseconds;
+
+namespace {
+
+/// A machine and a load: what an operation costs with each strategy, in nanoseconds, and how much that varies.
+class machine
+{
+public:
+  using costs = std::array<double, strategies>;
+  machine(const costs& c, double noise, strategy first = strategy::calls)
+      : costs_(c), noise_(1, noise), controller_(first)
+  {}
+  void becomes(const costs& c) { costs_ = c; }
+  /// Runs for that many seconds. How much dearer that was than with the cheapest throughout.
+  double run(double seconds)
+  {
+    double spent = 0, cheapest = 0;
+    while (spent < seconds * 1e9) {
+      const unsigned n = controller_.epoch();
+      const double each = costs_[static_cast<unsigned>(controller_.now())] * std::max(0.2, noise_(random_));
+      spent += n * each;
+      now_ += n * each;
+      cheapest += n * *std::min_element(costs_.begin(), costs_.end());
+      controller_.ended(n, nanoseconds(static_cast<std::int64_t>(n * each)),
+                        nanoseconds(static_cast<std::int64_t>(now_)));
+    }
+    return spent / cheapest;
+  }
+  const path_controller& controller() const { return controller_; }
+
+private:
+  costs costs_;
+  std::normal_distribution<double> noise_;
+  std::mt19937 random_{1};
+  path_controller controller_;
+  double now_ = 0;
+};
+
+constexpr double warm_up = 0.5;
+const machine::costs calls_are_cheap{4000, 4100, 4300}, calls_are_dear{8000, 6000, 5000}, all_the_same{4000, 4000, 4000},
+    sends_are_dear{4000, 3800, 4050};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(which_path)
+
+BOOST_AUTO_TEST_CASE(the_cheapest_is_found_in_half_a_second_and_kept)
+{
+  for (const double noise : {0.0, 0.03, 0.1})
+    for (const auto first : {strategy::calls, strategy::submitted_sends, strategy::submitted})
+      for (const auto& costs : {calls_are_cheap, calls_are_dear, all_the_same, sends_are_dear}) {
+        machine m(costs, noise, first);
+        m.run(warm_up);
+        BOOST_TEST_CONTEXT("noise " << noise << ", at first " << static_cast<int>(first) << ", costs "
+                                    << costs[0] << ' ' << costs[1] << ' ' << costs[2])
+          BOOST_TEST(m.run(10) < 1.02);
+      }
+}
+
+BOOST_AUTO_TEST_CASE(a_load_that_changes_is_followed)
+{
+  machine m(calls_are_cheap, 0.03);
+  m.run(30);
+  m.becomes(calls_are_dear);
+  m.run(warm_up);
+  BOOST_TEST(m.run(5) < 1.02);
+  BOOST_TEST((m.controller().used() == strategy::submitted));
+  m.becomes(calls_are_cheap);
+  m.run(warm_up);
+  BOOST_TEST(m.run(5) < 1.02);
+  BOOST_TEST((m.controller().used() == strategy::calls));
+}
+
+BOOST_AUTO_TEST_CASE(an_order_that_changes_while_the_cost_stays_is_followed_in_the_end)
+{
+  machine m({4000, 4400, 4800}, 0.03);
+  m.run(60);
+  m.becomes({4000, 3600, 3200});
+  m.run(45);
+  BOOST_TEST(m.run(5) < 1.02);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_not_compared_is_not_told)
+{
+  machine m(calls_are_dear, 0);
+  BOOST_TEST(m.controller().ratio(strategy::submitted) == 0);
+  m.run(warm_up);
+  BOOST_TEST(m.controller().ratio(strategy::calls) > 1.5);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

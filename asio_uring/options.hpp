@@ -19,8 +19,8 @@ class emulated_kernel;
 /// How a socket's operations are performed.
 enum class path
 {
-  automatic,  ///< what measures best: readiness for reading, completion for accept and for sending several
-              ///< buffers, for sending one whichever suits the load
+  automatic,  ///< what costs less where the program runs, as compared while it does; accept, connect, waits and
+              ///< what sends several buffers by completion
   completion, ///< the operation itself is submitted: hardly any system call
   readiness   ///< a standing poll on the ring, plain calls when data is there: fewest instructions
 };

@@ -81,8 +81,9 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   o.samples = std::min(o.samples + 1, remembered);
   o.ratio += (ratio - o.ratio) / o.samples;
   if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better)) return use(tried_);
-  if (o.samples >= enough || o.ratio > much_worse)
-    o.pause = std::min(o.pause * 2, o.ratio > worse ? longest_pause : longest_pause_if_close);
+  if (o.samples >= enough || o.ratio > worse)
+    o.pause = std::min(o.pause * (o.ratio > much_worse ? 4 : 2),
+                       o.ratio > worse ? longest_pause : longest_pause_if_close);
   o.next = now + o.pause;
 }
 

@@ -30,8 +30,6 @@ struct backend_info
 /** Thread safety: may be called by any thread once the context's first I/O object exists. */
 ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context);
 
-ASIO_URING_DECL const char* name(pump_kind k) noexcept;
-ASIO_URING_DECL const char* name(path p) noexcept;
 ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& b);
 
 } // namespace asio_uring

@@ -41,6 +41,9 @@ enum class fallback
   force      ///< epoll and threads in any case
 };
 
+ASIO_URING_DECL const char* name(path p) noexcept;
+ASIO_URING_DECL const char* name(pump_kind k) noexcept;
+
 /// Options of a context's ring.
 struct options
 {
@@ -63,7 +66,8 @@ struct options
 /**
  * What is `automatic` in the options is taken from the environment where ASIO_URING_PATH (completion,
  * readiness), ASIO_URING_PUMP (ring, guest) or ASIO_URING_BACKEND (io_uring: forbids the fallback, reactor:
- * forces it) is set; ASIO_URING_NEWEST, such as 5.13, is the environment's word for `newest`.
+ * forces it) is set; ASIO_URING_NEWEST, such as 5.13, is the environment's word for `newest`. With
+ * ASIO_URING_REPORT=1 each context says on standard error what it has: backend, pump, path, and why.
  *
  * @throws std::invalid_argument for a value out of range, naming it; std::logic_error when the context has
  * its ring already, or pump_kind::ring is asked for and the context has a stock reactor already;

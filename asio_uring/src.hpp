@@ -28,6 +28,7 @@
 #include <asio_uring/service/registered_files.ipp>
 #include <asio_uring/service/ring_ownership.ipp>
 #include <asio_uring/service/ring_pump.ipp>
+#include <asio_uring/statistics.ipp>
 #include <asio_uring/submit/call_in_thread.ipp>
 #include <asio_uring/submit/wait_for_completion.ipp>
 

@@ -2,18 +2,21 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+#include <algorithm>
 #include <array>
 #include <asio_uring/asio_uring.hpp>
 #include <atomic>
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/test/unit_test.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sstream>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -478,6 +481,57 @@ BOOST_AUTO_TEST_CASE(the_path_that_costs_less_is_taken_and_the_reason_told)
   asio::io_context other;
   asio_uring::use_io_uring(other, {.path = path::completion});
   BOOST_TEST(asio_uring::backend(other).path_reason == "as asked for");
+}
+
+BOOST_AUTO_TEST_CASE(statistics_tell_what_was_done)
+{
+  asio::io_context nothing;
+  BOOST_TEST(asio_uring::statistics(nothing).enters == 0U);
+  for (const path p : {path::completion, path::readiness}) {
+    asio::io_context context;
+    asio_uring::use_io_uring(context, {.path = p});
+    constexpr std::uint64_t count = 50;
+    BOOST_REQUIRE_EQUAL(echoed(context, static_cast<int>(count)), static_cast<int>(count));
+    const auto s = asio_uring::statistics(context);
+    BOOST_TEST(s.operations >= 4 * count); // each end reads and writes
+    BOOST_TEST((p == path::completion ? s.submitted >= 4 * count : s.submitted < count));
+    BOOST_TEST(s.enters >= s.waits);
+    BOOST_TEST(s.enters > 0U);
+    BOOST_TEST(s.submissions >= s.submitted + s.polls);
+    BOOST_TEST(s.completions >= s.submitted);
+    BOOST_TEST(s.largest_batch > 0U);
+    BOOST_TEST((p == path::readiness) == (s.polls > 0));
+    BOOST_TEST((s.path == p && s.switches == 0U));
+    std::ostringstream text;
+    text << s;
+    BOOST_TEST(text.str().starts_with("operations " + std::to_string(s.operations)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(one_line_reports_the_backend)
+{
+  const auto reported = [](const char* wanted) {
+    ::setenv("ASIO_URING_REPORT", wanted, 1);
+    std::FILE* const file = std::tmpfile();
+    const int before = ::dup(2);
+    ::dup2(::fileno(file), 2);
+    {
+      asio::io_context context;
+      tcp::socket socket(context);
+    }
+    ::dup2(before, 2);
+    ::close(before);
+    ::unsetenv("ASIO_URING_REPORT");
+    std::string text(1000, 0);
+    std::rewind(file);
+    text.resize(std::fread(text.data(), 1, text.size(), file));
+    std::fclose(file);
+    return text;
+  };
+  BOOST_TEST(reported("0").empty());
+  const std::string line = reported("1");
+  BOOST_TEST(line.starts_with("asio_uring: io_uring: the context's reactor is the ring; path "));
+  BOOST_TEST(std::count(line.begin(), line.end(), '\n') == 1);
 }
 
 BOOST_AUTO_TEST_CASE(ring_alone)

@@ -14,7 +14,8 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-/// A machine and a load: what an operation costs with each strategy, in nanoseconds, and how much that varies.
+/// A machine and a load: what an operation costs with each strategy, in nanoseconds, and how much that
+/// varies.
 class machine
 {
 public:
@@ -49,8 +50,8 @@ private:
 };
 
 constexpr double warm_up = 0.5;
-const machine::costs calls_are_cheap{4000, 4100, 4300}, calls_are_dear{8000, 6000, 5000}, all_the_same{4000, 4000, 4000},
-    sends_are_dear{4000, 3800, 4050};
+const machine::costs calls_are_cheap{4000, 4100, 4300}, calls_are_dear{8000, 6000, 5000},
+    all_the_same{4000, 4000, 4000}, sends_are_dear{4000, 3800, 4050};
 
 } // namespace
 
@@ -65,7 +66,7 @@ BOOST_AUTO_TEST_CASE(the_cheapest_is_found_in_half_a_second_and_kept)
         m.run(warm_up);
         BOOST_TEST_CONTEXT("noise " << noise << ", at first " << static_cast<int>(first) << ", costs "
                                     << costs[0] << ' ' << costs[1] << ' ' << costs[2])
-          BOOST_TEST(m.run(10) < 1.02);
+        BOOST_TEST(m.run(10) < 1.02);
       }
 }
 

@@ -1,7 +1,8 @@
 // tools/dear_calls.cpp: runs a command for which every system call is dear.
 //
-// Containers filter system calls (seccomp), hardened kernels change page tables at each: there a call costs five or
-// ten times what it costs elsewhere. Here filters that allow everything are put in the way, as long as it takes.
+// Containers filter system calls (seccomp), hardened kernels change page tables at each: there a call costs
+// five or ten times what it costs elsewhere. Here filters that allow everything are put in the way, as long
+// as it takes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -81,9 +82,11 @@ int main(int argc, char** argv)
   char* end = nullptr;
   const double wanted = argc > 2 ? std::strtod(argv[1], &end) : 0;
   if (argc < 3 || *end || !(wanted >= 1) || wanted > 20'000) {
-    std::fprintf(stderr, "usage: dear_calls NS COMMAND [ARGUMENT...]\n"
-                         "Runs the command where the cheapest system call costs NS nanoseconds (1 to 20000), if it\n"
-                         "costs less here. io_uring's own threads and what the kernel does within a call cost as before.\n");
+    std::fprintf(
+        stderr,
+        "usage: dear_calls NS COMMAND [ARGUMENT...]\n"
+        "Runs the command where the cheapest system call costs NS nanoseconds (1 to 20000), if it\n"
+        "costs less here. io_uring's own threads and what the kernel does within a call cost as before.\n");
     return 2;
   }
   const double before = cost_of_a_call();
@@ -101,7 +104,8 @@ int main(int argc, char** argv)
       return 1;
     }
   }
-  std::fprintf(stderr, "dear_calls: a system call costs %.0f ns here, %.0f ns for the command\n", before, cost);
+  std::fprintf(stderr, "dear_calls: a system call costs %.0f ns here, %.0f ns for the command\n", before,
+               cost);
   if (multiplications && !make_dear(multiplications)) {
     std::fprintf(stderr, "dear_calls: no seccomp filter can be had: %s\n", std::strerror(errno));
     return 1;

@@ -6,6 +6,7 @@
 #define ASIO_URING_RING_RING_HPP
 
 #include <asio_uring/config.hpp>
+#include <asio_uring/ring/counter.hpp>
 #include <asio_uring/ring/emulated_kernel.hpp>
 #include <asio_uring/ring/features.hpp>
 #include <asio_uring/ring/one_thread.hpp>
@@ -175,6 +176,11 @@ public:
     return head - first;
   }
 
+  /// Times that it was entered, of these to wait, and of these with completions that had found no room. Any thread.
+  std::uint64_t enters() const noexcept { return enters_.get(); }
+  std::uint64_t waits() const noexcept { return waits_.get(); }
+  std::uint64_t overflows() const noexcept { return overflows_.get(); }
+
 private:
   static std::atomic_ref<unsigned> shared(unsigned* word) noexcept
   {
@@ -184,6 +190,12 @@ private:
   ASIO_URING_DECL int map(const io_uring_params& params) noexcept;
   ASIO_URING_DECL void unmap() noexcept;
   ASIO_URING_DECL void probe() noexcept;
+  void count_enter(bool waits) noexcept
+  {
+    enters_.add(1);
+    waits_.add(waits);
+    overflows_.add(overflown());
+  }
   ASIO_URING_DECL int enter(unsigned submit, unsigned wait, unsigned flags,
                             const __kernel_timespec* timeout) noexcept;
   ASIO_URING_DECL void swap(ring& other) noexcept;
@@ -193,6 +205,7 @@ private:
   unsigned tail_ = 0;        // entries published
   unsigned ended_ = 0;       // last completions of entries that were consumed
   unsigned enter_flags_ = 0; // of every enter
+  detail::counter enters_, waits_, overflows_;
   std::atomic<bool> whole_{false};
   void* memory_ = nullptr; // of the queues, where it is the program's own
   std::size_t memory_size_ = 0;

@@ -171,6 +171,9 @@ ASIO_URING_DECL void ring::swap(ring& other) noexcept
   std::swap(tail_, other.tail_);
   std::swap(ended_, other.ended_);
   std::swap(enter_flags_, other.enter_flags_);
+  std::swap(enters_, other.enters_);
+  std::swap(waits_, other.waits_);
+  std::swap(overflows_, other.overflows_);
   other.whole_ = whole_.exchange(other.whole_);
   std::swap(memory_, other.memory_);
   std::swap(memory_size_, other.memory_size_);
@@ -215,6 +218,7 @@ ASIO_URING_DECL void ring::release() noexcept
 ASIO_URING_DECL int ring::enter(unsigned submit, unsigned wait, unsigned flags,
                                 const __kernel_timespec* timeout) noexcept
 {
+  count_enter(wait != 0);
   flags |= enter_flags_;
   io_uring_getevents_arg argument{};
   if (timeout) {
@@ -229,7 +233,10 @@ ASIO_URING_DECL int ring::enter(unsigned submit, unsigned wait, unsigned flags,
 
 ASIO_URING_DECL int ring::submit() noexcept
 {
-  if (emulation_) return emulation_->enter(0, nullptr);
+  if (emulation_) {
+    count_enter(false);
+    return emulation_->enter(0, nullptr);
+  }
   if (bound()) {
     const unsigned published = unsubmitted();
     return published || wants_enter() ? enter(published, 0, IORING_ENTER_GETEVENTS, nullptr) : 0;
@@ -251,7 +258,10 @@ ASIO_URING_DECL int ring::submit_and_wait(std::chrono::nanoseconds timeout) noex
     limit = {seconds.count(), (timeout - seconds).count()};
     at_most = &limit;
   }
-  if (emulation_) return emulation_->enter(1, at_most);
+  if (emulation_) {
+    count_enter(true);
+    return emulation_->enter(1, at_most);
+  }
   unsigned published = unsubmitted();
   if (published && !bound() && !detail::one_thread() && whole_.load(std::memory_order_seq_cst)) {
     // The number may be out of date when the kernel reads it.

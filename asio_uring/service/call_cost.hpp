@@ -12,8 +12,8 @@
 
 namespace asio_uring::detail {
 
-/// The time that the cheapest of calls takes, measured once for the process: in some ten microseconds, or some hundred
-/// where it is dear.
+/// The time that the cheapest of calls takes, measured once for the process: in some ten microseconds, or
+/// some hundred where it is dear.
 inline std::chrono::nanoseconds call_cost() noexcept
 {
   static const std::chrono::nanoseconds cost = [] {

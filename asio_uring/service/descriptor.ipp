@@ -149,6 +149,7 @@ ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
   assert(op.get_type().lane == lane_kind::none || lane_of(op.get_type().lane).first == &op);
   op.stage_ = operation::stage::submitted;
   op.set_pending();
+  service_.counts().submitted.add(1);
   if (op.get_type().lane != lane_kind::in)
     service_.has_effect();
   else if (read_poll_.armed_) [[unlikely]] // of reads that were calls
@@ -183,6 +184,7 @@ ASIO_URING_DECL void descriptor::arm(poll& p, section& s) noexcept
     }
     p.standing_ = true;
   }
+  service_.counts().polls.add(1);
   p.armed_ = true;
   p.cancelled_ = false;
   ++references_;
@@ -409,7 +411,8 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, c
     }
   } else if (result == -EAGAIN || retry || (closed_ && result == -EBADF))
     result = -ECANCELED; // to be tried again, but it was cancelled; or it came too late to find its file
-  s.submitted = false;   // the turn of the ring that brought us here goes on
+  if (goes_on) service_.counts().retries.add(1);
+  s.submitted = false; // the turn of the ring that brought us here goes on
   return goes_on;
 }
 
@@ -468,7 +471,10 @@ ASIO_URING_DECL void descriptor::leave_unread(operation& op, section& s) noexcep
     s.relock();
     l.busy = false;
   }
-  if (left || type.keep(op, unread_)) op.set_result(-ECANCELED);
+  const auto bytes = static_cast<std::uint64_t>(op.result());
+  if (!left && !type.keep(op, unread_)) return;
+  service_.counts().kept_bytes.add(bytes);
+  op.set_result(-ECANCELED);
 }
 
 ASIO_URING_DECL void descriptor::catch_up(lane_kind kind) noexcept

@@ -9,6 +9,7 @@
 #include <asio_uring/options.hpp>
 #include <asio_uring/ring/process.hpp>
 #include <asio_uring/ring/ring.hpp>
+#include <asio_uring/service/counters.hpp>
 #include <asio_uring/service/doorbell.hpp>
 #include <asio_uring/service/doubts.hpp>
 #include <asio_uring/service/late_numbers.hpp>
@@ -95,7 +96,7 @@ public:
   {
     if (kept()) [[unlikely]]
       return post_past_keeper(op);
-    if (ready_.push(op) && idle_.load(std::memory_order_seq_cst) && idle_.exchange(false)) pump_->wake();
+    if (ready_.push(op) && idle_.load(std::memory_order_seq_cst)) wake_if_idle();
   }
 
   /// Completes an operation that is not to be started.
@@ -189,7 +190,12 @@ public:
   }
   /// From now on operations begin in this way, where no path is forced.
   ASIO_URING_DECL void use(strategy s) noexcept;
-  strategy used() const noexcept { return strategy_.load(std::memory_order_relaxed); }
+  /// Why it is this path, and this pump.
+  ASIO_URING_DECL std::string path_reason() const;
+  ASIO_URING_DECL std::string pump_reason() const;
+  counters& counts() noexcept { return counters_; }
+  std::uint64_t begun() const noexcept { return begun_.load(std::memory_order_relaxed); }
+  std::uint64_t submissions() const noexcept { return submitter_.submitted(); }
   /// What the other path costs, in thousandths of the one in use; 0: it was not tried yet.
   unsigned other_path_costs() const noexcept { return other_path_costs_.load(std::memory_order_relaxed); }
   ASIO_URING_DECL descriptor& open_descriptor(int fd, const descriptor_kind& kind);
@@ -323,11 +329,16 @@ private:
   }
   ASIO_URING_DECL void keep_links_whole();
   /// Wakes whoever turns the ring, the keeper or the loop.
-  void wake() noexcept { kept() ? ring_doorbell() : pump_->wake(); }
+  void wake() noexcept
+  {
+    counters_.wake_ups.count();
+    kept() ? ring_doorbell() : pump_->wake();
+  }
   void wake_if_idle() noexcept
   {
     if (idle_.exchange(false, std::memory_order_seq_cst)) wake();
   }
+  ASIO_URING_DECL void report() noexcept;
   ASIO_URING_DECL void set_up_ring();
   ASIO_URING_DECL void make_pump();
   ASIO_URING_DECL void turn_ring(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
@@ -389,6 +400,7 @@ private:
   }
 
   std::shared_ptr<void> life_ = std::make_shared<bool>();
+  counters counters_;
   options options_;
   const bool locking_;
   std::list<ring> rings_;            // the last is in use; those before it have not brought everything yet
@@ -448,8 +460,8 @@ private:
   path_controller controller_;
   bool controlled_ = false;
   std::atomic<unsigned> other_path_costs_{0};
-  std::atomic<unsigned> begun_{0};               // operations, about
-  unsigned epoch_begun_ = 0;                     // of these, before the epoch
+  std::atomic<std::uint64_t> begun_{0};          // operations, about
+  std::uint64_t epoch_begun_ = 0;                // of these, before the epoch
   std::chrono::nanoseconds epoch_cpu_{0};        // the clock then
   std::uint64_t epoch_thread_ = 0;               // whose
   lock collecting_{locking_};

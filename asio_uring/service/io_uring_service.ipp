@@ -16,6 +16,7 @@
 #include <boost/system/system_error.hpp>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -138,6 +139,39 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
   if (controlled_ && call_is_dear()) controller_ = path_controller(strategy::submitted);
   strategy_.store(controller_.now(), std::memory_order_relaxed);
   choose_paths();
+  if (chosen_word("ASIO_URING_REPORT", {"0", "1"}) == 1) report();
+}
+
+ASIO_URING_DECL std::string io_uring_service::path_reason() const
+{
+  if (options_.path != path::automatic) return "as asked for";
+  if (!available_.load(std::memory_order_relaxed)) return "without io_uring";
+  char text[128];
+  int n = std::snprintf(text, sizeof(text), "a system call costs %.2f us here",
+                        static_cast<double>(call_cost().count()) / 1000);
+  if (const unsigned other = other_path_costs())
+    std::snprintf(
+        text + n, sizeof(text) - static_cast<std::size_t>(n), ", %s would cost %.2f times as much",
+        name(path_for(preference::reading) == path::completion ? path::readiness : path::completion),
+        other / 1000.);
+  return text;
+}
+
+ASIO_URING_DECL std::string io_uring_service::pump_reason() const
+{
+  if (pump_->kind() == pump_kind::ring) return "the context's reactor is the ring";
+  return options_.pump == pump_kind::guest
+             ? "guest pump, as asked for"
+             : "guest pump: the context had a reactor already, or is not run by Asio's scheduler";
+}
+
+ASIO_URING_DECL void io_uring_service::report() noexcept
+try {
+  const std::string why_not = unavailable();
+  const std::string line = "asio_uring: " + (why_not.empty() ? "io_uring: " + pump_reason() : "no io_uring: " + why_not) +
+                           "; path " + name(path_for(preference::reading)) + " (" + path_reason() + ")\n";
+  std::fputs(line.c_str(), stderr);
+} catch (const std::bad_alloc&) {
 }
 
 /// Another ring, or what stands in for one.
@@ -166,6 +200,11 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
 ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailable)
 {
   signal_completions(r);
+  if (const ring* const before = ring_.load(std::memory_order_relaxed)) {
+    counters_.enters.add(before->enters());
+    counters_.waits.add(before->waits());
+    counters_.overflows.add(before->overflows());
+  }
   ring& now = rings_.emplace_back(std::move(r));
   links_expected_.store(false, std::memory_order_relaxed);
   // Of files, the places stay as they are; of buffers, the numbers.
@@ -345,7 +384,9 @@ ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
   // Where no thread owns the ring, a synchronous function may collect beside the loop.
   const bool locks = !bound_.load(std::memory_order_relaxed);
   if (locks) collecting_.acquire();
-  get_ring().consume_completions(completed);
+  const unsigned found = get_ring().consume_completions(completed);
+  counters_.completions.add(found);
+  counters_.largest_batch.raise_to(found);
   if (rings_.size() > 1) [[unlikely]]
     collect_former(completed);
   if (locks) collecting_.release();
@@ -403,14 +444,14 @@ inline std::chrono::nanoseconds read_clock(clockid_t clock) noexcept
 
 ASIO_URING_DECL void io_uring_service::end_epoch() noexcept
 {
-  const unsigned begun = begun_.load(std::memory_order_relaxed);
+  const std::uint64_t begun = begun_.load(std::memory_order_relaxed);
   if (controlled_ && available_.load(std::memory_order_relaxed)) {
     // With a thread of the ring's own, handlers run in others.
     const auto cpu = options_.processor_time ? options_.processor_time()
                                              : read_clock(kept() ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
     const auto now = options_.processor_time ? cpu : read_clock(CLOCK_MONOTONIC);
     if (epoch_thread_ == thread_name())
-      controller_.ended(begun - epoch_begun_, cpu - epoch_cpu_, now);
+      controller_.ended(static_cast<unsigned>(begun - epoch_begun_), cpu - epoch_cpu_, now);
     else
       controller_.discard();
     epoch_thread_ = thread_name();
@@ -424,7 +465,9 @@ ASIO_URING_DECL void io_uring_service::end_epoch() noexcept
 
 ASIO_URING_DECL void io_uring_service::use(strategy s) noexcept
 {
-  if (strategy_.exchange(s, std::memory_order_relaxed) != s) choose_paths();
+  if (strategy_.exchange(s, std::memory_order_relaxed) == s) return;
+  counters_.switches.count();
+  choose_paths();
 }
 
 inline void io_uring_service::choose_paths() noexcept
@@ -626,6 +669,16 @@ ASIO_URING_DECL void io_uring_service::go_on(bool rested, bool in_child)
 }
 
 } // namespace detail
+
+ASIO_URING_DECL const char* name(pump_kind k) noexcept
+{
+  return k == pump_kind::ring ? "ring" : k == pump_kind::guest ? "guest" : "automatic";
+}
+
+ASIO_URING_DECL const char* name(path p) noexcept
+{
+  return p == path::completion ? "completion" : p == path::readiness ? "readiness" : "automatic";
+}
 
 ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& o)
 {

@@ -74,7 +74,8 @@ private:
   };
   static constexpr duration shortest_pause = std::chrono::milliseconds(20);
   static constexpr duration longest_pause = std::chrono::seconds(8);
-  static constexpr duration longest_pause_if_close = std::chrono::seconds(1); // to ask costs next to nothing then
+  static constexpr duration longest_pause_if_close =
+      std::chrono::seconds(1); // to ask costs next to nothing then
   static constexpr duration shortest_epoch = std::chrono::milliseconds(2);
   static constexpr duration longest_epoch = std::chrono::milliseconds(10);
   static constexpr unsigned fewest = 128, most = 8192;

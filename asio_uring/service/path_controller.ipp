@@ -10,7 +10,8 @@
 
 namespace asio_uring::detail {
 
-ASIO_URING_DECL void path_controller::ended(unsigned operations, duration processor_time, duration now) noexcept
+ASIO_URING_DECL void path_controller::ended(unsigned operations, duration processor_time,
+                                            duration now) noexcept
 {
   const double cost = static_cast<double>(processor_time.count()) / std::max(operations, 1U);
   switch (phase_) {
@@ -80,7 +81,8 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   if (o.samples > 0 && ratio < 0.9 && o.ratio > 1) o = {}; // it is not as it was
   o.samples = std::min(o.samples + 1, remembered);
   o.ratio += (ratio - o.ratio) / o.samples;
-  if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better)) return use(tried_);
+  if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better))
+    return use(tried_);
   if (o.samples >= enough || o.ratio > worse)
     o.pause = std::min(o.pause * (o.ratio > much_worse ? 4 : 2),
                        o.ratio > worse ? longest_pause : longest_pause_if_close);

@@ -1,0 +1,52 @@
+// asio_uring/statistics.ipp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_STATISTICS_IPP
+#define ASIO_URING_STATISTICS_IPP
+
+#include <asio_uring/backend.hpp>
+#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/statistics.hpp>
+#include <ostream>
+
+namespace asio_uring {
+
+ASIO_URING_DECL statistics_info statistics(boost::asio::execution_context& context)
+{
+  statistics_info s;
+  if (!boost::asio::has_service<detail::io_uring_service>(context)) return s;
+  auto& service = boost::asio::use_service<detail::io_uring_service>(context);
+  const detail::counters& c = service.counts();
+  s.operations = service.begun();
+  s.submitted = c.submitted.get();
+  service.with_ring([&](const ring& r) {
+    s.enters = c.enters.get() + r.enters();
+    s.waits = c.waits.get() + r.waits();
+    s.overflows = c.overflows.get() + r.overflows();
+  });
+  s.submissions = service.submissions();
+  s.completions = c.completions.get();
+  s.largest_batch = c.largest_batch.get();
+  s.polls = c.polls.get();
+  s.retries = c.retries.get();
+  s.kept_bytes = c.kept_bytes.get();
+  s.wake_ups = c.wake_ups.get();
+  s.switches = c.switches.get();
+  s.path = service.path_for(detail::preference::reading);
+  return s;
+}
+
+ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const statistics_info& s)
+{
+  return out << "operations " << s.operations << " (submitted " << s.submitted << "), enters " << s.enters
+             << " (waits " << s.waits << "), submissions " << s.submissions << ", completions "
+             << s.completions << " (at most " << s.largest_batch << " at once), polls " << s.polls
+             << ", retries " << s.retries << ", kept bytes " << s.kept_bytes << ", overflows " << s.overflows
+             << ", wake-ups " << s.wake_ups << ", path " << name(s.path) << " (switches " << s.switches
+             << ')';
+}
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_STATISTICS_IPP

@@ -214,7 +214,8 @@ BOOST_AUTO_TEST_CASE(bad_options_name_the_value_and_what_is_allowed)
                         complains("completions = 1"));
   BOOST_CHECK_EXCEPTION(use_io_uring(context, {.newest = {5, 10}}), std::invalid_argument,
                         complains("options.newest = 5.10: allowed are versions from 5.11 on"));
-  for (const char* version : {"6", "six.one", "5.1", "6.1x", " 6.1", "-6.1", "+6.1", "6.-1", "4294967302.1"}) {
+  for (const char* version :
+       {"6", "six.one", "5.1", "6.1x", " 6.1", "-6.1", "+6.1", "6.-1", "4294967302.1"}) {
     environment unknown("ASIO_URING_NEWEST", version);
     BOOST_CHECK_EXCEPTION(use_io_uring(context), std::invalid_argument, complains(version));
   }
@@ -445,7 +446,8 @@ BOOST_AUTO_TEST_CASE(started_sends_come_before_a_synchronous_read_of_the_answer)
   BOOST_CHECK_EQUAL(std::string(data.data(), 4), "ping");
 }
 
-/// How many of a thousand reads, of those of a second, were made by that path, in a context whose clock says what each costs.
+/// How many of a thousand reads, of those of a second, were made by that path, in a context whose clock says
+/// what each costs.
 int reads_by(path counted, std::chrono::microseconds by_calls, std::chrono::microseconds submitted)
 {
   asio::io_context context(1);

@@ -176,7 +176,8 @@ public:
     return head - first;
   }
 
-  /// Times that it was entered, of these to wait, and of these with completions that had found no room. Any thread.
+  /// Times that it was entered, of these to wait, and of these with completions that had found no room. Any
+  /// thread.
   std::uint64_t enters() const noexcept { return enters_.get(); }
   std::uint64_t waits() const noexcept { return waits_.get(); }
   std::uint64_t overflows() const noexcept { return overflows_.get(); }

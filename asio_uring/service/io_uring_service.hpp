@@ -403,15 +403,15 @@ private:
   counters counters_;
   options options_;
   const bool locking_;
-  std::list<ring> rings_;            // the last is in use; those before it have not brought everything yet
-  std::atomic<bool> former_{false};  // whether there are such, with something that is waited for
+  std::list<ring> rings_;           // the last is in use; those before it have not brought everything yet
+  std::atomic<bool> former_{false}; // whether there are such, with something that is waited for
   struct disowned
   {
     const ring* former;
     std::uint64_t user_data;
   };
-  std::vector<disowned> disowned_; // what such still bring, but nobody waits for
-  std::atomic<ring*> ring_{nullptr}; // the last
+  std::vector<disowned> disowned_;       // what such still bring, but nobody waits for
+  std::atomic<ring*> ring_{nullptr};     // the last
   std::atomic<ring*> stand_in_{nullptr}; // the same, if it is none of the kernel's
   std::optional<asio_uring::features> kernel_features_, stand_in_features_;
   std::atomic<const asio_uring::features*> features_{nullptr};
@@ -460,10 +460,10 @@ private:
   path_controller controller_;
   bool controlled_ = false;
   std::atomic<unsigned> other_path_costs_{0};
-  std::atomic<std::uint64_t> begun_{0};          // operations, about
-  std::uint64_t epoch_begun_ = 0;                // of these, before the epoch
-  std::chrono::nanoseconds epoch_cpu_{0};        // the clock then
-  std::uint64_t epoch_thread_ = 0;               // whose
+  std::atomic<std::uint64_t> begun_{0};   // operations, about
+  std::uint64_t epoch_begun_ = 0;         // of these, before the epoch
+  std::chrono::nanoseconds epoch_cpu_{0}; // the clock then
+  std::uint64_t epoch_thread_ = 0;        // whose
   lock collecting_{locking_};
   bool stopped_ = false;
   bool native_ = false;

@@ -168,8 +168,9 @@ ASIO_URING_DECL std::string io_uring_service::pump_reason() const
 ASIO_URING_DECL void io_uring_service::report() noexcept
 try {
   const std::string why_not = unavailable();
-  const std::string line = "asio_uring: " + (why_not.empty() ? "io_uring: " + pump_reason() : "no io_uring: " + why_not) +
-                           "; path " + name(path_for(preference::reading)) + " (" + path_reason() + ")\n";
+  const std::string line =
+      "asio_uring: " + (why_not.empty() ? "io_uring: " + pump_reason() : "no io_uring: " + why_not) +
+      "; path " + name(path_for(preference::reading)) + " (" + path_reason() + ")\n";
   std::fputs(line.c_str(), stderr);
 } catch (const std::bad_alloc&) {
 }
@@ -447,8 +448,9 @@ ASIO_URING_DECL void io_uring_service::end_epoch() noexcept
   const std::uint64_t begun = begun_.load(std::memory_order_relaxed);
   if (controlled_ && available_.load(std::memory_order_relaxed)) {
     // With a thread of the ring's own, handlers run in others.
-    const auto cpu = options_.processor_time ? options_.processor_time()
-                                             : read_clock(kept() ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
+    const auto cpu = options_.processor_time
+                         ? options_.processor_time()
+                         : read_clock(kept() ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
     const auto now = options_.processor_time ? cpu : read_clock(CLOCK_MONOTONIC);
     if (epoch_thread_ == thread_name())
       controller_.ended(static_cast<unsigned>(begun - epoch_begun_), cpu - epoch_cpu_, now);
@@ -458,7 +460,8 @@ ASIO_URING_DECL void io_uring_service::end_epoch() noexcept
     epoch_cpu_ = cpu;
     use(controller_.now());
     const strategy other = controller_.used() == strategy::submitted ? strategy::calls : strategy::submitted;
-    other_path_costs_.store(static_cast<unsigned>(controller_.ratio(other) * 1000), std::memory_order_relaxed);
+    other_path_costs_.store(static_cast<unsigned>(controller_.ratio(other) * 1000),
+                            std::memory_order_relaxed);
   }
   epoch_begun_ = begun;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run.sh [workload…]: server CPU time per request and throughput of every side, as ratios to stock Asio on epoll.
-# The workload "file" is file.sh; "idle" is idle.cpp, what idle sockets cost.
+# The workload "file" is file.sh; "idle" is idle.cpp, what idle sockets cost; "storm" is storm.cpp, when each of a thousand
+# connections that are opened at once is answered.
 #
 # Server and load generator share one core under SCHED_BATCH, so that neither waking nor migrating is measured.
 # The sides take turns within each round, in a rotated order; a ratio compares runs of one round only, and the
@@ -62,8 +63,21 @@ run_idle() {
   env $(environment_of "$1") taskset -c "$CORE" "$BUILD/idle$([[ $1 == epoll ]] || echo _uring)"
 }
 
+run_storm() {
+  local side round
+  for ((round = 0; round < ROUNDS; ++round)); do
+    for side in $(sides_of echo epoll asio-uring $raw_sides ours ours-completion ours-readiness); do
+      new_address tcp
+      start "$side" $(command_of "$side" echo)
+      echo "$side $(taskset -c $(((CORE + 1) % $(nproc))) "$BUILD/storm" $address)"
+      stop
+    done
+  done
+}
+
 for workload in ${*:-$order}; do
   case $workload in
+    storm) run_storm ;;
     file) "$bench/file.sh" ;;
     idle) for side in ${SIDES:-epoll ours ours-completion ours-guest}; do run_idle "$side"; done ;;
     *) run_workload "$workload" ;;

@@ -5,8 +5,8 @@
 #ifndef ASIO_URING_RING_PROCESS_HPP
 #define ASIO_URING_RING_PROCESS_HPP
 
-#include <asio_uring/config.hpp>
 #include <atomic>
+#include <cstddef>
 #include <new>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,30 +18,36 @@ namespace asio_uring::detail {
 class process
 {
 public:
-  static pid_t id() noexcept
+  [[gnu::always_inline]] static pid_t id() noexcept
   {
-    static process here;
-    pid_t known = here.id_->load(std::memory_order_relaxed);
-    if (known == 0) [[unlikely]] {
-      known = ::getpid();
-      here.id_->store(known, std::memory_order_relaxed);
-    }
-    return known;
+    const std::atomic<pid_t>* const here = id_.load(std::memory_order_acquire);
+    const pid_t known = here ? here->load(std::memory_order_relaxed) : 0;
+    return known != 0 ? known : ask();
   }
 
 private:
-  process() noexcept
+  [[gnu::noinline, gnu::cold]] static pid_t ask() noexcept
   {
-    void* const memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    const bool wiped = memory != MAP_FAILED && ::madvise(memory, 4096, MADV_WIPEONFORK) == 0;
-    // Without such memory a child takes itself for its parent, unless it says notify_fork.
-    id_ = new (wiped ? memory : fallback_) std::atomic<pid_t>(0);
+    std::atomic<pid_t>* here = id_.load(std::memory_order_acquire);
+    if (!here) {
+      constexpr std::size_t size = 4096;
+      void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      const bool wiped = memory != MAP_FAILED && ::madvise(memory, size, MADV_WIPEONFORK) == 0;
+      auto* const mine = wiped ? new (memory) std::atomic<pid_t>(0) : &fallback_;
+      if (id_.compare_exchange_strong(here, mine, std::memory_order_acq_rel))
+        here = mine;
+      else if (wiped)
+        ::munmap(memory, size); // another thread was first
+    }
+    const pid_t known = ::getpid();
+    here->store(known, std::memory_order_relaxed);
+    return known;
   }
 
-  std::atomic<pid_t>* id_;
-  alignas(std::atomic<pid_t>) unsigned char fallback_[sizeof(std::atomic<pid_t>)];
+  inline static constinit std::atomic<std::atomic<pid_t>*> id_{nullptr};
+  // Without such memory a child takes itself for its parent, unless it says notify_fork.
+  inline static constinit std::atomic<pid_t> fallback_{0};
 };
-
 } // namespace asio_uring::detail
 
 #endif // ASIO_URING_RING_PROCESS_HPP

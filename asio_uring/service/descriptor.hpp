@@ -48,7 +48,8 @@ public:
   ASIO_URING_DECL int register_file();
   int registered() const noexcept { return registered_.load(std::memory_order_relaxed); }
 
-  /// The usual read waits for the standing poll, or is run at once: that is all there is to do.
+  /// The usual read waits for the standing poll, or is run at once; or read and write are submitted: that is all
+  /// there is to do.
   [[gnu::always_inline]] void start(operation& op, lane_kind kind, preference preferred,
                                     const void* cancellation_key) noexcept
   {
@@ -56,16 +57,24 @@ public:
     op.cancellation_key_ = cancellation_key;
     lock_.acquire();
     lane& l = lane_of(kind);
-    if (kind != lane_kind::in || l.first || !(l.ready || read_poll_.armed_) || !unread_.empty() ||
-        !service_.readiness(preferred))
+    const bool by_calls = service_.readiness(preferred);
+    if (kind == lane_kind::none || l.first || (kind == lane_kind::in && !unread_.empty()) ||
+        !(by_calls ? kind == lane_kind::in && (l.ready || read_poll_.armed_) : may_submit_at_once(kind)))
       return start_slowly(op);
-    const bool due = l.ready;
-    op.stage_ = due ? operation::stage::due : operation::stage::waiting;
     op.previous_ = op.following_ = nullptr;
     l.first = l.last = &op;
     ++references_;
-    lock_.release();
-    if (due) service_.post(op);
+    if (by_calls) {
+      const bool due = l.ready;
+      op.stage_ = due ? operation::stage::due : operation::stage::waiting;
+      lock_.release();
+      if (due) service_.post(op);
+    } else {
+      set_submitted(op, kind);
+      service_.push(op);
+      lock_.release();
+      service_.notify();
+    }
   }
 
   /// What only the ring performs, and in no order, is submitted: that is all there is to do.
@@ -100,13 +109,31 @@ public:
     if (!usual) settle(op);
   }
 
+  /// The loop delivers an operation of a lane that went to the kernel: the usual one leaves alone.
+  [[gnu::always_inline]] void settle_submitted(operation& op, lane_kind kind) noexcept
+  {
+    lock_.acquire();
+    lane& l = lane_of(kind);
+    const bool usual = op.stage_ == operation::stage::submitted && l.first == &op && !op.following_ &&
+                       !op.cancelled_ && !closed_ && !lane_of(lane_kind::none).first;
+    if (usual) [[likely]] {
+      service_.forget(op);
+      l.first = l.last = nullptr;
+      --references_;
+      op.stage_ = operation::stage::ended;
+    }
+    lock_.release();
+    if (!usual) settle(op);
+  }
+
   /// The usual send is tried at once, by plain call: true if it is this thread's turn. end_send must follow,
   /// with the call's result.
   [[gnu::always_inline]] bool begin_send(preference preferred) noexcept
   {
+    if (!service_.readiness(preferred)) return false;
     lock_.acquire();
     lane& l = lane_of(lane_kind::out);
-    const bool turn = l.ready && !l.first && !l.busy && service_.readiness(preferred);
+    const bool turn = l.ready && !l.first && !l.busy;
     if (turn) l.busy = true;
     lock_.release();
     return turn;
@@ -382,6 +409,19 @@ private:
   {
     if (sends_by_calls_ && op.get_type().lane == lane_kind::out) return false;
     return !borrowed_ && service_.path_for(op.get_type().preferred) == path::completion;
+  }
+  /// Of an operation that is alone in its lane and is not to be a call.
+  bool may_submit_at_once(lane_kind kind) const noexcept
+  {
+    const bool calls = kind == lane_kind::in ? read_poll_.armed_ : sends_by_calls_ || lanes_[1].busy;
+    return !calls && !borrowed_ && !lanes_[0].busy && fd_ >= 0 && !service_.stopped();
+  }
+  [[gnu::always_inline]] void set_submitted(operation& op, lane_kind kind) noexcept
+  {
+    op.stage_ = operation::stage::submitted;
+    op.set_pending();
+    service_.counts().submitted.add(1);
+    if (kind != lane_kind::in) service_.has_effect();
   }
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;

@@ -147,12 +147,8 @@ ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
 {
   // One read and one write of a stream at most are in the kernel: bytes never interleave.
   assert(op.get_type().lane == lane_kind::none || lane_of(op.get_type().lane).first == &op);
-  op.stage_ = operation::stage::submitted;
-  op.set_pending();
-  service_.counts().submitted.add(1);
-  if (op.get_type().lane != lane_kind::in)
-    service_.has_effect();
-  else if (read_poll_.armed_) [[unlikely]] // of reads that were calls
+  set_submitted(op, op.get_type().lane);
+  if (op.get_type().lane == lane_kind::in && read_poll_.armed_) [[unlikely]] // of reads that were calls
     end_poll(read_poll_, s);
   service_.push(op);
   if (fd_ < 0) service_.names_strangers();

@@ -398,7 +398,10 @@ private:
         description().read_back(d.message(Description::lane).get());
         if (owner) report(result());
       }
-    d.settle(*this);
+    if constexpr (Description::lane != lane_kind::none)
+      d.settle_submitted(*this, Description::lane);
+    else
+      d.settle(*this);
     return true;
   }
 

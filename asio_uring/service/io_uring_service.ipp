@@ -443,7 +443,7 @@ inline std::chrono::nanoseconds read_clock(clockid_t clock) noexcept
   return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
-ASIO_URING_DECL void io_uring_service::end_epoch() noexcept
+void io_uring_service::end_epoch() noexcept
 {
   const std::uint64_t begun = begun_.load(std::memory_order_relaxed);
   if (controlled_ && available_.load(std::memory_order_relaxed)) {

@@ -170,8 +170,9 @@ private:
   };
 
   template <typename Describe>
-  handler_operation(Describe& describe, Handler& handler, const IoExecutor& io_ex, io_uring_service& service,
-                    bool io_native, descriptor* home, held_executors held = held_executors::none)
+  [[gnu::always_inline]] handler_operation(Describe& describe, Handler& handler, const IoExecutor& io_ex,
+                                           io_uring_service& service, bool io_native, descriptor* home,
+                                           held_executors held = held_executors::none)
       : operation(operation_type, &handler_operation::do_complete, home),
         description_(describe, small_),
         handler_(std::move(handler)),

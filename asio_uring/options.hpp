@@ -52,6 +52,10 @@ struct options
   asio_uring::path path = asio_uring::path::automatic;
   pump_kind pump = pump_kind::automatic;
   asio_uring::fallback fallback = asio_uring::fallback::automatic;
+  /// How long a thread that runs the context looks for completions before it sleeps, 0 to 1 s: for latency, at the
+  /// expense of a processor. Looked for ever more rarely where it is in vain. Not with the guest pump, where it
+  /// is the context's own reactor that sleeps.
+  std::chrono::nanoseconds spin{0};
   linux_version newest = {}; ///< use nothing that came after this Linux, 5.11 or later
   /// For tests and experiments: makes what stands in for the kernel, now and in a forked child. What it
   /// throws, std::system_error, is taken as the kernel's refusal of a ring; it must not return null.

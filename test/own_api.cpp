@@ -214,6 +214,8 @@ BOOST_AUTO_TEST_CASE(bad_options_name_the_value_and_what_is_allowed)
                         complains("completions = 1"));
   BOOST_CHECK_EXCEPTION(use_io_uring(context, {.newest = {5, 10}}), std::invalid_argument,
                         complains("options.newest = 5.10: allowed are versions from 5.11 on"));
+  BOOST_CHECK_EXCEPTION(use_io_uring(context, {.spin = std::chrono::seconds(2)}), std::invalid_argument,
+                        complains("options.spin = 2000000000 ns: allowed is 0 to 1 s"));
   for (const char* version :
        {"6", "six.one", "5.1", "6.1x", " 6.1", "-6.1", "+6.1", "6.-1", "4294967302.1"}) {
     environment unknown("ASIO_URING_NEWEST", version);
@@ -508,6 +510,61 @@ BOOST_AUTO_TEST_CASE(statistics_tell_what_was_done)
     text << s;
     BOOST_TEST(text.str().starts_with("operations " + std::to_string(s.operations)));
   }
+}
+
+BOOST_AUTO_TEST_CASE(who_spins_does_not_sleep_when_the_peer_answers_soon)
+{
+  for (const bool spins : {false, true}) {
+    asio::io_context context;
+    asio_uring::use_io_uring(context, {.spin = std::chrono::milliseconds(spins ? 1000 : 0)});
+    asio_uring::local::stream_protocol::socket client(context), server(context);
+    asio_uring::local::connect_pair(client, server);
+    std::array<char, 8> data;
+    bool received = false, expired = false, posted = false;
+    server.async_receive(asio::buffer(data), [&](error_code e, std::size_t) { received = !e; });
+    std::thread peer([&, fd = client.native_handle()] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      [[maybe_unused]] const auto sent = ::send(fd, "x", 1, 0);
+    });
+    context.run();
+    peer.join();
+    BOOST_TEST(received);
+    BOOST_TEST((asio_uring::statistics(context).waits == 0) == spins);
+
+    // What else ends a sleep ends it, too.
+    context.restart();
+    asio::steady_timer timer(context, std::chrono::milliseconds(5));
+    timer.async_wait([&](error_code e) { expired = !e; });
+    context.run();
+    BOOST_TEST(expired);
+    context.restart();
+    auto work = asio::make_work_guard(context);
+    std::thread poster([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      asio::post(context, [&] {
+        posted = true;
+        work.reset();
+      });
+    });
+    context.run();
+    poster.join();
+    BOOST_TEST(posted);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(who_spins_in_vain_sleeps)
+{
+  asio_uring::detail::spinner s(std::chrono::microseconds(10));
+  unsigned spun = 0;
+  constexpr unsigned sleeps = 1000;
+  for (unsigned i = 0; i != sleeps; ++i)
+    if (s.wanted()) {
+      std::chrono::nanoseconds spent;
+      BOOST_TEST(!s.spin(std::chrono::seconds(1), [] { return false; }, spent));
+      BOOST_TEST(spent.count() >= 10'000);
+      ++spun;
+    }
+  BOOST_TEST(spun < sleeps / 20);
 }
 
 BOOST_AUTO_TEST_CASE(one_line_reports_the_backend)

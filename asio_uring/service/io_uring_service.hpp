@@ -19,6 +19,7 @@
 #include <asio_uring/service/ready_list.hpp>
 #include <asio_uring/service/registered_buffers.hpp>
 #include <asio_uring/service/registered_files.hpp>
+#include <asio_uring/service/spinner.hpp>
 #include <asio_uring/service/submitter.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <chrono>
@@ -318,6 +319,7 @@ private:
   void collect_former(F&& completed) noexcept;
   void follow_costs() noexcept;
   ASIO_URING_COLD void end_epoch() noexcept;
+  ASIO_URING_COLD bool spin(ring& r, std::chrono::nanoseconds& timeout) noexcept;
   void choose_paths() noexcept;
   bool here() const noexcept { return scheduler_->can_dispatch(); }
   /// A name of the thread that no other ever has.
@@ -403,6 +405,7 @@ private:
   counters counters_;
   options options_;
   const bool locking_;
+  spinner spinner_{options_.spin};
   std::list<ring> rings_;           // the last is in use; those before it have not brought everything yet
   std::atomic<bool> former_{false}; // whether there are such, with something that is waited for
   struct disowned

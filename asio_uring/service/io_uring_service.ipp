@@ -83,6 +83,9 @@ ASIO_URING_DECL options checked(options o)
   o.newest = checked_version(o.newest);
   check_range("entries", o.entries, 2, 32768);
   check_range("completions", o.completions, 2 * o.entries, 65536);
+  if (o.spin < std::chrono::nanoseconds(0) || o.spin > std::chrono::seconds(1))
+    throw std::invalid_argument("asio_uring: options.spin = " + std::to_string(o.spin.count()) +
+                                " ns: allowed is 0 to 1 s");
   // The words are in the order of the enumerators.
   if (o.path == path::automatic)
     o.path = path{chosen_word("ASIO_URING_PATH", {"automatic", "completion", "readiness"})};
@@ -514,13 +517,14 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
   const unsigned found = r.completions_present() + (r.bound() && r.wants_enter() ? 1 : 0);
   if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
     timeout = sleep_at_most(timeout);
+    const bool waits = !spinner_.wanted() || !spin(r, timeout);
     // Whoever posts, submits, interrupts or asks from here on sees the loop idle and wakes it, or is seen
     // here.
     entering_.store(true, std::memory_order_relaxed);
     idle_.store(true, std::memory_order_seq_cst);
-    if (ready_.empty() && !submitter_.has_backlog() && !must_not_sleep())
+    if (waits && ready_.empty() && !submitter_.has_backlog() && !must_not_sleep())
       result = r.submit_and_wait(timeout);
-    else if (r.unsubmitted())
+    else if (r.unsubmitted() || r.wants_enter())
       result = r.submit();
     idle_.store(false, std::memory_order_relaxed);
     entering_.store(false, std::memory_order_relaxed);
@@ -543,6 +547,24 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
     collect(out);
   }
   ready_.move_to(out);
+}
+
+/// Looks for completions, and for whatever would wake a thread that sleeps. False: there are none, and what is left of the
+/// time may be slept.
+bool io_uring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
+{
+  if (r.unsubmitted() && r.submit() < 0) return true;
+  std::chrono::nanoseconds spent{0};
+  const bool found = spinner_.spin(
+      timeout,
+      [&] {
+        return r.has_completions() || r.wants_enter() || r.unsubmitted() || !ready_.empty() ||
+               submitter_.has_backlog() || must_not_sleep();
+      },
+      spent);
+  epoch_cpu_ += spent; // is not the operations'
+  if (timeout != std::chrono::nanoseconds::max()) timeout -= std::min(timeout, spent);
+  return found || timeout.count() == 0;
 }
 
 ASIO_URING_DECL io_uring_service::runner io_uring_service::last_runner() const noexcept

@@ -37,8 +37,9 @@ ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& 
 {
   out << (b.io_uring ? "io_uring: " : "no io_uring: ") << b.reason;
   if (!b.entries) return out;
-  return out << "; pump " << name(b.pump) << ", path " << name(b.path) << " (" << b.path_reason << "), entries " << b.entries << '/'
-             << b.completions << ", set-up [" << setup_flag_names(b.features.setup_flags) << "], features ["
+  return out << "; pump " << name(b.pump) << ", path " << name(b.path) << " (" << b.path_reason
+             << "), entries " << b.entries << '/' << b.completions << ", set-up ["
+             << setup_flag_names(b.features.setup_flags) << "], features ["
              << feature_names(b.features.kernel) << "], " << b.features.opcodes.count() << " opcodes";
 }
 

@@ -19,8 +19,8 @@ class emulated_kernel;
 /// How a socket's operations are performed.
 enum class path
 {
-  automatic,  ///< what costs less where the program runs, as compared while it does; accept, connect, waits and
-              ///< what sends several buffers by completion
+  automatic, ///< what costs less where the program runs, as compared while it does; accept, connect, waits
+             ///< and what sends several buffers by completion
   completion, ///< the operation itself is submitted: hardly any system call
   readiness   ///< a standing poll on the ring, plain calls when data is there: fewest instructions
 };
@@ -37,8 +37,8 @@ enum class pump_kind
 enum class fallback
 {
   automatic, ///< the operations are performed with epoll and threads; backend() tells why
-  forbid,    ///< boost::system::system_error, with the reason; a ring that fails later is replaced all the same
-  force      ///< epoll and threads in any case
+  forbid, ///< boost::system::system_error, with the reason; a ring that fails later is replaced all the same
+  force   ///< epoll and threads in any case
 };
 
 ASIO_URING_DECL const char* name(path p) noexcept;
@@ -52,9 +52,9 @@ struct options
   asio_uring::path path = asio_uring::path::automatic;
   pump_kind pump = pump_kind::automatic;
   asio_uring::fallback fallback = asio_uring::fallback::automatic;
-  /// How long a thread that runs the context looks for completions before it sleeps, 0 to 1 s: for latency, at the
-  /// expense of a processor. Looked for ever more rarely where it is in vain. Not with the guest pump, where it
-  /// is the context's own reactor that sleeps.
+  /// How long a thread that runs the context looks for completions before it sleeps, 0 to 1 s: for latency,
+  /// at the expense of a processor. Looked for ever more rarely where it is in vain. Not with the guest pump,
+  /// where it is the context's own reactor that sleeps.
   std::chrono::nanoseconds spin{0};
   linux_version newest = {}; ///< use nothing that came after this Linux, 5.11 or later
   /// For tests and experiments: makes what stands in for the kernel, now and in a forked child. What it

@@ -15,9 +15,9 @@ namespace asio_uring {
 /// Counts since the context's first I/O object. Printable.
 struct statistics_info
 {
-  std::uint64_t operations = 0; ///< begun on sockets and descriptors; not those of files
-  std::uint64_t submitted = 0;  ///< of these, given to the kernel as such; the others were plain calls, or
-                               ///< waited for a poll first
+  std::uint64_t operations = 0;    ///< begun on sockets and descriptors; not those of files
+  std::uint64_t submitted = 0;     ///< of these, given to the kernel as such; the others were plain calls, or
+                                   ///< waited for a poll first
   std::uint64_t enters = 0;        ///< times that the ring was entered: system calls, where there is io_uring
   std::uint64_t waits = 0;         ///< of these, to sleep until something completes
   std::uint64_t submissions = 0;   ///< entries: operations of every kind, polls, cancellations

@@ -1,5 +1,6 @@
-// Many connections at once: all are opened together, and each talks as soon as it can. When is each answered for the
-// first time? One line of name=value pairs is the result; times are since the first connection was opened.
+// Many connections at once: all are opened together, and each talks as soon as it can. When is each answered
+// for the first time? One line of name=value pairs is the result; times are since the first connection was
+// opened.
 #include "socket.hpp"
 #include <algorithm>
 #include <array>
@@ -35,7 +36,8 @@ int main(int argc, char** argv)
   int const epoll = bench::check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
   double const begin = seconds();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    int const fd = bench::check(socket(where.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket");
+    int const fd = bench::check(
+        socket(where.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket");
     if (connect(fd, where.data(), where.size) < 0 && errno != EINPROGRESS) bench::check(-1, "connect");
     if (where.is_tcp()) bench::set_no_delay(fd);
     all[i].fd = fd;
@@ -70,9 +72,11 @@ int main(int argc, char** argv)
     if (c.answered > 0) times.push_back(c.answered);
   std::sort(times.begin(), times.end());
   auto const after = [&](double t) {
-    return all.size() - static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), t) - times.begin());
+    return all.size() -
+           static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), t) - times.begin());
   };
-  std::printf("connections=%zu exchanges=%zu p50_ms=%.0f last_ms=%.0f unanswered_after_500_ms=%zu unanswered_after_1_s=%zu "
+  std::printf("connections=%zu exchanges=%zu p50_ms=%.0f last_ms=%.0f unanswered_after_500_ms=%zu "
+              "unanswered_after_1_s=%zu "
               "unanswered_at_end=%zu\n",
               all.size(), exchanges, times.empty() ? 0 : times[times.size() / 2] * 1e3,
               times.empty() ? 0 : times.back() * 1e3, after(0.5), after(1), after(limit));

@@ -560,7 +560,8 @@ BOOST_AUTO_TEST_CASE(who_spins_in_vain_sleeps)
   for (unsigned i = 0; i != sleeps; ++i)
     if (s.wanted()) {
       std::chrono::nanoseconds spent;
-      BOOST_TEST(!s.spin(std::chrono::seconds(1), [] { return false; }, spent));
+      BOOST_TEST(!s.spin(
+          std::chrono::seconds(1), [] { return false; }, spent));
       BOOST_TEST(spent.count() >= 10'000);
       ++spun;
     }

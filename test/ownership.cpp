@@ -78,7 +78,8 @@ int error_beside_completions(Call call)
   });
 }
 
-/// A thread that has served sockets sleeps in the kernel until its child has read a byte: are they served by the other?
+/// A thread that has served sockets sleeps in the kernel until its child has read a byte: are they served by
+/// the other?
 void serve_beside_a_thread_asleep(bool child_closes_what_it_inherited)
 {
   if (!has_an_owner()) return;

@@ -48,8 +48,8 @@ public:
   ASIO_URING_DECL int register_file();
   int registered() const noexcept { return registered_.load(std::memory_order_relaxed); }
 
-  /// The usual read waits for the standing poll, or is run at once; or read and write are submitted: that is all
-  /// there is to do.
+  /// The usual read waits for the standing poll, or is run at once; or read and write are submitted: that is
+  /// all there is to do.
   [[gnu::always_inline]] void start(operation& op, lane_kind kind, preference preferred,
                                     const void* cancellation_key) noexcept
   {

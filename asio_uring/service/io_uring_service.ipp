@@ -549,8 +549,8 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
   ready_.move_to(out);
 }
 
-/// Looks for completions, and for whatever would wake a thread that sleeps. False: there are none, and what is left of the
-/// time may be slept.
+/// Looks for completions, and for whatever would wake a thread that sleeps. False: there are none, and what
+/// is left of the time may be slept.
 bool io_uring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
 {
   if (r.unsubmitted() && r.submit() < 0) return true;

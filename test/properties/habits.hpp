@@ -54,7 +54,7 @@ public:
   odds kernel;
   bool bound; ///< one thread enters the ring
   bool forks;
-  bool breaks_down; ///< the kernel does
+  bool breaks_down;      ///< the kernel does
   bool changes_strategy; ///< now and then operations begin in another way
 };
 

@@ -139,7 +139,7 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
 {
   make_pump();
   controlled_ = options_.path == path::automatic;
-  if (controlled_ && call_is_dear()) controller_ = path_controller(strategy::submitted);
+  if (controlled_ && available_ && call_is_dear()) controller_ = path_controller(strategy::submitted);
   strategy_.store(controller_.now(), std::memory_order_relaxed);
   choose_paths();
   if (chosen_word("ASIO_URING_REPORT", {"0", "1"}) == 1) report();
@@ -450,10 +450,11 @@ void io_uring_service::end_epoch() noexcept
 {
   const std::uint64_t begun = begun_.load(std::memory_order_relaxed);
   if (controlled_ && available_.load(std::memory_order_relaxed)) {
-    // With a thread of the ring's own, handlers run in others.
+    // Handlers may run in other threads than the one that turns the ring.
+    const bool elsewhere = kept() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
     const auto cpu = options_.processor_time
                          ? options_.processor_time()
-                         : read_clock(kept() ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
+                         : read_clock(elsewhere ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
     const auto now = options_.processor_time ? cpu : read_clock(CLOCK_MONOTONIC);
     if (epoch_thread_ == thread_name())
       controller_.ended(static_cast<unsigned>(begun - epoch_begun_), cpu - epoch_cpu_, now);

@@ -1143,16 +1143,18 @@ struct quarters
   double second, last;
 };
 
-quarters medians(const std::vector<sample>& samples, double seconds, double sample::*member)
+/// Of the samples, not of the time: on a busy machine there may be none for a while.
+quarters medians(const std::vector<sample>& samples, double sample::*member)
 {
-  const auto median = [&](double from) {
+  const auto median = [&](std::size_t quarter) {
+    const std::size_t first = samples.size() * quarter / 4, end = samples.size() * (quarter + 1) / 4;
     std::vector<double> values;
-    for (const auto& s : samples)
-      if (s.seconds >= from * seconds && s.seconds <= (from + .25) * seconds) values.push_back(s.*member);
+    for (std::size_t i = first; i < std::max(end, first + 1); ++i)
+      values.push_back(samples.at(i).*member);
     std::sort(values.begin(), values.end());
-    return values.empty() ? 0 : values[values.size() / 2];
+    return values[values.size() / 2];
   };
-  return {median(.25), median(.75)};
+  return {median(1), median(3)};
 }
 
 unsigned long long value(const counter& c) { return c.load(); }
@@ -1211,9 +1213,9 @@ int main(int argc, char** argv)
   }
   const sample after = measure(start);
 
-  const auto resident = medians(samples, seconds, &sample::resident);
-  const auto live = medians(samples, seconds, &sample::live);
-  const auto files = medians(samples, seconds, &sample::descriptors);
+  const auto resident = medians(samples, &sample::resident);
+  const auto live = medians(samples, &sample::live);
+  const auto files = medians(samples, &sample::descriptors);
   const double left = (after.live - before.live) * 1024;
 
   const bool complete = total.lost == 0 && total.wrong == 0 &&

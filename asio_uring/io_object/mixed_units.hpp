@@ -30,8 +30,11 @@
   [[gnu::used, gnu::visibility("hidden"),                                                                    \
     gnu::section(".tbss.compiled_with_asio_uring_as_default." #name)]] inline constinit thread_local char    \
       name asm(symbol);
+// g++ 16 leaves out an id that nobody asks for, but not its guard.
 #define ASIO_URING_NO_STOCK_SERVICE(name, service)                                                           \
-  ASIO_URING_NO_STOCK(name, "_ZN5boost4asio6detail30execution_context_service_baseINS1_" service "EE2idE")
+  ASIO_URING_NO_STOCK(name, "_ZN5boost4asio6detail30execution_context_service_baseINS1_" service "EE2idE")   \
+  ASIO_URING_NO_STOCK(name##_guard,                                                                          \
+                      "_ZGVN5boost4asio6detail30execution_context_service_baseINS1_" service "EE2idE")
 #define ASIO_URING_NO_STOCK_SOCKET(name, protocol)                                                           \
   ASIO_URING_NO_STOCK_SERVICE(name, "23reactive_socket_serviceINS0_" protocol "EE")
 #define ASIO_URING_NO_STOCK_TIMER(name, clock)                                                               \

@@ -10,6 +10,7 @@
 #include <asio_uring/socket/wait.hpp>
 #include <boost/asio/detail/reactive_descriptor_service.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/version.hpp>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
@@ -50,6 +51,12 @@ public:
   {
     descriptor* descriptor_ = nullptr;   // while open
     tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own; known once used
+    bool connects_ = false;              // or accepts
+    void forget_operations() noexcept
+    {
+      on_loop_ = tribool::unknown;
+      connects_ = false;
+    }
   };
 
   explicit service_on_ring(asio::execution_context& context) : with_ring(context), Stock(context) {}
@@ -79,7 +86,7 @@ public:
   {
     Stock::construct(impl);
     impl.descriptor_ = nullptr;
-    impl.on_loop_ = tribool::unknown;
+    impl.forget_operations();
   }
 
   void destroy(implementation_type& impl)
@@ -131,7 +138,7 @@ public:
   error_code native_non_blocking(implementation_type& impl, bool mode, error_code& ec)
   {
     Stock::native_non_blocking(impl, mode, ec);
-    if (!ec && !mode) impl.on_loop_ = tribool::unknown;
+    if (!ec && !mode) impl.forget_operations();
     return ec;
   }
 
@@ -139,7 +146,7 @@ public:
   error_code non_blocking(implementation_type& impl, bool mode, error_code& ec)
   {
     Stock::non_blocking(impl, mode, ec);
-    if (!ec && !mode) impl.on_loop_ = tribool::unknown;
+    if (!ec && !mode) impl.forget_operations();
     return ec;
   }
 
@@ -164,7 +171,7 @@ protected:
   void close_descriptor(implementation_type& impl)
   {
     if (impl.descriptor_) std::exchange(impl.descriptor_, nullptr)->close();
-    impl.on_loop_ = tribool::unknown;
+    impl.forget_operations();
   }
 
   /// What Asio's service closes afterwards is the file; its number may have to stay for a while.
@@ -186,8 +193,11 @@ protected:
   /// What Asio's service would have done by now.
   void leave_non_blocking(implementation_type& impl)
   {
+    // Since Asio 1.38.2 a socket's other operations have a flag of their own for that.
+    constexpr bool all = BOOST_ASIO_VERSION < 103802 || !requires { impl.socket_; };
+    const bool done = all ? impl.on_loop_ != tribool::unknown : impl.connects_;
     error_code ignored;
-    if (impl.on_loop_ != tribool::unknown && impl.descriptor_ && !Stock::native_non_blocking(impl))
+    if (done && impl.descriptor_ && !Stock::native_non_blocking(impl))
       Stock::native_non_blocking(impl, true, ignored);
   }
 
@@ -204,6 +214,7 @@ protected:
   {
     impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
     impl.on_loop_ = other.on_loop_;
+    impl.connects_ = other.connects_;
   }
 
   /// Asio's reactor refuses what is no descriptor when it registers it.
@@ -269,7 +280,10 @@ protected:
       if (!result) impl.on_loop_ = on_loop;
     }
     const bool native = on_loop == tribool::yes;
-    using record = handler_operation<std::invoke_result_t<Describe&>, Handler, IoExecutor>;
+    using description = std::invoke_result_t<Describe&>;
+    using record = handler_operation<description, Handler, IoExecutor>;
+    if constexpr (requires { description::connects; })
+      if (!result) impl.connects_ = true;
     if (result)
       record::complete(uring_, impl.descriptor_, native, *result, describe, handler, io_ex, object, name);
     else

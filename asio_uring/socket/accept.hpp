@@ -18,6 +18,7 @@ class accept_base
 public:
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::by_completion;
+  static constexpr bool connects = true;
 
   using endpoint_type = typename Protocol::endpoint;
 

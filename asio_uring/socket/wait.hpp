@@ -89,6 +89,7 @@ class connect
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::by_completion;
+  static constexpr bool connects = true;
 
   explicit connect(const Endpoint& peer) : peer_(peer.data(), peer.size()) {}
 

@@ -41,14 +41,14 @@ struct ready_readers
   template <class Handler>
   void start(Handler handler)
   {
-    for (auto& p : pairs)
-      p->server.async_read_some(asio::buffer(byte), [this, handler](error_code, std::size_t) {
+    for (std::size_t i = 0; i != pairs.size(); ++i)
+      pairs[i]->server.async_read_some(asio::buffer(&bytes.at(i), 1), [this, handler](error_code, std::size_t) {
         ++calls;
         handler();
       });
   }
 
-  char byte[1];
+  std::array<char, 16> bytes;
   std::vector<std::unique_ptr<pair<>>> pairs;
   std::atomic<int> calls = 0;
 };
@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(operations_come_before_a_timer_in_a_strand_too)
   timer.async_wait(asio::bind_executor(strand, [&](error_code) { order += " timer"; }));
   for (auto& p : readers.pairs)
     p->server.async_read_some(
-        asio::buffer(readers.byte),
+        asio::buffer(readers.bytes, 1),
         asio::bind_executor(strand, [&](error_code, std::size_t) { order += " operation"; }));
   std::this_thread::sleep_for(60ms);
   finish(context);
@@ -517,7 +517,7 @@ BOOST_AUTO_TEST_CASE(memory_that_runs_out_does_not_hold_up_operations_that_need_
     };
     try {
       for (int i = 0; i != 3; ++i) {
-        socket.async_read_some(asio::buffer(readers.byte), reader{&calls});
+        socket.async_read_some(asio::buffer(readers.bytes, 1), reader{&calls});
         context.restart();
         context.run();
       }

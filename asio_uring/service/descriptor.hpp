@@ -89,8 +89,9 @@ public:
     op.stage_ = operation::stage::submitted;
     op.set_pending();
     service_.push(op);
-    lock_.release();
-    if (fd_ < 0) service_.names_strangers();
+    const bool names_strangers = fd_ < 0;
+    lock_.release(); // from here on the descriptor may be another file's
+    if (names_strangers) service_.names_strangers();
     service_.has_effect();
     service_.notify();
   }
@@ -458,8 +459,8 @@ private:
     op.stage_ = operation::stage::ended;
   }
   ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
-  ASIO_URING_DECL void leave_unread(operation& op, section& s) noexcept;
-  ASIO_URING_DECL void let_go(operation& op, section& s) noexcept;
+  ASIO_URING_DECL bool leave_unread(operation& op, section& s) noexcept;
+  ASIO_URING_DECL operation::stage let_go(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool has_caught_up(lane_kind kind) noexcept;
   ASIO_URING_DECL void cancel(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool is_behind_submitted(const operation& op) noexcept;

@@ -424,7 +424,7 @@ void descriptor::end_poll(operation& op, int result) noexcept
 
 ASIO_URING_DECL int operation::open_fd() const noexcept
 {
-  if (stage_ == stage::ended) return -1;
+  if (has_ended()) return -1;
   locked guard(descriptor_->lock_);
   return descriptor_->closed_ ? -1 : descriptor_->fd_;
 }
@@ -432,19 +432,18 @@ ASIO_URING_DECL int operation::open_fd() const noexcept
 ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
 {
   section s(*this);
-  if (op.stage_ == operation::stage::ended) return; // a synchronous function was faster
+  if (op.has_ended()) return; // a synchronous function was faster
   if (op.stage_ != operation::stage::submitted) op.set_result(-ECANCELED);
-  let_go(op, s);
-  op.stage_ = operation::stage::ended;
+  op.stage_ = let_go(op, s);
 }
 
 // An operation has its result, or will get none.
-ASIO_URING_DECL void descriptor::let_go(operation& op, section& s) noexcept
+ASIO_URING_DECL operation::stage descriptor::let_go(operation& op, section& s) noexcept
 {
   const operation::type& type = op.get_type();
   const bool submitted = op.stage_ == operation::stage::submitted;
-  if (submitted && op.cancelled_ && !closed_ && type.keep && op.result() > 0 && !service_.stopped())
-    leave_unread(op, s);
+  const bool left = submitted && op.cancelled_ && !closed_ && type.keep && op.result() > 0 &&
+                    !service_.stopped() && leave_unread(op, s);
   service_.forget(op);
   unlink(op);
   if (submitted && closed_)
@@ -452,10 +451,11 @@ ASIO_URING_DECL void descriptor::let_go(operation& op, section& s) noexcept
   else if (submitted && type.lane != lane_kind::none)
     advance(type.lane, s);
   if (lane_of(lane_kind::none).first) submit_drained(s);
+  return left ? operation::stage::left : operation::stage::ended;
 }
 
-// A read was cancelled, and was performed nevertheless.
-ASIO_URING_DECL void descriptor::leave_unread(operation& op, section& s) noexcept
+// A read was cancelled, and was performed nevertheless. False: the program gets what it has read.
+ASIO_URING_DECL bool descriptor::leave_unread(operation& op, section& s) noexcept
 {
   const operation::type& type = op.get_type();
   bool left = false;
@@ -468,9 +468,9 @@ ASIO_URING_DECL void descriptor::leave_unread(operation& op, section& s) noexcep
     l.busy = false;
   }
   const auto bytes = static_cast<std::uint64_t>(op.result());
-  if (!left && !type.keep(op, unread_)) return;
+  if (!left && !type.keep(op, unread_)) return false;
   service_.counts().kept_bytes.add(bytes);
-  op.set_result(-ECANCELED);
+  return true;
 }
 
 ASIO_URING_DECL void descriptor::catch_up(lane_kind kind) noexcept
@@ -497,8 +497,7 @@ ASIO_URING_DECL bool descriptor::has_caught_up(lane_kind kind) noexcept
   if (op->stage_ != operation::stage::submitted) return true;
   if (op->pending()) return false;
   if (op->get_type().keep) {
-    let_go(*op, s);
-    op->leave_stage();
+    op->leave_stage(let_go(*op, s));
   }
   return true;
 }

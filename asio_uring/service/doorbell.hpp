@@ -7,6 +7,7 @@
 
 #include <asio_uring/service/request.hpp>
 #include <asio_uring/service/submitter.hpp>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <poll.h>
@@ -24,23 +25,23 @@ public:
   void arm(int fd) noexcept
   {
     fd_ = fd;
-    armed_ = true;
+    armed_.store(true, std::memory_order_relaxed);
     submitter_.push(*this);
   }
   void cancel() noexcept
   {
-    if (armed_) submitter_.cancel(*this);
+    if (armed()) submitter_.cancel(*this);
   }
   /// The ring it was on is gone.
   void reset() noexcept
   {
     submitter_.forget(*this); // it may still wait for room
-    armed_ = false;
+    armed_.store(false, std::memory_order_relaxed);
   }
   /// False once it has fired for the last time.
-  bool armed() const noexcept { return armed_; }
+  bool armed() const noexcept { return armed_.load(std::memory_order_relaxed); }
   /// Whether it can be armed: the descriptor is still one.
-  bool usable() const noexcept { return !failed_; }
+  bool usable() const noexcept { return !failed_.load(std::memory_order_relaxed); }
 
 private:
   static const request::type& functions() noexcept
@@ -55,16 +56,16 @@ private:
           auto& self = static_cast<watch&>(r);
           if (flags & IORING_CQE_F_MORE) return;
           self.submitter_.forget(self);
-          self.armed_ = false;
-          if (result == -EBADF) self.failed_ = true; // armed again, it would only fail again
+          self.armed_.store(false, std::memory_order_relaxed);
+          if (result == -EBADF) self.failed_.store(true, std::memory_order_relaxed); // armed again, it would only fail again
         }};
     return type;
   }
 
   submitter& submitter_;
   const bool standing_;
-  bool armed_ = false;
-  bool failed_ = false;
+  std::atomic<bool> armed_{false}; // a synchronous function may collect beside the loop
+  std::atomic<bool> failed_{false};
   int fd_ = -1;
 };
 

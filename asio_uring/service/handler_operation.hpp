@@ -380,7 +380,7 @@ private:
   // Leaves the descriptor with a result. False: it waits again, and may be gone already.
   [[gnu::always_inline]] bool end(void* owner)
   {
-    if (where() == stage::ended) return true;
+    if (has_ended()) return true;
     descriptor& d = *home();
     if constexpr (unordered) {
       d.settle_unordered(*this);

@@ -8,6 +8,7 @@
 #include <asio_uring/options.hpp>
 #include <asio_uring/service/request.hpp>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <limits>
 #include <vector>
@@ -114,7 +115,10 @@ public:
     bool may_need_worker;
   };
 
-  int result() const noexcept { return static_cast<int>(task_result_); }
+  int result() const noexcept
+  {
+    return stage_ == stage::left ? -ECANCELED : static_cast<int>(task_result_);
+  }
 
 protected:
   operation(const type& t, completion::func_type run, descriptor* d) noexcept
@@ -126,6 +130,7 @@ protected:
   enum class stage : unsigned char
   {
     ended,    ///< the result is there, the descriptor has let go
+    left,     ///< the same, but what it has read is left for the next read: it was cancelled
     waiting,  ///< in its lane: for its turn, or for the lane's poll
     due,      ///< in its lane, first: the loop runs it, and it performs itself; or it is doing so
     submitted ///< in the kernel, or its completion is on the way to the loop
@@ -142,6 +147,7 @@ protected:
   {
     return std::atomic_ref<stage>(const_cast<stage&>(stage_)).load(std::memory_order_acquire);
   }
+  bool has_ended() const noexcept { return where() <= stage::left; }
   descriptor* home() const noexcept { return descriptor_; }
 
   const type& get_type() const noexcept { return static_cast<const type&>(request::get_type()); }
@@ -180,9 +186,9 @@ private:
                                 .load(std::memory_order_acquire)) <= no_result + highest_thread;
   }
   /// The descriptor has let go of it before the loop gets to it.
-  void leave_stage() noexcept
+  void leave_stage(stage how) noexcept
   {
-    std::atomic_ref<stage>(stage_).store(stage::ended, std::memory_order_release);
+    std::atomic_ref<stage>(stage_).store(how, std::memory_order_release);
   }
   /// Submitted, and its last completion has not been collected.
   bool in_kernel() const noexcept

@@ -118,7 +118,7 @@ ASIO_URING_DECL bool io_uring_service::own_ring(bool in_loop) noexcept
   if (owner == thread_name()) return true;
   if (owner != 0) {
     const bool alive = lives(owner_tid_.load(std::memory_order_relaxed));
-    if (alive && !get_ring().fits()) {
+    if (alive && !submitter_.with_ring([](const ring& r) { return r.fits(); })) {
       // Completions that find no room the kernel gives to the owner alone: it starts the keeper when it is
       // back.
       shared_.store(true, std::memory_order_relaxed);

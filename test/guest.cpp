@@ -42,10 +42,11 @@ struct ready_readers
   void start(Handler handler)
   {
     for (std::size_t i = 0; i != pairs.size(); ++i)
-      pairs[i]->server.async_read_some(asio::buffer(&bytes.at(i), 1), [this, handler](error_code, std::size_t) {
-        ++calls;
-        handler();
-      });
+      pairs[i]->server.async_read_some(asio::buffer(&bytes.at(i), 1),
+                                       [this, handler](error_code, std::size_t) {
+                                         ++calls;
+                                         handler();
+                                       });
   }
 
   std::array<char, 16> bytes;

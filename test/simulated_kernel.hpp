@@ -124,11 +124,13 @@ public:
   }
   /// The next enters take nothing.
   void refuse(std::size_t times) noexcept { refusals_ = times; }
-  /// From now on every enter fails. What is in flight goes on, and it shows that an enter is wanted.
+  /// From now on every enter fails. What is in flight goes on, and it shows that an enter is wanted, to who
+  /// watches the ring, too.
   void break_down(int error) noexcept
   {
     broken_ = error;
     want_enter(true);
+    signal();
   }
   /// The calling thread ends: its requests are given up when their events arrive.
   void thread_ends() { ended_threads_.insert(this_thread()); }

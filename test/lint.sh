@@ -78,11 +78,17 @@ test_sources() {
 # The Jamfile links each test program with one main(). Building them all would not be quick.
 jamfile() {
   local commands program
-  b2 -v >/dev/null 2>&1 || {
-    echo "b2 is not installed, or does not start: the Jamfile is not checked"
+  command -v b2 >/dev/null || {
+    echo "b2 is not installed: the Jamfile is not checked"
     return
   }
-  commands=$(b2 -n -a toolset=gcc cxxstd=20 test 2>&1) || complain "Jamfile: b2 fails: $(tail -n 3 <<<"$commands")"
+  if ! commands=$(b2 -n -a toolset=gcc cxxstd=20 test 2>&1); then
+    if [[ $commands == *"Unable to load B2"* ]]; then # Debian's package of Boost 1.92
+      echo "b2 lacks its build system: the Jamfile is not checked"
+      return
+    fi
+    complain "Jamfile: b2 fails: $(tail -n 3 <<<"$commands")"
+  fi
   for program in stock uring file as_type property; do
     [[ $(grep -E "^ +\"g\+\+\" +-o [^ ]*/${program}_tests\"" <<<"$commands" | grep -oE '(main|soak|valgrind_enter)\.o"') == 'main.o"' ]] ||
       complain "Jamfile: ${program}_tests has not one main()"

@@ -496,9 +496,7 @@ ASIO_URING_DECL bool descriptor::has_caught_up(lane_kind kind) noexcept
   if (l.busy) return false; // another thread makes its call
   if (op->stage_ != operation::stage::submitted) return true;
   if (op->pending()) return false;
-  if (op->get_type().keep) {
-    op->leave_stage(let_go(*op, s));
-  }
+  if (op->get_type().keep) op->leave_stage(let_go(*op, s));
   return true;
 }
 

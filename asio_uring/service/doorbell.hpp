@@ -57,7 +57,8 @@ private:
           if (flags & IORING_CQE_F_MORE) return;
           self.submitter_.forget(self);
           self.armed_.store(false, std::memory_order_relaxed);
-          if (result == -EBADF) self.failed_.store(true, std::memory_order_relaxed); // armed again, it would only fail again
+          if (result == -EBADF)
+            self.failed_.store(true, std::memory_order_relaxed); // armed again, it would only fail again
         }};
     return type;
   }

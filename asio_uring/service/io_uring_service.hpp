@@ -438,10 +438,10 @@ private:
   inline static thread_local pid_t this_thread_ = 0;
   inline static thread_local std::uint64_t thread_name_ = 0;
   inline static std::atomic<std::uint64_t> thread_names_{0};
-  lock ring_lock_{locking_};               // held by who enters a bound ring, or replaces it
+  lock ring_lock_{locking_};               // held by who enters a bound ring, turns another, or replaces it
   std::atomic<bool> bound_{false};         // one thread enters
   std::atomic<bool> kept_{false};          // it is the keeper
-  std::atomic<std::uint64_t> owner_{0};    // that thread; 0: none yet
+  std::atomic<std::uint64_t> owner_{0};    // that thread, or who turns another ring; 0: none
   std::atomic<pid_t> owner_tid_{0};        // the same, for the kernel
   std::atomic<bool> shared_{false};        // several threads run the context
   bool moved_ = false;                     // it was another, which lives

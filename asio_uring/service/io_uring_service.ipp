@@ -320,14 +320,18 @@ ASIO_URING_DECL bool io_uring_service::submit_all() noexcept
   return !get_ring().unsubmitted();
 }
 
-/// An enter was refused, and not just for a moment.
+/// An enter was refused, and not just for a moment. Who turns a ring that others enter, too, may be let in
+/// where they are not.
 ASIO_URING_DECL void io_uring_service::failed(ring& r, int error) noexcept
 {
-  if (bound_.load(std::memory_order_relaxed)) // the lock is held
-    return replace_ring(error);
-  if (!ring_lock_.try_acquire()) return std::this_thread::yield();
+  const bool held =
+      bound_.load(std::memory_order_relaxed) || owner_.load(std::memory_order_relaxed) == thread_name();
+  if (!held && !ring_lock_.try_acquire()) {
+    wake_if_idle();
+    return std::this_thread::yield();
+  }
   if (&r == &get_ring()) replace_ring(error);
-  ring_lock_.release();
+  if (!held) ring_lock_.release();
 }
 
 ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, const descriptor_kind& kind)
@@ -487,7 +491,13 @@ ASIO_URING_DECL bool io_uring_service::turn(std::chrono::nanoseconds timeout, co
 {
   ready_.move_to(out);
   if (!bound_.load(std::memory_order_relaxed)) {
+    // Others enter beside it, but do not replace it.
+    const bool locks = own_process();
+    if (locks) ring_lock_.acquire();
+    owner_.store(thread_name(), std::memory_order_relaxed);
     turn_ring(timeout, out);
+    owner_.store(0, std::memory_order_relaxed);
+    if (locks) ring_lock_.release();
     return true;
   }
   if (!own_process()) [[unlikely]] { // the parent's ring is not ours to enter
@@ -691,7 +701,7 @@ ASIO_URING_DECL void io_uring_service::go_on(bool rested, bool in_child)
   set_up_ring();
   if (kept_before_fork_ && start_keeper()) return; // which keeps the lock
   pump_->restart();
-  if (locked) ring_lock_.release();
+  if (locked || in_child) ring_lock_.release();
 }
 
 } // namespace detail

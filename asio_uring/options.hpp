@@ -56,6 +56,11 @@ struct options
   /// at the expense of a processor. Looked for ever more rarely where it is in vain. Not with the guest pump,
   /// where it is the context's own reactor that sleeps.
   std::chrono::nanoseconds spin{0};
+  /// Datagrams that one call may receive, besides the one that is asked for, where many wait in a socket: up to
+  /// 64; 0: none. They are the next receives' and are lost where the socket is closed, as those in the
+  /// kernel's queue are. Not with path::completion, nor from native_handle() on: the program may receive past
+  /// the socket object.
+  unsigned read_ahead = 15;
   linux_version newest = {}; ///< use nothing that came after this Linux, 5.11 or later
   /// For tests and experiments: makes what stands in for the kernel, now and in a forked child. What it
   /// throws, std::system_error, is taken as the kernel's refusal of a ring; it must not return null.

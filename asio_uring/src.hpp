@@ -25,6 +25,7 @@
 #include <asio_uring/service/io_uring_service.ipp>
 #include <asio_uring/service/linked_requests.ipp>
 #include <asio_uring/service/path_controller.ipp>
+#include <asio_uring/service/read_ahead.ipp>
 #include <asio_uring/service/registered_files.ipp>
 #include <asio_uring/service/ring_ownership.ipp>
 #include <asio_uring/service/ring_pump.ipp>

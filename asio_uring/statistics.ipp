@@ -31,6 +31,7 @@ ASIO_URING_DECL statistics_info statistics(boost::asio::execution_context& conte
   s.polls = c.polls.get();
   s.retries = c.retries.get();
   s.kept_bytes = c.kept_bytes.get();
+  s.read_ahead = c.read_ahead.get();
   s.wake_ups = c.wake_ups.get();
   s.switches = c.switches.get();
   s.path = service.path_for(detail::preference::reading);
@@ -42,7 +43,7 @@ ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const statistics_inf
   return out << "operations " << s.operations << " (submitted " << s.submitted << "), enters " << s.enters
              << " (waits " << s.waits << "), submissions " << s.submissions << ", completions "
              << s.completions << " (at most " << s.largest_batch << " at once), polls " << s.polls
-             << ", retries " << s.retries << ", kept bytes " << s.kept_bytes << ", overflows " << s.overflows
+             << ", retries " << s.retries << ", kept bytes " << s.kept_bytes << ", datagrams read ahead " << s.read_ahead << ", overflows " << s.overflows
              << ", wake-ups " << s.wake_ups << ", path " << name(s.path) << " (switches " << s.switches
              << ')';
 }

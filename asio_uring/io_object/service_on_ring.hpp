@@ -116,6 +116,8 @@ public:
 
   int release(implementation_type& impl, error_code& ec)
   {
+    // What is left unread cannot be put back into the socket.
+    if (impl.descriptor_ && impl.descriptor_->next_datagram()) return ec = asio::error::try_again, -1;
     leave_non_blocking(impl);
     close_descriptor(impl);
     return Stock::release(impl, ec);
@@ -127,6 +129,7 @@ public:
   int native_handle(implementation_type& impl)
   {
     leave_non_blocking(impl);
+    if (impl.descriptor_) impl.descriptor_->stop_reading_ahead();
     return Stock::native_handle(impl);
   }
 
@@ -156,6 +159,9 @@ public:
     const std::size_t kept =
         command.name() == FIONREAD && finds_unread(impl) ? impl.descriptor_->unread() : 0;
     Stock::io_control(impl, command, ec);
+    if (command.name() == FIONREAD && !ec && impl.descriptor_)
+      if (const auto next = impl.descriptor_->next_datagram())
+        return *static_cast<int*>(command.data()) = static_cast<int>(*next), ec;
     if (kept && !ec) *static_cast<int*>(command.data()) += static_cast<int>(kept);
     return ec;
   }
@@ -225,7 +231,7 @@ protected:
 
   bool has_unread(const implementation_type& impl) const
   {
-    return impl.descriptor_ && impl.descriptor_->unread();
+    return impl.descriptor_ && (impl.descriptor_->unread() || impl.descriptor_->next_datagram());
   }
 
   /// Lets a synchronous function come after what was started before it.

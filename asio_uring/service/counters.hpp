@@ -14,7 +14,7 @@ struct counters
 {
   counter enters, waits, overflows; // of former rings
   counter completions, largest_batch;
-  counter submitted, polls, retries, kept_bytes, wake_ups, switches;
+  counter submitted, polls, retries, kept_bytes, read_ahead, wake_ups, switches;
 };
 
 } // namespace asio_uring::detail

@@ -8,11 +8,13 @@
 #ifndef ASIO_URING_SERVICE_DESCRIPTOR_HPP
 #define ASIO_URING_SERVICE_DESCRIPTOR_HPP
 
+#include <asio_uring/service/datagrams_ahead.hpp>
 #include <asio_uring/service/lock.hpp>
 #include <asio_uring/service/operation.hpp>
 #include <asio_uring/service/submitted_message.hpp>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <poll.h>
 
 namespace asio_uring::detail {
@@ -57,7 +59,7 @@ public:
     op.cancellation_key_ = cancellation_key;
     lock_.acquire();
     lane& l = lane_of(kind);
-    const bool by_calls = service_.readiness(preferred);
+    const bool by_calls = service_.readiness(preferred) || (kind == lane_kind::in && ahead_);
     if (kind == lane_kind::none || l.first || (kind == lane_kind::in && !unread_.empty()) ||
         !(by_calls ? kind == lane_kind::in && (l.ready || read_poll_.armed_) : may_submit_at_once(kind)))
       return start_slowly(op);
@@ -65,7 +67,7 @@ public:
     l.first = l.last = &op;
     ++references_;
     if (by_calls) {
-      const bool due = l.ready;
+      const bool due = is_ready(kind);
       op.stage_ = due ? operation::stage::due : operation::stage::waiting;
       lock_.release();
       if (due) service_.post(op);
@@ -253,6 +255,25 @@ public:
     return f(unread_);
   }
 
+  // Datagrams: read_ahead.ipp.
+  /// Receives one by a call that does not block, or one that was received ahead. Between begin_call and
+  /// end_call.
+  ASIO_URING_DECL int receive_datagram(msghdr& message, int flags) noexcept;
+  /// The first one that was received ahead, if there is any, for a synchronous function.
+  ASIO_URING_DECL std::optional<int> take_datagram(msghdr& message, int flags) noexcept;
+  /// Its size.
+  std::optional<std::size_t> next_datagram() noexcept
+  {
+    const locked guard(lock_);
+    return has_datagrams() ? std::optional(ahead_->first_size()) : std::nullopt;
+  }
+  /// From now on no more is received than was asked for.
+  void stop_reading_ahead() noexcept
+  {
+    const locked guard(lock_);
+    may_read_ahead_ = false;
+  }
+
   /// At the end of the context: gives up what waits in user space, asks the kernel for the rest.
   ASIO_URING_DECL void abandon(completion_queue& given_up) noexcept;
   /// One round of doubts: looks at what has been silent for a whole round. True if a doubt is left.
@@ -406,9 +427,14 @@ private:
   {
     return l.first && l.ready && !l.busy && l.first->stage_ == operation::stage::waiting;
   }
+  [[gnu::always_inline]] bool is_ready(lane_kind kind) const noexcept
+  {
+    return lanes_[static_cast<unsigned>(kind)].ready || (kind == lane_kind::in && has_datagrams());
+  }
   bool completes(const operation& op) const noexcept
   {
     if (sends_by_calls_ && op.get_type().lane == lane_kind::out) return false;
+    if (ahead_ && op.get_type().lane == lane_kind::in) return false;
     return !borrowed_ && service_.path_for(op.get_type().preferred) == path::completion;
   }
   /// Of an operation that is alone in its lane and is not to be a call.
@@ -462,6 +488,10 @@ private:
   ASIO_URING_DECL bool leave_unread(operation& op, section& s) noexcept;
   ASIO_URING_DECL operation::stage let_go(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool has_caught_up(lane_kind kind) noexcept;
+  bool has_datagrams() const noexcept { return ahead_ && !ahead_->empty(); }
+  ASIO_URING_COLD int receive_ahead(msghdr& message) noexcept;
+  ASIO_URING_COLD void more_datagrams_wait() noexcept;
+  ASIO_URING_DECL std::unique_ptr<datagrams_ahead> stop_ahead() noexcept;
   ASIO_URING_DECL void cancel(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool is_behind_submitted(const operation& op) noexcept;
   ASIO_URING_DECL void give_back_cancelled(lane& l, section& s) noexcept;
@@ -488,6 +518,9 @@ private:
   record_memory record_memory_[2];
   std::unique_ptr<submitted_message> messages_[2];
   unread_bytes unread_;
+  std::atomic<bool> may_read_ahead_{false};
+  unsigned char crowd_ = 0;                // how often in a row another datagram was waiting, about
+  std::unique_ptr<datagrams_ahead> ahead_; // while that is usual
   descriptor* next_free_ = nullptr;
 };
 

@@ -38,6 +38,9 @@ ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexc
   lane_of(lane_kind::none) = {};
   read_poll_.standing_ = write_poll_.standing_ = false;
   unread_ = {};
+  may_read_ahead_ = kind.datagrams && !kind.borrowed && service_.get_options().read_ahead > 0 &&
+                    service_.get_options().path != path::completion;
+  crowd_ = 0;
 }
 
 ASIO_URING_DECL void descriptor::section::leave() noexcept
@@ -134,7 +137,7 @@ ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
       enqueue(op, s.ready); // taken when the handler is about to run, so that it can still be cancelled
     else if (completes(op))
       submit(op, s);
-    else if (!l.ready)
+    else if (!is_ready(kind))
       return arm(poll_of(kind), s);
     else if (kind == lane_kind::in)
       enqueue(op, s.ready); // a read waits until its handler is about to run, even if the data is there
@@ -337,10 +340,15 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned f
       result == -EINTR && (t.lane != lane_kind::none || t.preferred == preference::always_submitted);
   const bool retry = interrupted || (t.retry && t.retry(self, result));
   if (more) [[unlikely]] {
-    if (!retry) self.descriptor_->end_poll(self, result);
+    if (!retry) {
+      descriptor::section s(*self.descriptor_);
+      self.descriptor_->end_poll(self, result);
+    }
     return;
   }
   if ((retry || result < 0) && self.descriptor_->again(self, result, retry, out)) return;
+  if (flags & IORING_CQE_F_SOCK_NONEMPTY && t.lane == lane_kind::in) [[unlikely]]
+    self.descriptor_->more_datagrams_wait();
   deliver(r, result, out);
 }
 
@@ -415,11 +423,9 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, c
 // What a standing poll was to bring is there. The record goes when the poll has ended.
 void descriptor::end_poll(operation& op, int result) noexcept
 {
-  section s(*this);
   op.polling_ = operation::polling::over;
   op.set_result(result);
   service_.cancel(op);
-  s.submitted = false; // the turn of the ring that brought us here goes on
 }
 
 ASIO_URING_DECL int operation::open_fd() const noexcept
@@ -558,6 +564,7 @@ ASIO_URING_DECL void descriptor::end_poll(poll& p, section& s) noexcept
 
 ASIO_URING_DECL void descriptor::close() noexcept
 {
+  std::unique_ptr<datagrams_ahead> unwanted;
   section s(*this);
   // Another thread may be within a call that does not block: the number must not be reused meanwhile.
   for (unsigned times = 0; lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy || looking_; ++times) {
@@ -566,6 +573,7 @@ ASIO_URING_DECL void descriptor::close() noexcept
     s.relock();
   }
   closed_ = true;
+  unwanted = stop_ahead();
   for_each([&](operation& op) {
     switch (op.stage_) {
     case operation::stage::submitted: // not marked as cancelled: what it has taken no later read could find

@@ -26,7 +26,8 @@ inline error_code error_of(int result) noexcept
  * - `void prepare(io_uring_sqe&, int fd)`: the operation as a submission entry; with a third parameter
  *   `submitted_message&` it gets the lane's message header, and `void read_back(const msghdr&)` what the
  *   kernel put there, with `void report(int result)`, which tells the program and may throw
- * - `int perform(int fd)`: the operation as a call that does not block; -EAGAIN: not now
+ * - `int perform(int fd)`: the operation as a call that does not block; -EAGAIN: not now. Optional: `int
+ *   perform(descriptor&)`, instead of it where the loop performs it
  * - `bool more(int result)`: whether more is likely to be there at once
  * - `auto arguments(int result)`: the handler's arguments as a tuple
  * - optional: `bool retry(int result)`, or `bool retry(int fd, int result)`; `bool keep(int result,
@@ -345,6 +346,10 @@ private:
   {
     Description::may_need_worker;
   };
+  static constexpr bool reads_ahead = requires(Description & described, descriptor & d)
+  {
+    described.perform(d);
+  };
   static constexpr bool finishes = requires(Description & d) { d.finish(0, 0); };
   static constexpr bool retries = requires(Description & d) { d.retry(0); }
   || requires(Description& d) { d.retry(0, 0); };
@@ -389,7 +394,11 @@ private:
     if constexpr (Description::lane != lane_kind::none)
       if (where() == stage::due && owner) {
         if (!d.begin_call(*this, Description::lane)) return true;
-        const int result = description().perform(d.fd());
+        int result;
+        if constexpr (reads_ahead)
+          result = description().perform(d);
+        else
+          result = description().perform(d.fd());
         report(result);
         return d.end_call(*this, Description::lane, result, description().more(result),
                           retries && do_retry(*this, result));

@@ -42,6 +42,7 @@ struct descriptor_kind
 {
   bool readable = false; ///< its first read is worth a plain call: a pipe, or a file, which cannot be polled
   bool emptied_by_short_reads = false; ///< what a read left room for was all there is
+  bool datagrams = false;      ///< several may be received by one call
   bool sends_by_calls = false; ///< whatever the path: the kernel would not repeat a submitted one rightly
   bool borrowed = false;       ///< a stock object's, which may close it without a word: nothing but polls
                                ///< is submitted, and none of them outlives its operation
@@ -201,6 +202,15 @@ public:
   unsigned other_path_costs() const noexcept { return other_path_costs_.load(std::memory_order_relaxed); }
   ASIO_URING_DECL descriptor& open_descriptor(int fd, const descriptor_kind& kind);
   ASIO_URING_DECL void recycle(descriptor& d) noexcept;
+
+  /// Whether one more socket may keep memory for datagrams that nobody has asked for.
+  bool begin_reading_ahead() noexcept
+  {
+    if (readers_ahead_.fetch_add(1, std::memory_order_relaxed) < most_readers_ahead) return true;
+    end_reading_ahead();
+    return false;
+  }
+  void end_reading_ahead() noexcept { readers_ahead_.fetch_sub(1, std::memory_order_relaxed); }
 
   registered_files& files() noexcept { return files_; }
   registered_buffers& buffers() noexcept { return buffers_; }
@@ -430,6 +440,8 @@ private:
   detail::doubts doubts_{*this, locking_};
   registered_files files_;
   registered_buffers buffers_;
+  static constexpr unsigned most_readers_ahead = 64;
+  std::atomic<unsigned> readers_ahead_{0};
   std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
   std::atomic<bool> interrupted_{false}; // the loop must not sleep
   std::atomic<bool> entering_{false};    // the loop sleeps, or is about to
@@ -498,6 +510,7 @@ inline io_uring_service& ring_service(asio::execution_context& context)
 #include <asio_uring/service/descriptor.ipp>
 #include <asio_uring/service/doubts.ipp>
 #include <asio_uring/service/io_uring_service.ipp>
+#include <asio_uring/service/read_ahead.ipp>
 #include <asio_uring/service/registered_files.ipp>
 #include <asio_uring/service/ring_ownership.ipp>
 #endif

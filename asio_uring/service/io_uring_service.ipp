@@ -83,6 +83,7 @@ ASIO_URING_DECL options checked(options o)
   o.newest = checked_version(o.newest);
   check_range("entries", o.entries, 2, 32768);
   check_range("completions", o.completions, 2 * o.entries, 65536);
+  check_range("read_ahead", o.read_ahead, 0, 64);
   if (o.spin < std::chrono::nanoseconds(0) || o.spin > std::chrono::seconds(1))
     throw std::invalid_argument("asio_uring: options.spin = " + std::to_string(o.spin.count()) +
                                 " ns: allowed is 0 to 1 s");

@@ -107,7 +107,7 @@ public:
       std::size_t size = 0;
       for (std::size_t i = 0; i < message.msg_iovlen; ++i)
         size += message.msg_iov[i].iov_len;
-      total_ = kernel_size(size);
+      if constexpr (!base::single) total_ = kernel_size(size);
       return f(message);
     });
   }

@@ -24,6 +24,7 @@ inline descriptor_kind kind_of_socket(int family, int type, int protocol) noexce
     int family, type, protocol;
     bool emptied_by_short_reads; // but for what doubts.hpp tells
   };
+  const bool datagrams = type == SOCK_DGRAM;
   static constexpr row sends_are_submitted[] = {
       {AF_INET, SOCK_STREAM, any, true},         {AF_INET6, SOCK_STREAM, any, true},
       {AF_UNIX, SOCK_STREAM, any, true},         {AF_INET, SOCK_DGRAM, 0, false},
@@ -31,8 +32,8 @@ inline descriptor_kind kind_of_socket(int family, int type, int protocol) noexce
       {AF_INET6, SOCK_DGRAM, IPPROTO_UDP, false}};
   for (const row& r : sends_are_submitted)
     if (r.family == family && r.type == type && (r.protocol == any || r.protocol == protocol))
-      return {.emptied_by_short_reads = r.emptied_by_short_reads};
-  return {.sends_by_calls = true};
+      return {.emptied_by_short_reads = r.emptied_by_short_reads, .datagrams = datagrams};
+  return {.datagrams = datagrams, .sends_by_calls = true};
 }
 
 } // namespace asio_uring::detail

@@ -47,6 +47,10 @@ public:
   {
     return uninterrupted([&] { return call(fd); });
   }
+  [[gnu::always_inline]] int perform(descriptor& d)
+  {
+    return state_ & socket_ops::datagram_oriented ? receive_datagram(d) : perform(d.fd());
+  }
 
   /// Less than there was room for is all there was, unless the flags say what else to look at, or leave it.
   bool more(int result) const noexcept
@@ -75,6 +79,10 @@ private:
   using borrowed = counted_buffers<asio::mutable_buffer, Buffers>;
 
   bool stream() const noexcept { return state_ & socket_ops::stream_oriented; }
+  [[gnu::noinline]] int receive_datagram(descriptor& d)
+  {
+    return buffers_.with_message([&](msghdr& message) { return d.receive_datagram(message, flags_); });
+  }
   ssize_t call(int fd)
   {
     if constexpr (borrowed::single)
@@ -149,12 +157,13 @@ public:
 
   int perform(int fd)
   {
-    return buffers_.with_message([&](msghdr& message) {
-      detail_.ask(message);
-      const int result = uninterrupted([&] { return ::recvmsg(fd, &message, flags_ | MSG_DONTWAIT); });
-      detail_.read_back(message);
-      return result;
+    return perform_by([&](msghdr& message) {
+      return uninterrupted([&] { return ::recvmsg(fd, &message, flags_ | MSG_DONTWAIT); });
     });
+  }
+  int perform(descriptor& d)
+  {
+    return perform_by([&](msghdr& message) { return d.receive_datagram(message, flags_); });
   }
 
   bool more(int) const noexcept { return true; }
@@ -165,6 +174,17 @@ public:
   }
 
 private:
+  template <typename Call>
+  int perform_by(Call&& call)
+  {
+    return buffers_.with_message([&](msghdr& message) {
+      detail_.ask(message);
+      const int result = call(message);
+      detail_.read_back(message);
+      return result;
+    });
+  }
+
   [[no_unique_address]] borrowed_buffers<asio::mutable_buffer, Buffers> buffers_;
   [[no_unique_address]] Detail detail_;
   int flags_;

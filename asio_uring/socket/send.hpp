@@ -91,10 +91,7 @@ public:
 
   int perform(int fd)
   {
-    return buffers_.with_message([&](msghdr& message) {
-      name(message);
-      return uninterrupted([&] { return ::sendmsg(fd, &message, flags_ | MSG_DONTWAIT); });
-    });
+    return uninterrupted([&] { return call(fd); });
   }
 
   bool more(int) const noexcept { return true; }
@@ -105,6 +102,16 @@ public:
   }
 
 private:
+  using borrowed = borrowed_buffers<asio::const_buffer, Buffers>;
+  ssize_t call(int fd)
+  {
+    if constexpr (borrowed::single)
+      return ::sendto(fd, buffers_.first().data(), buffers_.first().size(), flags_ | MSG_DONTWAIT,
+                      destination_.data(), static_cast<socklen_t>(destination_.size()));
+    else
+      return buffers_.with_message(
+          [&](msghdr& message) { return ::sendmsg(fd, &name(message), flags_ | MSG_DONTWAIT); });
+  }
   msghdr& name(msghdr& message) noexcept
   {
     message.msg_name = destination_.data();
@@ -112,7 +119,7 @@ private:
     return message;
   }
 
-  [[no_unique_address]] borrowed_buffers<asio::const_buffer, Buffers> buffers_;
+  [[no_unique_address]] borrowed buffers_;
   Endpoint destination_;
   int flags_;
 };

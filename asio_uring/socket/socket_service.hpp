@@ -141,7 +141,9 @@ public:
   std::size_t available(const implementation_type& impl, error_code& ec) const
   {
     const std::size_t kept = finds_unread(impl) ? impl.descriptor_->unread() : 0;
-    return kept + stock::available(impl, ec);
+    const std::size_t waiting = stock::available(impl, ec);
+    const auto next = impl.descriptor_ ? impl.descriptor_->next_datagram() : std::nullopt;
+    return next ? *next : kept + waiting;
   }
 
   error_code wait(implementation_type& impl, asio::socket_base::wait_type w, error_code& ec)
@@ -155,9 +157,28 @@ public:
   std::size_t receive(implementation_type& impl, const Buffers& buffers,
                       asio::socket_base::message_flags flags, error_code& ec)
   {
-    if (finds_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
+    if (const auto size = take_datagram(impl, buffers, flags)) return ec = error_code(), *size;
+    if (finds_unread(impl) && impl.state_ & socket_ops::stream_oriented &&
+        !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
       return this->take_unread(impl, detail::receive<Buffers>(buffers, flags, impl.state_), ec);
     return stock::receive(impl, buffers, flags, ec);
+  }
+
+  template <typename Buffers>
+  std::size_t receive_from(implementation_type& impl, const Buffers& buffers, endpoint_type& sender,
+                           asio::socket_base::message_flags flags, error_code& ec)
+  {
+    if (const auto size = take_datagram(impl, buffers, flags, sender_address(sender)))
+      return ec = error_code(), *size;
+    return stock::receive_from(impl, buffers, sender, flags, ec);
+  }
+
+  template <no_buffers Buffers>
+  std::size_t receive_from(implementation_type& impl, const Buffers& buffers, endpoint_type& sender,
+                           asio::socket_base::message_flags flags, error_code& ec)
+  {
+    if (finds_unread(impl)) return sender = endpoint_type(), ec = error_code(), 0;
+    return stock::receive_from(impl, buffers, sender, flags, ec);
   }
 
   template <no_buffers Buffers>
@@ -311,6 +332,21 @@ public:
 private:
   template <typename>
   friend class socket_service;
+
+  /// Serves a synchronous function with a datagram that was received ahead, if there is one.
+  template <typename Buffers, typename... Detail>
+  std::optional<std::size_t> take_datagram(implementation_type& impl, const Buffers& buffers,
+                                           asio::socket_base::message_flags flags, Detail... detail)
+  {
+    if (!(impl.state_ & socket_ops::datagram_oriented) || !impl.descriptor_) return std::nullopt;
+    this->catch_up(impl, lane_kind::in);
+    return borrowed_buffers<asio::mutable_buffer, Buffers>(buffers).with_message([&](msghdr& message) {
+      (detail.ask(message), ...);
+      const auto size = impl.descriptor_->take_datagram(message, flags);
+      if (size) ((detail.read_back(message), detail.report()), ...);
+      return size;
+    });
+  }
 
   static bool reports_aborted(const implementation_type& impl) noexcept
   {

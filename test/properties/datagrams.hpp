@@ -96,10 +96,8 @@ public:
   {
     for (const auto& p : pairs_)
       for (side& s : p->sides) {
-        const int fd = s.open() ? s.number : s.raw;
-        if (fd < 0) continue;
         std::vector<unsigned char> data(most);
-        for (ssize_t n; (n = ::recv(fd, data.data(), data.size(), MSG_DONTWAIT)) >= 0; data.resize(most)) {
+        for (ssize_t n; (n = receive_now(s, data)) >= 0; data.resize(most)) {
           data.resize(static_cast<std::size_t>(n));
           received(s, data);
         }
@@ -155,8 +153,9 @@ private:
     int fds[2];
     if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds) < 0) world_.fail("socketpair");
     const int small = 2048; // room for a few
+    const bool roomy = world_.chance(400);
     for (const int fd : fds)
-      ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+      if (!roomy) ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
     pair& p = *pairs_.emplace_back(std::make_unique<pair>());
     for (int i = 0; i < 2; ++i) {
       side& s = p.sides[i];
@@ -265,6 +264,16 @@ private:
   {
     pollfd p{s.number, events, 0};
     return ::poll(&p, 1, 0) == 1 ? p.revents : 0;
+  }
+
+  /// Negative: there is none.
+  static ssize_t receive_now(side& s, std::vector<unsigned char>& data)
+  {
+    if (!s.open()) return s.raw < 0 ? -1 : ::recv(s.raw, data.data(), data.size(), MSG_DONTWAIT);
+    error_code ec;
+    s.socket->non_blocking(true, ec);
+    const std::size_t n = s.socket->receive(asio::buffer(data), 0, ec);
+    return ec ? -1 : static_cast<ssize_t>(n);
   }
 
   bool raw_goes_on(side& s, bool awake)

@@ -26,6 +26,7 @@ ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context)
   b.path_reason = service.path_reason();
   service.with_ring([&b](const ring& r) {
     b.features = r.features();
+    b.busy_poll = r.busy_polls();
     b.entries = r.entries();
     b.completions = r.completions();
   });

@@ -56,6 +56,14 @@ struct options
   /// at the expense of a processor. Looked for ever more rarely where it is in vain. Not with the guest pump,
   /// where it is the context's own reactor that sleeps.
   std::chrono::nanoseconds spin{0};
+  /// How long a thread that sleeps in the ring goes on sleeping when something has completed, for more to
+  /// complete, 0 to 100 ms: for throughput, at the expense of latency, that of what other threads post
+  /// included. Since Linux 6.12; nothing before, nor with the guest pump.
+  std::chrono::microseconds min_wait{0};
+  /// How long the kernel polls the queues of network devices before such a thread sleeps (NAPI), 0 to 1 s: for
+  /// latency over a network card, at the expense of a processor. Since Linux 6.9; backend() tells whether the
+  /// kernel does it.
+  std::chrono::microseconds busy_poll{0};
   /// Datagrams that one call may receive, besides the one that is asked for, where many wait in a socket: up to
   /// 64; 0: none. They are the next receives' and are lost where the socket is closed, as those in the
   /// kernel's queue are. Not with path::completion, nor from native_handle() on: the program may receive past

@@ -216,6 +216,10 @@ BOOST_AUTO_TEST_CASE(bad_options_name_the_value_and_what_is_allowed)
                         complains("options.newest = 5.10: allowed are versions from 5.11 on"));
   BOOST_CHECK_EXCEPTION(use_io_uring(context, {.spin = std::chrono::seconds(2)}), std::invalid_argument,
                         complains("options.spin = 2000000000 ns: allowed is 0 to 1 s"));
+  BOOST_CHECK_EXCEPTION(use_io_uring(context, {.min_wait = std::chrono::microseconds(-1)}),
+                        std::invalid_argument, complains("options.min_wait = -1 us: allowed is 0 to 100 ms"));
+  BOOST_CHECK_EXCEPTION(use_io_uring(context, {.busy_poll = std::chrono::seconds(2)}), std::invalid_argument,
+                        complains("options.busy_poll = 2000000 us: allowed is 0 to 1 s"));
   for (const char* version :
        {"6", "six.one", "5.1", "6.1x", " 6.1", "-6.1", "+6.1", "6.-1", "4294967302.1"}) {
     environment unknown("ASIO_URING_NEWEST", version);
@@ -550,6 +554,80 @@ BOOST_AUTO_TEST_CASE(who_spins_does_not_sleep_when_the_peer_answers_soon)
     poster.join();
     BOOST_TEST(posted);
   }
+}
+
+/// Waits that it takes to receive what comes to ten sockets, one after the other.
+std::uint64_t waits_for_ten(std::chrono::microseconds min_wait)
+{
+  asio::io_context context;
+  asio_uring::use_io_uring(context, {.min_wait = min_wait});
+  using socket = asio_uring::local::stream_protocol::socket;
+  std::vector<socket> clients, servers;
+  std::array<char, 8> data;
+  int received = 0;
+  for (int i = 0; i < 10; ++i) {
+    asio_uring::local::connect_pair(clients.emplace_back(context), servers.emplace_back(context));
+    servers.back().async_receive(asio::buffer(data), [&](error_code e, std::size_t) { received += !e; });
+  }
+  context.poll();
+  const auto before = asio_uring::statistics(context).waits;
+  std::thread peer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    for (auto& c : clients) {
+      [[maybe_unused]] const auto sent = ::send(c.native_handle(), "x", 1, 0);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+  context.run();
+  peer.join();
+  BOOST_TEST(received == 10);
+  return asio_uring::statistics(context).waits - before;
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_for_more_sleeps_less_often)
+{
+  using std::chrono::milliseconds;
+  asio::io_context context;
+  asio_uring::local::stream_protocol::socket socket(context);
+  if (!asio_uring::backend(context).features.has(IORING_FEAT_MIN_TIMEOUT)) return;
+  std::uint64_t fewest = 10;
+  for (int i = 0; i < 20 && fewest > 1; ++i) // the peer may not get its turn for long
+    fewest = std::min(fewest, waits_for_ten(milliseconds(100)));
+  BOOST_TEST(fewest == 1U);
+
+  // A timer does not wait for more.
+  asio::io_context timed;
+  asio_uring::use_io_uring(timed, {.min_wait = milliseconds(100)});
+  asio_uring::local::stream_protocol::socket client(timed), server(timed);
+  asio_uring::local::connect_pair(client, server);
+  char byte;
+  client.async_receive(asio::buffer(&byte, 1), [](error_code, std::size_t) {});
+  auto shortest = milliseconds(1000);
+  for (int i = 0; i < 20 && shortest >= milliseconds(50); ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    asio::steady_timer timer(timed, milliseconds(2));
+    bool expired = false;
+    timer.async_wait([&](error_code) { expired = true; });
+    while (!expired)
+      timed.run_one();
+    shortest = std::min(shortest, std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin));
+  }
+  BOOST_TEST((shortest < milliseconds(50)));
+}
+
+BOOST_AUTO_TEST_CASE(the_kernel_polls_network_devices_where_it_can)
+{
+  for (const int asked : {0, 50}) {
+    asio::io_context context;
+    asio_uring::use_io_uring(context, {.busy_poll = std::chrono::microseconds(asked)});
+    asio_uring::ip::tcp::socket socket(context);
+    const auto b = asio_uring::backend(context);
+    BOOST_TEST((!b.busy_poll || (asked > 0 && b.io_uring)));
+  }
+  asio::io_context old;
+  asio_uring::use_io_uring(old, {.busy_poll = std::chrono::microseconds(50), .newest = {6, 8}});
+  asio_uring::ip::tcp::socket socket(old);
+  BOOST_TEST(!asio_uring::backend(old).busy_poll);
 }
 
 BOOST_AUTO_TEST_CASE(who_spins_in_vain_sleeps)

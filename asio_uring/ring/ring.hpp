@@ -27,6 +27,11 @@ struct ring_parameters
   unsigned completions = 4096; ///< completion queue entries, at least 2 * entries
   linux_version newest = {};   ///< nothing is used that came after this version
   bool bound = false;          ///< one thread is going to enter, if the kernel has such rings: ring::bound()
+  /// How long a wait goes on when something has completed, for more. Since 6.12; nothing before.
+  std::chrono::microseconds min_wait{0};
+  /// How long the kernel polls the queues of network devices before it sleeps (NAPI). Since 6.9, and where
+  /// the kernel is built so; nothing elsewhere: ring::busy_polls().
+  std::chrono::microseconds busy_poll{0};
 };
 
 /// RAII over one io_uring: set-up that degrades flag by flag, submission entries, enter, completions.
@@ -74,6 +79,8 @@ public:
   /// Gives the ring back to the kernel, which ends all requests. Their completions arrive without anybody
   /// entering: soon, but for what a thread of the kernel's is performing. Any thread, while no other enters.
   ASIO_URING_DECL void retire() noexcept;
+  /// Whether a wait may poll the queues of network devices.
+  bool busy_polls() const noexcept { return busy_polls_; }
   /// Whether it is the kernel's own, and not a stand-in's.
   bool kernels() const noexcept { return !emulation_; }
   /// Entries that were published and whose last completion has not been consumed.
@@ -206,6 +213,8 @@ private:
   unsigned tail_ = 0;        // entries published
   unsigned ended_ = 0;       // last completions of entries that were consumed
   unsigned enter_flags_ = 0; // of every enter
+  std::uint32_t min_wait_ = 0; // microseconds
+  bool busy_polls_ = false;
   detail::counter enters_, waits_, overflows_;
   std::atomic<bool> whole_{false};
   void* memory_ = nullptr; // of the queues, where it is the program's own

@@ -9,6 +9,7 @@
 #include <asio_uring/ring/ring.hpp>
 #include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <fcntl.h>
@@ -27,6 +28,26 @@ void set_user_address(Offsets& offsets, const void* address) noexcept
 {
   const auto value = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(address));
   std::memcpy(reinterpret_cast<char*>(&offsets) + sizeof(offsets) - sizeof(value), &value, sizeof(value));
+}
+
+/// struct io_uring_napi, which came with 6.9.
+inline bool register_busy_poll(int ring, std::uint32_t microseconds) noexcept
+{
+  struct
+  {
+    std::uint32_t timeout;
+    std::uint8_t prefer, pad[3];
+    std::uint64_t reserved;
+  } napi{microseconds, 0, {}, 0};
+  static_assert(sizeof(napi) == 16);
+  return io_uring_register(static_cast<unsigned>(ring), ASIO_URING_REGISTER_NAPI, &napi, 1) >= 0;
+}
+
+/// A field that came with 6.12 and is padding in older headers.
+inline void set_min_wait(io_uring_getevents_arg& argument, std::uint32_t microseconds) noexcept
+{
+  constexpr std::size_t offset = offsetof(io_uring_getevents_arg, sigmask_sz) + sizeof(argument.sigmask_sz);
+  std::memcpy(reinterpret_cast<char*>(&argument) + offset, &microseconds, sizeof(microseconds));
 }
 
 } // namespace detail
@@ -158,6 +179,9 @@ ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
   if (features_.has(IORING_FEAT_NO_IOWAIT)) enter_flags_ |= IORING_ENTER_NO_IOWAIT;
   probe();
   features_.limit(parameters.newest);
+  if (features_.has(IORING_FEAT_MIN_TIMEOUT)) min_wait_ = static_cast<std::uint32_t>(parameters.min_wait.count());
+  busy_polls_ = parameters.busy_poll.count() > 0 && parameters.newest >= linux_version{6, 9} &&
+                detail::register_busy_poll(fd_, static_cast<std::uint32_t>(parameters.busy_poll.count()));
 }
 
 ASIO_URING_DECL ring::ring(std::unique_ptr<emulated_kernel> emulation) noexcept
@@ -171,6 +195,8 @@ ASIO_URING_DECL void ring::swap(ring& other) noexcept
   std::swap(tail_, other.tail_);
   std::swap(ended_, other.ended_);
   std::swap(enter_flags_, other.enter_flags_);
+  std::swap(min_wait_, other.min_wait_);
+  std::swap(busy_polls_, other.busy_polls_);
   std::swap(enters_, other.enters_);
   std::swap(waits_, other.waits_);
   std::swap(overflows_, other.overflows_);
@@ -221,14 +247,23 @@ ASIO_URING_DECL int ring::enter(unsigned submit, unsigned wait, unsigned flags,
   count_enter(wait != 0);
   flags |= enter_flags_;
   io_uring_getevents_arg argument{};
-  if (timeout) {
+  const bool gathers = wait != 0 && min_wait_ != 0;
+  const bool extended = timeout || gathers;
+  if (extended) {
     flags |= IORING_ENTER_EXT_ARG;
     argument.sigmask_sz = _NSIG / 8;
     argument.ts = reinterpret_cast<std::uintptr_t>(timeout);
   }
+  if (gathers) {
+    constexpr unsigned enough = 128;
+    wait = std::min(enough, completions());
+    // The kernel would not look at a timeout that comes before.
+    const std::int64_t limit = timeout && timeout->tv_sec == 0 ? timeout->tv_nsec / 1000 : min_wait_;
+    detail::set_min_wait(argument, static_cast<std::uint32_t>(std::min<std::int64_t>(min_wait_, limit)));
+  }
   return io_uring_enter2(static_cast<unsigned>(fd_), submit, wait, flags,
-                         timeout ? reinterpret_cast<sigset_t*>(&argument) : nullptr,
-                         timeout ? sizeof(argument) : _NSIG / 8);
+                         extended ? reinterpret_cast<sigset_t*>(&argument) : nullptr,
+                         extended ? sizeof(argument) : _NSIG / 8);
 }
 
 ASIO_URING_DECL int ring::submit() noexcept

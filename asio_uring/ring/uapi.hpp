@@ -46,6 +46,9 @@ enum : unsigned char
 };
 }
 
+// io_uring_register opcodes
+#define ASIO_URING_REGISTER_NAPI 27 // 6.9
+
 // io_uring_enter flags
 #ifndef IORING_ENTER_NO_IOWAIT
 #define IORING_ENTER_NO_IOWAIT (1U << 7) // 6.15

@@ -55,6 +55,15 @@ inline void check_range(const char* name, unsigned value, unsigned lowest, unsig
                                 ": allowed is " + std::to_string(lowest) + " to " + std::to_string(highest));
 }
 
+template <typename Duration>
+void check_duration(const char* name, Duration value, const char* unit, std::chrono::nanoseconds highest,
+                    const char* limit)
+{
+  if (value < Duration(0) || value > highest)
+    throw std::invalid_argument("asio_uring: options." + std::string(name) + " = " +
+                                std::to_string(value.count()) + ' ' + unit + ": allowed is 0 to " + limit);
+}
+
 /// "5.13": two numbers with a point between them, and nothing else.
 inline bool parse(const char* text, linux_version& version) noexcept
 {
@@ -84,9 +93,9 @@ ASIO_URING_DECL options checked(options o)
   check_range("entries", o.entries, 2, 32768);
   check_range("completions", o.completions, 2 * o.entries, 65536);
   check_range("read_ahead", o.read_ahead, 0, 64);
-  if (o.spin < std::chrono::nanoseconds(0) || o.spin > std::chrono::seconds(1))
-    throw std::invalid_argument("asio_uring: options.spin = " + std::to_string(o.spin.count()) +
-                                " ns: allowed is 0 to 1 s");
+  check_duration("spin", o.spin, "ns", std::chrono::seconds(1), "1 s");
+  check_duration("min_wait", o.min_wait, "us", std::chrono::milliseconds(100), "100 ms");
+  check_duration("busy_poll", o.busy_poll, "us", std::chrono::seconds(1), "1 s");
   // The words are in the order of the enumerators.
   if (o.path == path::automatic)
     o.path = path{chosen_word("ASIO_URING_PATH", {"automatic", "completion", "readiness"})};
@@ -188,7 +197,9 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
       return use_ring(ring(ring_parameters{.entries = options_.entries,
                                            .completions = options_.completions,
                                            .newest = options_.newest,
-                                           .bound = true}));
+                                           .bound = true,
+                                           .min_wait = guest_ ? options_.min_wait.zero() : options_.min_wait,
+                                           .busy_poll = options_.busy_poll}));
     } catch (const std::system_error& e) {
       const int error = e.code().value();
       // Epoll needs descriptors, too.

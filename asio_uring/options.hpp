@@ -19,8 +19,8 @@ class emulated_kernel;
 /// How a socket's operations are performed.
 enum class path
 {
-  automatic, ///< what costs less where the program runs, as compared while it does; accept, connect, waits
-             ///< and what sends several buffers by completion
+  automatic,  ///< what costs less where the program runs, as compared while it does; accept, connect, waits
+              ///< and what sends several buffers by completion
   completion, ///< the operation itself is submitted: hardly any system call
   readiness   ///< a standing poll on the ring, plain calls when data is there: fewest instructions
 };
@@ -60,12 +60,12 @@ struct options
   /// complete, 0 to 100 ms: for throughput, at the expense of latency, that of what other threads post
   /// included. Since Linux 6.12; nothing before, nor with the guest pump.
   std::chrono::microseconds min_wait{0};
-  /// How long the kernel polls the queues of network devices before such a thread sleeps (NAPI), 0 to 1 s: for
-  /// latency over a network card, at the expense of a processor. Since Linux 6.9; backend() tells whether the
-  /// kernel does it.
+  /// How long the kernel polls the queues of network devices before such a thread sleeps (NAPI), 0 to 1 s:
+  /// for latency over a network card, at the expense of a processor. Since Linux 6.9; backend() tells whether
+  /// the kernel does it.
   std::chrono::microseconds busy_poll{0};
-  /// Datagrams that one call may receive, besides the one that is asked for, where many wait in a socket: up to
-  /// 64; 0: none. They are the next receives' and are lost where the socket is closed, as those in the
+  /// Datagrams that one call may receive, besides the one that is asked for, where many wait in a socket: up
+  /// to 64; 0: none. They are the next receives' and are lost where the socket is closed, as those in the
   /// kernel's queue are. Not with path::completion, nor from native_handle() on: the program may receive past
   /// the socket object.
   unsigned read_ahead = 15;

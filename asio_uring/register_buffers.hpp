@@ -28,8 +28,7 @@ public:
   {
     detail::io_uring_service& service = detail::ring_service(context);
     // Where io_uring's stand-in has no use for them they are only numbered.
-    const void* const scope =
-        service.features().opcode(IORING_OP_READ_FIXED) ? &service.buffers() : nullptr;
+    const void* const scope = service.features().opcode(IORING_OP_READ_FIXED) ? &service.buffers() : nullptr;
     std::vector<iovec> vectors;
     const auto last = boost::asio::buffer_sequence_end(memory);
     for (auto it = boost::asio::buffer_sequence_begin(memory); it != last; ++it) {

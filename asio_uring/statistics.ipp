@@ -43,9 +43,9 @@ ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const statistics_inf
   return out << "operations " << s.operations << " (submitted " << s.submitted << "), enters " << s.enters
              << " (waits " << s.waits << "), submissions " << s.submissions << ", completions "
              << s.completions << " (at most " << s.largest_batch << " at once), polls " << s.polls
-             << ", retries " << s.retries << ", kept bytes " << s.kept_bytes << ", datagrams read ahead " << s.read_ahead << ", overflows " << s.overflows
-             << ", wake-ups " << s.wake_ups << ", path " << name(s.path) << " (switches " << s.switches
-             << ')';
+             << ", retries " << s.retries << ", kept bytes " << s.kept_bytes << ", datagrams read ahead "
+             << s.read_ahead << ", overflows " << s.overflows << ", wake-ups " << s.wake_ups << ", path "
+             << name(s.path) << " (switches " << s.switches << ')';
 }
 
 } // namespace asio_uring

@@ -100,9 +100,9 @@ private:
 
 int main(int argc, char** argv)
 {
-  bench::options const given(
-      argc, argv,
-      "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode callbacks|coroutines] [--once] [--threads N]");
+  bench::options const given(argc, argv,
+                             "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode "
+                             "callbacks|coroutines] [--once] [--threads N]");
   if (given.has("udp")) {
     asio::io_context context;
     asio::signal_set signals(context, SIGINT, SIGTERM);

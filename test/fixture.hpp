@@ -53,10 +53,7 @@ inline bool with_kernel_ring() { return on_uring && !with_stand_in(); }
 
 /// Turns of the guest pump that find nothing show in the counts of run() and run_one(); stock and the ring
 /// pump count exactly.
-inline bool counts_are_exact()
-{
-  return !on_uring || !environment_says("ASIO_URING_PUMP", "guest");
-}
+inline bool counts_are_exact() { return !on_uring || !environment_says("ASIO_URING_PUMP", "guest"); }
 
 inline void check_count(std::size_t counted, std::size_t expected)
 {

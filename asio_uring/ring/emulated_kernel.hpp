@@ -62,10 +62,10 @@ protected:
         IORING_FEAT_FAST_POLL | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_SUBMIT_STABLE;
   }
 
-  /// Calls perform(const io_uring_sqe&) for at most `most` published entries, in their order. Where it returns
-  /// a bool, false leaves the entry, and what comes after it, where it is. The entry is a copy. Returns how
-  /// many were taken. As in the kernel, an entry is unsubmitted until that is done: who closes a file
-  /// descriptor relies on it.
+  /// Calls perform(const io_uring_sqe&) for at most `most` published entries, in their order. Where it
+  /// returns a bool, false leaves the entry, and what comes after it, where it is. The entry is a copy.
+  /// Returns how many were taken. As in the kernel, an entry is unsubmitted until that is done: who closes a
+  /// file descriptor relies on it.
   template <typename Perform>
   unsigned take_entries(Perform&& perform, unsigned most = ~0u)
   {

@@ -346,7 +346,7 @@ private:
   {
     Description::may_need_worker;
   };
-  static constexpr bool reads_ahead = requires(Description & described, descriptor & d)
+  static constexpr bool reads_ahead = requires(Description & described, descriptor& d)
   {
     described.perform(d);
   };

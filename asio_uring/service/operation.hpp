@@ -115,10 +115,7 @@ public:
     bool may_need_worker;
   };
 
-  int result() const noexcept
-  {
-    return stage_ == stage::left ? -ECANCELED : static_cast<int>(task_result_);
-  }
+  int result() const noexcept { return stage_ == stage::left ? -ECANCELED : static_cast<int>(task_result_); }
 
 protected:
   operation(const type& t, completion::func_type run, descriptor* d) noexcept

@@ -21,7 +21,7 @@ struct backend_info
   pump_kind pump = pump_kind::automatic;               ///< ring or guest
   asio_uring::path path = asio_uring::path::automatic; ///< of reads at the moment
   std::string path_reason;                             ///< why: what a system call costs, what was compared
-  asio_uring::features features;                       ///< what the kernel, or what stands in for it, granted
+  asio_uring::features features;                       ///< what the kernel, or what emulates it, granted
   bool busy_poll = false;   ///< the kernel polls network devices: options::busy_poll
   unsigned entries = 0;     ///< submission queue entries; 0: no I/O object exists yet
   unsigned completions = 0; ///< completion queue entries

@@ -70,7 +70,7 @@ struct options
   /// the socket object.
   unsigned read_ahead = 15;
   linux_version newest = {}; ///< use nothing that came after this Linux, 5.11 or later
-  /// For tests and experiments: makes what stands in for the kernel, now and in a forked child. What it
+  /// For tests and experiments: makes an emulated kernel, now and in a forked child. What it
   /// throws, std::system_error, is taken as the kernel's refusal of a ring; it must not return null.
   std::function<std::unique_ptr<emulated_kernel>()> kernel = nullptr;
   /// For tests and experiments: the clock by which paths are compared, in place of the processor time of the
@@ -82,8 +82,8 @@ struct options
 /// object does so with default options.
 /**
  * What is `automatic` in the options is taken from the environment where ASIO_URING_PATH (completion,
- * readiness), ASIO_URING_PUMP (ring, guest) or ASIO_URING_BACKEND (io_uring: forbids the fallback, reactor:
- * forces it) is set; ASIO_URING_NEWEST, such as 5.13, is the environment's word for `newest`. With
+ * readiness), ASIO_URING_PUMP (ring, guest) or ASIO_URING_BACKEND (io_uring: forbids the fallback,
+ * fallback: forces it) is set; ASIO_URING_NEWEST, such as 5.13, is the environment's word for `newest`. With
  * ASIO_URING_REPORT=1 each context says on standard error what it has: backend, pump, path, and why.
  *
  * @throws std::invalid_argument for a value out of range, naming it; std::logic_error when the context has

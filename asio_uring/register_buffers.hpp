@@ -27,7 +27,7 @@ public:
   buffer_registration(boost::asio::execution_context& context, const MutableBufferSequence& memory)
   {
     detail::io_uring_service& service = detail::ring_service(context);
-    // Where io_uring's stand-in has no use for them they are only numbered.
+    // Where the fallback has no use for them they are only numbered.
     const void* const scope = service.features().opcode(IORING_OP_READ_FIXED) ? &service.buffers() : nullptr;
     std::vector<iovec> vectors;
     const auto last = boost::asio::buffer_sequence_end(memory);

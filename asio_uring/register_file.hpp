@@ -15,7 +15,7 @@ namespace asio_uring {
 /**
  * What is in flight stays as it is; to register twice changes nothing. Before Linux 6.4 the kernel lets go of
  * a registered file, and of its locks, up to a second after it was closed. A file in a forked child's context
- * is no longer registered, and works on. Where io_uring's stand-in performs the operations there is nothing
+ * is no longer registered, and works on. Where the fallback performs the operations there is nothing
  * to spare. Errors: bad_descriptor where the file is not open; ENFILE with 1024 registered files, or as many
  * as RLIMIT_NOFILE allows. Thread safety: as the file's functions. Since Linux 5.11.
  */

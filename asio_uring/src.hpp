@@ -13,7 +13,7 @@
 #include <asio_uring/asio_uring.hpp>
 
 #include <asio_uring/backend.ipp>
-#include <asio_uring/ring/epoll_kernel.ipp>
+#include <asio_uring/ring/fallback_kernel.ipp>
 #include <asio_uring/ring/features.ipp>
 #include <asio_uring/ring/fifo_open.ipp>
 #include <asio_uring/ring/perform.ipp>

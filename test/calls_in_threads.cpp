@@ -2,8 +2,8 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+#include "fallback_ring.hpp"
 #include "file_fixture.hpp"
-#include "stand_in.hpp"
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <sys/xattr.h>

@@ -31,8 +31,12 @@ inline bool environment_says(const char* variable, std::string_view word)
   return value && word == value;
 }
 
-/// Whether the stand-in takes the place of the kernel's ring.
-inline bool with_stand_in() { return environment_says("ASIO_URING_BACKEND", "reactor"); }
+/// Whether there is the fallback instead of the kernel's ring.
+inline bool with_fallback()
+{
+  return environment_says("ASIO_URING_BACKEND", "fallback") ||
+         environment_says("ASIO_URING_BACKEND", "reactor");
+}
 
 /// Whether a context's reactor has to be the ring.
 inline bool with_ring_pump() { return environment_says("ASIO_URING_PUMP", "ring"); }

@@ -1,10 +1,10 @@
-// fallback_threads.cpp: what the stand-in's threads do, what they never wait for, and what a fork leaves
+// fallback_threads.cpp: what the fallback's threads do, what they never wait for, and what a fork leaves
 // alone.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+#include "fallback_ring.hpp"
 #include "file_fixture.hpp"
-#include "stand_in.hpp"
 #include <asio_uring/async_submit.hpp>
 #include <asio_uring/ring/worker_threads.hpp>
 #include <future>
@@ -18,10 +18,10 @@ using boost::system::error_code;
 
 namespace {
 
-/// A context on the stand-in, whatever the environment says.
-struct on_the_stand_in : scratch_context
+/// A context on the fallback, whatever the environment says.
+struct on_the_fallback : scratch_context
 {
-  on_the_stand_in() { asio_uring::use_io_uring(context, {.fallback = asio_uring::fallback::force}); }
+  on_the_fallback() { asio_uring::use_io_uring(context, {.fallback = asio_uring::fallback::force}); }
 
   void check_that_files_are_served()
   {
@@ -32,7 +32,7 @@ struct on_the_stand_in : scratch_context
 };
 
 /// A directory with a FIFO in it.
-struct fifo_directory : on_the_stand_in
+struct fifo_directory : on_the_fallback
 {
   const std::string fifo = path("fifo");
   fifo_directory() { BOOST_REQUIRE_EQUAL(::mkfifo(fifo.c_str(), 0600), 0); }
@@ -52,7 +52,7 @@ struct fifo_directory : on_the_stand_in
 };
 
 /// Two pipes: from the first one to the second one data is spliced.
-struct two_pipes : on_the_stand_in
+struct two_pipes : on_the_fallback
 {
   asio::readable_pipe in{context}, copy{context};
   asio::writable_pipe out{context}, to{context};
@@ -275,7 +275,7 @@ BOOST_AUTO_TEST_CASE(a_call_can_be_taken_back_until_a_thread_begins_with_it)
   BOOST_TEST(soon([&] { return ended == 200; }));
 }
 
-BOOST_FIXTURE_TEST_CASE(its_threads_take_no_signals, on_the_stand_in)
+BOOST_FIXTURE_TEST_CASE(its_threads_take_no_signals, on_the_fallback)
 {
   asio_uring::async_statx(context, "/", [](auto...) {});
   finish(context);
@@ -295,7 +295,7 @@ BOOST_FIXTURE_TEST_CASE(its_threads_take_no_signals, on_the_stand_in)
 
 // --- forks
 
-BOOST_FIXTURE_TEST_CASE(what_a_child_closes_or_destroys_goes_on_in_its_parent, on_the_stand_in)
+BOOST_FIXTURE_TEST_CASE(what_a_child_closes_or_destroys_goes_on_in_its_parent, on_the_fallback)
 {
   std::optional<listener> acceptor(context);
   const auto where = acceptor->endpoint();
@@ -332,7 +332,7 @@ BOOST_FIXTURE_TEST_CASE(what_a_child_closes_or_destroys_goes_on_in_its_parent, o
   BOOST_TEST(!ticked.done());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_child_waits_for_no_thread_of_its_parent, on_the_stand_in)
+BOOST_FIXTURE_TEST_CASE(a_child_waits_for_no_thread_of_its_parent, on_the_fallback)
 {
   auto leased = std::make_unique<leased_file>(path("leased"));
   outcome opened;
@@ -366,7 +366,7 @@ BOOST_FIXTURE_TEST_CASE(a_pipe_is_read_and_written_whatever_the_offset, two_pipe
   BOOST_TEST(c == 'x');
 }
 
-BOOST_FIXTURE_TEST_CASE(lengths_of_more_than_two_gibibytes, on_the_stand_in)
+BOOST_FIXTURE_TEST_CASE(lengths_of_more_than_two_gibibytes, on_the_fallback)
 {
   const std::size_t size = 3ull << 30;
   void* const memory =

@@ -56,7 +56,7 @@ struct numbered_file : scratch_context
 /// A precondition: waiting for readiness is submitted as an opcode that only a kernel performs.
 boost::test_tools::assertion_result on_kernel_ring(boost::unit_test::test_unit_id)
 {
-  return !with_stand_in();
+  return !with_fallback();
 }
 
 } // namespace

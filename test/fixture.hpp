@@ -49,7 +49,7 @@ inline constexpr bool on_uring = true;
 #endif
 
 /// Whether sockets are to be on a ring of the kernel's.
-inline bool with_kernel_ring() { return on_uring && !with_stand_in(); }
+inline bool with_kernel_ring() { return on_uring && !with_fallback(); }
 
 /// Turns of the guest pump that find nothing show in the counts of run() and run_one(); stock and the ring
 /// pump count exactly.

@@ -420,7 +420,7 @@ BOOST_AUTO_TEST_CASE(the_loop_ends_when_asked_though_a_wait_can_not_come_to_rest
 
 BOOST_AUTO_TEST_CASE(a_forked_child_and_its_parent_watch_nothing_of_each_others)
 {
-  if (with_stand_in()) return; // it has epoll sets of its own
+  if (with_fallback()) return; // it has epoll sets of its own
   for (const bool reactor_first : {false, true}) {
     asio::io_context context;
     if (reactor_first && !with_ring_pump()) asio::use_service<asio::detail::reactor>(context);
@@ -493,7 +493,7 @@ BOOST_AUTO_TEST_CASE(memory_that_runs_out_does_not_hold_up_operations_that_need_
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return; // they need memory of their own
 #endif
-  if (with_stand_in()) return; // its requests take some
+  if (with_fallback()) return; // its requests take some
   enum : int
   {
     passed,

@@ -117,7 +117,7 @@ BOOST_FIXTURE_TEST_CASE(a_hard_linked_chain_does_not_go_on_to_another_file_that_
 
 BOOST_AUTO_TEST_CASE(what_a_busy_kernel_has_not_taken_does_not_reach_who_has_the_number_then)
 {
-  if (with_stand_in()) return; // which is not put behind a kernel
+  if (with_fallback()) return; // which is not put behind a kernel
   asio::io_context context;
   asio_uring::options o;
   const auto busy = std::make_shared<bool>(false);

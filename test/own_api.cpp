@@ -246,7 +246,7 @@ BOOST_AUTO_TEST_CASE(ring_pump_asked_for_too_late_is_refused_and_automatic_becom
   BOOST_CHECK_EQUAL(echoed(late, 20), 20);
 }
 
-BOOST_AUTO_TEST_CASE(no_descriptor_left_for_the_ring_or_its_stand_in_is_a_clear_error)
+BOOST_AUTO_TEST_CASE(no_descriptor_left_for_the_ring_or_its_fallback_is_a_clear_error)
 {
   rlimit old{};
   ::getrlimit(RLIMIT_NOFILE, &old);

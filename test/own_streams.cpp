@@ -43,7 +43,7 @@ struct connection
   {
     client.connect(acceptor.local_endpoint());
     acceptor.accept(server);
-    BOOST_REQUIRE_EQUAL(asio_uring::backend(context).io_uring, !with_stand_in());
+    BOOST_REQUIRE_EQUAL(asio_uring::backend(context).io_uring, !with_fallback());
   }
 
   /// Runs both until no work is left.

@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(registered_buffers_are_read_into_and_written_from)
       parts.push_back(asio::buffer(memory.data() + i * 4096, 4096));
     const auto registered = asio_uring::register_buffers(context, parts);
     BOOST_TEST(registered.size() == 4u);
-    if (asio_uring::backend(context).io_uring) // its stand-in only numbers them
+    if (asio_uring::backend(context).io_uring) // the fallback only numbers them
       BOOST_CHECK_THROW((void)asio_uring::register_buffers(context, parts), boost::system::system_error);
     for (int round = 0; round != 10; ++round) {
       std::vector<outcome> written(4), read(4);

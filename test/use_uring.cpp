@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(an_operation_with_the_token_brings_the_ring_and_one_without
   finish(context);
   BOOST_CHECK(!asio_uring::backend(context).io_uring);
   p.server.async_read_some(asio::buffer(data), use_uring(ours.record()));
-  BOOST_CHECK_EQUAL(asio_uring::backend(context).io_uring, !with_stand_in());
+  BOOST_CHECK_EQUAL(asio_uring::backend(context).io_uring, !with_fallback());
   finish(context);
   CHECK_SUCCEEDED(stock);
   CHECK_SUCCEEDED(ours);
@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(default_of_an_object)
     co_await client.async_write_some(asio::buffer("de", 2));
     BOOST_CHECK_EQUAL(co_await server.async_read_some(asio::buffer(data), use_uring), 2u);
   });
-  BOOST_CHECK_EQUAL(asio_uring::backend(p.context).io_uring, !with_stand_in());
+  BOOST_CHECK_EQUAL(asio_uring::backend(p.context).io_uring, !with_fallback());
 }
 
 BOOST_AUTO_TEST_CASE(move_only_handler_allocator_and_executor)
@@ -778,9 +778,9 @@ BOOST_AUTO_TEST_CASE(counts_of_run)
   outcome read, aborted;
   p.server.async_read_some(asio::buffer(data), use_uring(read.record()));
   write_text(p.client, "abc");
-  // The stand-in may be later than the reactor, which counts an event though nobody waits for it.
+  // The fallback may be later than the reactor, which counts an event though nobody waits for it.
   const auto is_count = [](std::size_t n, std::size_t handlers) {
-    return n == handlers || (with_stand_in() && n == handlers + 1);
+    return n == handlers || (with_fallback() && n == handlers + 1);
   };
   BOOST_CHECK_PREDICATE(is_count, (finish(context))(1));
   p.server.async_read_some(asio::buffer(data), use_uring(aborted.record()));

@@ -29,7 +29,7 @@ public:
   }
 };
 
-/// What stands in for a stock service.
+/// What takes the place of a stock service.
 template <typename Stock>
 struct replacement
 {};

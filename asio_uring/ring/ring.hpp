@@ -52,7 +52,7 @@ public:
   /// Sets up a ring. Throws std::system_error: EPERM (forbidden), ENOSYS (no io_uring), ENOMEM, EMFILE, and
   /// ENOSYS where the kernel lacks FAST_POLL, NODROP or EXT_ARG (before 5.11). what() names the call.
   ASIO_URING_DECL explicit ring(const ring_parameters& parameters = {});
-  /// A ring whose entries are performed by a stand-in for the kernel.
+  /// A ring whose entries are performed by an emulated kernel.
   ASIO_URING_DECL explicit ring(std::unique_ptr<emulated_kernel> emulation) noexcept;
   ring(ring&& other) noexcept { swap(other); }
   ring& operator=(ring&& other) noexcept
@@ -81,7 +81,7 @@ public:
   ASIO_URING_DECL void retire() noexcept;
   /// Whether a wait may poll the queues of network devices.
   bool busy_polls() const noexcept { return busy_polls_; }
-  /// Whether it is the kernel's own, and not a stand-in's.
+  /// Whether it is the kernel's own, and not an emulated one.
   bool kernels() const noexcept { return !emulation_; }
   /// Entries that were published and whose last completion has not been consumed.
   unsigned left() const noexcept { return tail_ - ended_; }

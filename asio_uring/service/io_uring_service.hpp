@@ -145,7 +145,7 @@ public:
   /// To be called between cancelling what uses a file descriptor and closing it.
   void let_go(int fd) noexcept
   {
-    if (ring* const r = stand_in_.load(std::memory_order_acquire); r && own_process()) r->let_go(fd);
+    if (ring* const r = emulated_.load(std::memory_order_acquire); r && own_process()) r->let_go(fd);
   }
 
   /// Expires when the context ends: for what may outlive it.
@@ -220,7 +220,7 @@ public:
   /// Whether handlers run in the scheduler's threads: no executor needs to be asked.
   bool native() const noexcept { return native_; }
   bool stopped() const noexcept { return stopped_; }
-  /// Of the kernel, or of what stands in for it.
+  /// Of the kernel, or of what emulates it.
   const asio_uring::features& features() const noexcept { return *features_.load(std::memory_order_acquire); }
   /// Calls f(const ring&) for the ring in use. Any thread.
   template <typename F>
@@ -242,9 +242,9 @@ public:
   /// Whether there is something to do that no completion will tell of.
   bool unfinished() noexcept { return !ready_.empty() || (!kept() && submitter_.has_unfinished()); }
   bool has_unsubmitted() noexcept { return submitter_.has_unsubmitted(); }
-  /// Whether completions are to come that no event tells a guest of: those of a ring that a stand-in has
+  /// Whether completions are to come that no event tells a guest of: those of a ring that an emulated one has
   /// replaced.
-  bool has_untold() const noexcept { return stand_in_.load(std::memory_order_relaxed) && has_former(); }
+  bool has_untold() const noexcept { return emulated_.load(std::memory_order_relaxed) && has_former(); }
   /// Becomes readable anew with each new completion. A bound ring's own descriptor tells nothing of work that
   /// waits for an enter.
   int watch_fd() const noexcept
@@ -425,8 +425,8 @@ private:
   };
   std::vector<disowned> disowned_;       // what such still bring, but nobody waits for
   std::atomic<ring*> ring_{nullptr};     // the last
-  std::atomic<ring*> stand_in_{nullptr}; // the same, if it is none of the kernel's
-  std::optional<asio_uring::features> kernel_features_, stand_in_features_;
+  std::atomic<ring*> emulated_{nullptr}; // the same, if it is none of the kernel's
+  std::optional<asio_uring::features> kernel_features_, emulated_features_;
   std::atomic<const asio_uring::features*> features_{nullptr};
   std::atomic<bool> available_{true};
   std::string unavailable_; // guarded by the submitter's lock

@@ -6,7 +6,7 @@
 #define ASIO_URING_SERVICE_IO_URING_SERVICE_IPP
 
 #include <algorithm>
-#include <asio_uring/ring/epoll_kernel.hpp>
+#include <asio_uring/ring/fallback_kernel.hpp>
 #include <asio_uring/ring/result.hpp>
 #include <asio_uring/service/call_cost.hpp>
 #include <asio_uring/service/guest_pump.hpp>
@@ -96,13 +96,15 @@ ASIO_URING_DECL options checked(options o)
   check_duration("spin", o.spin, "ns", std::chrono::seconds(1), "1 s");
   check_duration("min_wait", o.min_wait, "us", std::chrono::milliseconds(100), "100 ms");
   check_duration("busy_poll", o.busy_poll, "us", std::chrono::seconds(1), "1 s");
-  // The words are in the order of the enumerators.
+  // The words are in the order of the enumerators; the last is an older name of the fallback.
+  constexpr int force = static_cast<int>(fallback::force);
   if (o.path == path::automatic)
     o.path = path{chosen_word("ASIO_URING_PATH", {"automatic", "completion", "readiness"})};
   if (o.pump == pump_kind::automatic)
     o.pump = pump_kind{chosen_word("ASIO_URING_PUMP", {"automatic", "ring", "guest"})};
   if (o.fallback == fallback::automatic)
-    o.fallback = fallback{chosen_word("ASIO_URING_BACKEND", {"automatic", "io_uring", "reactor"})};
+    o.fallback = fallback{
+        std::min(chosen_word("ASIO_URING_BACKEND", {"automatic", "io_uring", "fallback", "reactor"}), force)};
   return o;
 }
 
@@ -188,10 +190,10 @@ try {
 } catch (const std::bad_alloc&) {
 }
 
-/// Another ring, or what stands in for one.
+/// Another ring, or what emulates one.
 ASIO_URING_DECL void io_uring_service::set_up_ring()
 {
-  std::string reason = "the options or ASIO_URING_BACKEND=reactor ask for it";
+  std::string reason = "the options or ASIO_URING_BACKEND ask for it";
   if (options_.fallback != fallback::force) try {
       if (options_.kernel) return use_ring(ring(options_.kernel()));
       return use_ring(ring(ring_parameters{.entries = options_.entries,
@@ -207,7 +209,8 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
       reason = setup_advice(e);
     }
   try {
-    use_ring(ring(std::make_unique<epoll_kernel>(options_.entries, options_.completions)), std::move(reason));
+    use_ring(ring(std::make_unique<fallback_kernel>(options_.entries, options_.completions)),
+             std::move(reason));
   } catch (const std::system_error& e) {
     refuse_setup(e);
   }
@@ -230,10 +233,10 @@ ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailabl
   buffers_.move_to(now);
   owner_.store(0, std::memory_order_relaxed);
   bound_.store(now.bound(), std::memory_order_relaxed);
-  auto& features = now.kernels() ? kernel_features_ : stand_in_features_;
+  auto& features = now.kernels() ? kernel_features_ : emulated_features_;
   if (!features) features = now.features();
   features_.store(&*features, std::memory_order_release);
-  stand_in_.store(now.kernels() ? nullptr : &now, std::memory_order_release);
+  emulated_.store(now.kernels() ? nullptr : &now, std::memory_order_release);
   ring_.store(&now, std::memory_order_release);
   look_for_former();
   available_.store(unavailable.empty(), std::memory_order_relaxed);

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <asio_uring/ring/ends_by_itself.hpp>
-#include <asio_uring/ring/epoll_kernel.hpp>
+#include <asio_uring/ring/fallback_kernel.hpp>
 #include <asio_uring/service/io_uring_service.hpp>
 #include <asio_uring/service/pause.hpp>
 #include <cerrno>
@@ -347,7 +347,7 @@ try {
   return false;
 }
 
-/// Everything that the kernel, or its stand-in, has been given and not given back; polls included.
+/// Everything that the kernel, or what emulates it, has been given and not given back; polls included.
 template <typename F>
 void io_uring_service::for_each_submitted(F&& f)
 {
@@ -423,7 +423,7 @@ ASIO_URING_DECL void io_uring_service::replace_ring(int error) noexcept
   owner_.store(0, std::memory_order_relaxed);
   for (unsigned times = 0;; pause(times++))
     try {
-      use_ring(ring(std::make_unique<epoll_kernel>(options_.entries, options_.completions)), reason);
+      use_ring(ring(std::make_unique<fallback_kernel>(options_.entries, options_.completions)), reason);
       break;
     } catch (const std::exception&) { // no descriptor, or no memory, left for a moment
     }

@@ -109,13 +109,13 @@ std::optional<options> expected(options o, const words& w)
   if (o.newest < linux_version{5, 11}) return std::nullopt;
   const auto path = choice(w.path, {"automatic", "completion", "readiness"});
   const auto pump = choice(w.pump, {"automatic", "ring", "guest"});
-  const auto backend = choice(w.backend, {"automatic", "io_uring", "reactor"});
+  const auto backend = choice(w.backend, {"automatic", "io_uring", "fallback", "reactor"});
   if ((o.path == path::automatic && !path) || (o.pump == pump_kind::automatic && !pump) ||
       (o.fallback == fallback::automatic && !backend))
     return std::nullopt;
   if (o.path == path::automatic) o.path = asio_uring::path{*path};
   if (o.pump == pump_kind::automatic) o.pump = pump_kind{*pump};
-  if (o.fallback == fallback::automatic) o.fallback = fallback{*backend};
+  if (o.fallback == fallback::automatic) o.fallback = fallback{std::min(*backend, 2)};
   return o;
 }
 

@@ -1,14 +1,14 @@
-// asio_uring/ring/epoll_kernel.ipp
+// asio_uring/ring/fallback_kernel.ipp
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_RING_EPOLL_KERNEL_IPP
-#define ASIO_URING_RING_EPOLL_KERNEL_IPP
+#ifndef ASIO_URING_RING_FALLBACK_KERNEL_IPP
+#define ASIO_URING_RING_FALLBACK_KERNEL_IPP
 
 #include <algorithm>
 #include <asio_uring/ring/breaks_chain.hpp>
 #include <asio_uring/ring/entry_kinds.hpp>
-#include <asio_uring/ring/epoll_kernel.hpp>
+#include <asio_uring/ring/fallback_kernel.hpp>
 #include <asio_uring/ring/perform.hpp>
 #include <asio_uring/ring/process.hpp>
 #include <cerrno>
@@ -93,7 +93,7 @@ ASIO_URING_DECL std::chrono::steady_clock::time_point later(std::chrono::steady_
 
 } // namespace detail
 
-ASIO_URING_DECL epoll_kernel::epoll_kernel(unsigned entries, unsigned completions)
+ASIO_URING_DECL fallback_kernel::fallback_kernel(unsigned entries, unsigned completions)
     : emulated_kernel(entries, completions), process_(detail::process::id())
 {
   features_.kernel |= IORING_FEAT_RSRC_TAGS; // multishot poll
@@ -119,15 +119,15 @@ ASIO_URING_DECL epoll_kernel::epoll_kernel(unsigned entries, unsigned completion
   want_enter(true); // completions come about by entering alone
 }
 
-ASIO_URING_DECL epoll_kernel::~epoll_kernel() = default;
+ASIO_URING_DECL fallback_kernel::~fallback_kernel() = default;
 
-ASIO_URING_DECL epoll_kernel::descriptors::~descriptors()
+ASIO_URING_DECL fallback_kernel::descriptors::~descriptors()
 {
   for (const int fd : {timer, wake, epoll})
     if (fd >= 0) ::close(fd);
 }
 
-ASIO_URING_DECL int epoll_kernel::fd() noexcept
+ASIO_URING_DECL int fallback_kernel::fd() noexcept
 {
   const std::lock_guard guard(mutex_);
   observed_ = true;
@@ -135,11 +135,11 @@ ASIO_URING_DECL int epoll_kernel::fd() noexcept
   return descriptors_.epoll;
 }
 
-ASIO_URING_DECL bool epoll_kernel::is_ours() const noexcept { return detail::process::id() == process_; }
+ASIO_URING_DECL bool fallback_kernel::is_ours() const noexcept { return detail::process::id() == process_; }
 
 // --- entering
 
-ASIO_URING_DECL int epoll_kernel::enter(unsigned wait, const __kernel_timespec* timeout) noexcept
+ASIO_URING_DECL int fallback_kernel::enter(unsigned wait, const __kernel_timespec* timeout) noexcept
 {
   if (!is_ours()) return enter_in_a_child(wait);
   const std::lock_guard guard(mutex_);
@@ -165,7 +165,7 @@ ASIO_URING_DECL int epoll_kernel::enter(unsigned wait, const __kernel_timespec* 
 }
 
 /// What the parent waits for does not come about here: it can only be given up.
-ASIO_URING_DECL int epoll_kernel::enter_in_a_child(unsigned wait) noexcept
+ASIO_URING_DECL int fallback_kernel::enter_in_a_child(unsigned wait) noexcept
 {
   const std::unique_lock guard(mutex_, std::try_to_lock); // who held it then is not here
   const unsigned taken = take_entries([&](const io_uring_sqe& entry) noexcept { return take(entry); });
@@ -177,7 +177,7 @@ ASIO_URING_DECL int epoll_kernel::enter_in_a_child(unsigned wait) noexcept
 }
 
 /// Takes the events that come until then; releases the lock while it sleeps. True if there may be more.
-ASIO_URING_DECL bool epoll_kernel::look(clock::time_point until) noexcept
+ASIO_URING_DECL bool fallback_kernel::look(clock::time_point until) noexcept
 {
   using std::chrono::milliseconds;
   int limit = -1;
@@ -220,7 +220,7 @@ ASIO_URING_DECL bool epoll_kernel::look(clock::time_point until) noexcept
 }
 
 /// Has a thread that sleeps in the set look; any thread.
-ASIO_URING_DECL void epoll_kernel::wake() noexcept
+ASIO_URING_DECL void fallback_kernel::wake() noexcept
 {
   if (!is_ours() || woken_.exchange(true)) return;
   const std::uint64_t one = 1;
@@ -228,7 +228,7 @@ ASIO_URING_DECL void epoll_kernel::wake() noexcept
 }
 
 /// To be followed by a look at what threads have performed: they may have tried to wake meanwhile.
-ASIO_URING_DECL void epoll_kernel::drain_wake() noexcept
+ASIO_URING_DECL void fallback_kernel::drain_wake() noexcept
 {
   woken_ = false;
   std::uint64_t count;
@@ -237,13 +237,13 @@ ASIO_URING_DECL void epoll_kernel::drain_wake() noexcept
 
 // --- the memory of operations, and their completions
 
-ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::unused() noexcept
+ASIO_URING_DECL fallback_kernel::operation* fallback_kernel::unused() noexcept
 {
   if (!unused_ && !make_more()) return nullptr;
   return std::exchange(unused_, unused_->next);
 }
 
-ASIO_URING_DECL bool epoll_kernel::make_more() noexcept
+ASIO_URING_DECL bool fallback_kernel::make_more() noexcept
 {
   const std::size_t count = std::max<std::size_t>(made_ / 2, 32);
   try {
@@ -264,14 +264,14 @@ ASIO_URING_DECL bool epoll_kernel::make_more() noexcept
   return true;
 }
 
-ASIO_URING_DECL void epoll_kernel::recycle(operation& op) noexcept
+ASIO_URING_DECL void fallback_kernel::recycle(operation& op) noexcept
 {
   op.opening.give_up();
   static_cast<progress&>(op) = {};
   op.next = std::exchange(unused_, &op);
 }
 
-ASIO_URING_DECL void epoll_kernel::complete(operation& op, int with) noexcept
+ASIO_URING_DECL void fallback_kernel::complete(operation& op, int with) noexcept
 {
   if (with >= 0 && op.entry.get().flags & IOSQE_CQE_SKIP_SUCCESS && !op.kept) return recycle(op);
   op.result = with;
@@ -283,21 +283,21 @@ ASIO_URING_DECL void epoll_kernel::complete(operation& op, int with) noexcept
 }
 
 /// A completion of many.
-ASIO_URING_DECL void epoll_kernel::report(operation& op, unsigned events) noexcept
+ASIO_URING_DECL void fallback_kernel::report(operation& op, unsigned events) noexcept
 {
   if (!kept_ && offer(op.entry.get().user_data, static_cast<int>(events), IORING_CQE_F_MORE)) return;
   op.more |= events;
   keep(op);
 }
 
-ASIO_URING_DECL void epoll_kernel::keep(operation& op) noexcept
+ASIO_URING_DECL void fallback_kernel::keep(operation& op) noexcept
 {
   if (std::exchange(op.kept, true)) return;
   (kept_ ? last_kept_->next : kept_) = &op;
   last_kept_ = &op;
 }
 
-ASIO_URING_DECL void epoll_kernel::deliver() noexcept
+ASIO_URING_DECL void fallback_kernel::deliver() noexcept
 {
   while (operation* op = kept_) {
     if (op->more && !offer(op->entry.get().user_data, static_cast<int>(op->more), IORING_CQE_F_MORE)) return;
@@ -312,7 +312,7 @@ ASIO_URING_DECL void epoll_kernel::deliver() noexcept
 // --- one entry
 
 /// False: there is no memory for it.
-ASIO_URING_DECL bool epoll_kernel::take(const io_uring_sqe& entry) noexcept
+ASIO_URING_DECL bool fallback_kernel::take(const io_uring_sqe& entry) noexcept
 {
   operation* const op = unused();
   if (!op) return false;
@@ -324,10 +324,10 @@ ASIO_URING_DECL bool epoll_kernel::take(const io_uring_sqe& entry) noexcept
   return true;
 }
 
-ASIO_URING_DECL void epoll_kernel::start_taken() noexcept { start(std::exchange(taken_, nullptr)); }
+ASIO_URING_DECL void fallback_kernel::start_taken() noexcept { start(std::exchange(taken_, nullptr)); }
 
 /// Starts the first of a chain, and the next as long as they end at once.
-ASIO_URING_DECL void epoll_kernel::start(operation* op) noexcept
+ASIO_URING_DECL void fallback_kernel::start(operation* op) noexcept
 {
   while (op) {
     const outcome r = begin(*op);
@@ -336,7 +336,7 @@ ASIO_URING_DECL void epoll_kernel::start(operation* op) noexcept
   }
 }
 
-ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::begin(operation& op) noexcept
+ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::begin(operation& op) noexcept
 {
   const io_uring_sqe& entry = op.entry.get();
   constexpr unsigned known = IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
@@ -366,10 +366,10 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::begin(operation& op) noexcep
   return wait_for_event(op, entry.fd, how == detail::performed::when_readable ? POLLIN : POLLOUT);
 }
 
-ASIO_URING_DECL void epoll_kernel::finish(operation& op, int with) noexcept { start(end(op, with)); }
+ASIO_URING_DECL void fallback_kernel::finish(operation& op, int with) noexcept { start(end(op, with)); }
 
 /// Completes it, and with it those behind it that are never to be started. Returns the next of the chain.
-ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::end(operation& op, int with) noexcept
+ASIO_URING_DECL fallback_kernel::operation* fallback_kernel::end(operation& op, int with) noexcept
 {
   stop_waiting(op);
   if (std::exchange(op.found, false)) found_.remove(op);
@@ -384,7 +384,7 @@ ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::end(operation& op, int wi
   return next;
 }
 
-ASIO_URING_DECL int epoll_kernel::cancel(std::uint64_t user_data) noexcept
+ASIO_URING_DECL int fallback_kernel::cancel(std::uint64_t user_data) noexcept
 {
   operation* const op = found_.first(user_data);
   if (!op) return -ENOENT;
@@ -396,13 +396,13 @@ ASIO_URING_DECL int epoll_kernel::cancel(std::uint64_t user_data) noexcept
   return 0;
 }
 
-ASIO_URING_DECL void epoll_kernel::wait(operation& op, waiting kind) noexcept
+ASIO_URING_DECL void fallback_kernel::wait(operation& op, waiting kind) noexcept
 {
   op.waits = kind;
   if (!std::exchange(op.found, true)) found_.insert(op);
 }
 
-ASIO_URING_DECL void epoll_kernel::stop_waiting(operation& op) noexcept
+ASIO_URING_DECL void fallback_kernel::stop_waiting(operation& op) noexcept
 {
   switch (std::exchange(op.waits, waiting::for_nothing)) {
   case waiting::for_event:
@@ -420,7 +420,7 @@ ASIO_URING_DECL void epoll_kernel::stop_waiting(operation& op) noexcept
 
 // --- waiting for a time
 
-ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_time(operation& op) noexcept
+ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::wait_for_time(operation& op) noexcept
 {
   const io_uring_sqe& entry = op.entry.get();
   const auto& t = *reinterpret_cast<const __kernel_timespec*>(static_cast<std::uintptr_t>(entry.addr));
@@ -430,7 +430,8 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_time(operation& op)
   return wait_until(op, detail::later(absolute ? clock::time_point() : clock::now(), t));
 }
 
-ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_until(operation& op, clock::time_point time) noexcept
+ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::wait_until(operation& op,
+                                                                     clock::time_point time) noexcept
 {
   op.time = time;
   wait(op, waiting::for_time);
@@ -439,7 +440,7 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_until(operation& op, cl
   return {};
 }
 
-ASIO_URING_DECL void epoll_kernel::expire() noexcept
+ASIO_URING_DECL void fallback_kernel::expire() noexcept
 {
   for (operation* op; (op = timers_.first()) && op->time <= clock::now();) {
     stop_waiting(*op);
@@ -461,7 +462,7 @@ ASIO_URING_DECL void epoll_kernel::expire() noexcept
 }
 
 /// If the first timer goes away before it is due, the loop looks once in vain.
-ASIO_URING_DECL void epoll_kernel::arm_timer() noexcept
+ASIO_URING_DECL void fallback_kernel::arm_timer() noexcept
 {
   const operation* const first = timers_.first();
   if (!first || first->time >= armed_) return;
@@ -474,7 +475,7 @@ ASIO_URING_DECL void epoll_kernel::arm_timer() noexcept
 
 // --- waiting for an event
 
-ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::poll(operation& op) noexcept
+ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::poll(operation& op) noexcept
 {
   const io_uring_sqe& entry = op.entry.get();
   if (entry.len & ~unsigned{IORING_POLL_ADD_MULTI}) return -EINVAL;
@@ -486,8 +487,8 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::poll(operation& op) noexcept
 
 /// Edge-triggered: a new registration reports what is there already. For each new operation it is renewed: a
 /// stock object may have closed the number, and it may be another file's by now.
-ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_event(operation& op, int fd,
-                                                                   unsigned events) noexcept
+ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::wait_for_event(operation& op, int fd,
+                                                                         unsigned events) noexcept
 {
   const operation* const other = watches_.first(fd);
   const unsigned registered = other ? other->registered : 0;
@@ -502,7 +503,7 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_event(operation& op
 }
 
 /// The next operation that waits for the descriptor, or null.
-ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::waiting_for(int fd, std::uint64_t after) noexcept
+ASIO_URING_DECL fallback_kernel::operation* fallback_kernel::waiting_for(int fd, std::uint64_t after) noexcept
 {
   operation* op = watches_.first(fd);
   while (op && op->number <= after)
@@ -512,7 +513,7 @@ ASIO_URING_DECL epoll_kernel::operation* epoll_kernel::waiting_for(int fd, std::
 
 /// Keeps one registration for all that wait for a descriptor; what it was until now is `registered`. 0, or a
 /// negative errno.
-ASIO_URING_DECL int epoll_kernel::register_events(int fd, unsigned registered) noexcept
+ASIO_URING_DECL int fallback_kernel::register_events(int fd, unsigned registered) noexcept
 {
   unsigned wanted = 0;
   bool is_new = false;
@@ -537,13 +538,13 @@ ASIO_URING_DECL int epoll_kernel::register_events(int fd, unsigned registered) n
 
 /// epoll_ctl, unseen by ThreadSanitizer: that a stock object closes the number meanwhile is harmless here.
 /// The set is the parent's, too: a child leaves it alone.
-ASIO_URING_DECL long epoll_kernel::control(int call, int fd, epoll_event& event) noexcept
+ASIO_URING_DECL long fallback_kernel::control(int call, int fd, epoll_event& event) noexcept
 {
   return is_ours() ? ::syscall(SYS_epoll_ctl, descriptors_.epoll, call, fd, &event) : 0;
 }
 
 /// Something has happened to the descriptor.
-ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::retry(operation& op, unsigned events) noexcept
+ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::retry(operation& op, unsigned events) noexcept
 {
   const io_uring_sqe& entry = op.entry.get();
   int with;
@@ -575,7 +576,7 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::retry(operation& op, unsigne
 
 // --- waiting for a thread
 
-ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_thread(operation& op) noexcept
+ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::wait_for_thread(operation& op) noexcept
 {
   wait(op, waiting::for_thread);
   if (threads_.start(op)) return {};
@@ -583,7 +584,7 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::wait_for_thread(operation& o
   return go_on(op);
 }
 
-ASIO_URING_DECL void epoll_kernel::operation::perform() noexcept
+ASIO_URING_DECL void fallback_kernel::operation::perform() noexcept
 {
   switch (entry.get().opcode) {
   case IORING_OP_OPENAT:
@@ -602,22 +603,22 @@ ASIO_URING_DECL void epoll_kernel::operation::perform() noexcept
   }
 }
 
-ASIO_URING_DECL void epoll_kernel::operation::performed() noexcept
+ASIO_URING_DECL void fallback_kernel::operation::performed() noexcept
 {
-  epoll_kernel& all = *kernel;
+  fallback_kernel& all = *kernel;
   next = all.performed_.load(std::memory_order_relaxed);
   while (!all.performed_.compare_exchange_weak(next, this, std::memory_order_release))
     ;
   all.wake();
 }
 
-ASIO_URING_DECL bool epoll_kernel::operation::too_early() const noexcept
+ASIO_URING_DECL bool fallback_kernel::operation::too_early() const noexcept
 {
   if (detail::has_two_ends(entry.get())) return result == -EAGAIN && !detail::asks_not_to_wait(entry.get());
   return opening.waits();
 }
 
-ASIO_URING_DECL void epoll_kernel::collect_performed() noexcept
+ASIO_URING_DECL void fallback_kernel::collect_performed() noexcept
 {
   operation* first = nullptr;
   for (operation* op = performed_.exchange(nullptr, std::memory_order_acquire); op;) {
@@ -632,7 +633,7 @@ ASIO_URING_DECL void epoll_kernel::collect_performed() noexcept
 }
 
 /// After a thread has been at it.
-ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::go_on(operation& op) noexcept
+ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::go_on(operation& op) noexcept
 {
   op.waits = waiting::for_nothing;
   if (!op.too_early()) return op.result;
@@ -648,7 +649,7 @@ ASIO_URING_DECL epoll_kernel::outcome epoll_kernel::go_on(operation& op) noexcep
   return wait_until(op, clock::now() + connect_interval);
 }
 
-ASIO_URING_DECL void epoll_kernel::let_go(int fd) noexcept
+ASIO_URING_DECL void fallback_kernel::let_go(int fd) noexcept
 {
   if (!is_ours()) return;
   threads_.wait_until_unused([fd](const detail::worker_threads::job& j) {
@@ -659,4 +660,4 @@ ASIO_URING_DECL void epoll_kernel::let_go(int fd) noexcept
 
 } // namespace asio_uring
 
-#endif // ASIO_URING_RING_EPOLL_KERNEL_IPP
+#endif // ASIO_URING_RING_FALLBACK_KERNEL_IPP

@@ -1,9 +1,9 @@
-// stand_in.cpp: the stand-in for the kernel by itself: its memory, its times, its forks.
+// fallback_kernel.cpp: the fallback kernel by itself: its memory, its times, its forks.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#include "stand_in.hpp"
 #include "environment.hpp"
+#include "fallback_ring.hpp"
 #include <algorithm>
 #include <asio_uring/ring/process.hpp>
 #include <atomic>
@@ -48,11 +48,11 @@ bool sleeps(pid_t thread)
   return name_ends + 2 < text.size() && text[name_ends + 2] == 'S';
 }
 
-/// A ring on the stand-in and a pipe.
+/// A ring on the fallback and a pipe.
 struct with_pipe
 {
   explicit with_pipe(unsigned entries = 8, unsigned completions = 16)
-      : ring(std::make_unique<asio_uring::epoll_kernel>(entries, completions))
+      : ring(std::make_unique<asio_uring::fallback_kernel>(entries, completions))
   {
     BOOST_REQUIRE_EQUAL(::pipe2(pipe, O_CLOEXEC | O_NONBLOCK), 0);
   }
@@ -104,7 +104,7 @@ struct with_pipe
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
-BOOST_AUTO_TEST_SUITE(stand_in)
+BOOST_AUTO_TEST_SUITE(fallback_kernel)
 
 BOOST_AUTO_TEST_CASE(entries_stay_in_the_queue_while_there_is_no_memory_for_them)
 {
@@ -360,7 +360,7 @@ BOOST_AUTO_TEST_CASE(a_forked_child_waits_for_no_thread_of_its_parent)
 {
   BOOST_TEST(in_child([] {
                alarm(60);
-               auto kernel = std::make_unique<asio_uring::epoll_kernel>(8, 16);
+               auto kernel = std::make_unique<asio_uring::fallback_kernel>(8, 16);
                asio_uring::ring ring(std::move(kernel));
                struct statx status;
                const auto ask = [&] {
@@ -373,7 +373,7 @@ BOOST_AUTO_TEST_CASE(a_forked_child_waits_for_no_thread_of_its_parent)
                const int inner = in_child([&] {
                  alarm(60);
                  std::destroy_at(&ring);
-                 new (&ring) asio_uring::ring(std::make_unique<asio_uring::epoll_kernel>(8, 16));
+                 new (&ring) asio_uring::ring(std::make_unique<asio_uring::fallback_kernel>(8, 16));
                  return ask() ? 0 : 1;
                });
                return inner == 0 && ask() ? 0 : 1;

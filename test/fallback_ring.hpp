@@ -1,4 +1,4 @@
-// test/stand_in.hpp: a ring on the stand-in for the kernel.
+// test/fallback_ring.hpp: a ring on the fallback kernel.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -7,7 +7,7 @@
 
 #include "child.hpp"
 #include "environment.hpp"
-#include <asio_uring/ring/epoll_kernel.hpp>
+#include <asio_uring/ring/fallback_kernel.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
@@ -32,10 +32,10 @@ bool soon(Predicate&& holds)
   return holds();
 }
 
-/// A ring on the stand-in, and what it has completed.
+/// A ring on the fallback, and what it has completed.
 struct emulated
 {
-  asio_uring::ring ring{std::make_unique<asio_uring::epoll_kernel>(8, 16)};
+  asio_uring::ring ring{std::make_unique<asio_uring::fallback_kernel>(8, 16)};
   std::map<std::uint64_t, std::vector<int>> results;
 
   template <typename Prepare>

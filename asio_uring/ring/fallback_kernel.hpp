@@ -1,9 +1,9 @@
-// asio_uring/ring/epoll_kernel.hpp: a ring's entries performed with epoll and a few threads.
+// asio_uring/ring/fallback_kernel.hpp: a ring's entries performed with epoll and a few threads.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_RING_EPOLL_KERNEL_HPP
-#define ASIO_URING_RING_EPOLL_KERNEL_HPP
+#ifndef ASIO_URING_RING_FALLBACK_KERNEL_HPP
+#define ASIO_URING_RING_FALLBACK_KERNEL_HPP
 
 #include <asio_uring/ring/emulated_kernel.hpp>
 #include <asio_uring/ring/fifo_open.hpp>
@@ -36,12 +36,12 @@ namespace asio_uring {
  *
  * In a forked child it touches nothing that the parent has, too: what is cancelled there ends there alone.
  */
-class epoll_kernel final : public emulated_kernel
+class fallback_kernel final : public emulated_kernel
 {
 public:
   /// Throws std::system_error where there is no file descriptor left.
-  ASIO_URING_DECL epoll_kernel(unsigned entries, unsigned completions);
-  ASIO_URING_DECL ~epoll_kernel() override;
+  ASIO_URING_DECL fallback_kernel(unsigned entries, unsigned completions);
+  ASIO_URING_DECL ~fallback_kernel() override;
 
   ASIO_URING_DECL int enter(unsigned wait, const __kernel_timespec* timeout) noexcept override;
   ASIO_URING_DECL int fd() noexcept override;
@@ -93,7 +93,7 @@ private:
     /// Whether a thread has found that it cannot be done yet.
     ASIO_URING_DECL bool too_early() const noexcept;
 
-    epoll_kernel* kernel = nullptr;
+    fallback_kernel* kernel = nullptr;
     detail::fifo_open opening;
     operation* previous_by[2];
     operation* next_by[2];
@@ -193,7 +193,7 @@ private:
 } // namespace asio_uring
 
 #if defined(ASIO_URING_HEADER_ONLY)
-#include <asio_uring/ring/epoll_kernel.ipp>
+#include <asio_uring/ring/fallback_kernel.ipp>
 #endif
 
-#endif // ASIO_URING_RING_EPOLL_KERNEL_HPP
+#endif // ASIO_URING_RING_FALLBACK_KERNEL_HPP

@@ -4,8 +4,8 @@
 //
 // To be the first header of every translation unit. All sockets and acceptors of boost::asio, those inside
 // Boost.Beast and other libraries too, then perform their operations through io_uring. A translation unit
-// that lacks it is refused by the linker (io_object/mixed_units.hpp); a shared library that lacks it keeps
-// its stock sockets (io_object/abi_tag.hpp). Macros for Boost.Asio belong on the command line
+// that lacks it is refused by the linker (detail/asio/mixed_units.hpp); a shared library that lacks it keeps
+// its stock sockets (detail/asio/abi_tag.hpp). Macros for Boost.Asio belong on the command line
 // (late_macros.hpp).
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
@@ -27,15 +27,15 @@
 #include <asio_uring/config.hpp>
 
 #if !defined(ASIO_URING_ALLOW_MIXED_UNITS)
-#include <asio_uring/io_object/abi_tag.hpp>
+#include <asio_uring/detail/asio/abi_tag.hpp>
 #endif
 
 #include <asio_uring/any_io_executor.hpp>
+#include <asio_uring/detail/asio/mixed_units.hpp>
 #include <asio_uring/file/basic_files.hpp>
-#include <asio_uring/io_object/mixed_units.hpp>
 
-#include <asio_uring/late_macros.hpp>
-#include <asio_uring/standalone_asio.hpp>
+#include <asio_uring/detail/asio/late_macros.hpp>
+#include <asio_uring/detail/asio/standalone_asio.hpp>
 
 #endif
 

@@ -2,8 +2,8 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_TEST_STAND_IN_HPP
-#define ASIO_URING_TEST_STAND_IN_HPP
+#ifndef ASIO_URING_TEST_FALLBACK_RING_HPP
+#define ASIO_URING_TEST_FALLBACK_RING_HPP
 
 #include "child.hpp"
 #include "environment.hpp"
@@ -86,4 +86,4 @@ private:
 
 } // namespace test
 
-#endif // ASIO_URING_TEST_STAND_IN_HPP
+#endif // ASIO_URING_TEST_FALLBACK_RING_HPP

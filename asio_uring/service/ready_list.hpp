@@ -6,7 +6,7 @@
 #ifndef ASIO_URING_SERVICE_READY_LIST_HPP
 #define ASIO_URING_SERVICE_READY_LIST_HPP
 
-#include <asio_uring/service/asio_internals.hpp>
+#include <asio_uring/detail/asio/members.hpp>
 #include <asio_uring/service/lock.hpp>
 #include <atomic>
 

@@ -5,8 +5,8 @@
 #ifndef ASIO_URING_SERVICE_REQUEST_HPP
 #define ASIO_URING_SERVICE_REQUEST_HPP
 
+#include <asio_uring/detail/asio/members.hpp>
 #include <asio_uring/ring/uapi.hpp>
-#include <asio_uring/service/asio_internals.hpp>
 #include <cassert>
 #include <cstdint>
 

@@ -6,9 +6,9 @@
 #ifndef ASIO_URING_SUBMIT_CALL_IN_THREAD_HPP
 #define ASIO_URING_SUBMIT_CALL_IN_THREAD_HPP
 
+#include <asio_uring/detail/asio/members.hpp>
 #include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/ring/worker_threads.hpp>
-#include <asio_uring/service/asio_internals.hpp>
 #include <atomic>
 #include <memory>
 #include <mutex>

@@ -11,7 +11,7 @@ echo '#include <vector>' | "${compile[@]}" -x c++ - -o "$out/probe.o" 2>/dev/nul
 }
 
 "${compile[@]}" "$here/timer.cpp" -o "$out/stock.o"
-"${compile[@]}" -I "$checkout" -include asio_uring/io_object/mixed_units.hpp -x c++ - -o "$out/ours.o" <<<'int main() {}'
+"${compile[@]}" -I "$checkout" -include asio_uring/detail/asio/mixed_units.hpp -x c++ - -o "$out/ours.o" <<<'int main() {}'
 if said=$(clang++ -stdlib=libc++ "$out/ours.o" "$out/stock.o" -luring -o "$out/must_not_be_linked" 2>&1); then
   echo "linked"
   exit 1

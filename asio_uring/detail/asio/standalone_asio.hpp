@@ -1,4 +1,5 @@
-// asio_uring/standalone_asio.hpp: says so where a program with as_default.hpp uses Asio without Boost.
+// asio_uring/detail/asio/standalone_asio.hpp: says so where a program with as_default.hpp uses Asio without
+// Boost.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -8,11 +9,11 @@
 //
 // ASIO_URING_ALLOW_STANDALONE_ASIO is for programs that use both on purpose.
 
-#if !defined(ASIO_URING_STANDALONE_ASIO_HPP)
-#define ASIO_URING_STANDALONE_ASIO_HPP
+#if !defined(ASIO_URING_DETAIL_ASIO_STANDALONE_ASIO_HPP)
+#define ASIO_URING_DETAIL_ASIO_STANDALONE_ASIO_HPP
 
 #if !defined(ASIO_URING_ALLOW_STANDALONE_ASIO) && !defined(ASIO_CUSTOM_HANDLER_TRACKING)
-#define ASIO_CUSTOM_HANDLER_TRACKING "asio_uring/standalone_asio.hpp"
+#define ASIO_CUSTOM_HANDLER_TRACKING "asio_uring/detail/asio/standalone_asio.hpp"
 #endif
 
 #else

@@ -1,17 +1,17 @@
-// asio_uring/io_object/mixed_units.hpp: has the linker refuse a program of which only a part has
+// asio_uring/detail/asio/mixed_units.hpp: has the linker refuse a program of which only a part has
 // as_default.hpp.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_IO_OBJECT_MIXED_UNITS_HPP
-#define ASIO_URING_IO_OBJECT_MIXED_UNITS_HPP
+#ifndef ASIO_URING_DETAIL_ASIO_MIXED_UNITS_HPP
+#define ASIO_URING_DETAIL_ASIO_MIXED_UNITS_HPP
 
 // With as_default.hpp the same names of boost::asio mean other classes than without. Their symbols differ
-// (io_object/abi_tag.hpp), but not those of a class that has a socket as a member: a program of both would be
-// silently broken. A translation unit that makes stock sockets or timers has the `id` of their service, which
-// one with as_default.hpp never has; one that starts operations on stock sockets has what connects or cancels
-// them. So here these symbols are thread-local, and linkers refuse symbols that are thread-local in one file
-// and not in another, or call them duplicates. The error
+// (detail/asio/abi_tag.hpp), but not those of a class that has a socket as a member: a program of both would
+// be silently broken. A translation unit that makes stock sockets or timers has the `id` of their service,
+// which one with as_default.hpp never has; one that starts operations on stock sockets has what connects or
+// cancels them. So here these symbols are thread-local, and linkers refuse symbols that are thread-local in
+// one file and not in another, or call them duplicates. The error
 //
 //   TLS definition in ours.o section .tbss.compiled_with_asio_uring_as_default.tcp mismatches non-TLS
 //   definition in stock.o
@@ -75,4 +75,4 @@ ASIO_URING_NO_STOCK(cancelling, "_ZTVN5boost4asio6detail20cancellation_handlerIN
 
 #endif
 
-#endif // ASIO_URING_IO_OBJECT_MIXED_UNITS_HPP
+#endif // ASIO_URING_DETAIL_ASIO_MIXED_UNITS_HPP

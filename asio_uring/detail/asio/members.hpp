@@ -1,4 +1,4 @@
-// asio_uring/service/asio_internals.hpp: what the service takes from boost::asio::detail, in one place.
+// asio_uring/detail/asio/members.hpp: what the service takes from boost::asio::detail, in one place.
 //
 // The record that Asio's scheduler queues, the queue, the scheduler and the reactor slot have kept their
 // shape from Boost 1.66 on. What is reached past `private` (the reactor's timers, epoll descriptor and queues
@@ -6,8 +6,8 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SERVICE_ASIO_INTERNALS_HPP
-#define ASIO_URING_SERVICE_ASIO_INTERNALS_HPP
+#ifndef ASIO_URING_DETAIL_ASIO_MEMBERS_HPP
+#define ASIO_URING_DETAIL_ASIO_MEMBERS_HPP
 
 #include <asio_uring/config.hpp>
 #include <boost/asio/detail/epoll_reactor.hpp>
@@ -189,4 +189,4 @@ inline bool wants_locks(scheduler& s)
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SERVICE_ASIO_INTERNALS_HPP
+#endif // ASIO_URING_DETAIL_ASIO_MEMBERS_HPP

@@ -1,9 +1,9 @@
-// asio_uring/io_object/abi_tag.hpp: names for what as_default.hpp gives another meaning.
+// asio_uring/detail/asio/abi_tag.hpp: names for what as_default.hpp gives another meaning.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_IO_OBJECT_ABI_TAG_HPP
-#define ASIO_URING_IO_OBJECT_ABI_TAG_HPP
+#ifndef ASIO_URING_DETAIL_ASIO_ABI_TAG_HPP
+#define ASIO_URING_DETAIL_ASIO_ABI_TAG_HPP
 
 #include <boost/asio/detail/config.hpp>
 
@@ -96,4 +96,4 @@ class ASIO_URING_TAGGED basic_stream;
 #endif
 #undef ASIO_URING_TAGGED
 
-#endif // ASIO_URING_IO_OBJECT_ABI_TAG_HPP
+#endif // ASIO_URING_DETAIL_ASIO_ABI_TAG_HPP

@@ -1,4 +1,5 @@
-// asio_uring/late_macros.hpp: says so where a source defines a macro for Boost.Asio that comes too late.
+// asio_uring/detail/asio/late_macros.hpp: says so where a source defines a macro for Boost.Asio that comes
+// too late.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -9,8 +10,8 @@
 // time, once. Not seen are macros of a source that includes none of those headers, and all of them where
 // handler tracking is enabled.
 
-#if !defined(ASIO_URING_LATE_MACROS_HPP)
-#define ASIO_URING_LATE_MACROS_HPP
+#if !defined(ASIO_URING_DETAIL_ASIO_LATE_MACROS_HPP)
+#define ASIO_URING_DETAIL_ASIO_LATE_MACROS_HPP
 
 // What is in time.
 #if defined(BOOST_ASIO_DISABLE_THREADS)
@@ -47,7 +48,7 @@
 #include <boost/asio/detail/handler_tracking.hpp>
 #if !defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING) && !defined(BOOST_ASIO_CUSTOM_HANDLER_TRACKING)
 #undef BOOST_ASIO_DETAIL_HANDLER_TRACKING_HPP
-#define BOOST_ASIO_CUSTOM_HANDLER_TRACKING "asio_uring/late_macros.hpp"
+#define BOOST_ASIO_CUSTOM_HANDLER_TRACKING "asio_uring/detail/asio/late_macros.hpp"
 #endif
 
 // Before Boost 1.84 headers that come before those fail, for they need this: let it tell why.

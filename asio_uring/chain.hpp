@@ -6,7 +6,7 @@
 #ifndef ASIO_URING_CHAIN_HPP
 #define ASIO_URING_CHAIN_HPP
 
-#include <asio_uring/service/linked_requests.hpp>
+#include <asio_uring/detail/engine/linked_requests.hpp>
 #include <asio_uring/submit/initiate_submission.hpp>
 #include <concepts>
 #include <sys/uio.h>

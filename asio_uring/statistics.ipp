@@ -6,7 +6,7 @@
 #define ASIO_URING_STATISTICS_IPP
 
 #include <asio_uring/backend.hpp>
-#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/statistics.hpp>
 #include <ostream>
 

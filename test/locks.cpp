@@ -2,7 +2,7 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#include <asio_uring/service/lock.hpp>
+#include <asio_uring/detail/engine/lock.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>

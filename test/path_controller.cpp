@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <asio_uring/asio_uring.hpp>
-#include <asio_uring/service/path_controller.hpp>
+#include <asio_uring/detail/engine/path_controller.hpp>
 #include <boost/test/unit_test.hpp>
 #include <random>
 

@@ -5,8 +5,8 @@
 #ifndef ASIO_URING_FILE_TRANSFER_AT_HPP
 #define ASIO_URING_FILE_TRANSFER_AT_HPP
 
+#include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/file/vectors.hpp>
-#include <asio_uring/service/handler_operation.hpp>
 #include <boost/asio/error.hpp>
 #include <cstdint>
 #include <unistd.h>

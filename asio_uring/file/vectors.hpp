@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_FILE_VECTORS_HPP
 #define ASIO_URING_FILE_VECTORS_HPP
 
-#include <asio_uring/service/registered_buffers.hpp>
+#include <asio_uring/detail/engine/registered_buffers.hpp>
 #include <asio_uring/socket/buffers.hpp>
 #include <boost/asio/buffer_registration.hpp>
 #include <iterator>

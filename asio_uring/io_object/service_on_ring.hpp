@@ -5,8 +5,8 @@
 #ifndef ASIO_URING_IO_OBJECT_SERVICE_ON_RING_HPP
 #define ASIO_URING_IO_OBJECT_SERVICE_ON_RING_HPP
 
-#include <asio_uring/service/handler_operation.hpp>
-#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/detail/engine/handler_operation.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/socket/wait.hpp>
 #include <boost/asio/detail/reactive_descriptor_service.hpp>
 #include <boost/asio/error.hpp>

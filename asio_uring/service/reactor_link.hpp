@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_SERVICE_REACTOR_LINK_HPP
 #define ASIO_URING_SERVICE_REACTOR_LINK_HPP
 
-#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
 #include <atomic>
 #include <boost/asio/recycling_allocator.hpp>
 #include <cerrno>

@@ -6,7 +6,7 @@
 #define ASIO_URING_SOCKET_BUFFERS_HPP
 
 #include <algorithm>
-#include <asio_uring/service/operation.hpp>
+#include <asio_uring/detail/engine/operation.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/detail/buffer_sequence_adapter.hpp>
 #include <cerrno>

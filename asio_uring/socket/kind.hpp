@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_SOCKET_KIND_HPP
 #define ASIO_URING_SOCKET_KIND_HPP
 
-#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
 #include <netinet/in.h>
 #include <sys/socket.h>
 

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_SOCKET_RECEIVE_HPP
 #define ASIO_URING_SOCKET_RECEIVE_HPP
 
-#include <asio_uring/service/handler_operation.hpp>
+#include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/socket/buffers.hpp>
 #include <asio_uring/socket/wait.hpp>
 #include <boost/asio/error.hpp>

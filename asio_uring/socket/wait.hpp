@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_SOCKET_WAIT_HPP
 #define ASIO_URING_SOCKET_WAIT_HPP
 
-#include <asio_uring/service/handler_operation.hpp>
+#include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/socket/kept_address.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/socket_base.hpp>

@@ -5,10 +5,10 @@
 #ifndef ASIO_URING_SUBMIT_SUBMISSION_HPP
 #define ASIO_URING_SUBMIT_SUBMISSION_HPP
 
+#include <asio_uring/detail/engine/handler_operation.hpp>
+#include <asio_uring/detail/engine/late_numbers.hpp>
 #include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/ring/opcodes.hpp>
-#include <asio_uring/service/handler_operation.hpp>
-#include <asio_uring/service/late_numbers.hpp>
 #include <asio_uring/submit/call_in_thread.hpp>
 #include <concepts>
 

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_SUBMIT_WAIT_FOR_COMPLETION_HPP
 #define ASIO_URING_SUBMIT_WAIT_FOR_COMPLETION_HPP
 
-#include <asio_uring/service/io_uring_service.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>

@@ -1,0 +1,22 @@
+// asio_uring/detail/engine/counters.hpp: what a context's ring has done so far.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_COUNTERS_HPP
+#define ASIO_URING_DETAIL_ENGINE_COUNTERS_HPP
+
+#include <asio_uring/ring/counter.hpp>
+
+namespace asio_uring::detail {
+
+/// Counted where they happen; none of them for each operation that is a plain call.
+struct counters
+{
+  counter enters, waits, overflows; // of former rings
+  counter completions, largest_batch;
+  counter submitted, polls, retries, kept_bytes, read_ahead, wake_ups, switches;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_COUNTERS_HPP

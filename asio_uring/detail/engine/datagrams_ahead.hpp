@@ -1,0 +1,114 @@
+// asio_uring/detail/engine/datagrams_ahead.hpp: datagrams that were received before the program has asked for
+// them.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_DATAGRAMS_AHEAD_HPP
+#define ASIO_URING_DETAIL_ENGINE_DATAGRAMS_AHEAD_HPP
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <utility>
+
+namespace asio_uring::detail {
+
+/// One call receives the datagram that is asked for, and what waits behind it into memory of our own, where
+/// the next receives find it: whole, in order, with its sender.
+class datagrams_ahead
+{
+public:
+  /// `count`: how many besides the one that is asked for.
+  explicit datagrams_ahead(unsigned count)
+      : count_(count),
+        messages_(std::make_unique<mmsghdr[]>(count + 1)),
+        places_(std::make_unique<place[]>(count)),
+        bytes_(std::make_unique_for_overwrite<std::byte[]>(count * stride))
+  {
+    for (unsigned i = 0; i < count; ++i) {
+      places_[i].data = {&bytes_[i * stride], largest};
+      msghdr& m = messages_[i + 1].msg_hdr;
+      m.msg_name = &places_[i].sender;
+      m.msg_iov = &places_[i].data;
+      m.msg_iovlen = 1;
+    }
+  }
+
+  bool empty() const noexcept { return next_ == end_; }
+  /// How many are kept.
+  unsigned size() const noexcept { return end_ - next_; }
+  /// The size of the first of them.
+  std::size_t first_size() const noexcept { return messages_[next_].msg_len; }
+
+  /// Receives, where none is kept: the first datagram into `message`, the others are found(). Returns the
+  /// first one's size, or a negative errno.
+  int receive(int fd, msghdr& message) noexcept
+  {
+    messages_[0].msg_hdr = message;
+    for (unsigned i = 1; i <= count_; ++i)
+      messages_[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
+    int received;
+    do
+      received = ::recvmmsg(fd, messages_.get(), count_ + 1, MSG_DONTWAIT, nullptr);
+    while (received < 0 && errno == EINTR);
+    found_ = static_cast<unsigned>(std::max(received, 1)) - 1;
+    if (received < 0) return -errno;
+    message = messages_[0].msg_hdr;
+    return static_cast<int>(messages_[0].msg_len);
+  }
+  unsigned found() const noexcept { return found_; }
+  /// From here on they are kept.
+  void keep_found() noexcept
+  {
+    next_ = 1;
+    end_ = 1 + std::exchange(found_, 0);
+  }
+
+  /// Receives the first one that is kept, as recvmsg would.
+  int take(msghdr& message, int flags) noexcept
+  {
+    const mmsghdr& kept = messages_[next_];
+    const place& from = places_[next_ - 1];
+    if (message.msg_name) {
+      std::memcpy(message.msg_name, &from.sender, std::min(message.msg_namelen, kept.msg_hdr.msg_namelen));
+      message.msg_namelen = kept.msg_hdr.msg_namelen;
+    }
+    const std::size_t size = kept.msg_len;
+    const auto* data = static_cast<const std::byte*>(from.data.iov_base);
+    std::size_t copied = 0;
+    for (std::size_t i = 0; i < message.msg_iovlen && copied < size; ++i) {
+      const std::size_t part = std::min(message.msg_iov[i].iov_len, size - copied);
+      if (part > 0) std::memcpy(message.msg_iov[i].iov_base, data + copied, part);
+      copied += part;
+    }
+    message.msg_controllen = 0;
+    message.msg_flags = kept.msg_hdr.msg_flags | (copied < size ? MSG_TRUNC : 0);
+    if (!(flags & MSG_PEEK)) ++next_;
+    return static_cast<int>(flags & MSG_TRUNC ? size : copied);
+  }
+
+private:
+  // The kernel writes no more than a datagram has, so of the memory for long ones hardly any is touched.
+  // Places do not begin at the same lines of a cache.
+  static constexpr std::size_t largest = 65536, stride = largest + 5 * 64;
+  struct place
+  {
+    sockaddr_storage sender;
+    iovec data;
+  };
+
+  const unsigned count_;
+  std::unique_ptr<mmsghdr[]> messages_; // the first is the program's
+  std::unique_ptr<place[]> places_;
+  std::unique_ptr<std::byte[]> bytes_;
+  unsigned found_ = 0;
+  unsigned next_ = 1, end_ = 1; // of messages_: what is kept
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_DATAGRAMS_AHEAD_HPP

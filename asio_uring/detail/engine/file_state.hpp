@@ -1,0 +1,529 @@
+// asio_uring/detail/engine/file_state.hpp: the operations of one file descriptor.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+// Includes this header, where it needs it: so before the guard.
+#include <asio_uring/detail/engine/ring_service.hpp>
+
+#ifndef ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP
+#define ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP
+
+#include <asio_uring/detail/engine/datagrams_ahead.hpp>
+#include <asio_uring/detail/engine/lock.hpp>
+#include <asio_uring/detail/engine/operation.hpp>
+#include <asio_uring/detail/engine/submitted_message.hpp>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <poll.h>
+
+namespace asio_uring::detail {
+
+/// Outlives the socket object that opened it until the kernel and the loop have let go of everything of it.
+/**
+ * Reads and writes form two lanes. In each only the first operation is active: on the completion path it is
+ * in the kernel, on the readiness path it waits for the lane's poll and is performed by a plain call when the
+ * loop runs it. So the data of a read leaves the socket in the moment its handler is about to run, and a
+ * cancelled read has touched nothing. On the completion path, what a cancelled read had received is kept here
+ * for the next.
+ */
+class descriptor final
+{
+public:
+  ASIO_URING_DECL descriptor(io_uring_service& service, bool locking) noexcept;
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+
+  /// Starts life for an open file descriptor.
+  ASIO_URING_DECL void open(int fd, const descriptor_kind& kind) noexcept;
+  /// From now on each read is worth a plain call: there may be data that no event tells of.
+  void try_reads_at_once() noexcept
+  {
+    const locked guard(lock_);
+    lane& l = lane_of(lane_kind::in);
+    eager_ = l.eager = l.ready = true;
+  }
+  int fd() const noexcept { return fd_; }
+  io_uring_service& service() const noexcept { return service_; }
+
+  /// Names the open file by a place in the ring's table until it is closed. 0, or a negative errno.
+  ASIO_URING_DECL int register_file();
+  int registered() const noexcept { return registered_.load(std::memory_order_relaxed); }
+
+  /// The usual read waits for the standing poll, or is run at once; or read and write are submitted: that is
+  /// all there is to do.
+  [[gnu::always_inline]] void start(operation& op, lane_kind kind, preference preferred,
+                                    const void* cancellation_key) noexcept
+  {
+    service_.work_started();
+    op.cancellation_key_ = cancellation_key;
+    lock_.acquire();
+    lane& l = lane_of(kind);
+    const bool by_calls = service_.readiness(preferred) || (kind == lane_kind::in && ahead_);
+    if (kind == lane_kind::none || l.first || (kind == lane_kind::in && !unread_.empty()) ||
+        !(by_calls ? kind == lane_kind::in && (l.ready || read_poll_.armed_) : may_submit_at_once(kind)))
+      return start_slowly(op);
+    op.previous_ = op.following_ = nullptr;
+    l.first = l.last = &op;
+    ++references_;
+    if (by_calls) {
+      const bool due = is_ready(kind);
+      op.stage_ = due ? operation::stage::due : operation::stage::waiting;
+      lock_.release();
+      if (due) service_.post(op);
+    } else {
+      set_submitted(op, kind);
+      service_.push(op);
+      lock_.release();
+      service_.notify();
+    }
+  }
+
+  /// What only the ring performs, and in no order, is submitted: that is all there is to do.
+  [[gnu::always_inline]] void start_unordered(operation& op, const void* cancellation_key) noexcept
+  {
+    service_.shared_work_started();
+    op.cancellation_key_ = cancellation_key;
+    lock_.acquire();
+    if (service_.stopped()) [[unlikely]]
+      return start_slowly(op);
+    append(op);
+    op.stage_ = operation::stage::submitted;
+    op.set_pending();
+    service_.push(op);
+    const bool names_strangers = fd_ < 0;
+    lock_.release(); // from here on the descriptor may be another file's
+    if (names_strangers) service_.names_strangers();
+    service_.has_effect();
+    service_.notify();
+  }
+  /// The loop delivers such an operation: it leaves.
+  [[gnu::always_inline]] void settle_unordered(operation& op) noexcept
+  {
+    lock_.acquire();
+    const operation* first = op.previous_ ? lane_of(lane_kind::none).first : op.following_;
+    const bool usual = op.stage_ == operation::stage::submitted && references_ > 1 &&
+                       !(first && first->stage_ == operation::stage::waiting);
+    if (usual) [[likely]] {
+      service_.forget(op);
+      remove(op);
+    }
+    lock_.release();
+    if (!usual) settle(op);
+  }
+
+  /// The loop delivers an operation of a lane that went to the kernel: the usual one leaves alone.
+  [[gnu::always_inline]] void settle_submitted(operation& op, lane_kind kind) noexcept
+  {
+    lock_.acquire();
+    lane& l = lane_of(kind);
+    const bool usual = op.stage_ == operation::stage::submitted && l.first == &op && !op.following_ &&
+                       !op.cancelled_ && !closed_ && !lane_of(lane_kind::none).first;
+    if (usual) [[likely]] {
+      service_.forget(op);
+      l.first = l.last = nullptr;
+      --references_;
+      op.stage_ = operation::stage::ended;
+    }
+    lock_.release();
+    if (!usual) settle(op);
+  }
+
+  /// The usual send is tried at once, by plain call: true if it is this thread's turn. end_send must follow,
+  /// with the call's result.
+  [[gnu::always_inline]] bool begin_send(preference preferred) noexcept
+  {
+    if (!service_.readiness(preferred)) return false;
+    lock_.acquire();
+    lane& l = lane_of(lane_kind::out);
+    const bool turn = l.ready && !l.first && !l.busy;
+    if (turn) l.busy = true;
+    lock_.release();
+    return turn;
+  }
+  [[gnu::always_inline]] void end_send(operation& op, const void* cancellation_key, int result) noexcept
+  {
+    service_.work_started();
+    op.set_result(result);
+    lock_.acquire();
+    lane& l = lane_of(lane_kind::out);
+    l.busy = false;
+    if (result == -EAGAIN || l.first) return end_send_slowly(op, cancellation_key);
+    lock_.release();
+    service_.post(op);
+  }
+
+  /// The loop runs a due operation: true if its call is to be made now. end_call must follow, with the call's
+  /// result. False: the operation has ended without.
+  [[gnu::always_inline]] bool begin_call(operation& op, lane_kind kind) noexcept
+  {
+    lock_.acquire();
+    if (op.cancelled_ | (kind == lane_kind::in && !unread_.empty())) {
+      end_without_call(op);
+      return false;
+    }
+    lane& l = lane_of(kind);
+    l.busy = true;
+    l.ready = false; // an event from here on sets it again
+    lock_.release();
+    return true;
+  }
+  /// False: the operation waits again, and may be gone already. `more`: whether more is likely to be there at
+  /// once; `retry`: whether the result is to be hidden and the operation tried again.
+  [[gnu::always_inline]] bool end_call(operation& op, lane_kind kind, int result, bool more,
+                                       bool retry) noexcept
+  {
+    lock_.acquire();
+    lane& l = lane_of(kind);
+    l.busy = false;
+    if (result == -EAGAIN || retry || op.following_) return end_call_slowly(op, result);
+    const bool first_doubt = settle_lane(l, more);
+    l.first = l.last = nullptr;
+    --references_;
+    lock_.release();
+    if (first_doubt) [[unlikely]]
+      service_.notify();
+    op.stage_ = operation::stage::ended;
+    op.set_result(result);
+    return true;
+  }
+
+  /// Instead: what came of the call is to be hidden. The loop runs the operation once more.
+  ASIO_URING_COLD void run_again(operation& op) noexcept;
+
+  /// The loop delivers an operation that went to the kernel, or gives up one that is here still: it leaves.
+  ASIO_URING_DECL void settle(operation& op) noexcept;
+
+  /// Before a synchronous function: submits what was started before it. What a cancelled operation of the
+  /// lane has done nevertheless is waited for, as long as a kernel takes to end it at once, and what it has
+  /// read is left for the next read.
+  ASIO_URING_DECL void catch_up(lane_kind kind) noexcept;
+
+  ASIO_URING_DECL void cancel_all() noexcept;
+  /// Cancels what was started with this key, if it is still here.
+  ASIO_URING_DECL void cancel(const void* cancellation_key) noexcept;
+
+  /// Ends all operations and polls; afterwards the file descriptor may be closed at once. The owner's last
+  /// call.
+  ASIO_URING_DECL void close() noexcept;
+
+  /// Memory for one record per lane, so that a socket's usual operations allocate nothing. Null if it is
+  /// taken, or too small. Only one thread at a time starts operations on a socket; any thread may give the
+  /// memory back.
+  void* allocate(lane_kind which, std::size_t size) noexcept
+  {
+    record_memory& m = record_memory_[which == lane_kind::out];
+    if (size > sizeof(m.bytes) || m.taken.load(std::memory_order_acquire)) return nullptr;
+    m.taken.store(true, std::memory_order_relaxed);
+    return m.bytes;
+  }
+  /// False: it came from elsewhere.
+  bool deallocate(lane_kind which, void* record) noexcept
+  {
+    record_memory& m = record_memory_[which == lane_kind::out];
+    if (record != m.bytes) return false;
+    m.taken.store(false, std::memory_order_release);
+    return true;
+  }
+
+  /// The message header of a lane's submitted operation; to be reserved before the operation is started.
+  void reserve_message(lane_kind which)
+  {
+    auto& message = messages_[which == lane_kind::out];
+    if (!message) message = std::make_unique<submitted_message>();
+  }
+  submitted_message& message(lane_kind which) noexcept { return *messages_[which == lane_kind::out]; }
+
+  /// Whether nobody wants the operation any longer.
+  bool is_given_up(const operation& op) noexcept
+  {
+    const locked guard(lock_);
+    return op.cancelled_ || closed_ || service_.stopped();
+  }
+
+  /// Bytes kept from cancelled reads.
+  std::size_t unread() noexcept
+  {
+    locked guard(lock_);
+    return unread_.empty() ? 0 : unread_.size();
+  }
+  /// Runs f(unread_bytes&) under the lock.
+  template <typename F>
+  auto with_unread(F&& f)
+  {
+    locked guard(lock_);
+    return f(unread_);
+  }
+
+  // Datagrams: read_ahead.ipp.
+  /// Receives one by a call that does not block, or one that was received ahead. Between begin_call and
+  /// end_call.
+  ASIO_URING_DECL int receive_datagram(msghdr& message, int flags) noexcept;
+  /// The first one that was received ahead, if there is any, for a synchronous function.
+  ASIO_URING_DECL std::optional<int> take_datagram(msghdr& message, int flags) noexcept;
+  /// Its size.
+  std::optional<std::size_t> next_datagram() noexcept
+  {
+    const locked guard(lock_);
+    return has_datagrams() ? std::optional(ahead_->first_size()) : std::nullopt;
+  }
+  /// From now on no more is received than was asked for.
+  void stop_reading_ahead() noexcept
+  {
+    const locked guard(lock_);
+    may_read_ahead_ = false;
+  }
+
+  /// At the end of the context: gives up what waits in user space, asks the kernel for the rest.
+  ASIO_URING_DECL void abandon(completion_queue& given_up) noexcept;
+  /// One round of doubts: looks at what has been silent for a whole round. True if a doubt is left.
+  ASIO_URING_DECL bool doubted(completion_queue& out) noexcept;
+  /// Calls f(request&) for each operation and poll that was given to the kernel and has not come back.
+  template <typename F>
+  void for_each_submitted(F&& f)
+  {
+    const locked guard(lock_);
+    if (references_ == 0) return; // waits to be opened again
+    for_each([&](operation& op) {
+      if (op.in_kernel()) f(static_cast<request&>(op));
+    });
+    for (poll* p : {&read_poll_, &write_poll_})
+      if (p->armed_) f(static_cast<request&>(*p));
+  }
+  /// Whether an operation is on the ring, or was taken from there.
+  bool has_submitted() const noexcept
+  {
+    const locked guard(lock_);
+    for (const lane& l : lanes_)
+      for (const operation* op = l.first; op; op = op->following_)
+        if (op->stage_ == operation::stage::submitted) return true;
+    return false;
+  }
+  /// The context's ring could not get the table of files of the one before it.
+  void forget_registration() noexcept { registered_.store(-1, std::memory_order_relaxed); }
+
+private:
+  friend class doubts;
+  friend class io_uring_service;
+  friend class operation;
+
+  struct lane
+  {
+    operation* first = nullptr;
+    operation* last = nullptr;
+    bool busy = false;  // a call is being made right now
+    bool ready = false; // a plain call is likely to succeed
+    bool eager = false; // a short transfer does not mean "empty": an end or an error is about, if not always
+    bool in_vain = false; // a one-shot poll has ended and nothing has been transferred since
+  };
+
+  /// The poll of a lane: one shot for a write that found no room, and for the first read, so that a
+  /// connection with one request ends without anything to cancel; standing for the reads that follow, and
+  /// after one shot in vain. For the kernel reports what nobody asked for, that the peer has half-closed, or
+  /// a message in the error queue, and would do so at once again; a standing poll tells each change once.
+  class poll final : public request
+  {
+  public:
+    poll(descriptor& d, lane& l, unsigned events) noexcept
+        : request(functions()), descriptor_(d), lane_(l), events_(static_cast<int>(events))
+    {}
+
+  private:
+    friend class descriptor;
+    ASIO_URING_DECL static const request::type& functions() noexcept;
+    descriptor& descriptor_;
+    lane& lane_;
+    const int events_;
+    bool standing_ = false;
+    bool armed_ = false;
+    bool cancelled_ = false;
+  };
+
+  struct record_memory
+  {
+    std::atomic<bool> taken{false};
+    alignas(std::max_align_t) std::byte bytes[368];
+  };
+
+  lane& lane_of(lane_kind kind) noexcept { return lanes_[static_cast<unsigned>(kind)]; }
+  poll& poll_of(lane_kind kind) noexcept { return kind == lane_kind::in ? read_poll_ : write_poll_; }
+
+  /// A stretch under the lock. What it decides (completions to queue, entries to submit, the end of the
+  /// descriptor's life) happens after the lock is released: no system call, no upcall under it.
+  class section
+  {
+  public:
+    enum already_held
+    {
+      held
+    };
+    explicit section(descriptor& d) noexcept : descriptor_(d)
+    {
+      d.lock_.acquire();
+      in_use_ = d.references_ != 0;
+    }
+    section(descriptor& d, already_held) noexcept : descriptor_(d), in_use_(true) {}
+    ~section() { leave(); }
+    ASIO_URING_DECL void leave() noexcept;
+    void unlock() noexcept { descriptor_.lock_.release(); }
+    void relock() noexcept { descriptor_.lock_.acquire(); }
+
+    completion_queue ready; // to be posted
+    bool submitted = false; // something was pushed: notify
+  private:
+    descriptor& descriptor_;
+    bool in_use_; // not recycled already: a slot's signal may be emitted long after
+    bool left_ = false;
+  };
+
+  /// Whether a second look is to come: raised since the last round, or before.
+  enum class doubt : unsigned char
+  {
+    none,
+    raised,
+    silent
+  };
+
+  /// What a result says of the next attempt. True: notify() is to be called once the lock is open.
+  bool settle_lane(lane& l, bool more) noexcept
+  {
+    l.in_vain = false;
+    if (l.eager || more) {
+      l.ready = true;
+      return false;
+    }
+    return doubt_ != doubt::raised && raise_doubt();
+  }
+  ASIO_URING_COLD bool raise_doubt() noexcept;
+  ASIO_URING_COLD void look(section& s) noexcept;
+  ASIO_URING_COLD void go_on(section& s, completion_queue& out) noexcept;
+
+  ASIO_URING_COLD void end_without_call(operation& op) noexcept;
+  ASIO_URING_COLD bool end_call_slowly(operation& op, int result) noexcept;
+  ASIO_URING_COLD void run_again(operation& op, section& s) noexcept;
+  ASIO_URING_COLD void start_slowly(operation& op) noexcept;
+  ASIO_URING_COLD void end_send_slowly(operation& op, const void* cancellation_key) noexcept;
+  void polled(lane& l, int events, completion_queue& out) noexcept
+  {
+    l.ready = true;
+    l.eager = eager_ | ((events & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+    if (runnable(l)) enqueue(*l.first, out);
+  }
+  ASIO_URING_COLD void polled_slowly(poll& p, int result, unsigned flags, completion_queue& out) noexcept;
+  ASIO_URING_DECL bool resume(operation& op, int result) noexcept;
+  ASIO_URING_DECL bool again(operation& op, int& result, bool retry, completion_queue& out) noexcept;
+
+  ASIO_URING_DECL void advance(lane_kind kind, section& s) noexcept;
+  ASIO_URING_DECL bool perform_first(lane_kind kind, section& s) noexcept;
+  /// What has become of an operation after a call: done, to be tried at once, or armed and waiting.
+  enum class attempt
+  {
+    ended,
+    again,
+    waits
+  };
+  ASIO_URING_DECL attempt settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept;
+  static bool runnable(const lane& l) noexcept
+  {
+    return l.first && l.ready && !l.busy && l.first->stage_ == operation::stage::waiting;
+  }
+  [[gnu::always_inline]] bool is_ready(lane_kind kind) const noexcept
+  {
+    return lanes_[static_cast<unsigned>(kind)].ready || (kind == lane_kind::in && has_datagrams());
+  }
+  bool completes(const operation& op) const noexcept
+  {
+    if (sends_by_calls_ && op.get_type().lane == lane_kind::out) return false;
+    if (ahead_ && op.get_type().lane == lane_kind::in) return false;
+    return !borrowed_ && service_.path_for(op.get_type().preferred) == path::completion;
+  }
+  /// Of an operation that is alone in its lane and is not to be a call.
+  bool may_submit_at_once(lane_kind kind) const noexcept
+  {
+    const bool calls = kind == lane_kind::in ? read_poll_.armed_ : sends_by_calls_ || lanes_[1].busy;
+    return !calls && !borrowed_ && !lanes_[0].busy && fd_ >= 0 && !service_.stopped();
+  }
+  [[gnu::always_inline]] void set_submitted(operation& op, lane_kind kind) noexcept
+  {
+    op.stage_ = operation::stage::submitted;
+    op.set_pending();
+    service_.counts().submitted.add(1);
+    if (kind != lane_kind::in) service_.has_effect();
+  }
+  ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
+  ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;
+  ASIO_URING_DECL void submit_drained(section& s) noexcept;
+  ASIO_URING_DECL void arm(poll& p, section& s) noexcept;
+  ASIO_URING_COLD void end_poll(operation& op, int result) noexcept;
+  static void enqueue(operation& op, completion_queue& out) noexcept
+  {
+    op.stage_ = operation::stage::due;
+    out.push(&op);
+  }
+
+  [[gnu::always_inline]] void append(operation& op) noexcept
+  {
+    lane& l = lane_of(op.get_type().lane);
+    op.stage_ = operation::stage::waiting;
+    op.previous_ = l.last;
+    op.following_ = nullptr;
+    (l.last ? l.last->following_ : l.first) = &op;
+    l.last = &op;
+    ++references_;
+  }
+  ASIO_URING_DECL void prepend(operation& op) noexcept;
+  [[gnu::always_inline]] void unlink(operation& op) noexcept
+  {
+    lane& l = lane_of(op.get_type().lane);
+    (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
+    (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
+    --references_;
+  }
+  [[gnu::always_inline]] void remove(operation& op) noexcept
+  {
+    unlink(op);
+    op.stage_ = operation::stage::ended;
+  }
+  ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
+  ASIO_URING_DECL bool leave_unread(operation& op, section& s) noexcept;
+  ASIO_URING_DECL operation::stage let_go(operation& op, section& s) noexcept;
+  ASIO_URING_DECL bool has_caught_up(lane_kind kind) noexcept;
+  bool has_datagrams() const noexcept { return ahead_ && !ahead_->empty(); }
+  ASIO_URING_COLD int receive_ahead(msghdr& message) noexcept;
+  ASIO_URING_COLD void more_datagrams_wait() noexcept;
+  ASIO_URING_DECL std::unique_ptr<datagrams_ahead> stop_ahead() noexcept;
+  ASIO_URING_DECL void cancel(operation& op, section& s) noexcept;
+  ASIO_URING_DECL bool is_behind_submitted(const operation& op) noexcept;
+  ASIO_URING_DECL void give_back_cancelled(lane& l, section& s) noexcept;
+  ASIO_URING_DECL void end_polls(section& s) noexcept;
+  ASIO_URING_DECL void end_poll(poll& p, section& s) noexcept;
+  template <typename F>
+  void for_each(F&& f);
+
+  io_uring_service& service_;
+  mutable lock lock_;
+  int fd_ = -1;
+  std::atomic<int> registered_{-1}; // its place among the ring's files
+  unsigned references_ = 0;         // owner, operations, armed polls
+  bool closed_ = false;
+  bool borrowed_ = false;
+  bool sends_by_calls_ = false;
+  bool eager_ = false;   // of the lanes when nothing is about
+  bool looking_ = false; // a second look is being taken
+  doubt doubt_ = doubt::none;
+  descriptor* next_in_doubt_; // unless there is none
+  lane lanes_[3];
+  poll read_poll_;
+  poll write_poll_;
+  record_memory record_memory_[2];
+  std::unique_ptr<submitted_message> messages_[2];
+  unread_bytes unread_;
+  std::atomic<bool> may_read_ahead_{false};
+  unsigned char crowd_ = 0;                // how often in a row another datagram was waiting, about
+  std::unique_ptr<datagrams_ahead> ahead_; // while that is usual
+  descriptor* next_free_ = nullptr;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP

@@ -1,0 +1,485 @@
+// asio_uring/detail/engine/handler_operation.hpp: a description and a handler make an operation.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_HANDLER_OPERATION_HPP
+#define ASIO_URING_DETAIL_ENGINE_HANDLER_OPERATION_HPP
+
+#include <asio_uring/detail/engine/handler_work.hpp>
+#include <asio_uring/detail/engine/operation.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+#include <cstdint>
+#include <memory>
+
+namespace asio_uring::detail {
+
+/// Turns a kernel result into Asio's error code.
+inline error_code error_of(int result) noexcept
+{
+  return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
+}
+
+/// The one record of all operations. What differs between them is the description:
+/**
+ * - `static constexpr lane_kind lane; static constexpr preference preferred;`
+ * - `void prepare(io_uring_sqe&, int fd)`: the operation as a submission entry; with a third parameter
+ *   `submitted_message&` it gets the lane's message header, and `void read_back(const msghdr&)` what the
+ *   kernel put there, with `void report(int result)`, which tells the program and may throw
+ * - `int perform(int fd)`: the operation as a call that does not block; -EAGAIN: not now. Optional: `int
+ *   perform(descriptor&)`, instead of it where the loop performs it
+ * - `bool more(int result)`: whether more is likely to be there at once
+ * - `auto arguments(int result)`: the handler's arguments as a tuple
+ * - optional: `bool retry(int result)`, or `bool retry(int fd, int result)`; `bool keep(int result,
+ *   unread_bytes&)` and `int take(unread_bytes&)`; `bool undo(int fd, int result)`, which is tried before
+ *   `keep`; `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`,
+ *   called when the handler is about to run; `static constexpr bool polls = true` for what is submitted as a
+ *   poll
+ * - optional: `static constexpr bool may_need_worker = true` where the kernel may need a thread of its own
+ *   though the operation is not always submitted
+ * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
+ *   may start operations at a time; `std::optional<int> refused(const ring&)`, a result instead of the
+ *   submission; with it `int call_instead(io_uring_service&)` and `call()`, what a thread does for want of an
+ *   opcode; `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to
+ *   become, or nothing if it is not the last; `linked_requests& links()`: what is submitted instead,
+ *   and `bool drains()`: whether the descriptor's operations must have ended before;
+ *   `void for_each_late_number(f)`: calls f(fd) for what its entries may look up after their submission
+ */
+template <typename Description, typename Handler, typename IoExecutor>
+class handler_operation final : public operation
+{
+public:
+  /// Starts the operation on an open descriptor. The description is made in its place by `describe()`.
+  template <typename Describe>
+  [[gnu::always_inline]] static void start(io_uring_service& service, descriptor& d, bool io_native,
+                                           Describe&& describe, Handler& handler, const IoExecutor& io_ex,
+                                           const char* object, const char* name)
+  {
+    if constexpr (uses_message)
+      if (service.may_submit(Description::preferred)) d.reserve_message(Description::lane);
+    if constexpr (linked) service.expect_links();
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
+    handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
+    if constexpr (requires(const ring& r) { op.description().refused(r); })
+      if (std::optional<int> result =
+              service.with_ring([&](const ring& r) { return op.description().refused(r); })) {
+        if constexpr (calls)
+          if (*result == -EOPNOTSUPP) result = op.description().call_instead(service);
+        if (*result < 0) return service.complete(op, *result, unordered);
+      }
+    if constexpr (Description::lane == lane_kind::out)
+      if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description().perform(d.fd()));
+    if constexpr (unordered)
+      d.start_unordered(op, key);
+    else
+      d.start(op, Description::lane, Description::preferred, key);
+  }
+
+  /// Completes an operation that need not, or cannot, be started.
+  template <typename Describe>
+  [[gnu::cold]] static void complete(io_uring_service& service, descriptor* d, bool io_native, int result,
+                                     Describe&& describe, Handler& handler, const IoExecutor& io_ex,
+                                     const char* object, const char* name)
+  {
+    service.complete(make(service, d, io_native, describe, handler, io_ex, object, name), result,
+                     unordered && d);
+  }
+
+private:
+  template <typename Describe>
+  [[gnu::always_inline]] static handler_operation&
+  make(io_uring_service& service, descriptor* d, bool io_native, Describe& describe, Handler& handler,
+       const IoExecutor& io_ex, [[maybe_unused]] const char* object, [[maybe_unused]] const char* name)
+  {
+    memory record(handler, d);
+    auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
+    if constexpr (names_late) op->name_numbers(service.numbers());
+    record.address = nullptr;
+    BOOST_ASIO_HANDLER_CREATION(
+        (service.context(), *op, object, d, static_cast<std::uintmax_t>(d ? d->fd() : -1), name));
+    return *op;
+  }
+
+  // The memory of a record: the descriptor's own where the handler brings no allocator, the handler's
+  // otherwise.
+  struct memory
+  {
+    using handler_allocator = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+    // An allocator of a fixed size wants to know that of the record: where this is needed it is complete.
+    using allocator_type =
+        typename std::allocator_traits<handler_allocator>::template rebind_alloc<handler_operation>;
+    static constexpr bool handler_has_allocator =
+        !std::is_same_v<handler_allocator, asio::recycling_allocator<void>>;
+
+    memory(const Handler& handler, descriptor* d)
+        : home(d), allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()))
+    {
+      if (!handler_has_allocator && !any_thread && home)
+        address = home->allocate(Description::lane, sizeof(handler_operation));
+      if (!address) address = std::allocator_traits<allocator_type>::allocate(allocator, 1);
+    }
+    memory(handler_operation& op)
+        : home(op.home()),
+          allocator(asio::get_associated_allocator(op.handler_, asio::recycling_allocator<void>())),
+          address(&op)
+    {}
+    [[gnu::always_inline]] ~memory() { release(); }
+    [[gnu::always_inline]] void release() noexcept
+    {
+      if (!address) return;
+      if (handler_has_allocator || any_thread || !home || !home->deallocate(Description::lane, address))
+        std::allocator_traits<allocator_type>::deallocate(allocator, static_cast<handler_operation*>(address),
+                                                          1);
+      address = nullptr;
+    }
+
+    descriptor* home;
+    [[no_unique_address]] allocator_type allocator;
+    void* address = nullptr;
+  };
+
+  // A record whose operation has ended. It goes before the upcall, and with an exception that comes earlier.
+  class ended_record
+  {
+  public:
+    explicit ended_record(handler_operation& op) : op_(&op), memory_(op) {}
+    [[gnu::always_inline]] ~ended_record() { release(); }
+    [[gnu::always_inline]] void release() noexcept
+    {
+      if (!op_) return;
+      std::exchange(op_, nullptr)->~handler_operation();
+      memory_.release();
+    }
+
+  private:
+    handler_operation* op_;
+    memory memory_;
+  };
+
+  // Stays in the slot after the operation has ended: then no operation has its key, and nothing happens.
+  struct slot_cancellation
+  {
+    explicit slot_cancellation(descriptor* d) noexcept : target(d) {}
+    descriptor* target;
+    void operator()(asio::cancellation_type type) const
+    {
+      if ((type & (asio::cancellation_type::terminal | asio::cancellation_type::partial |
+                   asio::cancellation_type::total)) != asio::cancellation_type::none)
+        target->cancel(this);
+    }
+  };
+
+  template <typename Describe>
+  [[gnu::always_inline]] handler_operation(Describe& describe, Handler& handler, const IoExecutor& io_ex,
+                                           io_uring_service& service, bool io_native, descriptor* home,
+                                           held_executors held = held_executors::none)
+      : operation(operation_type, &handler_operation::do_complete, home),
+        description_(describe, small_),
+        handler_(std::move(handler)),
+        executors_(service, io_native, handler_, io_ex, held)
+  {
+    held_ = held;
+  }
+  ~handler_operation() { executors_.release(held_); }
+
+  /// The numbers that its entries may look up late stay occupied until it has ended.
+  void name_numbers(late_numbers& numbers)
+  {
+    int named = 0;
+    try {
+      description().for_each_late_number([&](int fd) { numbers.add(fd), ++named; });
+    } catch (...) {
+      description().for_each_late_number([&](int fd) { named-- > 0 ? numbers.remove(fd) : void(); });
+      this->~handler_operation();
+      throw;
+    }
+  }
+
+  // A description of one byte is where the operation has one to spare. The handler may take the end that
+  // another one leaves unused, unless it is made in its place, because it cannot be moved.
+  static constexpr bool small = sizeof(Description) == 1 && std::is_trivially_copyable_v<Description>;
+  struct in_operation
+  {
+    template <typename Describe>
+    in_operation(Describe& describe, std::byte& place)
+    {
+      new (&place) Description(describe());
+    }
+  };
+  struct moved
+  {
+    template <typename Describe>
+    moved(Describe& describe, std::byte&) : value(describe())
+    {}
+    [[no_unique_address]] Description value;
+  };
+  struct in_place
+  {
+    template <typename Describe>
+    in_place(Describe& describe, std::byte&) : value(describe())
+    {}
+    Description value;
+  };
+  using description_storage = std::conditional_t<
+      small, in_operation,
+      std::conditional_t<std::is_nothrow_move_constructible_v<Description>, moved, in_place>>;
+
+  Description& description() noexcept
+  {
+    if constexpr (small)
+      return *std::launder(reinterpret_cast<Description*>(&small_));
+    else
+      return description_.value;
+  }
+  static Description& description_of(request& r) noexcept
+  {
+    return static_cast<handler_operation&>(static_cast<operation&>(r)).description();
+  }
+  static Description& description_of(const operation& op) noexcept
+  {
+    return const_cast<handler_operation&>(static_cast<const handler_operation&>(op)).description();
+  }
+
+  static void do_prepare(request& r, io_uring_sqe& sqe) noexcept
+  {
+    auto& self = static_cast<handler_operation&>(static_cast<operation&>(r));
+    if constexpr (uses_message)
+      self.description().prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
+    else
+      self.description().prepare(sqe, self.home()->fd());
+    if constexpr (requires { Description::polls; })
+      if (self.stands()) sqe.len = IORING_POLL_ADD_MULTI;
+    if constexpr (Description::preferred == preference::always_submitted)
+      if (const int place = self.home()->registered(); place >= 0) registered_files::apply(sqe, place);
+  }
+  static void do_completed(request& r, int result, unsigned flags, completion_queue& out) noexcept
+  {
+    if constexpr (calls)
+      if (description_of(r).call() && !call_ended(r, result)) [[unlikely]]
+        return;
+    if constexpr (completes_itself) {
+      const auto last = description_of(r).completed(result, flags);
+      if (last && !came_to_rest(r, *last)) deliver(r, *last, out);
+    } else if (unordered && result >= 0) [[likely]]
+      deliver(r, result, out);
+    else
+      on_completion(r, result, flags, out);
+  }
+  /// The ring has waited for a call that a thread makes. False: it waits again.
+  ASIO_URING_COLD static bool call_ended(request& r, int& result) noexcept
+  {
+    auto& self = static_cast<handler_operation&>(static_cast<operation&>(r));
+    auto& call = *self.description().call();
+    if (call.ended())
+      result = call.result();
+    else if (self.home()->is_given_up(self) && call.take_back())
+      result = -ECANCELED;
+    else {
+      self.home()->service().push(self);
+      return false;
+    }
+    return true;
+  }
+  static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
+  static linked_requests* do_links(request& r) noexcept
+  {
+    if constexpr (linked)
+      return &description_of(r).links();
+    else
+      return nullptr;
+  }
+  static bool do_drains(const operation& op) noexcept
+  {
+    if constexpr (linked)
+      return description_of(op).drains();
+    else
+      return false;
+  }
+  static bool do_more(const operation& op, int result) noexcept { return description_of(op).more(result); }
+  static bool do_retry(const operation& op, int result) noexcept
+  {
+    if constexpr (requires(Description & d) { d.retry(result); })
+      return description_of(op).retry(result);
+    else if constexpr (retries)
+      return description_of(op).retry(static_cast<const handler_operation&>(op).home()->fd(), result);
+    else
+      return false;
+  }
+  static bool do_undo(operation& op, int fd) noexcept
+  {
+    if constexpr (undoes)
+      return description_of(op).undo(fd, op.result());
+    else
+      return false;
+  }
+  static bool do_keep(operation& op, unread_bytes& bytes) noexcept
+  {
+    if constexpr (requires(Description & d) { d.keep(0, bytes); })
+      return description_of(op).keep(op.result(), bytes);
+    else
+      return false;
+  }
+  static int do_take(operation& op, unread_bytes& bytes)
+  {
+    if constexpr (requires(Description & d) { d.take(bytes); })
+      return description_of(op).take(bytes);
+    else
+      return 0;
+  }
+
+  static constexpr bool uses_message = requires(Description & d, io_uring_sqe& sqe, submitted_message& m)
+  {
+    d.prepare(sqe, 0, m);
+  };
+  static constexpr bool any_thread = requires { Description::any_thread; };
+  static constexpr bool names_late = requires(Description & d)
+  {
+    d.for_each_late_number([](int) {});
+  };
+  static constexpr bool completes_itself = requires(Description & d) { d.completed(0, 0u); };
+  static constexpr bool calls = requires(Description & d) { d.call(); };
+  static constexpr bool linked = requires(Description & d) { d.links(); };
+  static constexpr bool unordered = Description::lane == lane_kind::none &&
+                                    Description::preferred == preference::always_submitted && !linked;
+  static constexpr bool may_need_worker = Description::preferred == preference::always_submitted || requires
+  {
+    Description::may_need_worker;
+  };
+  static constexpr bool reads_ahead = requires(Description & described, descriptor& d)
+  {
+    described.perform(d);
+  };
+  static constexpr bool finishes = requires(Description & d) { d.finish(0, 0); };
+  static constexpr bool retries = requires(Description & d) { d.retry(0); }
+  || requires(Description& d) { d.retry(0, 0); };
+  static constexpr bool undoes = requires(Description & d) { d.undo(0, 0); };
+  static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
+
+  static constexpr operation::type operation_type = {
+      {&do_prepare, completes_itself || unordered ? &do_completed : &on_completion,
+       linked ? &do_links : nullptr},
+      Description::lane,
+      Description::preferred,
+      &do_perform,
+      &do_more,
+      retries ? &do_retry : nullptr,
+      keeps ? &do_keep : nullptr,
+      undoes ? &do_undo : nullptr,
+      keeps ? &do_take : nullptr,
+      linked ? &do_drains : nullptr,
+      may_need_worker};
+
+  // Tells the program what else came with the result. Where that fails, for the sender's address does not
+  // fit, the operation goes on, as Asio's does, while the exception leaves the loop.
+  [[gnu::always_inline]] void report([[maybe_unused]] int result)
+  {
+    if constexpr (requires(Description & d) { d.report(0); }) try {
+        description().report(result);
+      } catch (...) {
+        home()->run_again(*this);
+        throw;
+      }
+  }
+
+  // Leaves the descriptor with a result. False: it waits again, and may be gone already.
+  [[gnu::always_inline]] bool end(void* owner)
+  {
+    if (has_ended()) return true;
+    descriptor& d = *home();
+    if constexpr (unordered) {
+      d.settle_unordered(*this);
+      return true;
+    }
+    if constexpr (Description::lane != lane_kind::none)
+      if (where() == stage::due && owner) {
+        if (!d.begin_call(*this, Description::lane)) return true;
+        int result;
+        if constexpr (reads_ahead)
+          result = description().perform(d);
+        else
+          result = description().perform(d.fd());
+        report(result);
+        return d.end_call(*this, Description::lane, result, description().more(result),
+                          retries && do_retry(*this, result));
+      }
+    if constexpr (requires(Description & description, const msghdr& m) { description.read_back(m); })
+      if (where() == stage::submitted && result() >= 0) {
+        description().read_back(d.message(Description::lane).get());
+        if (owner) report(result());
+      }
+    if constexpr (Description::lane != lane_kind::none)
+      d.settle_submitted(*this, Description::lane);
+    else
+      d.settle(*this);
+    return true;
+  }
+
+  static void do_complete(void* owner, completion* base, const error_code&, std::size_t)
+  {
+    auto* self = static_cast<handler_operation*>(static_cast<operation*>(base));
+    [[maybe_unused]] const int fd = finishes ? self->open_fd() : -1;
+    if (!self->end(owner)) [[unlikely]]
+      return;
+    // Whatever is thrown from here on, the operation has ended: it has been counted, and its record goes.
+    const counted_operation until_the_handler_returns(owner ? self->home() : nullptr);
+    ended_record record(*self);
+    int result = self->result();
+    if constexpr (finishes)
+      if (owner) result = self->description().finish(fd, result);
+
+    if constexpr (names_late)
+      if (descriptor* d = self->home())
+        self->description().for_each_late_number([&](int n) { d->service().numbers().remove(n); });
+
+    BOOST_ASIO_HANDLER_COMPLETION((*self));
+    if (!owner) [[unlikely]] {
+      if constexpr (requires(Description & d) { d.discard(result); }) self->description().discard(result);
+      // The handler may own the last reference to the allocator's memory: it goes after the record.
+      [[maybe_unused]] const Handler handler(std::move(self->handler_));
+      record.release();
+      return;
+    }
+    // Everything the upcall needs leaves the record, then the record goes, then the upcall.
+    auto arguments = self->description().arguments(result);
+    if constexpr (std::is_same_v<decltype(arguments), std::tuple<error_code, std::size_t>>) {
+      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments), std::get<1>(arguments)));
+    } else {
+      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
+    }
+    if (self->held_ == held_executors::none) [[likely]] {
+      Handler handler(std::move(self->handler_));
+      record.release();
+      call(handler, arguments);
+    } else {
+      completion_work<Handler, IoExecutor> work(self->executors_, self->held_);
+      self->held_ = held_executors::none;
+      bound_handler<Handler, decltype(arguments)> bound(std::move(self->handler_), std::move(arguments));
+      record.release();
+      work.dispatch(std::move(bound), owner);
+    }
+    BOOST_ASIO_HANDLER_INVOCATION_END;
+  }
+
+  // Operations of no order are one piece of the scheduler's work, with the handler that runs.
+  class counted_operation
+  {
+  public:
+    explicit counted_operation(descriptor* home) noexcept : home_(unordered ? home : nullptr) {}
+    [[gnu::always_inline]] ~counted_operation()
+    {
+      if (home_) home_->service().shared_work_finished();
+    }
+
+  private:
+    descriptor* const home_;
+  };
+
+  [[no_unique_address]] description_storage description_;
+  Handler handler_;
+  [[no_unique_address]] executors_in_record<Handler, IoExecutor> executors_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_HANDLER_OPERATION_HPP

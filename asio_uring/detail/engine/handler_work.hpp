@@ -1,0 +1,298 @@
+// asio_uring/detail/engine/handler_work.hpp: on which executor a handler runs, and the work it counts as.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_HANDLER_WORK_HPP
+#define ASIO_URING_DETAIL_ENGINE_HANDLER_WORK_HPP
+
+#include <asio_uring/detail/engine/ring_service.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/execution/allocator.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/require.hpp>
+#include <new>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace asio_uring::detail {
+
+/// The context of an executor, of either kind.
+template <typename Executor>
+asio::execution_context& context_of(const Executor& ex) noexcept
+{
+  if constexpr (asio::can_query<const Executor&, asio::execution::context_t>::value)
+    return asio::query(ex, asio::execution::context);
+  else
+    return ex.context();
+}
+
+/// Whether functions given to the executor from within the service's loop would run at once.
+template <typename Executor>
+bool is_loop(io_uring_service& service, const Executor& ex) noexcept
+{
+  using loop_executor = asio::io_context::executor_type;
+  if (!service.native()) return false;
+  if constexpr (std::is_same_v<Executor, loop_executor>)
+    return &context_of(ex) == &service.context();
+  else if constexpr (requires { ex.template target<loop_executor>(); }) {
+    const auto* loop = ex.template target<loop_executor>();
+    return loop && &context_of(*loop) == &service.context();
+  } else
+    return false;
+}
+
+/// Whether the loop counts a started operation as work of the executor's context.
+template <typename Executor>
+bool is_counted(io_uring_service& service, const Executor& ex) noexcept
+{
+  if (!service.native()) return false;
+  // Executors that track no work are not asked: that of a future would make Asio's system context, with
+  // threads.
+  if constexpr (asio::can_query<const Executor&, asio::execution::context_t>::value &&
+                (asio::can_require<const Executor&, asio::execution::outstanding_work_t::tracked_t>::value ||
+                 requires { ex.prefer(asio::execution::outstanding_work.tracked); }))
+    return &context_of(ex) == &service.context();
+  else
+    return false;
+}
+
+template <typename Handler, typename Arguments, std::size_t... I>
+[[gnu::always_inline]] inline void call(Handler& handler, Arguments& arguments, std::index_sequence<I...>)
+{
+  std::move(handler)(std::get<I>(std::move(arguments))...);
+}
+
+/// Calls a handler with the elements of a tuple.
+template <typename Handler, typename... Arguments>
+[[gnu::always_inline]] inline void call(Handler& handler, std::tuple<Arguments...>& arguments)
+{
+  call(handler, arguments, std::index_sequence_for<Arguments...>());
+}
+
+/// A handler with its arguments, as a function for an executor.
+template <typename Handler, typename Arguments>
+class bound_handler
+{
+public:
+  using allocator_type = asio::associated_allocator_t<Handler>;
+
+  bound_handler(Handler&& handler, Arguments&& arguments)
+      : handler_(std::move(handler)), arguments_(std::move(arguments))
+  {}
+  allocator_type get_allocator() const noexcept { return asio::get_associated_allocator(handler_); }
+  void operator()() { call(handler_, arguments_); }
+
+private:
+  Handler handler_;
+  Arguments arguments_;
+};
+
+/// An executor of the Networking TS, kept at work.
+template <typename Executor>
+class ts_work
+{
+public:
+  explicit ts_work(Executor&& ex) : executor_(std::move(ex)) { executor_.on_work_started(); }
+  ts_work(ts_work&& other) : ts_work(Executor(other.executor_)) {}
+  ~ts_work() { executor_.on_work_finished(); }
+  Executor& get() noexcept { return executor_; }
+
+private:
+  Executor executor_;
+};
+
+/// Room for an executor that an operation keeps at work; whether there is one, the record knows.
+template <typename Executor>
+class kept_executor
+{
+  static constexpr bool standard = asio::execution::is_executor<Executor>::value; // not of the Networking TS
+  static constexpr bool erased = std::is_base_of_v<asio::any_io_executor, Executor> &&
+                                 asio::execution::is_executor<asio::any_io_executor>::value;
+
+  static auto type_held()
+  {
+    if constexpr (erased)
+      return std::type_identity<asio::any_io_executor>();
+    else if constexpr (standard)
+      return std::type_identity<std::decay_t<decltype(asio::prefer(
+          std::declval<const Executor&>(), asio::execution::outstanding_work.tracked))>>();
+    else
+      return std::type_identity<ts_work<Executor>>();
+  }
+  using held = typename decltype(type_held())::type;
+
+public:
+  kept_executor() noexcept {}
+  ~kept_executor() {}
+
+  /// `counted`: the executor's context counts the operation as work already; to keep a copy is all there is
+  /// to do.
+  void keep(Executor ex, bool counted)
+  {
+    if constexpr (erased) {
+      held& plain = ex; // a dependent type: otherwise looked at though it is not used
+      if (counted)
+        new (&held_) held(std::move(plain));
+      else
+        new (&held_) held(asio::prefer(plain, asio::execution::outstanding_work.tracked));
+    } else if constexpr (standard)
+      new (&held_) held(asio::prefer(ex, asio::execution::outstanding_work.tracked));
+    else
+      new (&held_) held(std::move(ex));
+  }
+  void take(kept_executor& other) noexcept
+  {
+    new (&held_) held(std::move(other.held_));
+    other.release();
+  }
+  void release() noexcept { held_.~held(); }
+
+  /// Runs the function there: at once where the executor may, later otherwise.
+  template <typename Function>
+  void run(Function&& function)
+  {
+    if constexpr (erased)
+      held_.execute(std::move(function));
+    else if constexpr (standard)
+      run_on(held_, std::move(function));
+    else
+      held_.get().dispatch(std::move(function), function.get_allocator());
+  }
+  template <typename StandardExecutor, typename Function>
+  static void run_on(const StandardExecutor& ex, Function&& function)
+  {
+    asio::prefer(ex, asio::execution::allocator(function.get_allocator())).execute(std::move(function));
+  }
+
+private:
+  union
+  {
+    held held_;
+  };
+};
+
+/// The I/O executor where it is an io_context's own: it need not be kept, for the context is the service's,
+/// and counts the operation.
+class own_executor
+{
+public:
+  void keep(const asio::io_context::executor_type&, bool) noexcept {}
+  void take(own_executor&) noexcept {}
+  void release() noexcept {}
+};
+
+/// Whether a handler names no executor of its own, known at compile time where Asio says so.
+template <typename Handler, typename IoExecutor>
+inline constexpr bool runs_on_io_executor = requires
+{
+  typename asio::associated_executor<Handler, IoExecutor>::asio_associated_executor_is_unspecialised;
+};
+
+/// The executors of a pending operation in its record, unless the loop that will complete it is theirs
+/// anyway: then none is held, and the handler is called directly. No larger than Asio's handler_work: which
+/// are held, the operation has room to note.
+template <typename Handler, typename IoExecutor>
+class executors_in_record
+{
+  static constexpr bool named = !runs_on_io_executor<Handler, IoExecutor>;
+  static constexpr bool own = std::is_same_v<IoExecutor, asio::io_context::executor_type>;
+
+public:
+  /// `io_native`: what is_loop says of the I/O executor.
+  executors_in_record(io_uring_service& service, bool io_native, const Handler& handler,
+                      const IoExecutor& io_ex, held_executors& held)
+  {
+    if constexpr (named) {
+      auto ex = asio::get_associated_executor(handler, io_ex);
+      const bool counted = is_counted(service, ex);
+      if (!io_native || !is_loop(service, ex)) {
+        handlers_.keep(std::move(ex), counted);
+        held = held_executors::handlers;
+        if (counted && service.native()) return; // the I/O executor's context is the same
+      }
+    }
+    if (io_native) return;
+    try {
+      io_.keep(io_ex, service.native());
+    } catch (...) {
+      release(held);
+      throw;
+    }
+    held = held == held_executors::handlers ? held_executors::both : held_executors::io;
+  }
+  executors_in_record(executors_in_record& other, held_executors held) noexcept
+  {
+    if constexpr (named)
+      if (holds_handlers(held)) handlers_.take(other.handlers_);
+    if (holds_io(held)) io_.take(other.io_);
+  }
+  void release(held_executors held) noexcept
+  {
+    if constexpr (named)
+      if (holds_handlers(held)) handlers_.release();
+    if (holds_io(held)) io_.release();
+  }
+
+  /// Gives the handler to its executor. `owner` completes the operation.
+  template <typename Arguments> // inlined, g++ 12 takes what `held` tells of for uninitialised
+  [[gnu::noinline]] void dispatch(bound_handler<Handler, Arguments>&& bound, held_executors held, void* owner)
+  {
+    if constexpr (named)
+      if (holds_handlers(held)) return handlers_.run(std::move(bound));
+    if constexpr (own)
+      kept_executor<IoExecutor>::run_on(
+          static_cast<asio::io_context&>(static_cast<scheduler*>(owner)->context()).get_executor(),
+          std::move(bound));
+    else
+      io_.run(std::move(bound));
+  }
+
+private:
+  static constexpr bool holds_handlers(held_executors held) noexcept
+  {
+    return static_cast<unsigned>(held) & 2;
+  }
+  static constexpr bool holds_io(held_executors held) noexcept { return static_cast<unsigned>(held) & 1; }
+
+  struct nothing
+  {};
+
+  [[no_unique_address]] std::conditional_t<own, own_executor, kept_executor<IoExecutor>> io_;
+  [[no_unique_address]] std::conditional_t<
+      named, kept_executor<asio::associated_executor_t<Handler, IoExecutor>>, nothing>
+      handlers_;
+};
+
+/// The same when they have left the record.
+template <typename Handler, typename IoExecutor>
+class completion_work
+{
+public:
+  completion_work(executors_in_record<Handler, IoExecutor>& record, held_executors held) noexcept
+      : executors_(record, held), held_(held)
+  {}
+  ~completion_work() { executors_.release(held_); }
+  completion_work(const completion_work&) = delete;
+  completion_work& operator=(const completion_work&) = delete;
+
+  template <typename Arguments>
+  void dispatch(bound_handler<Handler, Arguments>&& bound, void* owner)
+  {
+    executors_.dispatch(std::move(bound), held_, owner);
+  }
+
+private:
+  executors_in_record<Handler, IoExecutor> executors_;
+  held_executors held_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_HANDLER_WORK_HPP

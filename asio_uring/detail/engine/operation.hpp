@@ -1,0 +1,221 @@
+// asio_uring/detail/engine/operation.hpp: the record of one operation on a descriptor.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_OPERATION_HPP
+#define ASIO_URING_DETAIL_ENGINE_OPERATION_HPP
+
+#include <asio_uring/detail/engine/request.hpp>
+#include <asio_uring/options.hpp>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+namespace asio_uring::detail {
+
+class descriptor;
+
+/// Bytes that a cancelled read had already taken from the kernel; the next read gets them first.
+class unread_bytes
+{
+public:
+  bool empty() const noexcept { return empty_; }
+  std::size_t size() const noexcept { return bytes_.size() - taken_; }
+  const std::byte* data() const noexcept { return bytes_.data() + taken_; }
+  /// False: there is no memory.
+  bool reserve(std::size_t size) noexcept
+  try {
+    bytes_.reserve(bytes_.size() + size);
+    return true;
+  } catch (...) {
+    return false;
+  }
+  /// Of what was reserved.
+  void append(const void* data, std::size_t size)
+  {
+    const auto* first = static_cast<const std::byte*>(data);
+    bytes_.insert(bytes_.end(), first, first + size);
+    empty_ = bytes_.empty();
+  }
+  void consume(std::size_t size) noexcept
+  {
+    taken_ += size;
+    if (taken_ == bytes_.size()) {
+      bytes_.clear();
+      taken_ = 0;
+      empty_ = true;
+    }
+  }
+
+private:
+  std::vector<std::byte> bytes_;
+  std::size_t taken_ = 0;
+  bool empty_ = true; // asked before every read
+};
+
+/// Where an operation waits for its turn.
+enum class lane_kind : unsigned char
+{
+  in,  ///< reads and accepts: one after the other
+  out, ///< writes: one after the other, so bytes never interleave
+  none ///< waits and connects: side by side
+};
+
+/// The path of an operation where neither the program nor the environment forces one.
+enum class preference : unsigned char
+{
+  by_completion,
+  by_calls,        ///< readiness
+  reading,         ///< as the strategy in use has it
+  sending,         ///< likewise
+  always_submitted ///< completion, whatever is forced: a file is always ready, and a plain call would block
+};
+
+/// Which executors a record holds at work: completion_work.hpp.
+enum class held_executors : unsigned char
+{
+  none, ///< the loop that completes the operation calls the handler
+  io,
+  handlers,
+  both
+};
+
+/// Owns all that the kernel may touch, and the handler. The same record serves both paths: it can be
+/// submitted (prepare), or performed by a plain call that does not block (perform). Both leave a result as
+/// the kernel gives it: a count, a descriptor, or a negative errno.
+/**
+ * It is no larger than Asio's reactor_op, for programs have memory of a fixed size for Asio's operations. The
+ * bases are in an order that leaves the small members the end of the second.
+ */
+class operation : public request, public completion
+{
+public:
+  struct type : request::type
+  {
+    lane_kind lane;
+    preference preferred;
+    /// Tries without blocking; -EAGAIN: not now.
+    int (*perform)(operation&, int fd) noexcept;
+    /// Whether after this result more is likely to be there at once.
+    bool (*more)(const operation&, int result) noexcept;
+    /// Whether this result is to be hidden and the operation tried again.
+    bool (*retry)(const operation&, int result) noexcept;
+    /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: cannot, and
+    /// the program gets them.
+    bool (*keep)(operation&, unread_bytes&) noexcept;
+    /// The same where they can be left in the file: not under the descriptor's lock.
+    bool (*undo)(operation&, int fd) noexcept;
+    /// Takes bytes that an earlier read left.
+    int (*take)(operation&, unread_bytes&);
+    /// Whether it begins when what was started before it has ended.
+    bool (*drains)(const operation&) noexcept;
+    /// Whether the kernel may need a thread of its own for it.
+    bool may_need_worker;
+  };
+
+  int result() const noexcept { return stage_ == stage::left ? -ECANCELED : static_cast<int>(task_result_); }
+
+protected:
+  operation(const type& t, completion::func_type run, descriptor* d) noexcept
+      : request(t), completion(run), descriptor_(d)
+  {}
+  ~operation() = default;
+
+  /// Where it stands on its way.
+  enum class stage : unsigned char
+  {
+    ended,    ///< the result is there, the descriptor has let go
+    left,     ///< the same, but what it has read is left for the next read: it was cancelled
+    waiting,  ///< in its lane: for its turn, or for the lane's poll
+    due,      ///< in its lane, first: the loop runs it, and it performs itself; or it is doing so
+    submitted ///< in the kernel, or its completion is on the way to the loop
+  };
+  /// What is submitted as a poll, one shot at first: what ended that in vain would end the next at once.
+  enum class polling : unsigned char
+  {
+    once,
+    standing, ///< from then on it tells changes alone
+    over      ///< has brought what was waited for, result_, and was asked to end
+  };
+  bool stands() const noexcept { return polling_ == polling::standing; }
+  stage where() const noexcept
+  {
+    return std::atomic_ref<stage>(const_cast<stage&>(stage_)).load(std::memory_order_acquire);
+  }
+  bool has_ended() const noexcept { return where() <= stage::left; }
+  descriptor* home() const noexcept { return descriptor_; }
+
+  const type& get_type() const noexcept { return static_cast<const type&>(request::get_type()); }
+
+  /// request::type::completed of every operation.
+  ASIO_URING_DECL static void on_completion(request& r, int result, unsigned flags,
+                                            completion_queue& out) noexcept;
+
+  /// Whether the ring that ended it is being given up: then it goes to the next one.
+  ASIO_URING_DECL static bool came_to_rest(request& r, int result) noexcept;
+
+  /// What it does with a result that is final.
+  static void deliver(request& r, int result, completion_queue& out) noexcept
+  {
+    auto& self = static_cast<operation&>(r);
+    assert(self.stage_ == stage::submitted); // exactly one completion is the last
+    std::atomic_ref<unsigned>(self.task_result_)
+        .store(static_cast<unsigned>(result), std::memory_order_release);
+    out.push(&self);
+  }
+
+  /// The file descriptor, -1 if the socket has been closed since. Not under the descriptor's lock.
+  ASIO_URING_DECL int open_fd() const noexcept;
+
+private:
+  friend class descriptor;
+  friend class io_uring_service;
+
+  void set_result(int result) noexcept { task_result_ = static_cast<unsigned>(result); }
+  bool refused() noexcept;
+  bool waits_for_data() noexcept;
+
+  /// A submitted operation has no result yet. A synchronous function may ask before the loop gets to it.
+  bool pending() const noexcept
+  {
+    return static_cast<int>(std::atomic_ref<unsigned>(const_cast<unsigned&>(task_result_))
+                                .load(std::memory_order_acquire)) <= no_result + highest_thread;
+  }
+  /// The descriptor has let go of it before the loop gets to it.
+  void leave_stage(stage how) noexcept
+  {
+    std::atomic_ref<stage>(stage_).store(how, std::memory_order_release);
+  }
+  /// Submitted, and its last completion has not been collected.
+  bool in_kernel() const noexcept
+  {
+    return stage_ == stage::submitted && (pending() || polling_ == polling::over);
+  }
+  void set_pending() noexcept
+  {
+    if (!pending()) set_result(no_result);
+  }
+  // Results are not below -4095. Down there is, of one that the kernel has refused, who submitted it.
+  static constexpr int no_result = std::numeric_limits<int>::min(), highest_thread = 1 << 23;
+
+  // There is room for four bytes here.
+  stage stage_ = stage::ended;
+  bool cancelled_ = false;
+  polling polling_ : 2 = polling::once;
+  unsigned char refusals_ : 4 = 0; // in a row, by the kernel's own decision
+protected:
+  held_executors held_ : 2 = held_executors::none; // in the record
+  std::byte small_;                                // the whole description, if that is no larger
+
+private:
+  descriptor* const descriptor_; // null: never came to one
+  operation* previous_;          // in the lane
+  operation* following_;
+  const void* cancellation_key_; // who may cancel it by slot
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_OPERATION_HPP

@@ -1,0 +1,104 @@
+// asio_uring/detail/engine/path_controller.ipp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_PATH_CONTROLLER_IPP
+#define ASIO_URING_DETAIL_ENGINE_PATH_CONTROLLER_IPP
+
+#include <asio_uring/detail/engine/path_controller.hpp>
+#include <cmath>
+
+namespace asio_uring::detail {
+
+ASIO_URING_DECL void path_controller::ended(unsigned operations, duration processor_time,
+                                            duration now) noexcept
+{
+  const double cost = static_cast<double>(processor_time.count()) / std::max(operations, 1U);
+  switch (phase_) {
+  case phase::use:
+    if (processor_time < shortest_epoch)
+      epoch_ = std::min(epoch_ * 2, most);
+    else if (processor_time > longest_epoch)
+      epoch_ = std::max(epoch_ / 2, fewest);
+    look_for_change(cost);
+    before_ = cost;
+    return try_next(now);
+  case phase::change:
+    phase_ = phase::trial;
+    return;
+  case phase::trial:
+    during_ = cost;
+    phase_ = phase::change_back;
+    now_ = used_;
+    return;
+  case phase::change_back:
+    phase_ = phase::compare;
+    return;
+  case phase::compare:
+    phase_ = phase::use;
+    judge(cost, now);
+    before_ = cost;
+  }
+}
+
+/// Where the load is another, what lost may win: several epochs in a row cost more than usual, or less.
+ASIO_URING_DECL void path_controller::look_for_change(double cost) noexcept
+{
+  constexpr int enough = 3;
+  constexpr double much = 0.08, spreads = 3;
+  if (usual_ == 0) usual_ = cost;
+  const double difference = cost - usual_;
+  const bool unusual = std::abs(difference) > std::max(much * usual_, spreads * spread_);
+  if (unusual) {
+    unusual_ = difference > 0 ? std::max(unusual_, 0) + 1 : std::min(unusual_, 0) - 1;
+    if (std::abs(unusual_) == enough) return use(used_);
+  } else
+    usual_ += difference / 16;
+  // Of what was unusual, only what has passed is noise.
+  if (!unusual || std::abs(unusual_) == 1) spread_ += (std::abs(last_difference_) - spread_) / 16;
+  if (!unusual) unusual_ = 0;
+  last_difference_ = difference;
+}
+
+ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
+{
+  strategy due = used_;
+  for (unsigned i = 0; i < strategies; ++i) {
+    const auto s = static_cast<strategy>(i);
+    if (s != used_ && of(s).next <= now && (due == used_ || of(s).next < of(due).next)) due = s;
+  }
+  if (due == used_) return;
+  now_ = tried_ = due;
+  phase_ = phase::change;
+}
+
+ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
+{
+  other& o = of(tried_);
+  const double ratio = 2 * during_ / std::max(before_ + after, 1.0);
+  constexpr unsigned remembered = 8, enough = 3;
+  constexpr double better = 0.985, clearly_better = 0.85, worse = 1.1, much_worse = 1.25;
+  if (o.samples > 0 && ratio < 0.9 && o.ratio > 1) o = {}; // it is not as it was
+  o.samples = std::min(o.samples + 1, remembered);
+  o.ratio += (ratio - o.ratio) / o.samples;
+  if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better))
+    return use(tried_);
+  if (o.samples >= enough || o.ratio > worse)
+    o.pause = std::min(o.pause * (o.ratio > much_worse ? 4 : 2),
+                       o.ratio > worse ? longest_pause : longest_pause_if_close);
+  o.next = now + o.pause;
+}
+
+ASIO_URING_DECL void path_controller::use(strategy s) noexcept
+{
+  used_ = now_ = s;
+  usual_ = 0;
+  spread_ = last_difference_ = 0;
+  unusual_ = 0;
+  for (other& o : others_)
+    o = {};
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_PATH_CONTROLLER_IPP

@@ -1,0 +1,114 @@
+// asio_uring/detail/engine/read_ahead.ipp: datagrams are received several at a time where many wait.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_READ_AHEAD_IPP
+#define ASIO_URING_DETAIL_ENGINE_READ_AHEAD_IPP
+
+#include <algorithm>
+#include <asio_uring/detail/engine/ring_service.hpp>
+#include <cerrno>
+#include <new>
+#include <poll.h>
+#include <sys/socket.h>
+
+// A program asks for one datagram, and for the next when it has dealt with that: a call for each, although
+// many wait. Where that is seen to be usual, one call receives several. The others are kept in order, and are
+// the next receives', synchronous or not, which take them when their handlers are about to run, as they would
+// from the socket. Meanwhile the socket's receives are calls, whatever the path.
+
+namespace asio_uring::detail {
+
+/// What a sandbox says of a call that it does not let pass.
+inline bool is_forbidden(int result) noexcept { return result == -ENOSYS || result == -EPERM; }
+
+/// Whether it is in the kernel, and ends when there is something to read.
+inline bool operation::waits_for_data() noexcept
+{
+  if (!in_kernel() || cancelled_ || polling_ == polling::over || links()) return false;
+  io_uring_sqe entry{};
+  prepare(entry);
+  return entry.opcode == IORING_OP_POLL_ADD && entry.poll32_events & POLLIN;
+}
+
+ASIO_URING_DECL int descriptor::receive_datagram(msghdr& message, int flags) noexcept
+{
+  {
+    const locked guard(lock_);
+    if (has_datagrams() && !(flags & MSG_ERRQUEUE)) return ahead_->take(message, flags);
+  }
+  if (ahead_ && flags == 0)
+    if (const int result = receive_ahead(message); !is_forbidden(result)) return result;
+  const bool from = message.msg_name && message.msg_iovlen == 1;
+  for (;;) {
+    const ssize_t size =
+        from ? ::recvfrom(fd_, message.msg_iov->iov_base, message.msg_iov->iov_len, flags | MSG_DONTWAIT,
+                          static_cast<sockaddr*>(message.msg_name), &message.msg_namelen)
+             : ::recvmsg(fd_, &message, flags | MSG_DONTWAIT);
+    if (size >= 0) {
+      more_datagrams_wait();
+      return static_cast<int>(size);
+    }
+    if (errno == EINTR) continue;
+    crowd_ = 0;
+    return -errno;
+  }
+}
+
+int descriptor::receive_ahead(msghdr& message) noexcept
+{
+  constexpr unsigned char most = 16, least = 2;
+  std::unique_ptr<datagrams_ahead> unwanted;
+  const int result = ahead_->receive(fd_, message);
+  section s(*this);
+  const unsigned found = ahead_->found();
+  if (is_forbidden(result)) may_read_ahead_ = false;
+  crowd_ = static_cast<unsigned char>(found > 0 ? std::min(crowd_ + 4, int{most}) : crowd_ / 2);
+  if (found > 0) {
+    ahead_->keep_found();
+    service_.counts().read_ahead.add(found);
+    // What the kernel would tell those who wait for data is here.
+    for (operation* op = lane_of(lane_kind::none).first; op; op = op->following_)
+      if (op->waits_for_data()) {
+        end_poll(*op, POLLIN);
+        s.submitted = true;
+      }
+  } else if (crowd_ < least || !may_read_ahead_)
+    unwanted = stop_ahead();
+  return result;
+}
+
+/// A datagram has been received, and another one may wait.
+void descriptor::more_datagrams_wait() noexcept
+{
+  constexpr unsigned char enough = 4;
+  if (!may_read_ahead_ || ahead_ || ++crowd_ < enough) return;
+  crowd_ = 0;
+  if (!service_.begin_reading_ahead()) return;
+  try {
+    auto ahead = std::make_unique<datagrams_ahead>(service_.get_options().read_ahead);
+    const locked guard(lock_);
+    ahead_ = std::move(ahead);
+    crowd_ = enough;
+    lane_of(lane_kind::in).ready = true;
+  } catch (const std::bad_alloc&) {
+    service_.end_reading_ahead();
+  }
+}
+
+ASIO_URING_DECL std::unique_ptr<datagrams_ahead> descriptor::stop_ahead() noexcept
+{
+  if (ahead_) service_.end_reading_ahead();
+  return std::move(ahead_);
+}
+
+ASIO_URING_DECL std::optional<int> descriptor::take_datagram(msghdr& message, int flags) noexcept
+{
+  const locked guard(lock_);
+  if (!has_datagrams() || flags & MSG_ERRQUEUE) return std::nullopt;
+  return ahead_->take(message, flags);
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_READ_AHEAD_IPP

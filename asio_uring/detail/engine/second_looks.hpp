@@ -1,0 +1,50 @@
+// asio_uring/detail/engine/second_looks.hpp: a second look at sockets that fell silent after a short read.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+// Includes this header, where it needs it: so before the guard.
+#include <asio_uring/detail/engine/ring_service.hpp>
+
+#ifndef ASIO_URING_DETAIL_ENGINE_SECOND_LOOKS_HPP
+#define ASIO_URING_DETAIL_ENGINE_SECOND_LOOKS_HPP
+
+#include <asio_uring/detail/engine/lock.hpp>
+#include <asio_uring/detail/engine/request.hpp>
+
+namespace asio_uring::detail {
+
+class descriptor;
+class io_uring_service;
+
+/// A read that returned less than was asked for has emptied the socket, and only the next edge of the
+/// standing poll can bring more: that spares one recv in each exchange. It is not quite true: a read also
+/// ends short at urgent data, or at descriptors passed through AF_UNIX, with more behind it whose edge has
+/// come already; and the kernel reports POLLPRI with every edge, so it cannot tell. So a socket that stays
+/// silent after a short read is looked at once more, 20 to 40 ms later. One kernel timer for all of a
+/// context's sockets, armed only while there is a doubt; a round costs by the sockets in doubt.
+class doubts final : public request
+{
+public:
+  doubts(io_uring_service& service, bool locking) noexcept
+      : request(functions()), service_(service), lock_(locking)
+  {}
+
+  /// Adds one that is not here. Under its lock; true: when that is open, notify() is to be called.
+  ASIO_URING_DECL bool raise(descriptor& d) noexcept;
+
+  bool armed() const noexcept { return armed_; }
+
+private:
+  ASIO_URING_DECL static const request::type& functions() noexcept;
+  ASIO_URING_DECL void look(completion_queue& out) noexcept;
+
+  io_uring_service& service_;
+  lock lock_;
+  bool armed_ = false;
+  descriptor* first_ = nullptr; // and on by descriptor::next_in_doubt_
+  static constexpr __kernel_timespec interval_{0, 20'000'000};
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_SECOND_LOOKS_HPP

@@ -1,0 +1,39 @@
+// asio_uring/detail/engine/submitted_message.hpp: where the kernel finds a message while it has the
+// operation.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_SUBMITTED_MESSAGE_HPP
+#define ASIO_URING_DETAIL_ENGINE_SUBMITTED_MESSAGE_HPP
+
+#include <algorithm>
+#include <iterator>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace asio_uring::detail {
+
+/// A message header and its vectors. One per lane of a descriptor is enough, for a lane has one operation in
+/// the kernel; it is made when the first message is submitted, and stays.
+class submitted_message
+{
+public:
+  /// Copies the vectors; Asio's operations have 64 at most.
+  msghdr& set(const msghdr& message) noexcept
+  {
+    message_ = {};
+    message_.msg_iov = vectors_;
+    message_.msg_iovlen = std::min<std::size_t>(message.msg_iovlen, std::size(vectors_));
+    std::copy_n(message.msg_iov, message_.msg_iovlen, vectors_);
+    return message_;
+  }
+  const msghdr& get() const noexcept { return message_; }
+
+private:
+  msghdr message_{};
+  iovec vectors_[64];
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_SUBMITTED_MESSAGE_HPP

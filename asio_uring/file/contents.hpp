@@ -6,7 +6,7 @@
 #ifndef ASIO_URING_FILE_CONTENTS_HPP
 #define ASIO_URING_FILE_CONTENTS_HPP
 
-#include <asio_uring/submit/results.hpp>
+#include <asio_uring/detail/op/results.hpp>
 #include <boost/asio/buffer.hpp>
 #include <cstdint>
 #include <limits>

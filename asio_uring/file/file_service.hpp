@@ -8,7 +8,7 @@
 #ifndef ASIO_URING_FILE_FILE_SERVICE_HPP
 #define ASIO_URING_FILE_FILE_SERVICE_HPP
 
-#include <asio_uring/file/transfer_at.hpp>
+#include <asio_uring/detail/op/transfer_at.hpp>
 #include <asio_uring/io_object/descriptor_service.hpp>
 #include <boost/asio/file_base.hpp>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_FILE_OPEN_HPP
 #define ASIO_URING_FILE_OPEN_HPP
 
-#include <asio_uring/submit/results.hpp>
+#include <asio_uring/detail/op/results.hpp>
 #include <filesystem>
 
 namespace asio_uring {

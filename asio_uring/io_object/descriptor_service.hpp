@@ -5,9 +5,9 @@
 #ifndef ASIO_URING_IO_OBJECT_DESCRIPTOR_SERVICE_HPP
 #define ASIO_URING_IO_OBJECT_DESCRIPTOR_SERVICE_HPP
 
-#include <asio_uring/io_object/read.hpp>
+#include <asio_uring/detail/op/read.hpp>
+#include <asio_uring/detail/op/write.hpp>
 #include <asio_uring/io_object/service_on_ring.hpp>
-#include <asio_uring/io_object/write.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <boost/asio/detail/descriptor_ops.hpp>
 #include <boost/asio/detail/reactive_descriptor_service.hpp>

@@ -7,7 +7,7 @@
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
-#include <asio_uring/socket/wait.hpp>
+#include <asio_uring/detail/op/wait.hpp>
 #include <boost/asio/detail/reactive_descriptor_service.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/version.hpp>

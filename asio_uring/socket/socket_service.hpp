@@ -5,12 +5,12 @@
 #ifndef ASIO_URING_SOCKET_SOCKET_SERVICE_HPP
 #define ASIO_URING_SOCKET_SOCKET_SERVICE_HPP
 
+#include <asio_uring/detail/op/accept.hpp>
+#include <asio_uring/detail/op/receive.hpp>
+#include <asio_uring/detail/op/send.hpp>
+#include <asio_uring/detail/op/wait.hpp>
 #include <asio_uring/io_object/service_on_ring.hpp>
-#include <asio_uring/socket/accept.hpp>
 #include <asio_uring/socket/kind.hpp>
-#include <asio_uring/socket/receive.hpp>
-#include <asio_uring/socket/send.hpp>
-#include <asio_uring/socket/wait.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <boost/asio/detail/reactive_socket_service.hpp>
 

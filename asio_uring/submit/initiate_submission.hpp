@@ -5,8 +5,8 @@
 #ifndef ASIO_URING_SUBMIT_INITIATE_SUBMISSION_HPP
 #define ASIO_URING_SUBMIT_INITIATE_SUBMISSION_HPP
 
+#include <asio_uring/detail/op/entry.hpp>
 #include <asio_uring/file/basic_files.hpp>
-#include <asio_uring/submit/submission.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/detail/non_const_lvalue.hpp>
 

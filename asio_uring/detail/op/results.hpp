@@ -1,9 +1,9 @@
-// asio_uring/submit/results.hpp: what the results of typed operations mean.
+// asio_uring/detail/op/results.hpp: what the results of typed operations mean.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SUBMIT_RESULTS_HPP
-#define ASIO_URING_SUBMIT_RESULTS_HPP
+#ifndef ASIO_URING_DETAIL_OP_RESULTS_HPP
+#define ASIO_URING_DETAIL_OP_RESULTS_HPP
 
 #include <asio_uring/submit/initiate_submission.hpp>
 #include <asio_uring/unique_descriptor.hpp>
@@ -60,4 +60,4 @@ struct finish_with_descriptor
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SUBMIT_RESULTS_HPP
+#endif // ASIO_URING_DETAIL_OP_RESULTS_HPP

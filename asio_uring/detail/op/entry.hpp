@@ -1,15 +1,15 @@
-// asio_uring/submit/submission.hpp: an entry filled in advance and what it points to, as an operation.
+// asio_uring/detail/op/entry.hpp: an entry filled in advance and what it points to, as an operation.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SUBMIT_SUBMISSION_HPP
-#define ASIO_URING_SUBMIT_SUBMISSION_HPP
+#ifndef ASIO_URING_DETAIL_OP_ENTRY_HPP
+#define ASIO_URING_DETAIL_OP_ENTRY_HPP
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/engine/late_numbers.hpp>
+#include <asio_uring/detail/op/call_in_thread.hpp>
 #include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/ring/opcodes.hpp>
-#include <asio_uring/submit/call_in_thread.hpp>
 #include <concepts>
 
 namespace asio_uring::detail {
@@ -135,4 +135,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SUBMIT_SUBMISSION_HPP
+#endif // ASIO_URING_DETAIL_OP_ENTRY_HPP

@@ -1,11 +1,11 @@
-// asio_uring/io_object/write.hpp: writing to a descriptor, as data.
+// asio_uring/detail/op/write.hpp: writing to a descriptor, as data.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_IO_OBJECT_WRITE_HPP
-#define ASIO_URING_IO_OBJECT_WRITE_HPP
+#ifndef ASIO_URING_DETAIL_OP_WRITE_HPP
+#define ASIO_URING_DETAIL_OP_WRITE_HPP
 
-#include <asio_uring/io_object/read.hpp>
+#include <asio_uring/detail/op/read.hpp>
 
 namespace asio_uring::detail {
 
@@ -63,4 +63,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_IO_OBJECT_WRITE_HPP
+#endif // ASIO_URING_DETAIL_OP_WRITE_HPP

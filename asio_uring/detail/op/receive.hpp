@@ -1,13 +1,13 @@
-// asio_uring/socket/receive.hpp: receiving, as data.
+// asio_uring/detail/op/receive.hpp: receiving, as data.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_RECEIVE_HPP
-#define ASIO_URING_SOCKET_RECEIVE_HPP
+#ifndef ASIO_URING_DETAIL_OP_RECEIVE_HPP
+#define ASIO_URING_DETAIL_OP_RECEIVE_HPP
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
-#include <asio_uring/socket/buffers.hpp>
-#include <asio_uring/socket/wait.hpp>
+#include <asio_uring/detail/op/buffers.hpp>
+#include <asio_uring/detail/op/wait.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <cerrno>
@@ -225,4 +225,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_RECEIVE_HPP
+#endif // ASIO_URING_DETAIL_OP_RECEIVE_HPP

@@ -1,9 +1,9 @@
-// asio_uring/socket/buffers.hpp: a user's buffer sequence as the kernel wants it.
+// asio_uring/detail/op/buffers.hpp: a user's buffer sequence as the kernel wants it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_BUFFERS_HPP
-#define ASIO_URING_SOCKET_BUFFERS_HPP
+#ifndef ASIO_URING_DETAIL_OP_BUFFERS_HPP
+#define ASIO_URING_DETAIL_OP_BUFFERS_HPP
 
 #include <algorithm>
 #include <asio_uring/detail/engine/operation.hpp>
@@ -129,4 +129,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_BUFFERS_HPP
+#endif // ASIO_URING_DETAIL_OP_BUFFERS_HPP

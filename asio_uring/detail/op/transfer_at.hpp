@@ -1,12 +1,12 @@
-// asio_uring/file/transfer_at.hpp: reading and writing at an offset, as data.
+// asio_uring/detail/op/transfer_at.hpp: reading and writing at an offset, as data.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_FILE_TRANSFER_AT_HPP
-#define ASIO_URING_FILE_TRANSFER_AT_HPP
+#ifndef ASIO_URING_DETAIL_OP_TRANSFER_AT_HPP
+#define ASIO_URING_DETAIL_OP_TRANSFER_AT_HPP
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
-#include <asio_uring/file/vectors.hpp>
+#include <asio_uring/detail/op/vectors.hpp>
 #include <boost/asio/error.hpp>
 #include <cstdint>
 #include <unistd.h>
@@ -85,4 +85,4 @@ using write_at = transfer_at<asio::const_buffer, Buffers>;
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_FILE_TRANSFER_AT_HPP
+#endif // ASIO_URING_DETAIL_OP_TRANSFER_AT_HPP

@@ -1,10 +1,10 @@
-// asio_uring/socket/kept_address.hpp: the address of a peer for as long as an operation may be submitted with
-// it.
+// asio_uring/detail/op/kept_address.hpp: the address of a peer for as long as an operation may be submitted
+// with it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_KEPT_ADDRESS_HPP
-#define ASIO_URING_SOCKET_KEPT_ADDRESS_HPP
+#ifndef ASIO_URING_DETAIL_OP_KEPT_ADDRESS_HPP
+#define ASIO_URING_DETAIL_OP_KEPT_ADDRESS_HPP
 
 #include <algorithm>
 #include <array>
@@ -100,4 +100,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_KEPT_ADDRESS_HPP
+#endif // ASIO_URING_DETAIL_OP_KEPT_ADDRESS_HPP

@@ -1,10 +1,10 @@
-// asio_uring/submit/call_in_thread.hpp: for an opcode that the kernel lacks: its system call, made by a
+// asio_uring/detail/op/call_in_thread.hpp: for an opcode that the kernel lacks: its system call, made by a
 // thread.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SUBMIT_CALL_IN_THREAD_HPP
-#define ASIO_URING_SUBMIT_CALL_IN_THREAD_HPP
+#ifndef ASIO_URING_DETAIL_OP_CALL_IN_THREAD_HPP
+#define ASIO_URING_DETAIL_OP_CALL_IN_THREAD_HPP
 
 #include <asio_uring/detail/asio/members.hpp>
 #include <asio_uring/ring/kept_entry.hpp>
@@ -88,7 +88,7 @@ private:
 } // namespace asio_uring::detail
 
 #if defined(ASIO_URING_HEADER_ONLY)
-#include <asio_uring/submit/call_in_thread.ipp>
+#include <asio_uring/detail/op/call_in_thread.ipp>
 #endif
 
-#endif // ASIO_URING_SUBMIT_CALL_IN_THREAD_HPP
+#endif // ASIO_URING_DETAIL_OP_CALL_IN_THREAD_HPP

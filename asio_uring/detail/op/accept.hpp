@@ -1,11 +1,11 @@
-// asio_uring/socket/accept.hpp: accepting, as data.
+// asio_uring/detail/op/accept.hpp: accepting, as data.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_ACCEPT_HPP
-#define ASIO_URING_SOCKET_ACCEPT_HPP
+#ifndef ASIO_URING_DETAIL_OP_ACCEPT_HPP
+#define ASIO_URING_DETAIL_OP_ACCEPT_HPP
 
-#include <asio_uring/socket/receive.hpp>
+#include <asio_uring/detail/op/receive.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <unistd.h>
 
@@ -143,4 +143,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_ACCEPT_HPP
+#endif // ASIO_URING_DETAIL_OP_ACCEPT_HPP

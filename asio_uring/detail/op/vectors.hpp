@@ -1,12 +1,12 @@
-// asio_uring/file/vectors.hpp: buffer sequences as an operation's record keeps them for the kernel.
+// asio_uring/detail/op/vectors.hpp: buffer sequences as an operation's record keeps them for the kernel.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_FILE_VECTORS_HPP
-#define ASIO_URING_FILE_VECTORS_HPP
+#ifndef ASIO_URING_DETAIL_OP_VECTORS_HPP
+#define ASIO_URING_DETAIL_OP_VECTORS_HPP
 
 #include <asio_uring/detail/engine/registered_buffers.hpp>
-#include <asio_uring/socket/buffers.hpp>
+#include <asio_uring/detail/op/buffers.hpp>
 #include <boost/asio/buffer_registration.hpp>
 #include <iterator>
 #include <limits.h>
@@ -81,4 +81,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_FILE_VECTORS_HPP
+#endif // ASIO_URING_DETAIL_OP_VECTORS_HPP

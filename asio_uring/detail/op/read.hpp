@@ -1,12 +1,12 @@
-// asio_uring/io_object/read.hpp: reading from a descriptor, as data.
+// asio_uring/detail/op/read.hpp: reading from a descriptor, as data.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_IO_OBJECT_READ_HPP
-#define ASIO_URING_IO_OBJECT_READ_HPP
+#ifndef ASIO_URING_DETAIL_OP_READ_HPP
+#define ASIO_URING_DETAIL_OP_READ_HPP
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
-#include <asio_uring/socket/buffers.hpp>
+#include <asio_uring/detail/op/buffers.hpp>
 #include <boost/asio/error.hpp>
 #include <cstdint>
 #include <limits>
@@ -86,4 +86,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_IO_OBJECT_READ_HPP
+#endif // ASIO_URING_DETAIL_OP_READ_HPP

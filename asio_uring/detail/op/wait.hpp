@@ -1,12 +1,12 @@
-// asio_uring/socket/wait.hpp: waiting for readiness, and connecting, as data.
+// asio_uring/detail/op/wait.hpp: waiting for readiness, and connecting, as data.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_WAIT_HPP
-#define ASIO_URING_SOCKET_WAIT_HPP
+#ifndef ASIO_URING_DETAIL_OP_WAIT_HPP
+#define ASIO_URING_DETAIL_OP_WAIT_HPP
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
-#include <asio_uring/socket/kept_address.hpp>
+#include <asio_uring/detail/op/kept_address.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <cerrno>
@@ -104,4 +104,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_WAIT_HPP
+#endif // ASIO_URING_DETAIL_OP_WAIT_HPP

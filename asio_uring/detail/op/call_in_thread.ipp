@@ -1,13 +1,13 @@
-// asio_uring/submit/call_in_thread.ipp
+// asio_uring/detail/op/call_in_thread.ipp
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SUBMIT_CALL_IN_THREAD_IPP
-#define ASIO_URING_SUBMIT_CALL_IN_THREAD_IPP
+#ifndef ASIO_URING_DETAIL_OP_CALL_IN_THREAD_IPP
+#define ASIO_URING_DETAIL_OP_CALL_IN_THREAD_IPP
 
+#include <asio_uring/detail/op/call_in_thread.hpp>
 #include <asio_uring/ring/perform.hpp>
 #include <asio_uring/ring/process.hpp>
-#include <asio_uring/submit/call_in_thread.hpp>
 #include <cerrno>
 #include <cstdint>
 #include <fcntl.h>
@@ -135,4 +135,4 @@ ASIO_URING_DECL void calls_in_threads::notify_fork(asio::execution_context::fork
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SUBMIT_CALL_IN_THREAD_IPP
+#endif // ASIO_URING_DETAIL_OP_CALL_IN_THREAD_IPP

@@ -1,11 +1,11 @@
-// asio_uring/socket/send.hpp: sending, as data.
+// asio_uring/detail/op/send.hpp: sending, as data.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_SEND_HPP
-#define ASIO_URING_SOCKET_SEND_HPP
+#ifndef ASIO_URING_DETAIL_OP_SEND_HPP
+#define ASIO_URING_DETAIL_OP_SEND_HPP
 
-#include <asio_uring/socket/receive.hpp>
+#include <asio_uring/detail/op/receive.hpp>
 
 namespace asio_uring::detail {
 
@@ -126,4 +126,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_SEND_HPP
+#endif // ASIO_URING_DETAIL_OP_SEND_HPP

@@ -5,8 +5,8 @@
 #ifndef ASIO_URING_ANY_IO_EXECUTOR_HPP
 #define ASIO_URING_ANY_IO_EXECUTOR_HPP
 
+#include <asio_uring/detail/object/io_object.hpp>
 #include <asio_uring/enable_io_uring.hpp>
-#include <asio_uring/io_object/io_object.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <concepts>
 

@@ -32,7 +32,7 @@
 
 #include <asio_uring/any_io_executor.hpp>
 #include <asio_uring/detail/asio/mixed_units.hpp>
-#include <asio_uring/file/basic_files.hpp>
+#include <asio_uring/detail/object/basic_files.hpp>
 
 #include <asio_uring/detail/asio/late_macros.hpp>
 #include <asio_uring/detail/asio/standalone_asio.hpp>

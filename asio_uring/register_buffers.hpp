@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_REGISTER_BUFFERS_HPP
 #define ASIO_URING_REGISTER_BUFFERS_HPP
 
-#include <asio_uring/submit/initiate_submission.hpp>
+#include <asio_uring/detail/object/initiate_entry.hpp>
 #include <boost/asio/buffer_registration.hpp>
 #include <boost/asio/detail/throw_error.hpp>
 #include <memory>

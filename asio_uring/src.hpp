@@ -23,6 +23,7 @@
 #include <asio_uring/detail/engine/ring_pump.ipp>
 #include <asio_uring/detail/engine/ring_service.ipp>
 #include <asio_uring/detail/engine/second_looks.ipp>
+#include <asio_uring/detail/object/wait_for_completion.ipp>
 #include <asio_uring/detail/op/call_in_thread.ipp>
 #include <asio_uring/ring/fallback_kernel.ipp>
 #include <asio_uring/ring/features.ipp>
@@ -31,6 +32,5 @@
 #include <asio_uring/ring/ring.ipp>
 #include <asio_uring/ring/worker_threads.ipp>
 #include <asio_uring/statistics.ipp>
-#include <asio_uring/submit/wait_for_completion.ipp>
 
 #endif // ASIO_URING_SRC_HPP

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_STREAM_FILE_HPP
 #define ASIO_URING_STREAM_FILE_HPP
 
-#include <asio_uring/file/basic_files.hpp>
+#include <asio_uring/detail/object/basic_files.hpp>
 
 namespace asio_uring {
 

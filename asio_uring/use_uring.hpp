@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_USE_URING_HPP
 #define ASIO_URING_USE_URING_HPP
 
-#include <asio_uring/io_object/initiation.hpp>
+#include <asio_uring/detail/object/initiation.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/use_awaitable.hpp>

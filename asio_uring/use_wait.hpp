@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_USE_WAIT_HPP
 #define ASIO_URING_USE_WAIT_HPP
 
-#include <asio_uring/submit/wait_for_completion.hpp>
+#include <asio_uring/detail/object/wait_for_completion.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/system/error_code.hpp>

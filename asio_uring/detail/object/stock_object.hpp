@@ -1,13 +1,13 @@
-// asio_uring/io_object/stock_object.hpp: starting operations of ours on stock I/O objects.
+// asio_uring/detail/object/stock_object.hpp: starting operations of ours on stock I/O objects.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_IO_OBJECT_STOCK_OBJECT_HPP
-#define ASIO_URING_IO_OBJECT_STOCK_OBJECT_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_STOCK_OBJECT_HPP
+#define ASIO_URING_DETAIL_OBJECT_STOCK_OBJECT_HPP
 
-#include <asio_uring/io_object/descriptor_service.hpp>
-#include <asio_uring/service/reactor_link.hpp>
-#include <asio_uring/socket/socket_service.hpp>
+#include <asio_uring/detail/object/descriptor_service.hpp>
+#include <asio_uring/detail/object/reactor_link.hpp>
+#include <asio_uring/detail/object/socket_service.hpp>
 #include <boost/asio/basic_readable_pipe.hpp>
 #include <boost/asio/basic_socket.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -391,4 +391,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_IO_OBJECT_STOCK_OBJECT_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_STOCK_OBJECT_HPP

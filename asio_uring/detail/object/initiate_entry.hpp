@@ -1,12 +1,12 @@
-// asio_uring/submit/initiate_submission.hpp: where a submission starts: on a context, or on an open file.
+// asio_uring/detail/object/initiate_entry.hpp: where a submission starts: on a context, or on an open file.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SUBMIT_INITIATE_SUBMISSION_HPP
-#define ASIO_URING_SUBMIT_INITIATE_SUBMISSION_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_INITIATE_ENTRY_HPP
+#define ASIO_URING_DETAIL_OBJECT_INITIATE_ENTRY_HPP
 
+#include <asio_uring/detail/object/basic_files.hpp>
 #include <asio_uring/detail/op/entry.hpp>
-#include <asio_uring/file/basic_files.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/detail/non_const_lvalue.hpp>
 
@@ -152,4 +152,4 @@ auto submit_on(asio::basic_file<Executor>& file, Payload payload, Prepare prepar
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SUBMIT_INITIATE_SUBMISSION_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_INITIATE_ENTRY_HPP

@@ -1,9 +1,9 @@
-// asio_uring/socket/kind.hpp: what the kind of a socket says of the paths of its operations.
+// asio_uring/detail/object/socket_kind.hpp: what the kind of a socket says of the paths of its operations.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_KIND_HPP
-#define ASIO_URING_SOCKET_KIND_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_SOCKET_KIND_HPP
+#define ASIO_URING_DETAIL_OBJECT_SOCKET_KIND_HPP
 
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <netinet/in.h>
@@ -38,4 +38,4 @@ inline descriptor_kind kind_of_socket(int family, int type, int protocol) noexce
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_KIND_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_SOCKET_KIND_HPP

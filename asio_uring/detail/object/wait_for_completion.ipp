@@ -1,11 +1,11 @@
-// asio_uring/submit/wait_for_completion.ipp
+// asio_uring/detail/object/wait_for_completion.ipp
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SUBMIT_WAIT_FOR_COMPLETION_IPP
-#define ASIO_URING_SUBMIT_WAIT_FOR_COMPLETION_IPP
+#ifndef ASIO_URING_DETAIL_OBJECT_WAIT_FOR_COMPLETION_IPP
+#define ASIO_URING_DETAIL_OBJECT_WAIT_FOR_COMPLETION_IPP
 
-#include <asio_uring/submit/wait_for_completion.hpp>
+#include <asio_uring/detail/object/wait_for_completion.hpp>
 #include <chrono>
 
 namespace asio_uring::detail {
@@ -122,4 +122,4 @@ ASIO_URING_DECL void wait_state::run(scheduler& s, io_uring_service* uring)
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SUBMIT_WAIT_FOR_COMPLETION_IPP
+#endif // ASIO_URING_DETAIL_OBJECT_WAIT_FOR_COMPLETION_IPP

@@ -1,13 +1,14 @@
-// asio_uring/io_object/io_object.hpp: where Asio's I/O objects find our services instead of the stock ones.
+// asio_uring/detail/object/io_object.hpp: where Asio's I/O objects find our services instead of the stock
+// ones.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_IO_OBJECT_IO_OBJECT_HPP
-#define ASIO_URING_IO_OBJECT_IO_OBJECT_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_IO_OBJECT_HPP
+#define ASIO_URING_DETAIL_OBJECT_IO_OBJECT_HPP
 
+#include <asio_uring/detail/object/descriptor_service.hpp>
+#include <asio_uring/detail/object/socket_service.hpp>
 #include <asio_uring/enable_io_uring.hpp>
-#include <asio_uring/io_object/descriptor_service.hpp>
-#include <asio_uring/socket/socket_service.hpp>
 #include <boost/asio/detail/deadline_timer_service.hpp>
 #include <boost/asio/detail/io_object_impl.hpp>
 #include <boost/asio/detail/signal_set_service.hpp>
@@ -98,4 +99,4 @@ private:
 
 } // namespace boost::asio::detail
 
-#endif // ASIO_URING_IO_OBJECT_IO_OBJECT_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_IO_OBJECT_HPP

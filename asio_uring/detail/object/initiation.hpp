@@ -1,12 +1,12 @@
-// asio_uring/io_object/initiation.hpp: tells which operation of which object Asio is about to initiate.
+// asio_uring/detail/object/initiation.hpp: tells which operation of which object Asio is about to initiate.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_IO_OBJECT_INITIATION_HPP
-#define ASIO_URING_IO_OBJECT_INITIATION_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_INITIATION_HPP
+#define ASIO_URING_DETAIL_OBJECT_INITIATION_HPP
 
+#include <asio_uring/detail/object/stock_object.hpp>
 #include <asio_uring/enable_io_uring.hpp>
-#include <asio_uring/io_object/stock_object.hpp>
 #include <bit>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -282,4 +282,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_IO_OBJECT_INITIATION_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_INITIATION_HPP

@@ -1,9 +1,9 @@
-// asio_uring/submit/wait_for_completion.hpp: one operation, and a thread that waits for it.
+// asio_uring/detail/object/wait_for_completion.hpp: one operation, and a thread that waits for it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SUBMIT_WAIT_FOR_COMPLETION_HPP
-#define ASIO_URING_SUBMIT_WAIT_FOR_COMPLETION_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_WAIT_FOR_COMPLETION_HPP
+#define ASIO_URING_DETAIL_OBJECT_WAIT_FOR_COMPLETION_HPP
 
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <atomic>
@@ -242,7 +242,7 @@ void learn_context(wait_state& state, const Initiation& initiation) noexcept
 } // namespace asio_uring::detail
 
 #if defined(ASIO_URING_HEADER_ONLY)
-#include <asio_uring/submit/wait_for_completion.ipp>
+#include <asio_uring/detail/object/wait_for_completion.ipp>
 #endif
 
-#endif // ASIO_URING_SUBMIT_WAIT_FOR_COMPLETION_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_WAIT_FOR_COMPLETION_HPP

@@ -1,9 +1,9 @@
-// asio_uring/file/basic_files.hpp: Asio's file classes, on our service.
+// asio_uring/detail/object/basic_files.hpp: Asio's file classes, on our service.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_FILE_BASIC_FILES_HPP
-#define ASIO_URING_FILE_BASIC_FILES_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_BASIC_FILES_HPP
+#define ASIO_URING_DETAIL_OBJECT_BASIC_FILES_HPP
 
 #include <asio_uring/any_io_executor.hpp>
 
@@ -39,7 +39,7 @@
 #define BOOST_ASIO_HAS_FILE 1
 #include <boost/asio/file_base.hpp>
 
-#include <asio_uring/file/file_service.hpp>
+#include <asio_uring/detail/object/file_service.hpp>
 
 namespace boost::asio::detail {
 using io_uring_file_service = asio_uring::detail::file_service;
@@ -61,4 +61,4 @@ using io_uring_file_service = asio_uring::detail::file_service;
 #undef BOOST_ASIO_HAS_FILE
 #endif
 
-#endif // ASIO_URING_FILE_BASIC_FILES_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_BASIC_FILES_HPP

@@ -1,16 +1,16 @@
-// asio_uring/socket/socket_service.hpp: what Asio's socket classes call.
+// asio_uring/detail/object/socket_service.hpp: what Asio's socket classes call.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SOCKET_SOCKET_SERVICE_HPP
-#define ASIO_URING_SOCKET_SOCKET_SERVICE_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_SOCKET_SERVICE_HPP
+#define ASIO_URING_DETAIL_OBJECT_SOCKET_SERVICE_HPP
 
+#include <asio_uring/detail/object/service_on_ring.hpp>
+#include <asio_uring/detail/object/socket_kind.hpp>
 #include <asio_uring/detail/op/accept.hpp>
 #include <asio_uring/detail/op/receive.hpp>
 #include <asio_uring/detail/op/send.hpp>
 #include <asio_uring/detail/op/wait.hpp>
-#include <asio_uring/io_object/service_on_ring.hpp>
-#include <asio_uring/socket/kind.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <boost/asio/detail/reactive_socket_service.hpp>
 
@@ -396,4 +396,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SOCKET_SOCKET_SERVICE_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_SOCKET_SERVICE_HPP

@@ -1,15 +1,15 @@
-// asio_uring/file/file_service.hpp: what Asio's file classes call.
+// asio_uring/detail/object/file_service.hpp: what Asio's file classes call.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 // Includes this header, where it has made Asio declare what is used here: so before the guard.
-#include <asio_uring/file/basic_files.hpp>
+#include <asio_uring/detail/object/basic_files.hpp>
 
-#ifndef ASIO_URING_FILE_FILE_SERVICE_HPP
-#define ASIO_URING_FILE_FILE_SERVICE_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_FILE_SERVICE_HPP
+#define ASIO_URING_DETAIL_OBJECT_FILE_SERVICE_HPP
 
+#include <asio_uring/detail/object/descriptor_service.hpp>
 #include <asio_uring/detail/op/transfer_at.hpp>
-#include <asio_uring/io_object/descriptor_service.hpp>
 #include <boost/asio/file_base.hpp>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -263,4 +263,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_FILE_FILE_SERVICE_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_FILE_SERVICE_HPP

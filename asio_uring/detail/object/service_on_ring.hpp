@@ -1,9 +1,10 @@
-// asio_uring/io_object/service_on_ring.hpp: what the services of sockets and of descriptors have in common.
+// asio_uring/detail/object/service_on_ring.hpp: what the services of sockets and of descriptors have in
+// common.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_IO_OBJECT_SERVICE_ON_RING_HPP
-#define ASIO_URING_IO_OBJECT_SERVICE_ON_RING_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_SERVICE_ON_RING_HPP
+#define ASIO_URING_DETAIL_OBJECT_SERVICE_ON_RING_HPP
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
@@ -299,4 +300,4 @@ protected:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_IO_OBJECT_SERVICE_ON_RING_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_SERVICE_ON_RING_HPP

@@ -1,9 +1,10 @@
-// asio_uring/service/reactor_link.hpp: an operation of ours on a descriptor that belongs to a stock object.
+// asio_uring/detail/object/reactor_link.hpp: an operation of ours on a descriptor that belongs to a stock
+// object.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_SERVICE_REACTOR_LINK_HPP
-#define ASIO_URING_SERVICE_REACTOR_LINK_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_REACTOR_LINK_HPP
+#define ASIO_URING_DETAIL_OBJECT_REACTOR_LINK_HPP
 
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <atomic>
@@ -152,4 +153,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_SERVICE_REACTOR_LINK_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_REACTOR_LINK_HPP

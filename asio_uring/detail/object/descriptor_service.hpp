@@ -1,13 +1,13 @@
-// asio_uring/io_object/descriptor_service.hpp: what Asio's descriptor and pipe classes call.
+// asio_uring/detail/object/descriptor_service.hpp: what Asio's descriptor and pipe classes call.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_IO_OBJECT_DESCRIPTOR_SERVICE_HPP
-#define ASIO_URING_IO_OBJECT_DESCRIPTOR_SERVICE_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_DESCRIPTOR_SERVICE_HPP
+#define ASIO_URING_DETAIL_OBJECT_DESCRIPTOR_SERVICE_HPP
 
+#include <asio_uring/detail/object/service_on_ring.hpp>
 #include <asio_uring/detail/op/read.hpp>
 #include <asio_uring/detail/op/write.hpp>
-#include <asio_uring/io_object/service_on_ring.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <boost/asio/detail/descriptor_ops.hpp>
 #include <boost/asio/detail/reactive_descriptor_service.hpp>
@@ -196,4 +196,4 @@ private:
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_IO_OBJECT_DESCRIPTOR_SERVICE_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_DESCRIPTOR_SERVICE_HPP

@@ -5,10 +5,10 @@
 #ifndef ASIO_URING_FILE_SYSTEM_HPP
 #define ASIO_URING_FILE_SYSTEM_HPP
 
-#include <asio_uring/file/contents.hpp>
-#include <asio_uring/file/directory.hpp>
-#include <asio_uring/file/open.hpp>
-#include <asio_uring/file/splice.hpp>
-#include <asio_uring/file/xattr.hpp>
+#include <asio_uring/file_system/contents.hpp>
+#include <asio_uring/file_system/directory.hpp>
+#include <asio_uring/file_system/open.hpp>
+#include <asio_uring/file_system/splice.hpp>
+#include <asio_uring/file_system/xattr.hpp>
 
 #endif // ASIO_URING_FILE_SYSTEM_HPP

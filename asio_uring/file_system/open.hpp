@@ -1,9 +1,9 @@
-// asio_uring/file/open.hpp: opening and closing without blocking.
+// asio_uring/file_system/open.hpp: opening and closing without blocking.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_FILE_OPEN_HPP
-#define ASIO_URING_FILE_OPEN_HPP
+#ifndef ASIO_URING_FILE_SYSTEM_OPEN_HPP
+#define ASIO_URING_FILE_SYSTEM_OPEN_HPP
 
 #include <asio_uring/detail/op/results.hpp>
 #include <filesystem>
@@ -115,4 +115,4 @@ auto async_close(boost::asio::basic_file<Executor>& file, Token&& token = {})
 
 } // namespace asio_uring
 
-#endif // ASIO_URING_FILE_OPEN_HPP
+#endif // ASIO_URING_FILE_SYSTEM_OPEN_HPP

@@ -1,9 +1,9 @@
-// asio_uring/file/directory.hpp: what is done by path: names, links, directories, status.
+// asio_uring/file_system/directory.hpp: what is done by path: names, links, directories, status.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_FILE_DIRECTORY_HPP
-#define ASIO_URING_FILE_DIRECTORY_HPP
+#ifndef ASIO_URING_FILE_SYSTEM_DIRECTORY_HPP
+#define ASIO_URING_FILE_SYSTEM_DIRECTORY_HPP
 
 #include <asio_uring/detail/op/results.hpp>
 #include <filesystem>
@@ -197,4 +197,4 @@ auto async_statx(boost::asio::basic_file<Executor>& file, Token&& token = {})
 
 } // namespace asio_uring
 
-#endif // ASIO_URING_FILE_DIRECTORY_HPP
+#endif // ASIO_URING_FILE_SYSTEM_DIRECTORY_HPP

@@ -1,9 +1,9 @@
-// asio_uring/file/xattr.hpp: extended attributes.
+// asio_uring/file_system/xattr.hpp: extended attributes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_FILE_XATTR_HPP
-#define ASIO_URING_FILE_XATTR_HPP
+#ifndef ASIO_URING_FILE_SYSTEM_XATTR_HPP
+#define ASIO_URING_FILE_SYSTEM_XATTR_HPP
 
 #include <asio_uring/detail/op/results.hpp>
 #include <boost/asio/buffer.hpp>
@@ -103,4 +103,4 @@ auto async_fsetxattr(boost::asio::basic_file<Executor>& file, std::string name,
 
 } // namespace asio_uring
 
-#endif // ASIO_URING_FILE_XATTR_HPP
+#endif // ASIO_URING_FILE_SYSTEM_XATTR_HPP

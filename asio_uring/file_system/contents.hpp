@@ -1,10 +1,10 @@
-// asio_uring/file/contents.hpp: an open file's contents as a whole: synchronising, allocating, truncating,
-// advising.
+// asio_uring/file_system/contents.hpp: an open file's contents as a whole: synchronising, allocating,
+// truncating, advising.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_FILE_CONTENTS_HPP
-#define ASIO_URING_FILE_CONTENTS_HPP
+#ifndef ASIO_URING_FILE_SYSTEM_CONTENTS_HPP
+#define ASIO_URING_FILE_SYSTEM_CONTENTS_HPP
 
 #include <asio_uring/detail/op/results.hpp>
 #include <boost/asio/buffer.hpp>
@@ -178,4 +178,4 @@ auto async_madvise(Object&& object, boost::asio::mutable_buffer memory, int advi
 
 } // namespace asio_uring
 
-#endif // ASIO_URING_FILE_CONTENTS_HPP
+#endif // ASIO_URING_FILE_SYSTEM_CONTENTS_HPP

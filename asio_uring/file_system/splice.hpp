@@ -1,9 +1,9 @@
-// asio_uring/file/splice.hpp: moving data between descriptors within the kernel.
+// asio_uring/file_system/splice.hpp: moving data between descriptors within the kernel.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_FILE_SPLICE_HPP
-#define ASIO_URING_FILE_SPLICE_HPP
+#ifndef ASIO_URING_FILE_SYSTEM_SPLICE_HPP
+#define ASIO_URING_FILE_SYSTEM_SPLICE_HPP
 
 #include <asio_uring/detail/op/results.hpp>
 #include <optional>
@@ -61,4 +61,4 @@ auto async_tee(In& in, Out& out, unsigned size, unsigned flags, Token&& token = 
 
 } // namespace asio_uring
 
-#endif // ASIO_URING_FILE_SPLICE_HPP
+#endif // ASIO_URING_FILE_SYSTEM_SPLICE_HPP

@@ -6,7 +6,7 @@
 // Boost.Beast and other libraries too, then perform their operations through io_uring. A translation unit
 // that lacks it is refused by the linker (detail/asio/mixed_units.hpp); a shared library that lacks it keeps
 // its stock sockets (detail/asio/abi_tag.hpp). Macros for Boost.Asio belong on the command line
-// (late_macros.hpp).
+// (detail/asio/late_macros.hpp).
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -1,4 +1,4 @@
-// asio_uring/ring/result.hpp: a completion's result as a system call would give it.
+// asio_uring/ring/result.hpp: what the results of completions and of enters mean.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -37,6 +37,13 @@ inline int result_of_call(int result) noexcept
 {
   const bool internal = result <= -first_internal_error && result >= -last_internal_error;
   return internal ? external_error(result) : result;
+}
+
+/// Whether an enter is to be made again: a signal, no memory at the moment, or completions that are to be
+/// collected first.
+inline bool is_momentary(int result) noexcept
+{
+  return result == -EAGAIN || result == -EINTR || result == -EBUSY || result == -ETIME;
 }
 
 } // namespace asio_uring::detail

@@ -10,6 +10,7 @@
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/ring/ends_by_itself.hpp>
 #include <asio_uring/ring/fallback_kernel.hpp>
+#include <asio_uring/ring/result.hpp>
 #include <cerrno>
 #include <csignal>
 #include <thread>

@@ -108,13 +108,6 @@ ASIO_URING_DECL options checked(options o)
   return o;
 }
 
-/// Whether an enter is to be made again: a signal, no memory at the moment, or completions that are to be
-/// collected first.
-inline bool is_momentary(int result) noexcept
-{
-  return result == -EAGAIN || result == -EINTR || result == -EBUSY || result == -ETIME;
-}
-
 /// What a person can do about a ring that cannot be had.
 ASIO_URING_DECL std::string setup_advice(const std::system_error& e)
 {

@@ -26,7 +26,7 @@ public:
   template <typename MutableBufferSequence>
   buffer_registration(boost::asio::execution_context& context, const MutableBufferSequence& memory)
   {
-    detail::io_uring_service& service = detail::ring_service(context);
+    detail::ring_service& service = detail::use_ring_service(context);
     // Where the fallback has no use for them they are only numbered.
     const void* const scope = service.features().opcode(IORING_OP_READ_FIXED) ? &service.buffers() : nullptr;
     std::vector<iovec> vectors;
@@ -72,7 +72,7 @@ public:
   const boost::asio::mutable_registered_buffer& at(std::size_t i) const { return buffers_.at(i); }
 
 private:
-  detail::io_uring_service* service_ = nullptr; // to unregister from, while it lives
+  detail::ring_service* service_ = nullptr; // to unregister from, while it lives
   std::weak_ptr<void> life_;
   std::vector<boost::asio::mutable_registered_buffer> buffers_;
 };

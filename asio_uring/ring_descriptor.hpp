@@ -19,7 +19,7 @@ namespace asio_uring {
  */
 inline int ring_descriptor(boost::asio::execution_context& context)
 {
-  return detail::ring_service(context).with_ring([](ring& r) { return r.fd(); });
+  return detail::use_ring_service(context).with_ring([](ring& r) { return r.fd(); });
 }
 
 } // namespace asio_uring

@@ -15,8 +15,8 @@ namespace asio_uring {
 ASIO_URING_DECL statistics_info statistics(boost::asio::execution_context& context)
 {
   statistics_info s;
-  if (!boost::asio::has_service<detail::io_uring_service>(context)) return s;
-  auto& service = boost::asio::use_service<detail::io_uring_service>(context);
+  if (!boost::asio::has_service<detail::ring_service>(context)) return s;
+  auto& service = boost::asio::use_service<detail::ring_service>(context);
   const detail::counters& c = service.counts();
   s.operations = service.begun();
   s.submitted = c.submitted.get();

@@ -316,7 +316,7 @@ BOOST_AUTO_TEST_CASE(the_context_ends_with_chains_at_every_stage)
     chain(ended).add(closed.wait()).add(nop).async_run(never());
     chain(ended).drain().add(nop).async_run(never());
     chain(ended).add(nop).hardlink().add(closed.wait()).hardlink().add(closed.wait()).async_run(never());
-    asio::use_service<asio_uring::detail::io_uring_service>(ended).submit_now();
+    asio::use_service<asio_uring::detail::ring_service>(ended).submit_now();
     chain(ended).add(closed.wait()).async_run(never());
     alive.reset();
   }

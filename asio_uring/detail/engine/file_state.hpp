@@ -2,15 +2,13 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-// Includes this header, where it needs it: so before the guard.
-#include <asio_uring/detail/engine/ring_service.hpp>
-
 #ifndef ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP
 #define ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP
 
 #include <asio_uring/detail/engine/datagrams_ahead.hpp>
 #include <asio_uring/detail/engine/lock.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/detail/engine/submitted_message.hpp>
 #include <cerrno>
 #include <memory>
@@ -27,15 +25,15 @@ namespace asio_uring::detail {
  * cancelled read has touched nothing. On the completion path, what a cancelled read had received is kept here
  * for the next.
  */
-class descriptor final
+class file_state final
 {
 public:
-  ASIO_URING_DECL descriptor(io_uring_service& service, bool locking) noexcept;
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
+  ASIO_URING_DECL file_state(ring_service& service, bool locking) noexcept;
+  file_state(const file_state&) = delete;
+  file_state& operator=(const file_state&) = delete;
 
   /// Starts life for an open file descriptor.
-  ASIO_URING_DECL void open(int fd, const descriptor_kind& kind) noexcept;
+  ASIO_URING_DECL void open(int fd, const file_kind& kind) noexcept;
   /// From now on each read is worth a plain call: there may be data that no event tells of.
   void try_reads_at_once() noexcept
   {
@@ -44,7 +42,7 @@ public:
     eager_ = l.eager = l.ready = true;
   }
   int fd() const noexcept { return fd_; }
-  io_uring_service& service() const noexcept { return service_; }
+  ring_service& service() const noexcept { return service_; }
 
   /// Names the open file by a place in the ring's table until it is closed. 0, or a negative errno.
   ASIO_URING_DECL int register_file();
@@ -60,7 +58,7 @@ public:
     lock_.acquire();
     lane& l = lane_of(kind);
     const bool by_calls = service_.readiness(preferred) || (kind == lane_kind::in && ahead_);
-    if (kind == lane_kind::none || l.first || (kind == lane_kind::in && !unread_.empty()) ||
+    if (kind == lane_kind::none || l.first || (kind == lane_kind::in && !kept_.empty()) ||
         !(by_calls ? kind == lane_kind::in && (l.ready || read_poll_.armed_) : may_submit_at_once(kind)))
       return start_slowly(op);
     op.previous_ = op.following_ = nullptr;
@@ -158,7 +156,7 @@ public:
   [[gnu::always_inline]] bool begin_call(operation& op, lane_kind kind) noexcept
   {
     lock_.acquire();
-    if (op.cancelled_ | (kind == lane_kind::in && !unread_.empty())) {
+    if (op.cancelled_ | (kind == lane_kind::in && !kept_.empty())) {
       end_without_call(op);
       return false;
     }
@@ -242,17 +240,17 @@ public:
   }
 
   /// Bytes kept from cancelled reads.
-  std::size_t unread() noexcept
+  std::size_t kept_size() noexcept
   {
     locked guard(lock_);
-    return unread_.empty() ? 0 : unread_.size();
+    return kept_.empty() ? 0 : kept_.size();
   }
-  /// Runs f(unread_bytes&) under the lock.
+  /// Runs f(kept_bytes&) under the lock.
   template <typename F>
-  auto with_unread(F&& f)
+  auto with_kept(F&& f)
   {
     locked guard(lock_);
-    return f(unread_);
+    return f(kept_);
   }
 
   // Datagrams: read_ahead.ipp.
@@ -304,7 +302,7 @@ public:
 
 private:
   friend class doubts;
-  friend class io_uring_service;
+  friend class ring_service;
   friend class operation;
 
   struct lane
@@ -324,14 +322,14 @@ private:
   class poll final : public request
   {
   public:
-    poll(descriptor& d, lane& l, unsigned events) noexcept
-        : request(functions()), descriptor_(d), lane_(l), events_(static_cast<int>(events))
+    poll(file_state& d, lane& l, unsigned events) noexcept
+        : request(functions()), file_(d), lane_(l), events_(static_cast<int>(events))
     {}
 
   private:
-    friend class descriptor;
+    friend class file_state;
     ASIO_URING_DECL static const request::type& functions() noexcept;
-    descriptor& descriptor_;
+    file_state& file_;
     lane& lane_;
     const int events_;
     bool standing_ = false;
@@ -357,21 +355,21 @@ private:
     {
       held
     };
-    explicit section(descriptor& d) noexcept : descriptor_(d)
+    explicit section(file_state& d) noexcept : file_(d)
     {
       d.lock_.acquire();
       in_use_ = d.references_ != 0;
     }
-    section(descriptor& d, already_held) noexcept : descriptor_(d), in_use_(true) {}
+    section(file_state& d, already_held) noexcept : file_(d), in_use_(true) {}
     ~section() { leave(); }
     ASIO_URING_DECL void leave() noexcept;
-    void unlock() noexcept { descriptor_.lock_.release(); }
-    void relock() noexcept { descriptor_.lock_.acquire(); }
+    void unlock() noexcept { file_.lock_.release(); }
+    void relock() noexcept { file_.lock_.acquire(); }
 
     completion_queue ready; // to be posted
     bool submitted = false; // something was pushed: notify
   private:
-    descriptor& descriptor_;
+    file_state& file_;
     bool in_use_; // not recycled already: a slot's signal may be emitted long after
     bool left_ = false;
   };
@@ -485,7 +483,7 @@ private:
     op.stage_ = operation::stage::ended;
   }
   ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
-  ASIO_URING_DECL bool leave_unread(operation& op, section& s) noexcept;
+  ASIO_URING_DECL bool keep_bytes(operation& op, section& s) noexcept;
   ASIO_URING_DECL operation::stage let_go(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool has_caught_up(lane_kind kind) noexcept;
   bool has_datagrams() const noexcept { return ahead_ && !ahead_->empty(); }
@@ -500,7 +498,7 @@ private:
   template <typename F>
   void for_each(F&& f);
 
-  io_uring_service& service_;
+  ring_service& service_;
   mutable lock lock_;
   int fd_ = -1;
   std::atomic<int> registered_{-1}; // its place among the ring's files
@@ -511,19 +509,28 @@ private:
   bool eager_ = false;   // of the lanes when nothing is about
   bool looking_ = false; // a second look is being taken
   doubt doubt_ = doubt::none;
-  descriptor* next_in_doubt_; // unless there is none
+  file_state* next_in_doubt_; // unless there is none
   lane lanes_[3];
   poll read_poll_;
   poll write_poll_;
   record_memory record_memory_[2];
   std::unique_ptr<submitted_message> messages_[2];
-  unread_bytes unread_;
+  kept_bytes kept_;
   std::atomic<bool> may_read_ahead_{false};
   unsigned char crowd_ = 0;                // how often in a row another datagram was waiting, about
   std::unique_ptr<datagrams_ahead> ahead_; // while that is usual
-  descriptor* next_free_ = nullptr;
+  file_state* next_free_ = nullptr;
 };
 
 } // namespace asio_uring::detail
+
+// The functions of the ring's service, too: the two classes know each other.
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/detail/engine/file_state.ipp>
+#include <asio_uring/detail/engine/read_ahead.ipp>
+#include <asio_uring/detail/engine/ring_ownership.ipp>
+#include <asio_uring/detail/engine/ring_service.ipp>
+#include <asio_uring/detail/engine/second_looks.ipp>
+#endif
 
 #endif // ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP

@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_FILE_STATE_IPP
 
 #include <algorithm>
+#include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/pause.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <utility>
@@ -14,14 +15,14 @@ namespace asio_uring::detail {
 
 // --- life
 
-ASIO_URING_DECL descriptor::descriptor(io_uring_service& service, bool locking) noexcept
+ASIO_URING_DECL file_state::file_state(ring_service& service, bool locking) noexcept
     : service_(service),
       lock_(locking),
       read_poll_(*this, lane_of(lane_kind::in), POLLIN | POLLRDHUP),
       write_poll_(*this, lane_of(lane_kind::out), POLLOUT)
 {}
 
-ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexcept
+ASIO_URING_DECL void file_state::open(int fd, const file_kind& kind) noexcept
 {
   const locked guard(lock_); // a second look may still be to come, and an old signal may be emitted
   // Nothing of its last life is left.
@@ -37,19 +38,19 @@ ASIO_URING_DECL void descriptor::open(int fd, const descriptor_kind& kind) noexc
   lane_of(lane_kind::out) = {.ready = true};
   lane_of(lane_kind::none) = {};
   read_poll_.standing_ = write_poll_.standing_ = false;
-  unread_ = {};
+  kept_ = {};
   may_read_ahead_ = kind.datagrams && !kind.borrowed && service_.get_options().read_ahead > 0 &&
                     service_.get_options().path != path::completion;
   crowd_ = 0;
 }
 
-ASIO_URING_DECL void descriptor::section::leave() noexcept
+ASIO_URING_DECL void file_state::section::leave() noexcept
 {
   if (std::exchange(left_, true)) return;
-  const bool last = in_use_ && descriptor_.references_ == 0;
-  io_uring_service& service = descriptor_.service_;
+  const bool last = in_use_ && file_.references_ == 0;
+  ring_service& service = file_.service_;
   unlock();
-  if (last) service.recycle(descriptor_);
+  if (last) service.recycle(file_);
   while (completion* op = ready.front()) {
     ready.pop();
     service.post(*op);
@@ -57,7 +58,7 @@ ASIO_URING_DECL void descriptor::section::leave() noexcept
   if (submitted) service.notify();
 }
 
-ASIO_URING_DECL int descriptor::register_file()
+ASIO_URING_DECL int file_state::register_file()
 {
   if (registered() >= 0 || !service_.features().opcode(IORING_OP_READ_FIXED)) return 0;
   const int place =
@@ -68,7 +69,7 @@ ASIO_URING_DECL int descriptor::register_file()
 
 // --- the lanes as lists
 
-ASIO_URING_DECL void descriptor::prepend(operation& op) noexcept
+ASIO_URING_DECL void file_state::prepend(operation& op) noexcept
 {
   lane& l = lane_of(op.get_type().lane);
   op.stage_ = operation::stage::waiting;
@@ -80,7 +81,7 @@ ASIO_URING_DECL void descriptor::prepend(operation& op) noexcept
 }
 
 // Takes an operation out with a result, its completion to be queued.
-ASIO_URING_DECL void descriptor::give_back(operation& op, int result, section& s) noexcept
+ASIO_URING_DECL void file_state::give_back(operation& op, int result, section& s) noexcept
 {
   remove(op);
   op.set_result(result);
@@ -88,7 +89,7 @@ ASIO_URING_DECL void descriptor::give_back(operation& op, int result, section& s
 }
 
 template <typename F>
-void descriptor::for_each(F&& f)
+void file_state::for_each(F&& f)
 {
   for (lane& l : lanes_)
     for (operation* op = l.first; op;) {
@@ -100,7 +101,7 @@ void descriptor::for_each(F&& f)
 
 // --- starting
 
-void descriptor::start_slowly(operation& op) noexcept
+void file_state::start_slowly(operation& op) noexcept
 {
   section s(*this, section::held);
   const lane_kind kind = op.get_type().lane;
@@ -113,7 +114,7 @@ void descriptor::start_slowly(operation& op) noexcept
     submit(op, s);
 }
 
-void descriptor::end_send_slowly(operation& op, const void* cancellation_key) noexcept
+void file_state::end_send_slowly(operation& op, const void* cancellation_key) noexcept
 {
   section s(*this, section::held);
   if (op.result() == -EAGAIN) {
@@ -126,14 +127,14 @@ void descriptor::end_send_slowly(operation& op, const void* cancellation_key) no
 }
 
 // Sets the first operation of a lane going.
-ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
+ASIO_URING_DECL void file_state::advance(lane_kind kind, section& s) noexcept
 {
   lane& l = lane_of(kind);
   give_back_cancelled(l, s);
   while (l.first && l.first->stage_ == operation::stage::waiting && !l.busy) {
     operation& op = *l.first;
     l.in_vain = false;
-    if (op.get_type().take && !unread_.empty())
+    if (op.get_type().take && !kept_.empty())
       enqueue(op, s.ready); // taken when the handler is about to run, so that it can still be cancelled
     else if (completes(op))
       submit(op, s);
@@ -146,7 +147,7 @@ ASIO_URING_DECL void descriptor::advance(lane_kind kind, section& s) noexcept
   }
 }
 
-ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
+ASIO_URING_DECL void file_state::submit(operation& op, section& s) noexcept
 {
   // One read and one write of a stream at most are in the kernel: bytes never interleave.
   assert(op.get_type().lane == lane_kind::none || lane_of(op.get_type().lane).first == &op);
@@ -159,7 +160,7 @@ ASIO_URING_DECL void descriptor::submit(operation& op, section& s) noexcept
 }
 
 /// Whether an operation of no lane begins only after what was started before it.
-ASIO_URING_DECL bool descriptor::has_to_wait(const operation& op) noexcept
+ASIO_URING_DECL bool file_state::has_to_wait(const operation& op) noexcept
 {
   const operation::type& type = op.get_type();
   return type.drains && type.drains(op) &&
@@ -167,13 +168,13 @@ ASIO_URING_DECL bool descriptor::has_to_wait(const operation& op) noexcept
 }
 
 /// Submits those that had to wait, and need not any longer.
-ASIO_URING_DECL void descriptor::submit_drained(section& s) noexcept
+ASIO_URING_DECL void file_state::submit_drained(section& s) noexcept
 {
   const lane& l = lane_of(lane_kind::none);
   if (l.first && l.first->stage_ == operation::stage::waiting && !has_to_wait(*l.first)) submit(*l.first, s);
 }
 
-ASIO_URING_DECL void descriptor::arm(poll& p, section& s) noexcept
+ASIO_URING_DECL void file_state::arm(poll& p, section& s) noexcept
 {
   if (p.armed_) return;
   if (p.lane_.in_vain) {
@@ -193,17 +194,17 @@ ASIO_URING_DECL void descriptor::arm(poll& p, section& s) noexcept
 
 // --- readiness
 
-ASIO_URING_DECL const request::type& descriptor::poll::functions() noexcept
+ASIO_URING_DECL const request::type& file_state::poll::functions() noexcept
 {
   static constexpr request::type type = {
       [](request& r, io_uring_sqe& sqe) noexcept {
         auto& self = static_cast<poll&>(r);
-        io_uring_prep_poll_add(&sqe, self.descriptor_.fd_, static_cast<unsigned>(self.events_));
+        io_uring_prep_poll_add(&sqe, self.file_.fd_, static_cast<unsigned>(self.events_));
         if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
       },
       [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
         auto& self = static_cast<poll&>(r);
-        descriptor& d = self.descriptor_;
+        file_state& d = self.file_;
         if (!(flags & IORING_CQE_F_MORE) || result < 0 || !(result & self.events_) || !d.lock_.try_acquire())
           return d.polled_slowly(self, result, flags, out);
         d.polled(self.lane_, result, out);
@@ -212,7 +213,7 @@ ASIO_URING_DECL const request::type& descriptor::poll::functions() noexcept
   return type;
 }
 
-void descriptor::polled_slowly(poll& p, int result, unsigned flags, completion_queue& out) noexcept
+void file_state::polled_slowly(poll& p, int result, unsigned flags, completion_queue& out) noexcept
 {
   section s(*this);
   lane& l = p.lane_;
@@ -234,7 +235,7 @@ void descriptor::polled_slowly(poll& p, int result, unsigned flags, completion_q
 }
 
 // Performs the first operation of a lane, the lock open during the call; true if that has ended it.
-ASIO_URING_DECL bool descriptor::perform_first(lane_kind kind, section& s) noexcept
+ASIO_URING_DECL bool file_state::perform_first(lane_kind kind, section& s) noexcept
 {
   lane& l = lane_of(kind);
   operation& op = *l.first;
@@ -252,7 +253,7 @@ ASIO_URING_DECL bool descriptor::perform_first(lane_kind kind, section& s) noexc
   return outcome == attempt::ended;
 }
 
-ASIO_URING_DECL descriptor::attempt descriptor::settle_attempt(lane_kind kind, operation& op, int result,
+ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, operation& op, int result,
                                                                section& s) noexcept
 {
   lane& l = lane_of(kind);
@@ -276,19 +277,19 @@ ASIO_URING_DECL descriptor::attempt descriptor::settle_attempt(lane_kind kind, o
 }
 
 // A due operation was cancelled meanwhile, or is served with what an earlier read has left.
-void descriptor::end_without_call(operation& op) noexcept
+void file_state::end_without_call(operation& op) noexcept
 {
   section s(*this, section::held);
   const operation::type& type = op.get_type();
   if (op.cancelled_)
     op.set_result(-ECANCELED);
   else
-    op.set_result(type.take(op, unread_));
+    op.set_result(type.take(op, kept_));
   remove(op);
   if (!closed_) advance(type.lane, s);
 }
 
-bool descriptor::end_call_slowly(operation& op, int result) noexcept
+bool file_state::end_call_slowly(operation& op, int result) noexcept
 {
   section s(*this, section::held);
   const lane_kind kind = op.get_type().lane;
@@ -304,7 +305,7 @@ bool descriptor::end_call_slowly(operation& op, int result) noexcept
   return false;
 }
 
-void descriptor::run_again(operation& op) noexcept
+void file_state::run_again(operation& op) noexcept
 {
   section s(*this);
   service_.forget(op);
@@ -313,7 +314,7 @@ void descriptor::run_again(operation& op) noexcept
   run_again(op, s);
 }
 
-void descriptor::run_again(operation& op, section& s) noexcept
+void file_state::run_again(operation& op, section& s) noexcept
 {
   lane_of(op.get_type().lane).ready = true;
   enqueue(op, s.ready);
@@ -341,24 +342,24 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned f
   const bool retry = interrupted || (t.retry && t.retry(self, result));
   if (more) [[unlikely]] {
     if (!retry) {
-      descriptor::section s(*self.descriptor_);
-      self.descriptor_->end_poll(self, result);
+      file_state::section s(*self.home_);
+      self.home_->end_poll(self, result);
     }
     return;
   }
-  if ((retry || result < 0) && self.descriptor_->again(self, result, retry, out)) return;
+  if ((retry || result < 0) && self.home_->again(self, result, retry, out)) return;
   if (flags & IORING_CQE_F_SOCK_NONEMPTY && t.lane == lane_kind::in) [[unlikely]]
-    self.descriptor_->more_datagrams_wait();
+    self.home_->more_datagrams_wait();
   deliver(r, result, out);
 }
 
 ASIO_URING_DECL bool operation::came_to_rest(request& r, int result) noexcept
 {
   auto& self = static_cast<operation&>(r);
-  return self.descriptor_->service().resting() && self.descriptor_->resume(self, result);
+  return self.home_->service().resting() && self.home_->resume(self, result);
 }
 
-ASIO_URING_DECL bool descriptor::resume(operation& op, int result) noexcept
+ASIO_URING_DECL bool file_state::resume(operation& op, int result) noexcept
 {
   section s(*this);
   s.submitted = false;
@@ -376,15 +377,15 @@ inline bool operation::refused() noexcept
 {
   constexpr unsigned char most = 15;
   if (!get_type().may_need_worker) return false;
-  if (refusals_ > 0 && !io_uring_service::lives(result() - no_result)) refusals_ = 0;
+  if (refusals_ > 0 && !ring_service::lives(result() - no_result)) refusals_ = 0;
   if (refusals_ == most) return true;
   ++refusals_;
-  set_result(no_result + io_uring_service::this_thread());
+  set_result(no_result + ring_service::this_thread());
   return false;
 }
 
 // Whether the operation goes on after an error, or a result that is to be hidden.
-ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, completion_queue& out) noexcept
+ASIO_URING_DECL bool file_state::again(operation& op, int& result, bool retry, completion_queue& out) noexcept
 {
   const bool refused = result == -ECANCELED && !service_.resting() && op.refused();
   section s(*this);
@@ -421,7 +422,7 @@ ASIO_URING_DECL bool descriptor::again(operation& op, int& result, bool retry, c
 }
 
 // What a standing poll was to bring is there. The record goes when the poll has ended.
-void descriptor::end_poll(operation& op, int result) noexcept
+void file_state::end_poll(operation& op, int result) noexcept
 {
   op.polling_ = operation::polling::over;
   op.set_result(result);
@@ -431,11 +432,11 @@ void descriptor::end_poll(operation& op, int result) noexcept
 ASIO_URING_DECL int operation::open_fd() const noexcept
 {
   if (has_ended()) return -1;
-  locked guard(descriptor_->lock_);
-  return descriptor_->closed_ ? -1 : descriptor_->fd_;
+  locked guard(home_->lock_);
+  return home_->closed_ ? -1 : home_->fd_;
 }
 
-ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
+ASIO_URING_DECL void file_state::settle(operation& op) noexcept
 {
   section s(*this);
   if (op.has_ended()) return; // a synchronous function was faster
@@ -444,12 +445,12 @@ ASIO_URING_DECL void descriptor::settle(operation& op) noexcept
 }
 
 // An operation has its result, or will get none.
-ASIO_URING_DECL operation::stage descriptor::let_go(operation& op, section& s) noexcept
+ASIO_URING_DECL operation::stage file_state::let_go(operation& op, section& s) noexcept
 {
   const operation::type& type = op.get_type();
   const bool submitted = op.stage_ == operation::stage::submitted;
   const bool left = submitted && op.cancelled_ && !closed_ && type.keep && op.result() > 0 &&
-                    !service_.stopped() && leave_unread(op, s);
+                    !service_.stopped() && keep_bytes(op, s);
   service_.forget(op);
   unlink(op);
   if (submitted && closed_)
@@ -461,7 +462,7 @@ ASIO_URING_DECL operation::stage descriptor::let_go(operation& op, section& s) n
 }
 
 // A read was cancelled, and was performed nevertheless. False: the program gets what it has read.
-ASIO_URING_DECL bool descriptor::leave_unread(operation& op, section& s) noexcept
+ASIO_URING_DECL bool file_state::keep_bytes(operation& op, section& s) noexcept
 {
   const operation::type& type = op.get_type();
   bool left = false;
@@ -474,12 +475,12 @@ ASIO_URING_DECL bool descriptor::leave_unread(operation& op, section& s) noexcep
     l.busy = false;
   }
   const auto bytes = static_cast<std::uint64_t>(op.result());
-  if (!left && !type.keep(op, unread_)) return false;
+  if (!left && !type.keep(op, kept_)) return false;
   service_.counts().kept_bytes.add(bytes);
   return true;
 }
 
-ASIO_URING_DECL void descriptor::catch_up(lane_kind kind) noexcept
+ASIO_URING_DECL void file_state::catch_up(lane_kind kind) noexcept
 {
   using clock = std::chrono::steady_clock;
   // Whoever could end it may wait for a lock that our caller holds.
@@ -493,7 +494,7 @@ ASIO_URING_DECL void descriptor::catch_up(lane_kind kind) noexcept
 }
 
 // Whether nothing that was cancelled may still have an effect.
-ASIO_URING_DECL bool descriptor::has_caught_up(lane_kind kind) noexcept
+ASIO_URING_DECL bool file_state::has_caught_up(lane_kind kind) noexcept
 {
   section s(*this);
   const lane& l = lane_of(kind);
@@ -511,7 +512,7 @@ ASIO_URING_DECL bool descriptor::has_caught_up(lane_kind kind) noexcept
 // What is being performed right now is left to finish; what is about to be finds that it was cancelled.
 // Handlers of a lane run in order: behind an operation that the kernel is asked to cancel, the others wait
 // for that.
-ASIO_URING_DECL void descriptor::cancel(operation& op, section& s) noexcept
+ASIO_URING_DECL void file_state::cancel(operation& op, section& s) noexcept
 {
   if (op.stage_ == operation::stage::waiting && !(is_behind_submitted(op) && op.previous_->cancelled_))
     return give_back(op, -ECANCELED, s);
@@ -522,26 +523,26 @@ ASIO_URING_DECL void descriptor::cancel(operation& op, section& s) noexcept
   }
 }
 
-ASIO_URING_DECL bool descriptor::is_behind_submitted(const operation& op) noexcept
+ASIO_URING_DECL bool file_state::is_behind_submitted(const operation& op) noexcept
 {
   const lane_kind kind = op.get_type().lane;
   return kind != lane_kind::none && op.previous_ &&
          lane_of(kind).first->stage_ == operation::stage::submitted;
 }
 
-ASIO_URING_DECL void descriptor::give_back_cancelled(lane& l, section& s) noexcept
+ASIO_URING_DECL void file_state::give_back_cancelled(lane& l, section& s) noexcept
 {
   while (l.first && l.first->cancelled_ && l.first->stage_ == operation::stage::waiting && !l.busy)
     give_back(*l.first, -ECANCELED, s);
 }
 
-ASIO_URING_DECL void descriptor::cancel_all() noexcept
+ASIO_URING_DECL void file_state::cancel_all() noexcept
 {
   section s(*this);
   for_each([&](operation& op) { cancel(op, s); });
 }
 
-ASIO_URING_DECL void descriptor::cancel(const void* cancellation_key) noexcept
+ASIO_URING_DECL void file_state::cancel(const void* cancellation_key) noexcept
 {
   section s(*this);
   for_each([&](operation& op) {
@@ -549,20 +550,20 @@ ASIO_URING_DECL void descriptor::cancel(const void* cancellation_key) noexcept
   });
 }
 
-ASIO_URING_DECL void descriptor::end_polls(section& s) noexcept
+ASIO_URING_DECL void file_state::end_polls(section& s) noexcept
 {
   for (poll* p : {&read_poll_, &write_poll_})
     end_poll(*p, s);
 }
 
-ASIO_URING_DECL void descriptor::end_poll(poll& p, section& s) noexcept
+ASIO_URING_DECL void file_state::end_poll(poll& p, section& s) noexcept
 {
   if (!p.armed_ || std::exchange(p.cancelled_, true)) return;
   service_.cancel(p);
   s.submitted = true;
 }
 
-ASIO_URING_DECL void descriptor::close() noexcept
+ASIO_URING_DECL void file_state::close() noexcept
 {
   std::unique_ptr<datagrams_ahead> unwanted;
   section s(*this);
@@ -609,7 +610,7 @@ ASIO_URING_DECL void descriptor::close() noexcept
 
 // --- end of the context
 
-ASIO_URING_DECL void descriptor::abandon(completion_queue& given_up) noexcept
+ASIO_URING_DECL void file_state::abandon(completion_queue& given_up) noexcept
 {
   if (references_ == 0) return; // waits to be opened again
   section s(*this);

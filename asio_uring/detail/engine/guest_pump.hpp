@@ -2,15 +2,17 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-// Includes this header, where it needs it: so before the guard.
-#include <asio_uring/detail/engine/ring_service.hpp>
-
 #ifndef ASIO_URING_DETAIL_ENGINE_GUEST_PUMP_HPP
 #define ASIO_URING_DETAIL_ENGINE_GUEST_PUMP_HPP
 
+#include <asio_uring/detail/asio/members.hpp>
+#include <asio_uring/detail/engine/lock.hpp>
+#include <asio_uring/detail/engine/pump.hpp>
 #include <atomic>
 
 namespace asio_uring::detail {
+
+class ring_service;
 
 /// The context's own reactor watches the ring, as it watches a socket.
 /**
@@ -23,7 +25,7 @@ namespace asio_uring::detail {
 class guest_pump final : public pump
 {
 public:
-  ASIO_URING_DECL guest_pump(asio::execution_context& context, io_uring_service& service, bool locking);
+  ASIO_URING_DECL guest_pump(asio::execution_context& context, ring_service& service, bool locking);
 
   pump_kind kind() const noexcept override { return pump_kind::guest; }
   ASIO_URING_DECL void wake() noexcept override;
@@ -61,7 +63,7 @@ private:
   ASIO_URING_DECL void turn();
   ASIO_URING_DECL void collect(completion_queue& ops) noexcept;
 
-  io_uring_service& service_;
+  ring_service& service_;
   epoll_reactor& reactor_;
   scheduler& scheduler_;
   lock state_lock_;

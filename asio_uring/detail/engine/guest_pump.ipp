@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_GUEST_PUMP_IPP
 
 #include <asio_uring/detail/engine/guest_pump.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
 #include <thread>
 #include <utility>
 
@@ -13,8 +14,7 @@ namespace asio_uring::detail {
 
 // Both are made here, if nobody has made them: they are to be told of a fork before us, and to be shut down
 // after us.
-ASIO_URING_DECL guest_pump::guest_pump(asio::execution_context& context, io_uring_service& service,
-                                       bool locking)
+ASIO_URING_DECL guest_pump::guest_pump(asio::execution_context& context, ring_service& service, bool locking)
     : service_(service),
       reactor_(asio::use_service<epoll_reactor>(context)),
       scheduler_(asio::use_service<scheduler>(context)),
@@ -113,7 +113,7 @@ ASIO_URING_DECL void guest_pump::collect(completion_queue& ops) noexcept
   turn_again_.store(false, std::memory_order_seq_cst);
   service_.set_idle(true);
   service_.turn(std::chrono::nanoseconds(0), ops);
-  if (!service_.kept() && service_.has_unsubmitted())
+  if (!service_.has_keeper() && service_.has_unsubmitted())
     service_.submit_now(); // a completion may have pushed something
   turning_.store(false, std::memory_order_seq_cst);
   if (service_.has_untold()) [[unlikely]] {

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_HANDLER_OPERATION_HPP
 #define ASIO_URING_DETAIL_ENGINE_HANDLER_OPERATION_HPP
 
+#include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/handler_work.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -31,7 +32,7 @@ inline error_code error_of(int result) noexcept
  * - `bool more(int result)`: whether more is likely to be there at once
  * - `auto arguments(int result)`: the handler's arguments as a tuple
  * - optional: `bool retry(int result)`, or `bool retry(int fd, int result)`; `bool keep(int result,
- *   unread_bytes&)` and `int take(unread_bytes&)`; `bool undo(int fd, int result)`, which is tried before
+ *   kept_bytes&)` and `int take(kept_bytes&)`; `bool undo(int fd, int result)`, which is tried before
  *   `keep`; `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`,
  *   called when the handler is about to run; `static constexpr bool polls = true` for what is submitted as a
  *   poll
@@ -39,7 +40,7 @@ inline error_code error_of(int result) noexcept
  *   though the operation is not always submitted
  * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
  *   may start operations at a time; `std::optional<int> refused(const ring&)`, a result instead of the
- *   submission; with it `int call_instead(io_uring_service&)` and `call()`, what a thread does for want of an
+ *   submission; with it `int call_instead(ring_service&)` and `call()`, what a thread does for want of an
  *   opcode; `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to
  *   become, or nothing if it is not the last; `linked_requests& links()`: what is submitted instead,
  *   and `bool drains()`: whether the descriptor's operations must have ended before;
@@ -51,13 +52,13 @@ class handler_operation final : public operation
 public:
   /// Starts the operation on an open descriptor. The description is made in its place by `describe()`.
   template <typename Describe>
-  [[gnu::always_inline]] static void start(io_uring_service& service, descriptor& d, bool io_native,
+  [[gnu::always_inline]] static void start(ring_service& service, file_state& d, bool io_native,
                                            Describe&& describe, Handler& handler, const IoExecutor& io_ex,
                                            const char* object, const char* name)
   {
     if constexpr (uses_message)
       if (service.may_submit(Description::preferred)) d.reserve_message(Description::lane);
-    if constexpr (linked) service.expect_links();
+    if constexpr (chained) service.expect_links();
     auto slot = asio::get_associated_cancellation_slot(handler);
     const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
     handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
@@ -78,7 +79,7 @@ public:
 
   /// Completes an operation that need not, or cannot, be started.
   template <typename Describe>
-  [[gnu::cold]] static void complete(io_uring_service& service, descriptor* d, bool io_native, int result,
+  [[gnu::cold]] static void complete(ring_service& service, file_state* d, bool io_native, int result,
                                      Describe&& describe, Handler& handler, const IoExecutor& io_ex,
                                      const char* object, const char* name)
   {
@@ -89,7 +90,7 @@ public:
 private:
   template <typename Describe>
   [[gnu::always_inline]] static handler_operation&
-  make(io_uring_service& service, descriptor* d, bool io_native, Describe& describe, Handler& handler,
+  make(ring_service& service, file_state* d, bool io_native, Describe& describe, Handler& handler,
        const IoExecutor& io_ex, [[maybe_unused]] const char* object, [[maybe_unused]] const char* name)
   {
     memory record(handler, d);
@@ -112,7 +113,7 @@ private:
     static constexpr bool handler_has_allocator =
         !std::is_same_v<handler_allocator, asio::recycling_allocator<void>>;
 
-    memory(const Handler& handler, descriptor* d)
+    memory(const Handler& handler, file_state* d)
         : home(d), allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()))
     {
       if (!handler_has_allocator && !any_thread && home)
@@ -134,7 +135,7 @@ private:
       address = nullptr;
     }
 
-    descriptor* home;
+    file_state* home;
     [[no_unique_address]] allocator_type allocator;
     void* address = nullptr;
   };
@@ -160,8 +161,8 @@ private:
   // Stays in the slot after the operation has ended: then no operation has its key, and nothing happens.
   struct slot_cancellation
   {
-    explicit slot_cancellation(descriptor* d) noexcept : target(d) {}
-    descriptor* target;
+    explicit slot_cancellation(file_state* d) noexcept : target(d) {}
+    file_state* target;
     void operator()(asio::cancellation_type type) const
     {
       if ((type & (asio::cancellation_type::terminal | asio::cancellation_type::partial |
@@ -172,7 +173,7 @@ private:
 
   template <typename Describe>
   [[gnu::always_inline]] handler_operation(Describe& describe, Handler& handler, const IoExecutor& io_ex,
-                                           io_uring_service& service, bool io_native, descriptor* home,
+                                           ring_service& service, bool io_native, file_state* home,
                                            held_executors held = held_executors::none)
       : operation(operation_type, &handler_operation::do_complete, home),
         description_(describe, small_),
@@ -284,14 +285,14 @@ private:
   static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
   static linked_requests* do_links(request& r) noexcept
   {
-    if constexpr (linked)
+    if constexpr (chained)
       return &description_of(r).links();
     else
       return nullptr;
   }
   static bool do_drains(const operation& op) noexcept
   {
-    if constexpr (linked)
+    if constexpr (chained)
       return description_of(op).drains();
     else
       return false;
@@ -313,14 +314,14 @@ private:
     else
       return false;
   }
-  static bool do_keep(operation& op, unread_bytes& bytes) noexcept
+  static bool do_keep(operation& op, kept_bytes& bytes) noexcept
   {
     if constexpr (requires(Description & d) { d.keep(0, bytes); })
       return description_of(op).keep(op.result(), bytes);
     else
       return false;
   }
-  static int do_take(operation& op, unread_bytes& bytes)
+  static int do_take(operation& op, kept_bytes& bytes)
   {
     if constexpr (requires(Description & d) { d.take(bytes); })
       return description_of(op).take(bytes);
@@ -339,14 +340,14 @@ private:
   };
   static constexpr bool completes_itself = requires(Description & d) { d.completed(0, 0u); };
   static constexpr bool calls = requires(Description & d) { d.call(); };
-  static constexpr bool linked = requires(Description & d) { d.links(); };
+  static constexpr bool chained = requires(Description & d) { d.links(); };
   static constexpr bool unordered = Description::lane == lane_kind::none &&
-                                    Description::preferred == preference::always_submitted && !linked;
+                                    Description::preferred == preference::always_submitted && !chained;
   static constexpr bool may_need_worker = Description::preferred == preference::always_submitted || requires
   {
     Description::may_need_worker;
   };
-  static constexpr bool reads_ahead = requires(Description & described, descriptor& d)
+  static constexpr bool reads_ahead = requires(Description & described, file_state& d)
   {
     described.perform(d);
   };
@@ -354,11 +355,11 @@ private:
   static constexpr bool retries = requires(Description & d) { d.retry(0); }
   || requires(Description& d) { d.retry(0, 0); };
   static constexpr bool undoes = requires(Description & d) { d.undo(0, 0); };
-  static constexpr bool keeps = requires(Description & d, unread_bytes& bytes) { d.take(bytes); };
+  static constexpr bool keeps = requires(Description & d, kept_bytes& bytes) { d.take(bytes); };
 
   static constexpr operation::type operation_type = {
       {&do_prepare, completes_itself || unordered ? &do_completed : &on_completion,
-       linked ? &do_links : nullptr},
+       chained ? &do_links : nullptr},
       Description::lane,
       Description::preferred,
       &do_perform,
@@ -367,7 +368,7 @@ private:
       keeps ? &do_keep : nullptr,
       undoes ? &do_undo : nullptr,
       keeps ? &do_take : nullptr,
-      linked ? &do_drains : nullptr,
+      chained ? &do_drains : nullptr,
       may_need_worker};
 
   // Tells the program what else came with the result. Where that fails, for the sender's address does not
@@ -386,7 +387,7 @@ private:
   [[gnu::always_inline]] bool end(void* owner)
   {
     if (has_ended()) return true;
-    descriptor& d = *home();
+    file_state& d = *home();
     if constexpr (unordered) {
       d.settle_unordered(*this);
       return true;
@@ -429,7 +430,7 @@ private:
       if (owner) result = self->description().finish(fd, result);
 
     if constexpr (names_late)
-      if (descriptor* d = self->home())
+      if (file_state* d = self->home())
         self->description().for_each_late_number([&](int n) { d->service().numbers().remove(n); });
 
     BOOST_ASIO_HANDLER_COMPLETION((*self));
@@ -452,7 +453,7 @@ private:
       record.release();
       call(handler, arguments);
     } else {
-      completion_work<Handler, IoExecutor> work(self->executors_, self->held_);
+      handler_work<Handler, IoExecutor> work(self->executors_, self->held_);
       self->held_ = held_executors::none;
       bound_handler<Handler, decltype(arguments)> bound(std::move(self->handler_), std::move(arguments));
       record.release();
@@ -465,14 +466,14 @@ private:
   class counted_operation
   {
   public:
-    explicit counted_operation(descriptor* home) noexcept : home_(unordered ? home : nullptr) {}
+    explicit counted_operation(file_state* home) noexcept : home_(unordered ? home : nullptr) {}
     [[gnu::always_inline]] ~counted_operation()
     {
       if (home_) home_->service().shared_work_finished();
     }
 
   private:
-    descriptor* const home_;
+    file_state* const home_;
   };
 
   [[no_unique_address]] description_storage description_;

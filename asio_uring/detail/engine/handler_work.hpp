@@ -35,7 +35,7 @@ asio::execution_context& context_of(const Executor& ex) noexcept
 
 /// Whether functions given to the executor from within the service's loop would run at once.
 template <typename Executor>
-bool is_loop(io_uring_service& service, const Executor& ex) noexcept
+bool is_loop(ring_service& service, const Executor& ex) noexcept
 {
   using loop_executor = asio::io_context::executor_type;
   if (!service.native()) return false;
@@ -50,7 +50,7 @@ bool is_loop(io_uring_service& service, const Executor& ex) noexcept
 
 /// Whether the loop counts a started operation as work of the executor's context.
 template <typename Executor>
-bool is_counted(io_uring_service& service, const Executor& ex) noexcept
+bool is_counted(ring_service& service, const Executor& ex) noexcept
 {
   if (!service.native()) return false;
   // Executors that track no work are not asked: that of a future would make Asio's system context, with
@@ -206,8 +206,8 @@ class executors_in_record
 
 public:
   /// `io_native`: what is_loop says of the I/O executor.
-  executors_in_record(io_uring_service& service, bool io_native, const Handler& handler,
-                      const IoExecutor& io_ex, held_executors& held)
+  executors_in_record(ring_service& service, bool io_native, const Handler& handler, const IoExecutor& io_ex,
+                      held_executors& held)
   {
     if constexpr (named) {
       auto ex = asio::get_associated_executor(handler, io_ex);
@@ -272,15 +272,15 @@ private:
 
 /// The same when they have left the record.
 template <typename Handler, typename IoExecutor>
-class completion_work
+class handler_work
 {
 public:
-  completion_work(executors_in_record<Handler, IoExecutor>& record, held_executors held) noexcept
+  handler_work(executors_in_record<Handler, IoExecutor>& record, held_executors held) noexcept
       : executors_(record, held), held_(held)
   {}
-  ~completion_work() { executors_.release(held_); }
-  completion_work(const completion_work&) = delete;
-  completion_work& operator=(const completion_work&) = delete;
+  ~handler_work() { executors_.release(held_); }
+  handler_work(const handler_work&) = delete;
+  handler_work& operator=(const handler_work&) = delete;
 
   template <typename Arguments>
   void dispatch(bound_handler<Handler, Arguments>&& bound, void* owner)

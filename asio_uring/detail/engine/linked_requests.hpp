@@ -3,9 +3,6 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-// Includes this header, where it needs it: so before the guard.
-#include <asio_uring/detail/engine/submitter.hpp>
-
 #ifndef ASIO_URING_DETAIL_ENGINE_LINKED_REQUESTS_HPP
 #define ASIO_URING_DETAIL_ENGINE_LINKED_REQUESTS_HPP
 
@@ -160,5 +157,9 @@ private:
 };
 
 } // namespace asio_uring::detail
+
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/detail/engine/submitter.hpp> // and then the functions
+#endif
 
 #endif // ASIO_URING_DETAIL_ENGINE_LINKED_REQUESTS_HPP

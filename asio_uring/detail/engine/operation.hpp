@@ -15,10 +15,10 @@
 
 namespace asio_uring::detail {
 
-class descriptor;
+class file_state;
 
 /// Bytes that a cancelled read had already taken from the kernel; the next read gets them first.
-class unread_bytes
+class kept_bytes
 {
 public:
   bool empty() const noexcept { return empty_; }
@@ -73,7 +73,7 @@ enum class preference : unsigned char
   always_submitted ///< completion, whatever is forced: a file is always ready, and a plain call would block
 };
 
-/// Which executors a record holds at work: completion_work.hpp.
+/// Which executors a record holds at work: handler_work.hpp.
 enum class held_executors : unsigned char
 {
   none, ///< the loop that completes the operation calls the handler
@@ -104,11 +104,11 @@ public:
     bool (*retry)(const operation&, int result) noexcept;
     /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: cannot, and
     /// the program gets them.
-    bool (*keep)(operation&, unread_bytes&) noexcept;
+    bool (*keep)(operation&, kept_bytes&) noexcept;
     /// The same where they can be left in the file: not under the descriptor's lock.
     bool (*undo)(operation&, int fd) noexcept;
     /// Takes bytes that an earlier read left.
-    int (*take)(operation&, unread_bytes&);
+    int (*take)(operation&, kept_bytes&);
     /// Whether it begins when what was started before it has ended.
     bool (*drains)(const operation&) noexcept;
     /// Whether the kernel may need a thread of its own for it.
@@ -118,8 +118,8 @@ public:
   int result() const noexcept { return stage_ == stage::left ? -ECANCELED : static_cast<int>(task_result_); }
 
 protected:
-  operation(const type& t, completion::func_type run, descriptor* d) noexcept
-      : request(t), completion(run), descriptor_(d)
+  operation(const type& t, completion::func_type run, file_state* d) noexcept
+      : request(t), completion(run), home_(d)
   {}
   ~operation() = default;
 
@@ -145,7 +145,7 @@ protected:
     return std::atomic_ref<stage>(const_cast<stage&>(stage_)).load(std::memory_order_acquire);
   }
   bool has_ended() const noexcept { return where() <= stage::left; }
-  descriptor* home() const noexcept { return descriptor_; }
+  file_state* home() const noexcept { return home_; }
 
   const type& get_type() const noexcept { return static_cast<const type&>(request::get_type()); }
 
@@ -170,8 +170,8 @@ protected:
   ASIO_URING_DECL int open_fd() const noexcept;
 
 private:
-  friend class descriptor;
-  friend class io_uring_service;
+  friend class file_state;
+  friend class ring_service;
 
   void set_result(int result) noexcept { task_result_ = static_cast<unsigned>(result); }
   bool refused() noexcept;
@@ -210,8 +210,8 @@ protected:
   std::byte small_;                                // the whole description, if that is no larger
 
 private:
-  descriptor* const descriptor_; // null: never came to one
-  operation* previous_;          // in the lane
+  file_state* const home_; // null: never came to one
+  operation* previous_;    // in the lane
   operation* following_;
   const void* cancellation_key_; // who may cancel it by slot
 };

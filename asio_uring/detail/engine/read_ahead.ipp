@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_READ_AHEAD_IPP
 
 #include <algorithm>
+#include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <cerrno>
 #include <new>
@@ -31,7 +32,7 @@ inline bool operation::waits_for_data() noexcept
   return entry.opcode == IORING_OP_POLL_ADD && entry.poll32_events & POLLIN;
 }
 
-ASIO_URING_DECL int descriptor::receive_datagram(msghdr& message, int flags) noexcept
+ASIO_URING_DECL int file_state::receive_datagram(msghdr& message, int flags) noexcept
 {
   {
     const locked guard(lock_);
@@ -55,7 +56,7 @@ ASIO_URING_DECL int descriptor::receive_datagram(msghdr& message, int flags) noe
   }
 }
 
-int descriptor::receive_ahead(msghdr& message) noexcept
+int file_state::receive_ahead(msghdr& message) noexcept
 {
   constexpr unsigned char most = 16, least = 2;
   std::unique_ptr<datagrams_ahead> unwanted;
@@ -79,7 +80,7 @@ int descriptor::receive_ahead(msghdr& message) noexcept
 }
 
 /// A datagram has been received, and another one may wait.
-void descriptor::more_datagrams_wait() noexcept
+void file_state::more_datagrams_wait() noexcept
 {
   constexpr unsigned char enough = 4;
   if (!may_read_ahead_ || ahead_ || ++crowd_ < enough) return;
@@ -96,13 +97,13 @@ void descriptor::more_datagrams_wait() noexcept
   }
 }
 
-ASIO_URING_DECL std::unique_ptr<datagrams_ahead> descriptor::stop_ahead() noexcept
+ASIO_URING_DECL std::unique_ptr<datagrams_ahead> file_state::stop_ahead() noexcept
 {
   if (ahead_) service_.end_reading_ahead();
   return std::move(ahead_);
 }
 
-ASIO_URING_DECL std::optional<int> descriptor::take_datagram(msghdr& message, int flags) noexcept
+ASIO_URING_DECL std::optional<int> file_state::take_datagram(msghdr& message, int flags) noexcept
 {
   const locked guard(lock_);
   if (!has_datagrams() || flags & MSG_ERRQUEUE) return std::nullopt;

@@ -46,4 +46,8 @@ private:
 
 } // namespace asio_uring::detail
 
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/detail/engine/registered_files.ipp>
+#endif
+
 #endif // ASIO_URING_DETAIL_ENGINE_REGISTERED_FILES_HPP

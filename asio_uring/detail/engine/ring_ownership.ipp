@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_RING_OWNERSHIP_IPP
 
 #include <algorithm>
+#include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/pause.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/ring/ends_by_itself.hpp>
@@ -43,15 +44,15 @@
 namespace asio_uring::detail {
 
 /// False: the keeper has it.
-ASIO_URING_DECL bool io_uring_service::lock_ring() noexcept
+ASIO_URING_DECL bool ring_service::lock_ring() noexcept
 {
   for (unsigned times = 0; !ring_lock_.try_acquire(); pause(times++))
-    if (kept_.load(std::memory_order_acquire)) return false;
+    if (has_keeper_.load(std::memory_order_acquire)) return false;
   return true;
 }
 
 // Whoever has the lock to look who the owner is, answers nobody.
-ASIO_URING_DECL void io_uring_service::leave_ring() noexcept
+ASIO_URING_DECL void ring_service::leave_ring() noexcept
 {
   const auto is_owner = [&] { return owner_.load(std::memory_order_relaxed) == thread_name(); };
   do {
@@ -62,7 +63,7 @@ ASIO_URING_DECL void io_uring_service::leave_ring() noexcept
 }
 
 /// Answers those who asked. The owner's, with the lock held.
-ASIO_URING_DECL void io_uring_service::serve() noexcept
+ASIO_URING_DECL void ring_service::serve() noexcept
 {
   for (;;) {
     const unsigned asked = asked_.load(std::memory_order_seq_cst);
@@ -77,7 +78,7 @@ ASIO_URING_DECL void io_uring_service::serve() noexcept
   }
 }
 
-ASIO_URING_DECL void io_uring_service::submit_and_collect() noexcept
+ASIO_URING_DECL void ring_service::submit_and_collect() noexcept
 {
   submit_all();
   completion_queue found;
@@ -95,7 +96,7 @@ ASIO_URING_DECL void io_uring_service::submit_and_collect() noexcept
   }
 }
 
-ASIO_URING_DECL bool io_uring_service::bind_ring() noexcept
+ASIO_URING_DECL bool ring_service::bind_ring() noexcept
 {
   ring& r = get_ring();
   if (r.bound())
@@ -110,7 +111,7 @@ ASIO_URING_DECL bool io_uring_service::bind_ring() noexcept
 
 /// Makes the calling thread the owner, with the lock held. False: it is not, for the ring has a keeper now,
 /// or is none of the kernel's any more.
-ASIO_URING_DECL bool io_uring_service::own_ring(bool in_loop) noexcept
+ASIO_URING_DECL bool ring_service::own_ring(bool in_loop) noexcept
 {
   if (in_loop && shared_.load(std::memory_order_relaxed)) {
     shared_.store(false, std::memory_order_relaxed);
@@ -142,18 +143,18 @@ ASIO_URING_DECL bool io_uring_service::own_ring(bool in_loop) noexcept
 }
 
 /// After push or cancel, by a thread that is not about to turn the ring.
-ASIO_URING_DECL void io_uring_service::submit_soon() noexcept
+ASIO_URING_DECL void ring_service::submit_soon() noexcept
 {
   if (!bound_.load(std::memory_order_relaxed)) {
     submit_now();
     return;
   }
   const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
-  if (!kept() && (owner == thread_name() || (owner == 0 && effects_.load(std::memory_order_relaxed)))) {
+  if (!has_keeper() && (owner == thread_name() || (owner == 0 && effects_.load(std::memory_order_relaxed)))) {
     // Outside of the loop, or as a guest: nobody else may do it.
     if (own_process() && ring_lock_.try_acquire()) {
       if (own_ring(false)) submit_and_collect();
-      if (!kept()) leave_ring();
+      if (!has_keeper()) leave_ring();
       return;
     }
   }
@@ -161,7 +162,7 @@ ASIO_URING_DECL void io_uring_service::submit_soon() noexcept
 }
 
 /// Has all that is published submitted, and the call made, before it returns. True if nothing is left.
-ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
+ASIO_URING_DECL bool ring_service::reach_kernel(ring_call* call) noexcept
 {
   if (!own_process()) {
     if (call) call->result = -ECHILD;
@@ -185,11 +186,11 @@ ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
   constexpr unsigned patience = 32, limit = 1000;
   for (unsigned times = 0; call || times < limit; pause(times++)) {
     if (static_cast<int>(served_.load(std::memory_order_seq_cst) - ticket) >= 0) break;
-    if (!kept() && ring_lock_.try_acquire()) {
+    if (!has_keeper() && ring_lock_.try_acquire()) {
       const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
       const bool mine = owner == 0 || owner == thread_name();
       if ((mine || times >= patience) && own_ring(false)) serve();
-      if (!kept()) leave_ring();
+      if (!has_keeper()) leave_ring();
     } else
       wake_if_idle();
   }
@@ -198,7 +199,7 @@ ASIO_URING_DECL bool io_uring_service::reach_kernel(ring_call* call) noexcept
 
 // --- the keeper
 
-ASIO_URING_DECL bool io_uring_service::start_keeper() noexcept
+ASIO_URING_DECL bool ring_service::start_keeper() noexcept
 {
   if (!locking_) return false;
   // No signal is its business.
@@ -214,7 +215,7 @@ ASIO_URING_DECL bool io_uring_service::start_keeper() noexcept
     set_up_ring();
     keeper_ = std::thread([this] { keep_ring(); });
     started = true;
-    kept_.store(true, std::memory_order_release); // the lock stays held: it is the keeper's now
+    has_keeper_.store(true, std::memory_order_release); // the lock stays held: it is the keeper's now
     pump_->restart();
   } catch (const std::exception&) {
     // No thread, or no descriptor, to be had: the ring goes on moving.
@@ -223,9 +224,9 @@ ASIO_URING_DECL bool io_uring_service::start_keeper() noexcept
   return started;
 }
 
-ASIO_URING_DECL void io_uring_service::keep_ring() noexcept
+ASIO_URING_DECL void ring_service::keep_ring() noexcept
 {
-  while (!kept_.load(std::memory_order_acquire)) // as its starter has to say first
+  while (!has_keeper_.load(std::memory_order_acquire)) // as its starter has to say first
     std::this_thread::yield();
   bind_ring();
   while (!keeper_stops_.load(std::memory_order_seq_cst)) {
@@ -238,16 +239,16 @@ ASIO_URING_DECL void io_uring_service::keep_ring() noexcept
 }
 
 /// All is at rest then, and the lock is the caller's.
-ASIO_URING_DECL void io_uring_service::stop_keeper() noexcept
+ASIO_URING_DECL void ring_service::stop_keeper() noexcept
 {
   keeper_stops_.store(true, std::memory_order_seq_cst);
   wake_if_idle();
   keeper_.join();
-  kept_.store(false, std::memory_order_release);
+  has_keeper_.store(false, std::memory_order_release);
 }
 
 /// Completions that need no kernel are no business of the keeper's.
-ASIO_URING_DECL void io_uring_service::post_past_keeper(completion& op) noexcept
+ASIO_URING_DECL void ring_service::post_past_keeper(completion& op) noexcept
 {
   scheduler_->post_deferred_completion(&op);
 }
@@ -257,7 +258,7 @@ ASIO_URING_DECL void io_uring_service::post_past_keeper(completion& op) noexcept
 /// Ends all that is in the kernel, with the lock held. What was performed is posted; what was not goes back
 /// to the submitter, which keeps it for the next ring. `to_the_end`: waits also for what a thread of the
 /// kernel's is performing.
-ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
+ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
 {
   ring& r = get_ring();
   const bool may_enter = !broken_ && (!r.bound() || owner_.load(std::memory_order_relaxed) == thread_name());
@@ -298,7 +299,7 @@ ASIO_URING_DECL void io_uring_service::rest(bool to_the_end) noexcept
 }
 
 /// Submits what is published, has the kernel end what it has, and waits for that.
-ASIO_URING_DECL void io_uring_service::recall(completion_queue& found, bool to_the_end) noexcept
+ASIO_URING_DECL void ring_service::recall(completion_queue& found, bool to_the_end) noexcept
 {
   ring& r = get_ring();
   submit_all();
@@ -320,7 +321,7 @@ ASIO_URING_DECL void io_uring_service::recall(completion_queue& found, bool to_t
 }
 
 /// Waits for what waits for nobody: if it were cancelled, both processes would perform it.
-ASIO_URING_DECL void io_uring_service::perform_once(completion_queue& found) noexcept
+ASIO_URING_DECL void ring_service::perform_once(completion_queue& found) noexcept
 {
   submit_all();
   for (unsigned times = 0; has_what_ends_by_itself(); pause(times++)) {
@@ -330,7 +331,7 @@ ASIO_URING_DECL void io_uring_service::perform_once(completion_queue& found) noe
   }
 }
 
-ASIO_URING_DECL bool io_uring_service::has_what_ends_by_itself() noexcept
+ASIO_URING_DECL bool ring_service::has_what_ends_by_itself() noexcept
 try {
   std::vector<std::vector<io_uring_sqe>> all; // looked at without a lock
   for_each_submitted([&](request& q) {
@@ -350,11 +351,11 @@ try {
 
 /// Everything that the kernel, or what emulates it, has been given and not given back; polls included.
 template <typename F>
-void io_uring_service::for_each_submitted(F&& f)
+void ring_service::for_each_submitted(F&& f)
 {
   {
-    const locked guard(descriptors_lock_);
-    for (const auto& d : descriptors_)
+    const locked guard(file_states_lock_);
+    for (const auto& d : file_states_)
       d->for_each_submitted(f);
   }
   if (doubts_.armed()) f(doubts_);
@@ -365,7 +366,7 @@ void io_uring_service::for_each_submitted(F&& f)
 
 /// Those of them that have reached the ring.
 template <typename P>
-std::vector<request*> io_uring_service::left_in_kernel(P&& which)
+std::vector<request*> ring_service::left_in_kernel(P&& which)
 {
   std::vector<request*> all;
   for_each_submitted([&](request& q) {
@@ -374,8 +375,7 @@ std::vector<request*> io_uring_service::left_in_kernel(P&& which)
   return all;
 }
 
-ASIO_URING_DECL void io_uring_service::give_up(const std::vector<request*>& all,
-                                               completion_queue& found) noexcept
+ASIO_URING_DECL void ring_service::give_up(const std::vector<request*>& all, completion_queue& found) noexcept
 {
   for (request* q : all)
     if (linked_requests* links = q->links())
@@ -385,7 +385,7 @@ ASIO_URING_DECL void io_uring_service::give_up(const std::vector<request*>& all,
 }
 
 /// Gives up what a ring has that cannot be entered any more and whose completions cannot be seen either.
-ASIO_URING_DECL void io_uring_service::end_in_flight(completion_queue& found) noexcept
+ASIO_URING_DECL void ring_service::end_in_flight(completion_queue& found) noexcept
 {
   for (unsigned times = 0;; pause(times++))
     try {
@@ -397,7 +397,7 @@ ASIO_URING_DECL void io_uring_service::end_in_flight(completion_queue& found) no
 }
 
 /// What only waits goes on with the next ring, whatever the former still brings.
-ASIO_URING_DECL void io_uring_service::disown_waits(const ring& former, completion_queue& found) noexcept
+ASIO_URING_DECL void ring_service::disown_waits(const ring& former, completion_queue& found) noexcept
 try {
   const auto waits = left_in_kernel([](request& q) {
     io_uring_sqe entry{};
@@ -413,7 +413,7 @@ try {
 }
 
 /// The kernel does not let us enter any more: epoll and threads go on with what is in flight.
-ASIO_URING_DECL void io_uring_service::replace_ring(int error) noexcept
+ASIO_URING_DECL void ring_service::replace_ring(int error) noexcept
 {
   const std::string reason =
       "io_uring_enter failed after the start: " + std::error_code(error, std::system_category()).message();

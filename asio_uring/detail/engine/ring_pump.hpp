@@ -2,13 +2,17 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-// Includes this header, where it needs it: so before the guard.
-#include <asio_uring/detail/engine/ring_service.hpp>
-
 #ifndef ASIO_URING_DETAIL_ENGINE_RING_PUMP_HPP
 #define ASIO_URING_DETAIL_ENGINE_RING_PUMP_HPP
 
+#include <asio_uring/detail/asio/members.hpp>
+#include <asio_uring/detail/engine/doorbell.hpp>
+#include <asio_uring/detail/engine/pump.hpp>
+#include <chrono>
+
 namespace asio_uring::detail {
+
+class ring_service;
 
 /// Stands where Asio's scheduler expects its epoll reactor: the scheduler runs it when it has nothing else to
 /// run.
@@ -21,7 +25,7 @@ namespace asio_uring::detail {
 class ring_pump final : public epoll_reactor, public pump
 {
 public:
-  ASIO_URING_DECL ring_pump(asio::execution_context& ctx, io_uring_service& s, submitter& requests);
+  ASIO_URING_DECL ring_pump(asio::execution_context& ctx, ring_service& s, submitter& requests);
 
   // scheduler_task
   ASIO_URING_DECL void run(long microseconds, completion_queue& ops) override;
@@ -32,7 +36,7 @@ public:
 
   // pump
   pump_kind kind() const noexcept override { return pump_kind::ring; }
-  void wake() noexcept override { service_.ring_doorbell(); }
+  ASIO_URING_DECL void wake() noexcept override;
   void withdraw() noexcept override { epoll_watch_.cancel(); }
   void for_each_submitted(void (*f)(request&, const void*), const void* argument) override
   {
@@ -46,7 +50,7 @@ private:
   ASIO_URING_DECL void run_without_ring(long microseconds, completion_queue& ops);
   ASIO_URING_DECL std::chrono::nanoseconds until_next_timer(std::chrono::nanoseconds limit);
 
-  io_uring_service& service_;
+  ring_service& service_;
   scheduler& scheduler_;
   watch epoll_watch_; // the epoll set of stock objects; one shot, so that what one epoll_wait left is seen
                       // again

@@ -5,12 +5,14 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_RING_PUMP_IPP
 #define ASIO_URING_DETAIL_ENGINE_RING_PUMP_IPP
 
+#include <algorithm>
 #include <asio_uring/detail/engine/ring_pump.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
 #include <unistd.h>
 
 namespace asio_uring::detail {
 
-ASIO_URING_DECL ring_pump::ring_pump(asio::execution_context& ctx, io_uring_service& s, submitter& requests)
+ASIO_URING_DECL ring_pump::ring_pump(asio::execution_context& ctx, ring_service& s, submitter& requests)
     : epoll_reactor(ctx),
       service_(s),
       scheduler_(asio::use_service<scheduler>(ctx)),
@@ -54,7 +56,7 @@ ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
   auto& timers = this->*member_of(reactor_timer_queues{});
 
   service_.runs_here();
-  if (service_.kept()) return run_beside_keeper(usec, ops);
+  if (service_.has_keeper()) return run_beside_keeper(usec, ops);
   nanoseconds timeout = usec < 0 ? nanoseconds::max() : nanoseconds(std::chrono::microseconds(usec));
   if (usec != 0) {
     scoped_lock lock(reactor);
@@ -81,18 +83,20 @@ ASIO_URING_DECL void ring_pump::run_beside_keeper(long usec, completion_queue& o
 ASIO_URING_DECL void ring_pump::run_without_ring(long usec, completion_queue& ops)
 {
   constexpr long moment = 1000;
-  const bool wait = ops.empty() && !service_.kept() && !service_.take_interrupt();
+  const bool wait = ops.empty() && !service_.has_keeper() && !service_.take_interrupt();
   epoll_reactor::run(!wait ? 0 : usec < 0 ? moment : std::min(usec, moment), ops);
 }
+
+ASIO_URING_DECL void ring_pump::wake() noexcept { service_.ring_doorbell(); }
 
 ASIO_URING_DECL void ring_pump::interrupt()
 {
   // Another thread than the sleeping one runs the context, too.
-  if (!service_.kept() && service_.interrupt()) {
+  if (!service_.has_keeper() && service_.interrupt()) {
     if (scheduler_.can_dispatch()) service_.seen_shared();
     wake();
   }
-  if (!service_.kept()) return;
+  if (!service_.has_keeper()) return;
   service_.set_interrupted();
   epoll_reactor::interrupt();
 }
@@ -101,7 +105,7 @@ ASIO_URING_DECL void ring_pump::interrupt()
 // now on.
 ASIO_URING_DECL void ring_pump::restart()
 {
-  if (service_.kept()) epoll_reactor::interrupt();
+  if (service_.has_keeper()) epoll_reactor::interrupt();
 }
 
 } // namespace asio_uring::detail

@@ -34,11 +34,11 @@
 
 namespace asio_uring::detail {
 
-class descriptor;
+class file_state;
 class guest_pump;
 
 /// What is known of a new descriptor.
-struct descriptor_kind
+struct file_kind
 {
   bool readable = false; ///< its first read is worth a plain call: a pipe, or a file, which cannot be polled
   bool emptied_by_short_reads = false; ///< what a read left room for was all there is
@@ -50,14 +50,14 @@ struct descriptor_kind
 
 /// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns
 /// them.
-class io_uring_service : public asio::execution_context::service
+class ring_service : public asio::execution_context::service
 {
 public:
-  using key_type = io_uring_service;
+  using key_type = ring_service;
   inline static asio::execution_context::id id;
 
-  ASIO_URING_DECL explicit io_uring_service(asio::execution_context& context, const options& = {});
-  ASIO_URING_DECL ~io_uring_service() override;
+  ASIO_URING_DECL explicit ring_service(asio::execution_context& context, const options& = {});
+  ASIO_URING_DECL ~ring_service() override;
 
   // For the operations.
   void push(request& r) noexcept { submitter_.push(r); }
@@ -96,7 +96,7 @@ public:
   /// Queues a completion that needs no kernel.
   [[gnu::always_inline]] void post(completion& op) noexcept
   {
-    if (kept()) [[unlikely]]
+    if (has_keeper()) [[unlikely]]
       return post_past_keeper(op);
     if (ready_.push(op) && idle_.load(std::memory_order_seq_cst)) wake_if_idle();
   }
@@ -123,7 +123,7 @@ public:
 
   /// Lets what was started come before a synchronous call of that descriptor's, or of another one's if it has
   /// an effect.
-  void flush(const descriptor* d) noexcept
+  void flush(const file_state* d) noexcept
   {
     if (!submitter_.has_unsubmitted()) return;
     if (effects_.load(std::memory_order_relaxed) || is_with_kernel(d)) submit_now();
@@ -163,7 +163,7 @@ public:
   /// submitted to the next.
   bool resting() const noexcept { return resting_; }
   /// Whether a thread of the service's own enters the ring.
-  bool kept() const noexcept { return kept_.load(std::memory_order_relaxed); }
+  bool has_keeper() const noexcept { return has_keeper_.load(std::memory_order_relaxed); }
 
   /// For a synchronous function that has to know what became of an operation: submits, and collects what is
   /// there. Handlers run in the loop.
@@ -200,8 +200,8 @@ public:
   std::uint64_t submissions() const noexcept { return submitter_.submitted(); }
   /// What the other path costs, in thousandths of the one in use; 0: it was not tried yet.
   unsigned other_path_costs() const noexcept { return other_path_costs_.load(std::memory_order_relaxed); }
-  ASIO_URING_DECL descriptor& open_descriptor(int fd, const descriptor_kind& kind);
-  ASIO_URING_DECL void recycle(descriptor& d) noexcept;
+  ASIO_URING_DECL file_state& open_file_state(int fd, const file_kind& kind);
+  ASIO_URING_DECL void recycle(file_state& d) noexcept;
 
   /// Whether one more socket may keep memory for datagrams that nobody has asked for.
   bool begin_reading_ahead() noexcept
@@ -240,7 +240,7 @@ public:
   /// False: the ring is another thread's at the moment.
   ASIO_URING_DECL bool turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
   /// Whether there is something to do that no completion will tell of.
-  bool unfinished() noexcept { return !ready_.empty() || (!kept() && submitter_.has_unfinished()); }
+  bool unfinished() noexcept { return !ready_.empty() || (!has_keeper() && submitter_.has_unfinished()); }
   bool has_unsubmitted() noexcept { return submitter_.has_unsubmitted(); }
   /// Whether completions are to come that no event tells a guest of: those of a ring that an emulated one has
   /// replaced.
@@ -344,7 +344,7 @@ private:
   void wake() noexcept
   {
     counters_.wake_ups.count();
-    kept() ? ring_doorbell() : pump_->wake();
+    has_keeper() ? ring_doorbell() : pump_->wake();
   }
   void wake_if_idle() noexcept
   {
@@ -364,7 +364,7 @@ private:
     int result = 0;
     ring_call* next = nullptr;
   };
-  ASIO_URING_DECL static bool is_with_kernel(const descriptor* d) noexcept;
+  ASIO_URING_DECL static bool is_with_kernel(const file_state* d) noexcept;
   ASIO_URING_DECL bool lock_ring() noexcept;
   ASIO_URING_DECL bool own_ring(bool in_loop) noexcept;
   ASIO_URING_DECL void submit_soon() noexcept;
@@ -388,7 +388,7 @@ private:
   ASIO_URING_DECL void give_up(const std::vector<request*>& all, completion_queue& found) noexcept;
   ASIO_URING_DECL void end_in_flight(completion_queue& found) noexcept;
   ASIO_URING_DECL void disown_waits(const ring& former, completion_queue& found) noexcept;
-  bool is_disowned(const ring& former, const io_uring_cqe& completion) noexcept;
+  bool is_disowned(const ring& former, const io_uring_cqe& cqe) noexcept;
   ASIO_URING_DECL void end_requests(completion_queue& given_up) noexcept;
   ASIO_URING_DECL void failed(ring& r, int error) noexcept;
   ASIO_URING_DECL void replace_ring(int error) noexcept;
@@ -399,7 +399,7 @@ private:
   ASIO_URING_DECL void go_on(bool rested, bool in_child);
   bool must_not_sleep() const noexcept
   {
-    return (kept() ? keeper_stops_ : interrupted_).load(std::memory_order_seq_cst) ||
+    return (has_keeper() ? keeper_stops_ : interrupted_).load(std::memory_order_seq_cst) ||
            asked_.load(std::memory_order_seq_cst) != served_.load(std::memory_order_relaxed);
   }
   ASIO_URING_DECL void look_for_former() noexcept;
@@ -452,7 +452,7 @@ private:
   inline static std::atomic<std::uint64_t> thread_names_{0};
   lock ring_lock_{locking_};               // held by who enters a bound ring, turns another, or replaces it
   std::atomic<bool> bound_{false};         // one thread enters
-  std::atomic<bool> kept_{false};          // it is the keeper
+  std::atomic<bool> has_keeper_{false};    // it is the keeper
   std::atomic<std::uint64_t> owner_{0};    // that thread, or who turns another ring; 0: none
   std::atomic<pid_t> owner_tid_{0};        // the same, for the kernel
   std::atomic<bool> shared_{false};        // several threads run the context
@@ -466,7 +466,7 @@ private:
   bool broken_ = false;             // nobody can enter
   bool before_fork_ = false;        // within fork_prepare
   std::atomic<bool> rested_{false}; // between fork_prepare and fork_parent or fork_child
-  bool kept_before_fork_ = false;
+  bool has_keeper_before_fork_ = false;
   pid_t process_ = process::id();
   std::uint64_t retired_ = 0;           // terminal completions seen
   std::atomic<bool> readiness_[5] = {}; // by preference
@@ -483,9 +483,9 @@ private:
   bool stopped_ = false;
   bool native_ = false;
 
-  lock descriptors_lock_;
-  std::vector<std::unique_ptr<descriptor>> descriptors_;
-  descriptor* free_descriptors_ = nullptr;
+  lock file_states_lock_;
+  std::vector<std::unique_ptr<file_state>> file_states_;
+  file_state* free_file_states_ = nullptr;
   scheduler* scheduler_ = nullptr;  // counts the work
   std::atomic<long> operations_{0}; // for it: started, their handlers not yet returned
   detail::pump* pump_ = nullptr;    // owned by the context (ring pump) or by guest_
@@ -494,25 +494,17 @@ private:
 
 /// The context's service, constructed if need be. Asio lets several threads construct a service and keeps
 /// one; ours puts itself in the reactor's place, so no second one must begin.
-inline io_uring_service& ring_service(asio::execution_context& context)
+inline ring_service& use_ring_service(asio::execution_context& context)
 {
   static std::mutex constructing;
   const std::lock_guard guard(constructing);
-  return asio::use_service<io_uring_service>(context);
+  return asio::use_service<ring_service>(context);
 }
 
 } // namespace asio_uring::detail
 
-#include <asio_uring/detail/engine/file_state.hpp>
-#include <asio_uring/detail/engine/guest_pump.hpp>
-
 #if defined(ASIO_URING_HEADER_ONLY)
-#include <asio_uring/detail/engine/file_state.ipp>
-#include <asio_uring/detail/engine/read_ahead.ipp>
-#include <asio_uring/detail/engine/registered_files.ipp>
-#include <asio_uring/detail/engine/ring_ownership.ipp>
-#include <asio_uring/detail/engine/ring_service.ipp>
-#include <asio_uring/detail/engine/second_looks.ipp>
+#include <asio_uring/detail/engine/file_state.hpp> // and then the functions of both
 #endif
 
 #endif // ASIO_URING_DETAIL_ENGINE_RING_SERVICE_HPP

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <asio_uring/detail/engine/call_cost.hpp>
+#include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/guest_pump.hpp>
 #include <asio_uring/detail/engine/pause.hpp>
 #include <asio_uring/detail/engine/ring_pump.hpp>
@@ -135,12 +136,12 @@ ASIO_URING_DECL std::string setup_advice(const std::system_error& e)
                                     setup_advice(e));
 }
 
-ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& context, const options& o)
+ASIO_URING_DECL ring_service::ring_service(asio::execution_context& context, const options& o)
     : asio::execution_context::service(context),
       options_(checked(o)),
       locking_(!asio::has_service<scheduler>(context) || wants_locks(asio::use_service<scheduler>(context))),
       submitter_(locking_),
-      descriptors_lock_(locking_)
+      file_states_lock_(locking_)
 {
   make_pump();
   controlled_ = options_.path == path::automatic;
@@ -150,7 +151,7 @@ ASIO_URING_DECL io_uring_service::io_uring_service(asio::execution_context& cont
   if (chosen_word("ASIO_URING_REPORT", {"0", "1"}) == 1) report();
 }
 
-ASIO_URING_DECL std::string io_uring_service::path_reason() const
+ASIO_URING_DECL std::string ring_service::path_reason() const
 {
   if (options_.path != path::automatic) return "as asked for";
   if (!available_.load(std::memory_order_relaxed)) return "without io_uring";
@@ -165,7 +166,7 @@ ASIO_URING_DECL std::string io_uring_service::path_reason() const
   return text;
 }
 
-ASIO_URING_DECL std::string io_uring_service::pump_reason() const
+ASIO_URING_DECL std::string ring_service::pump_reason() const
 {
   if (pump_->kind() == pump_kind::ring) return "the context's reactor is the ring";
   return options_.pump == pump_kind::guest
@@ -173,7 +174,7 @@ ASIO_URING_DECL std::string io_uring_service::pump_reason() const
              : "guest pump: the context had a reactor already, or is not run by Asio's scheduler";
 }
 
-ASIO_URING_DECL void io_uring_service::report() noexcept
+ASIO_URING_DECL void ring_service::report() noexcept
 try {
   const std::string why_not = unavailable();
   const std::string line =
@@ -184,7 +185,7 @@ try {
 }
 
 /// Another ring, or what emulates one.
-ASIO_URING_DECL void io_uring_service::set_up_ring()
+ASIO_URING_DECL void ring_service::set_up_ring()
 {
   std::string reason = "the options or ASIO_URING_BACKEND ask for it";
   if (options_.fallback != fallback::force) try {
@@ -209,7 +210,7 @@ ASIO_URING_DECL void io_uring_service::set_up_ring()
   }
 }
 
-ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailable)
+ASIO_URING_DECL void ring_service::use_ring(ring&& r, std::string unavailable)
 {
   signal_completions(r);
   if (const ring* const before = ring_.load(std::memory_order_relaxed)) {
@@ -221,7 +222,7 @@ ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailabl
   links_expected_.store(false, std::memory_order_relaxed);
   // Of files, the places stay as they are; of buffers, the numbers.
   if (!files_.move_to(now))
-    for (const auto& d : descriptors_)
+    for (const auto& d : file_states_)
       d->forget_registration();
   buffers_.move_to(now);
   owner_.store(0, std::memory_order_relaxed);
@@ -239,7 +240,7 @@ ASIO_URING_DECL void io_uring_service::use_ring(ring&& r, std::string unavailabl
 
 /// A guest's reactor waits for an eventfd, which is never read: each signal is an edge. One for all its
 /// rings, for what a ring that was given up still completes.
-ASIO_URING_DECL void io_uring_service::signal_completions(ring& r)
+ASIO_URING_DECL void ring_service::signal_completions(ring& r)
 {
   if (!guest_ || !r.bound() || !r.kernels()) return;
   if (!event_fd_) event_fd_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -249,13 +250,13 @@ ASIO_URING_DECL void io_uring_service::signal_completions(ring& r)
   if (result < 0) throw std::system_error(-result, std::system_category(), "eventfd");
 }
 
-ASIO_URING_DECL io_uring_service::~io_uring_service()
+ASIO_URING_DECL ring_service::~ring_service()
 {
   completion_queue left; // what the destruction of handlers has posted; destroyed with the queue
   ready_.move_to(left);
 }
 
-ASIO_URING_DECL void io_uring_service::make_pump()
+ASIO_URING_DECL void ring_service::make_pump()
 {
   asio::execution_context& context = this->context();
   const bool possible = !asio::has_service<epoll_reactor>(context);
@@ -284,7 +285,7 @@ ASIO_URING_DECL void io_uring_service::make_pump()
 }
 
 // A loop that is on its way to sleep may have counted already what it is going to submit.
-ASIO_URING_DECL void io_uring_service::keep_links_whole()
+ASIO_URING_DECL void ring_service::keep_links_whole()
 {
   get_ring().keep_whole();
   for (unsigned times = 0; entering_.load(std::memory_order_seq_cst); pause(times++))
@@ -292,12 +293,12 @@ ASIO_URING_DECL void io_uring_service::keep_links_whole()
   links_expected_.store(true, std::memory_order_release);
 }
 
-ASIO_URING_DECL bool io_uring_service::is_with_kernel(const descriptor* d) noexcept
+ASIO_URING_DECL bool ring_service::is_with_kernel(const file_state* d) noexcept
 {
   return d && d->has_submitted();
 }
 
-ASIO_URING_DECL bool io_uring_service::submit_now() noexcept
+ASIO_URING_DECL bool ring_service::submit_now() noexcept
 {
   const bool all = reach_kernel();
   // What found no room on the ring needs the loop: it may be asleep.
@@ -308,7 +309,7 @@ ASIO_URING_DECL bool io_uring_service::submit_now() noexcept
 // The kernel may refuse for a moment (EAGAIN: no memory) or take only some. The loop may be asleep, and the
 // file descriptor of an entry is about to be closed: hardly anything may be left. EBUSY, before 5.19, is for
 // the collector to end, which may be this very thread.
-ASIO_URING_DECL bool io_uring_service::submit_all() noexcept
+ASIO_URING_DECL bool ring_service::submit_all() noexcept
 {
   constexpr unsigned patience = 1000;
   const auto done = [this] {
@@ -330,7 +331,7 @@ ASIO_URING_DECL bool io_uring_service::submit_all() noexcept
 
 /// An enter was refused, and not just for a moment. Who turns a ring that others enter, too, may be let in
 /// where they are not.
-ASIO_URING_DECL void io_uring_service::failed(ring& r, int error) noexcept
+ASIO_URING_DECL void ring_service::failed(ring& r, int error) noexcept
 {
   const bool held =
       bound_.load(std::memory_order_relaxed) || owner_.load(std::memory_order_relaxed) == thread_name();
@@ -342,28 +343,28 @@ ASIO_URING_DECL void io_uring_service::failed(ring& r, int error) noexcept
   if (!held) ring_lock_.release();
 }
 
-ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, const descriptor_kind& kind)
+ASIO_URING_DECL file_state& ring_service::open_file_state(int fd, const file_kind& kind)
 {
-  descriptor* d;
+  file_state* d;
   {
-    locked guard(descriptors_lock_);
-    if (free_descriptors_)
-      free_descriptors_ = std::exchange((d = free_descriptors_)->next_free_, nullptr);
+    locked guard(file_states_lock_);
+    if (free_file_states_)
+      free_file_states_ = std::exchange((d = free_file_states_)->next_free_, nullptr);
     else
-      d = descriptors_.emplace_back(std::make_unique<descriptor>(*this, locking_)).get();
+      d = file_states_.emplace_back(std::make_unique<file_state>(*this, locking_)).get();
   }
   d->open(fd, kind);
   return *d;
 }
 
-ASIO_URING_DECL void io_uring_service::recycle(descriptor& d) noexcept
+ASIO_URING_DECL void ring_service::recycle(file_state& d) noexcept
 {
-  locked guard(descriptors_lock_);
-  d.next_free_ = free_descriptors_;
-  free_descriptors_ = &d;
+  locked guard(file_states_lock_);
+  d.next_free_ = free_file_states_;
+  free_file_states_ = &d;
 }
 
-ASIO_URING_DECL void io_uring_service::collect_now() noexcept
+ASIO_URING_DECL void ring_service::collect_now() noexcept
 {
   submit_now();
   if (bound_.load(std::memory_order_relaxed)) return; // whoever submitted has collected, too
@@ -386,7 +387,7 @@ ASIO_URING_DECL void io_uring_service::collect_now() noexcept
   submit_now(); // what a completion has submitted itself
 }
 
-ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
+ASIO_URING_DECL void ring_service::collect(completion_queue& out) noexcept
 {
   const auto completed = [&](const io_uring_cqe& cqe) {
     submitter_.submitted(); // acquires what the submitting thread wrote
@@ -410,7 +411,7 @@ ASIO_URING_DECL void io_uring_service::collect(completion_queue& out) noexcept
 
 /// What rings that were given up still bring.
 template <typename F>
-void io_uring_service::collect_former(F&& completed) noexcept
+void ring_service::collect_former(F&& completed) noexcept
 {
   const bool before = std::exchange(resting_, true);
   for (auto r = rings_.begin(); r != rings_.end();) {
@@ -425,17 +426,17 @@ void io_uring_service::collect_former(F&& completed) noexcept
   look_for_former();
 }
 
-inline bool io_uring_service::is_disowned(const ring& former, const io_uring_cqe& completion) noexcept
+inline bool ring_service::is_disowned(const ring& former, const io_uring_cqe& cqe) noexcept
 {
   const auto found = std::find_if(disowned_.begin(), disowned_.end(), [&](const disowned& d) {
-    return d.former == &former && d.user_data == completion.user_data;
+    return d.former == &former && d.user_data == cqe.user_data;
   });
   if (found == disowned_.end()) return false;
-  if (!(completion.flags & IORING_CQE_F_MORE)) disowned_.erase(found);
+  if (!(cqe.flags & IORING_CQE_F_MORE)) disowned_.erase(found);
   return true;
 }
 
-ASIO_URING_DECL void io_uring_service::look_for_former() noexcept
+ASIO_URING_DECL void ring_service::look_for_former() noexcept
 {
   const auto is_waited_for = [this](const ring& r) {
     const auto of_it = [&r](const disowned& d) { return d.former == &r; };
@@ -445,7 +446,7 @@ ASIO_URING_DECL void io_uring_service::look_for_former() noexcept
   former_.store(std::any_of(rings_.begin(), rings_.end(), is_waited_for), std::memory_order_relaxed);
 }
 
-inline void io_uring_service::follow_costs() noexcept
+inline void ring_service::follow_costs() noexcept
 {
   if (begun_.load(std::memory_order_relaxed) - epoch_begun_ >= controller_.epoch()) [[unlikely]]
     end_epoch();
@@ -458,12 +459,12 @@ inline std::chrono::nanoseconds read_clock(clockid_t clock) noexcept
   return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
-void io_uring_service::end_epoch() noexcept
+void ring_service::end_epoch() noexcept
 {
   const std::uint64_t begun = begun_.load(std::memory_order_relaxed);
   if (controlled_ && available_.load(std::memory_order_relaxed)) {
     // Handlers may run in other threads than the one that turns the ring.
-    const bool elsewhere = kept() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
+    const bool elsewhere = has_keeper() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
     const auto cpu = options_.processor_time
                          ? options_.processor_time()
                          : read_clock(elsewhere ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
@@ -482,20 +483,20 @@ void io_uring_service::end_epoch() noexcept
   epoch_begun_ = begun;
 }
 
-ASIO_URING_DECL void io_uring_service::use(strategy s) noexcept
+ASIO_URING_DECL void ring_service::use(strategy s) noexcept
 {
   if (strategy_.exchange(s, std::memory_order_relaxed) == s) return;
   counters_.switches.count();
   choose_paths();
 }
 
-inline void io_uring_service::choose_paths() noexcept
+inline void ring_service::choose_paths() noexcept
 {
   for (unsigned p = 0; p != std::size(readiness_); ++p)
     readiness_[p].store(path_for(preference(p)) == path::readiness, std::memory_order_relaxed);
 }
 
-ASIO_URING_DECL bool io_uring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
+ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
 {
   ready_.move_to(out);
   if (!bound_.load(std::memory_order_relaxed)) {
@@ -512,7 +513,7 @@ ASIO_URING_DECL bool io_uring_service::turn(std::chrono::nanoseconds timeout, co
     std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)));
     return true;
   }
-  if (kept() || !lock_ring()) return false;
+  if (has_keeper() || !lock_ring()) return false;
   const ring* const before = &get_ring();
   const bool mine = own_ring(true);
   // A ring that has just been taken over: the pump arms its polls first.
@@ -520,12 +521,11 @@ ASIO_URING_DECL bool io_uring_service::turn(std::chrono::nanoseconds timeout, co
   // Who has been seen meanwhile must not have to wait for the end of the handlers that follow.
   if (mine && shared_.load(std::memory_order_relaxed)) own_ring(true);
   ready_.move_to(out);
-  if (!kept()) leave_ring();
+  if (!has_keeper()) leave_ring();
   return mine;
 }
 
-ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeout,
-                                                 completion_queue& out) noexcept
+ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
 {
   ring& r = get_ring();
   if (doorbell_) doorbell_->listen();
@@ -550,7 +550,7 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
   } else {
     if (r.unsubmitted() || r.wants_enter()) result = r.submit();
   }
-  if (!kept()) interrupted_.store(false, std::memory_order_relaxed);
+  if (!has_keeper()) interrupted_.store(false, std::memory_order_relaxed);
   if (!r.unsubmitted() && !submitter_.has_backlog()) {
     strangers_.store(false, std::memory_order_relaxed);
     numbers_.submitted();
@@ -570,7 +570,7 @@ ASIO_URING_DECL void io_uring_service::turn_ring(std::chrono::nanoseconds timeou
 
 /// Looks for completions, and for whatever would wake a thread that sleeps. False: there are none, and what
 /// is left of the time may be slept.
-bool io_uring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
+bool ring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
 {
   if (r.unsubmitted() && r.submit() < 0) return true;
   std::chrono::nanoseconds spent{0};
@@ -586,7 +586,7 @@ bool io_uring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
   return found || timeout.count() == 0;
 }
 
-ASIO_URING_DECL io_uring_service::runner io_uring_service::last_runner() const noexcept
+ASIO_URING_DECL ring_service::runner ring_service::last_runner() const noexcept
 {
   const pid_t last = runner_.load(std::memory_order_relaxed);
   if (!last) return runner::unknown;
@@ -594,16 +594,16 @@ ASIO_URING_DECL io_uring_service::runner io_uring_service::last_runner() const n
   return lives(last) ? runner::alive : runner::gone;
 }
 
-ASIO_URING_DECL bool io_uring_service::lives(pid_t thread) noexcept
+ASIO_URING_DECL bool ring_service::lives(pid_t thread) noexcept
 {
   return thread == this_thread() || ::syscall(SYS_tgkill, ::getpid(), thread, 0) == 0;
 }
 
-ASIO_URING_DECL void io_uring_service::shutdown()
+ASIO_URING_DECL void ring_service::shutdown()
 {
   life_.reset();
   const bool ours = own_process();
-  if (kept()) ours ? stop_keeper() : keeper_.detach(); // a forked child has no such thread
+  if (has_keeper()) ours ? stop_keeper() : keeper_.detach(); // a forked child has no such thread
   // Where Asio runs the context in a thread of its own, that may be in the ring.
   if (ours && has_own_thread(*scheduler_)) scheduler_->shutdown();
   stopped_ = true;
@@ -613,7 +613,7 @@ ASIO_URING_DECL void io_uring_service::shutdown()
   pump_->withdraw();
   if (doorbell_) doorbell_->withdraw();
   if (doubts_.armed()) submitter_.cancel(doubts_);
-  for (const auto& d : descriptors_)
+  for (const auto& d : file_states_)
     d->abandon(given_up);
   if (ours) {
     end_requests(given_up);
@@ -630,7 +630,7 @@ ASIO_URING_DECL void io_uring_service::shutdown()
 }
 
 // The kernel may write into buffers until the last terminal completion: wait for it, however long.
-ASIO_URING_DECL void io_uring_service::end_requests(completion_queue& given_up) noexcept
+ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noexcept
 {
   const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
   if (bound_.load(std::memory_order_relaxed) && owner != thread_name()) {
@@ -660,12 +660,12 @@ ASIO_URING_DECL void io_uring_service::end_requests(completion_queue& given_up) 
 
 // Before a fork, what is in flight comes to rest, in this process; what was not performed is submitted
 // afterwards by both, as Asio's reactor does it with what waits. A child gets a ring of its own.
-ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork_event event)
+ASIO_URING_DECL void ring_service::notify_fork(asio::execution_context::fork_event event)
 {
   switch (event) {
   case asio::execution_context::fork_prepare:
     before_fork_ = true;
-    if ((kept_before_fork_ = kept())) {
+    if ((has_keeper_before_fork_ = has_keeper())) {
       stop_keeper();
     } else {
       register_with_ring([this](ring&) noexcept { return rest(true), 0; });
@@ -684,8 +684,8 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
     this_thread_ = 0;
     runner_.store(0, std::memory_order_relaxed);
     moved_ = false;
-    if (kept()) keeper_.detach();
-    kept_ = kept_before_fork_ = false;
+    if (has_keeper()) keeper_.detach();
+    has_keeper_ = has_keeper_before_fork_ = false;
     if (doorbell_) doorbell_->renew();
     go_on(rested_.exchange(false), true);
     return;
@@ -693,7 +693,7 @@ ASIO_URING_DECL void io_uring_service::notify_fork(asio::execution_context::fork
 }
 
 /// After a fork. Without fork_prepare nobody knows what was performed: it is submitted again.
-ASIO_URING_DECL void io_uring_service::go_on(bool rested, bool in_child)
+ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
 {
   if (!rested) {
     pump_->stop_watching();
@@ -707,7 +707,7 @@ ASIO_URING_DECL void io_uring_service::go_on(bool rested, bool in_child)
   if (in_child) event_fd_.reset(); // the parent's ring signals it
   const bool locked = rested && bound_.load(std::memory_order_relaxed);
   set_up_ring();
-  if (kept_before_fork_ && start_keeper()) return; // which keeps the lock
+  if (has_keeper_before_fork_ && start_keeper()) return; // which keeps the lock
   pump_->restart();
   if (locked || in_child) ring_lock_.release();
 }
@@ -726,11 +726,11 @@ ASIO_URING_DECL const char* name(path p) noexcept
 
 ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& o)
 {
-  if (boost::asio::has_service<detail::io_uring_service>(context))
+  if (boost::asio::has_service<detail::ring_service>(context))
     throw std::logic_error(
         "asio_uring: use_io_uring: the context has its ring already; call it before the context's "
         "first I/O object, once");
-  boost::asio::make_service<detail::io_uring_service>(context, o);
+  boost::asio::make_service<detail::ring_service>(context, o);
 }
 
 } // namespace asio_uring

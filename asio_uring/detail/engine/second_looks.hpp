@@ -2,9 +2,6 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-// Includes this header, where it needs it: so before the guard.
-#include <asio_uring/detail/engine/ring_service.hpp>
-
 #ifndef ASIO_URING_DETAIL_ENGINE_SECOND_LOOKS_HPP
 #define ASIO_URING_DETAIL_ENGINE_SECOND_LOOKS_HPP
 
@@ -13,8 +10,8 @@
 
 namespace asio_uring::detail {
 
-class descriptor;
-class io_uring_service;
+class file_state;
+class ring_service;
 
 /// A read that returned less than was asked for has emptied the socket, and only the next edge of the
 /// standing poll can bring more: that spares one recv in each exchange. It is not quite true: a read also
@@ -25,12 +22,12 @@ class io_uring_service;
 class doubts final : public request
 {
 public:
-  doubts(io_uring_service& service, bool locking) noexcept
+  doubts(ring_service& service, bool locking) noexcept
       : request(functions()), service_(service), lock_(locking)
   {}
 
   /// Adds one that is not here. Under its lock; true: when that is open, notify() is to be called.
-  ASIO_URING_DECL bool raise(descriptor& d) noexcept;
+  ASIO_URING_DECL bool raise(file_state& d) noexcept;
 
   bool armed() const noexcept { return armed_; }
 
@@ -38,13 +35,17 @@ private:
   ASIO_URING_DECL static const request::type& functions() noexcept;
   ASIO_URING_DECL void look(completion_queue& out) noexcept;
 
-  io_uring_service& service_;
+  ring_service& service_;
   lock lock_;
   bool armed_ = false;
-  descriptor* first_ = nullptr; // and on by descriptor::next_in_doubt_
+  file_state* first_ = nullptr; // and on by descriptor::next_in_doubt_
   static constexpr __kernel_timespec interval_{0, 20'000'000};
 };
 
 } // namespace asio_uring::detail
+
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/detail/engine/ring_service.hpp> // and then the functions
+#endif
 
 #endif // ASIO_URING_DETAIL_ENGINE_SECOND_LOOKS_HPP

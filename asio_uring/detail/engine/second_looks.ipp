@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_SECOND_LOOKS_IPP
 #define ASIO_URING_DETAIL_ENGINE_SECOND_LOOKS_IPP
 
+#include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <poll.h>
 #include <utility>
@@ -21,7 +22,7 @@ ASIO_URING_DECL const request::type& doubts::functions() noexcept
   return type;
 }
 
-ASIO_URING_DECL bool doubts::raise(descriptor& d) noexcept
+ASIO_URING_DECL bool doubts::raise(file_state& d) noexcept
 {
   const locked guard(lock_);
   d.next_in_doubt_ = std::exchange(first_, &d);
@@ -34,12 +35,12 @@ ASIO_URING_DECL bool doubts::raise(descriptor& d) noexcept
 ASIO_URING_DECL void doubts::look(completion_queue& out) noexcept
 {
   locked guard(lock_);
-  descriptor* round = std::exchange(first_, nullptr);
+  file_state* round = std::exchange(first_, nullptr);
   guard.unlock();
-  descriptor* left = nullptr;
-  descriptor** end = &left;
+  file_state* left = nullptr;
+  file_state** end = &left;
   while (round && !service_.stopped()) {
-    descriptor& d = *std::exchange(round, round->next_in_doubt_);
+    file_state& d = *std::exchange(round, round->next_in_doubt_);
     if (!d.doubted(out)) continue;
     *end = &d;
     end = &d.next_in_doubt_;
@@ -53,13 +54,13 @@ ASIO_URING_DECL void doubts::look(completion_queue& out) noexcept
 
 // --- a descriptor's part
 
-bool descriptor::raise_doubt() noexcept
+bool file_state::raise_doubt() noexcept
 {
   return std::exchange(doubt_, doubt::raised) == doubt::none && service_.doubts().raise(*this);
 }
 
 // One round. False: there is no doubt any more.
-ASIO_URING_DECL bool descriptor::doubted(completion_queue& out) noexcept
+ASIO_URING_DECL bool file_state::doubted(completion_queue& out) noexcept
 {
   section s(*this);
   const doubt before = std::exchange(doubt_, doubt::none);
@@ -75,7 +76,7 @@ ASIO_URING_DECL bool descriptor::doubted(completion_queue& out) noexcept
 }
 
 // Asks the kernel whether there is something to read that no edge has told of.
-void descriptor::look(section& s) noexcept
+void file_state::look(section& s) noexcept
 {
   lane& l = lane_of(lane_kind::in);
   if (l.ready || l.busy || (l.first && l.first->stage_ != operation::stage::waiting)) return;
@@ -89,7 +90,7 @@ void descriptor::look(section& s) noexcept
 }
 
 // Without multishot poll, what was woken in vain has waited for this moment.
-void descriptor::go_on(section& s, completion_queue& out) noexcept
+void file_state::go_on(section& s, completion_queue& out) noexcept
 {
   for (poll* p : {&read_poll_, &write_poll_}) {
     if (p->lane_.in_vain && !p->armed_) p->lane_.ready = true;

@@ -84,7 +84,7 @@ public:
   error_code wait(implementation_type& impl, descriptor_base::wait_type w, error_code& ec)
   {
     this->flush(impl);
-    if (w == descriptor_base::wait_read && finds_unread(impl)) return ec = error_code();
+    if (w == descriptor_base::wait_read && finds_kept(impl)) return ec = error_code();
     return stock::wait(impl, w, ec);
   }
 
@@ -98,15 +98,15 @@ public:
   template <typename Buffers>
   std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    if (finds_unread(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
-      return this->take_unread(impl, detail::read<Buffers>(buffers), ec);
+    if (finds_kept(impl) && !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
+      return this->take_kept(impl, read_op<Buffers>(buffers), ec);
     return stock::read_some(impl, buffers, ec);
   }
 
   template <no_buffers Buffers>
   std::size_t read_some(implementation_type& impl, const Buffers& buffers, error_code& ec)
   {
-    if (finds_unread(impl)) return ec = error_code(), 0;
+    if (finds_kept(impl)) return ec = error_code(), 0;
     return stock::read_some(impl, buffers, ec);
   }
 
@@ -124,8 +124,8 @@ public:
                         const IoExecutor& io_ex)
   {
     this->start(
-        impl, prepare<asio::const_buffer, detail::write<Buffers>>(impl, buffers),
-        [&] { return detail::write<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_write_some");
+        impl, prepare<asio::const_buffer, write_op<Buffers>>(impl, buffers),
+        [&] { return write_op<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_write_some");
   }
 
   template <no_buffers Buffers, typename Handler, typename IoExecutor>
@@ -140,8 +140,8 @@ public:
                        const IoExecutor& io_ex)
   {
     this->start(
-        impl, prepare<asio::mutable_buffer, detail::read<Buffers>>(impl, buffers),
-        [&] { return detail::read<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_read_some");
+        impl, prepare<asio::mutable_buffer, read_op<Buffers>>(impl, buffers),
+        [&] { return read_op<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_read_some");
   }
 
   template <no_buffers Buffers, typename Handler, typename IoExecutor>
@@ -155,7 +155,7 @@ protected:
   /// A descriptor that is known to be one; not, if it throws.
   void take(implementation_type& impl, int fd, bool pollable)
   {
-    impl.descriptor_ = &uring_.open_descriptor(fd, {.readable = true});
+    impl.file_ = &uring_.open_file_state(fd, {.readable = true});
     impl.*member_of(descriptor_number{}) = fd;
     impl.*member_of(descriptor_state{}) = static_cast<asio::detail::descriptor_ops::state_type>(
         asio::detail::descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
@@ -172,8 +172,7 @@ private:
   {
     if (impl.*member_of(descriptor_state{}) & not_pollable)
       this->start(
-          impl, -EOPNOTSUPP, [&] { return detail::wait<Extra...>(what); }, handler, io_ex, "descriptor",
-          name);
+          impl, -EOPNOTSUPP, [&] { return wait_op<Extra...>(what); }, handler, io_ex, "descriptor", name);
     else
       on_ring::template start_wait<Extra...>(impl, what, handler, io_ex, "descriptor", name);
   }
@@ -186,9 +185,9 @@ private:
     if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return nothing_done;
     auto& state = impl.*member_of(descriptor_state{});
     error_code ec;
-    if (impl.descriptor_ && uring_.path_for(Description::preferred) == path::readiness &&
+    if (impl.file_ && uring_.path_for(Description::preferred) == path::readiness &&
         !(state & asio::detail::descriptor_ops::non_blocking) &&
-        !asio::detail::descriptor_ops::set_internal_non_blocking(impl.descriptor_->fd(), state, true, ec))
+        !asio::detail::descriptor_ops::set_internal_non_blocking(impl.file_->fd(), state, true, ec))
       return -ec.value();
     return std::nullopt;
   }

@@ -19,11 +19,11 @@ namespace asio_uring::detail {
 // The operations of a stream file move one position, the kernel's: they are served one after the other,
 // reads and writes alike. To wait for a regular file to be ready says nothing: they are always submitted.
 template <typename Buffers>
-struct stream_file_read : read<Buffers>
+struct stream_file_read : read_op<Buffers>
 {
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::always_submitted;
-  using read<Buffers>::read;
+  using read_op<Buffers>::read_op;
 
   /// A cancelled read that has moved the position: back to where it was. What cannot be sought, a terminal,
   /// leaves the bytes to the next read.
@@ -33,11 +33,11 @@ struct stream_file_read : read<Buffers>
   }
 };
 template <typename Buffers>
-struct stream_file_write : write<Buffers>
+struct stream_file_write : write_op<Buffers>
 {
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::always_submitted;
-  using write<Buffers>::write;
+  using write_op<Buffers>::write_op;
 };
 
 /// basic_stream_file and basic_random_access_file.
@@ -109,7 +109,7 @@ public:
 
   error_code register_with_ring(implementation_type& impl)
   {
-    return impl.descriptor_ ? error_of(impl.descriptor_->register_file()) : asio::error::bad_descriptor;
+    return impl.file_ ? error_of(impl.file_->register_file()) : asio::error::bad_descriptor;
   }
 
   // --- the file as a whole; what has been started comes first
@@ -226,7 +226,7 @@ private:
   template <typename Buffer, typename Buffers>
   static std::optional<int> done_at_once(const implementation_type& impl, const Buffers& buffers)
   {
-    if (!impl.descriptor_) return -EBADF;
+    if (!impl.file_) return -EBADF;
     if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return nothing_done;
     return std::nullopt;
   }
@@ -242,7 +242,7 @@ private:
   std::size_t transfer(implementation_type& impl, std::uint64_t offset, const Buffers& buffers,
                        error_code& ec)
   {
-    if (!impl.descriptor_) return ec = asio::error::bad_descriptor, 0;
+    if (!impl.file_) return ec = asio::error::bad_descriptor, 0;
     std::size_t size = 0;
     int result = done_at_once<Buffer>(impl, offset, buffers).value_or(1);
     transfer_at<Buffer, Buffers> description(offset, buffers, uring_.buffers());

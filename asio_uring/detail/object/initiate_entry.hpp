@@ -20,14 +20,14 @@ public:
   inline static asio::execution_context::id id;
 
   explicit loose_operations(asio::execution_context& context)
-      : with_ring(context), asio::execution_context::service(context), home_(uring_.open_descriptor(-1, {}))
+      : with_ring(context), asio::execution_context::service(context), home_(uring_.open_file_state(-1, {}))
   {}
-  io_uring_service& uring() noexcept { return uring_; }
-  descriptor& home() noexcept { return home_; }
+  ring_service& uring() noexcept { return uring_; }
+  file_state& home() noexcept { return home_; }
 
 private:
   void shutdown() override {} // the ring's service ends all operations
-  descriptor& home_;
+  file_state& home_;
 };
 
 template <typename Executor>

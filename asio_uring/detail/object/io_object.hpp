@@ -24,7 +24,8 @@ class stock_service_on_ring : public Service
 public:
   using key_type = stock_service_on_ring;
   inline static asio::execution_context::id id;
-  explicit stock_service_on_ring(asio::execution_context& context) : Service((ring_service(context), context))
+  explicit stock_service_on_ring(asio::execution_context& context)
+      : Service((use_ring_service(context), context))
   {
     static_assert(sizeof(stock_service_on_ring) == sizeof(Service));
   }

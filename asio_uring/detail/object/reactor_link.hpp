@@ -6,6 +6,7 @@
 #ifndef ASIO_URING_DETAIL_OBJECT_REACTOR_LINK_HPP
 #define ASIO_URING_DETAIL_OBJECT_REACTOR_LINK_HPP
 
+#include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <atomic>
 #include <boost/asio/recycling_allocator.hpp>
@@ -46,7 +47,7 @@ public:
 
     explicit operator bool() const noexcept { return link_; }
     /// Whose operation it is.
-    detail::descriptor* descriptor() const noexcept { return link_ ? link_->opened_ : nullptr; }
+    detail::file_state* file() const noexcept { return link_ ? link_->opened_file_ : nullptr; }
 
     /// Runs f(), which returns a result, unless the object has been cancelled or closed meanwhile.
     template <typename F>
@@ -63,13 +64,13 @@ public:
   };
 
   /// Opens a descriptor of ours for the object's. An empty handle: the reactor has been shut down.
-  static handle make(io_uring_service& service, reactor_state& state, int fd)
+  static handle make(ring_service& service, reactor_state& state, int fd)
   {
     allocator memory;
     auto* link = new (memory.allocate(1)) reactor_link(state);
     handle h(link);
-    link->opened_ = &service.open_descriptor(fd, {.borrowed = true});
-    link->descriptor_.store(link->opened_, std::memory_order_relaxed);
+    link->opened_file_ = &service.open_file_state(fd, {.borrowed = true});
+    link->file_.store(link->opened_file_, std::memory_order_relaxed);
     const mutex_lock guard(link->mutex());
     if (state.*member_of(reactor_state_shutdown{})) return {};
     link->references_.store(2, std::memory_order_relaxed);
@@ -120,7 +121,7 @@ private:
 
   void close_descriptor() noexcept
   {
-    if (detail::descriptor* d = descriptor_.exchange(nullptr, std::memory_order_acq_rel)) d->close();
+    if (detail::file_state* d = file_.exchange(nullptr, std::memory_order_acq_rel)) d->close();
   }
 
   // The last one, of the operation and the reactor's queue.
@@ -146,8 +147,8 @@ private:
   }
 
   reactor_state& state_;
-  detail::descriptor* opened_ = nullptr;
-  std::atomic<detail::descriptor*> descriptor_{nullptr}; // null: closed
+  detail::file_state* opened_file_ = nullptr;
+  std::atomic<detail::file_state*> file_{nullptr}; // null: closed
   std::atomic<int> references_{1};
 };
 

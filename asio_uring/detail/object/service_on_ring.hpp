@@ -37,8 +37,8 @@ enum class tribool : unsigned char
 class with_ring
 {
 protected:
-  explicit with_ring(asio::execution_context& context) : uring_(ring_service(context)) {}
-  io_uring_service& uring_;
+  explicit with_ring(asio::execution_context& context) : uring_(use_ring_service(context)) {}
+  ring_service& uring_;
 };
 
 /// A stock service whose objects have a descriptor of ours. The synchronous functions are the stock's.
@@ -50,7 +50,7 @@ public:
 
   struct implementation_type : Stock::implementation_type
   {
-    descriptor* descriptor_ = nullptr;   // while open
+    file_state* file_ = nullptr;         // while open
     tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own; known once used
     bool connects_ = false;              // or accepts
     void forget_operations() noexcept
@@ -86,7 +86,7 @@ public:
   void construct(implementation_type& impl)
   {
     Stock::construct(impl);
-    impl.descriptor_ = nullptr;
+    impl.file_ = nullptr;
     impl.forget_operations();
   }
 
@@ -118,7 +118,7 @@ public:
   int release(implementation_type& impl, error_code& ec)
   {
     // What is left unread cannot be put back into the socket.
-    if (impl.descriptor_ && impl.descriptor_->next_datagram()) return ec = asio::error::try_again, -1;
+    if (impl.file_ && impl.file_->next_datagram()) return ec = asio::error::try_again, -1;
     leave_non_blocking(impl);
     close_descriptor(impl);
     return Stock::release(impl, ec);
@@ -130,7 +130,7 @@ public:
   int native_handle(implementation_type& impl)
   {
     leave_non_blocking(impl);
-    if (impl.descriptor_) impl.descriptor_->stop_reading_ahead();
+    if (impl.file_) impl.file_->stop_reading_ahead();
     return Stock::native_handle(impl);
   }
 
@@ -157,11 +157,10 @@ public:
   template <typename Command>
   error_code io_control(implementation_type& impl, Command& command, error_code& ec)
   {
-    const std::size_t kept =
-        command.name() == FIONREAD && finds_unread(impl) ? impl.descriptor_->unread() : 0;
+    const std::size_t kept = command.name() == FIONREAD && finds_kept(impl) ? impl.file_->kept_size() : 0;
     Stock::io_control(impl, command, ec);
-    if (command.name() == FIONREAD && !ec && impl.descriptor_)
-      if (const auto next = impl.descriptor_->next_datagram())
+    if (command.name() == FIONREAD && !ec && impl.file_)
+      if (const auto next = impl.file_->next_datagram())
         return *static_cast<int*>(command.data()) = static_cast<int>(*next), ec;
     if (kept && !ec) *static_cast<int*>(command.data()) += static_cast<int>(kept);
     return ec;
@@ -170,21 +169,21 @@ public:
   error_code cancel(implementation_type& impl, error_code& ec)
   {
     if (!this->is_open(impl)) return ec = asio::error::bad_descriptor;
-    impl.descriptor_->cancel_all();
+    impl.file_->cancel_all();
     return ec = error_code();
   }
 
 protected:
   void close_descriptor(implementation_type& impl)
   {
-    if (impl.descriptor_) std::exchange(impl.descriptor_, nullptr)->close();
+    if (impl.file_) std::exchange(impl.file_, nullptr)->close();
     impl.forget_operations();
   }
 
   /// What Asio's service closes afterwards is the file; its number may have to stay for a while.
   void close_file(implementation_type& impl)
   {
-    if (!impl.descriptor_) return;
+    if (!impl.file_) return;
     close_descriptor(impl);
     int& number = number_of(impl);
     number = uring_.numbers().number_to_close(number);
@@ -194,7 +193,7 @@ protected:
   /// context.
   static void flush(const implementation_type& impl) noexcept
   {
-    if (impl.descriptor_) impl.descriptor_->service().flush(impl.descriptor_);
+    if (impl.file_) impl.file_->service().flush(impl.file_);
   }
 
   /// What Asio's service would have done by now.
@@ -204,7 +203,7 @@ protected:
     constexpr bool all = BOOST_ASIO_VERSION < 103802 || !requires { impl.socket_; };
     const bool done = all ? impl.on_loop_ != tribool::unknown : impl.connects_;
     error_code ignored;
-    if (done && impl.descriptor_ && !Stock::native_non_blocking(impl))
+    if (done && impl.file_ && !Stock::native_non_blocking(impl))
       Stock::native_non_blocking(impl, true, ignored);
   }
 
@@ -219,7 +218,7 @@ protected:
   template <typename OtherImplementation>
   static void take_descriptor(implementation_type& impl, OtherImplementation& other) noexcept
   {
-    impl.descriptor_ = std::exchange(other.descriptor_, nullptr);
+    impl.file_ = std::exchange(other.file_, nullptr);
     impl.on_loop_ = other.on_loop_;
     impl.connects_ = other.connects_;
   }
@@ -230,30 +229,30 @@ protected:
     return ::fcntl(fd, F_GETFD) < 0 ? error_code(errno, boost::system::system_category()) : error_code();
   }
 
-  bool has_unread(const implementation_type& impl) const
+  bool has_kept(const implementation_type& impl) const
   {
-    return impl.descriptor_ && (impl.descriptor_->unread() || impl.descriptor_->next_datagram());
+    return impl.file_ && (impl.file_->kept_size() || impl.file_->next_datagram());
   }
 
   /// Lets a synchronous function come after what was started before it.
   void catch_up(const implementation_type& impl, lane_kind kind) const
   {
-    if (impl.descriptor_) impl.descriptor_->catch_up(kind);
+    if (impl.file_) impl.file_->catch_up(kind);
   }
   /// The same for one that reads. True: a cancelled read has left bytes for it.
-  bool finds_unread(const implementation_type& impl) const
+  bool finds_kept(const implementation_type& impl) const
   {
     catch_up(impl, lane_kind::in);
-    return has_unread(impl);
+    return has_kept(impl);
   }
 
   /// Serves a synchronous read with the bytes that a cancelled one has left: description.take.
   template <typename Description>
-  std::size_t take_unread(implementation_type& impl, Description description, error_code& ec)
+  std::size_t take_kept(implementation_type& impl, Description description, error_code& ec)
   {
     ec = error_code();
     return static_cast<std::size_t>(
-        impl.descriptor_->with_unread([&](unread_bytes& bytes) { return description.take(bytes); }));
+        impl.file_->with_kept([&](kept_bytes& bytes) { return description.take(bytes); }));
   }
 
   /// The result of an operation that has nothing to transfer.
@@ -265,12 +264,12 @@ protected:
                   const IoExecutor& io_ex, const char* object, const char* name)
   {
     std::optional<int> result;
-    if (!wait<Extra...>(what).valid())
+    if (!wait_op<Extra...>(what).valid())
       result = -EINVAL;
-    else if (what == asio::socket_base::wait_read && finds_unread(impl))
+    else if (what == asio::socket_base::wait_read && finds_kept(impl))
       result = nothing_done;
     start(
-        impl, result, [&] { return wait<Extra...>(what); }, handler, io_ex, object, name);
+        impl, result, [&] { return wait_op<Extra...>(what); }, handler, io_ex, object, name);
   }
 
   /// Starts an operation, or completes it with `result` if there is one. `describe()` makes the description,
@@ -280,7 +279,7 @@ protected:
                                     Handler& handler, const IoExecutor& io_ex, const char* object,
                                     const char* name)
   {
-    if (!impl.descriptor_ && !result) result = -EBADF;
+    if (!impl.file_ && !result) result = -EBADF;
     tribool on_loop = impl.on_loop_;
     if (on_loop == tribool::unknown) [[unlikely]] {
       on_loop = is_loop(uring_, io_ex) ? tribool::yes : tribool::no;
@@ -292,9 +291,9 @@ protected:
     if constexpr (requires { description::connects; })
       if (!result) impl.connects_ = true;
     if (result)
-      record::complete(uring_, impl.descriptor_, native, *result, describe, handler, io_ex, object, name);
+      record::complete(uring_, impl.file_, native, *result, describe, handler, io_ex, object, name);
     else
-      record::start(uring_, *impl.descriptor_, native, describe, handler, io_ex, object, name);
+      record::start(uring_, *impl.file_, native, describe, handler, io_ex, object, name);
   }
 };
 

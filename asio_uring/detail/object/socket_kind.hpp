@@ -16,7 +16,7 @@ namespace asio_uring::detail {
 /// receiver is found to be full, an ICMP header before there is room for the message: the second time
 /// nothing, or too little, is left to be sent. So sends are submitted where they are known to be repeated
 /// rightly, and elsewhere are calls that are made when there is room.
-inline descriptor_kind kind_of_socket(int family, int type, int protocol) noexcept
+inline file_kind kind_of_socket(int family, int type, int protocol) noexcept
 {
   constexpr int any = -1;
   struct row

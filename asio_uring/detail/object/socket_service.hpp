@@ -27,7 +27,7 @@ class socket_service : public service_on_ring<asio::detail::reactive_socket_serv
 {
   using stock = asio::detail::reactive_socket_service<Protocol>;
   using on_ring = service_on_ring<stock>;
-  using on_ring::finds_unread;
+  using on_ring::finds_kept;
   using on_ring::uring_;
 
 public:
@@ -89,8 +89,8 @@ public:
     const socket_ops::state_type state = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
                                          : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
                                                                          : 0;
-    impl.descriptor_ =
-        &uring_.open_descriptor(fd, kind_of_socket(protocol.family(), protocol.type(), protocol.protocol()));
+    impl.file_ =
+        &uring_.open_file_state(fd, kind_of_socket(protocol.family(), protocol.type(), protocol.protocol()));
     impl.socket_ = fd;
     impl.protocol_ = protocol;
     impl.state_ = state;
@@ -103,7 +103,7 @@ public:
   {
     stock::set_option(impl, option, ec);
     if (!ec && option.level(impl.protocol_) == SOL_SOCKET && option.name(impl.protocol_) == SO_RCVLOWAT)
-      impl.descriptor_->try_reads_at_once();
+      impl.file_->try_reads_at_once();
     return ec;
   }
 
@@ -140,16 +140,16 @@ public:
 
   std::size_t available(const implementation_type& impl, error_code& ec) const
   {
-    const std::size_t kept = finds_unread(impl) ? impl.descriptor_->unread() : 0;
+    const std::size_t kept = finds_kept(impl) ? impl.file_->kept_size() : 0;
     const std::size_t waiting = stock::available(impl, ec);
-    const auto next = impl.descriptor_ ? impl.descriptor_->next_datagram() : std::nullopt;
+    const auto next = impl.file_ ? impl.file_->next_datagram() : std::nullopt;
     return next ? *next : kept + waiting;
   }
 
   error_code wait(implementation_type& impl, asio::socket_base::wait_type w, error_code& ec)
   {
     this->flush(impl);
-    if (w == asio::socket_base::wait_read && finds_unread(impl)) return ec = error_code();
+    if (w == asio::socket_base::wait_read && finds_kept(impl)) return ec = error_code();
     return stock::wait(impl, w, ec);
   }
 
@@ -158,9 +158,9 @@ public:
                       asio::socket_base::message_flags flags, error_code& ec)
   {
     if (const auto size = take_datagram(impl, buffers, flags)) return ec = error_code(), *size;
-    if (finds_unread(impl) && impl.state_ & socket_ops::stream_oriented &&
+    if (finds_kept(impl) && impl.state_ & socket_ops::stream_oriented &&
         !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
-      return this->take_unread(impl, detail::receive<Buffers>(buffers, flags, impl.state_), ec);
+      return this->take_kept(impl, receive_op<Buffers>(buffers, flags, impl.state_), ec);
     return stock::receive(impl, buffers, flags, ec);
   }
 
@@ -177,7 +177,7 @@ public:
   std::size_t receive_from(implementation_type& impl, const Buffers& buffers, endpoint_type& sender,
                            asio::socket_base::message_flags flags, error_code& ec)
   {
-    if (finds_unread(impl)) return sender = endpoint_type(), ec = error_code(), 0;
+    if (finds_kept(impl)) return sender = endpoint_type(), ec = error_code(), 0;
     return stock::receive_from(impl, buffers, sender, flags, ec);
   }
 
@@ -185,7 +185,7 @@ public:
   std::size_t receive(implementation_type& impl, const Buffers& buffers,
                       asio::socket_base::message_flags flags, error_code& ec)
   {
-    if (finds_unread(impl)) return ec = error_code(), 0;
+    if (finds_kept(impl)) return ec = error_code(), 0;
     return stock::receive(impl, buffers, flags, ec);
   }
 
@@ -205,7 +205,7 @@ public:
   {
     start(
         impl, nothing_to_do<asio::const_buffer>(impl, buffers),
-        [&] { return detail::send<Buffers>(buffers, flags); }, handler, io_ex, "async_send");
+        [&] { return send_op<Buffers>(buffers, flags); }, handler, io_ex, "async_send");
   }
 
   template <no_buffers Buffers, typename Handler, typename IoExecutor>
@@ -220,7 +220,7 @@ public:
                      asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
     start(
-        impl, std::nullopt, [&] { return send_to<Buffers, endpoint_type>(buffers, destination, flags); },
+        impl, std::nullopt, [&] { return send_to_op<Buffers, endpoint_type>(buffers, destination, flags); },
         handler, io_ex, "async_send_to");
   }
 
@@ -239,13 +239,12 @@ public:
     if (flags & asio::socket_base::message_out_of_band)
       start(
           impl, nothing_to_do<asio::mutable_buffer>(impl, buffers),
-          [&] { return receive_urgent<Buffers>(buffers, flags, impl.state_); }, handler, io_ex,
+          [&] { return receive_urgent_op<Buffers>(buffers, flags, impl.state_); }, handler, io_ex,
           "async_receive");
     else
       start(
           impl, nothing_to_do<asio::mutable_buffer>(impl, buffers),
-          [&] { return detail::receive<Buffers>(buffers, flags, impl.state_); }, handler, io_ex,
-          "async_receive");
+          [&] { return receive_op<Buffers>(buffers, flags, impl.state_); }, handler, io_ex, "async_receive");
   }
 
   template <no_buffers Buffers, typename Handler, typename IoExecutor>
@@ -260,8 +259,8 @@ public:
                           asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
     start(
-        impl, std::nullopt, [&] { return receive_message(buffers, flags, sender_address(sender)); }, handler,
-        io_ex, "async_receive_from");
+        impl, std::nullopt, [&] { return receive_message_op(buffers, flags, sender_address(sender)); },
+        handler, io_ex, "async_receive_from");
   }
 
   template <no_buffers Buffers, typename Handler, typename IoExecutor>
@@ -279,7 +278,7 @@ public:
                                 const IoExecutor& io_ex)
   {
     start(
-        impl, std::nullopt, [&] { return receive_message(buffers, in_flags, received_flags(out_flags)); },
+        impl, std::nullopt, [&] { return receive_message_op(buffers, in_flags, received_flags(out_flags)); },
         handler, io_ex, "async_receive_with_flags");
   }
 
@@ -302,7 +301,7 @@ public:
     start(
         impl, result,
         [&] {
-          return accept_into<Socket, Protocol>(peer, impl.protocol_, peer_endpoint, reports_aborted(impl));
+          return accept_into_op<Socket, Protocol>(peer, impl.protocol_, peer_endpoint, reports_aborted(impl));
         },
         handler, io_ex, "async_accept");
   }
@@ -314,8 +313,8 @@ public:
     start(
         impl, prepare_accept(impl),
         [&] {
-          return accept_new<Protocol, PeerIoExecutor>(peer_io_ex, impl.protocol_, peer_endpoint,
-                                                      reports_aborted(impl));
+          return accept_new_op<Protocol, PeerIoExecutor>(peer_io_ex, impl.protocol_, peer_endpoint,
+                                                         reports_aborted(impl));
         },
         handler, io_ex, "async_accept");
   }
@@ -325,8 +324,7 @@ public:
                      const IoExecutor& io_ex)
   {
     start(
-        impl, std::nullopt, [&] { return detail::connect<endpoint_type>(peer); }, handler, io_ex,
-        "async_connect");
+        impl, std::nullopt, [&] { return connect_op<endpoint_type>(peer); }, handler, io_ex, "async_connect");
   }
 
 private:
@@ -338,11 +336,11 @@ private:
   std::optional<std::size_t> take_datagram(implementation_type& impl, const Buffers& buffers,
                                            asio::socket_base::message_flags flags, Detail... detail)
   {
-    if (!(impl.state_ & socket_ops::datagram_oriented) || !impl.descriptor_) return std::nullopt;
+    if (!(impl.state_ & socket_ops::datagram_oriented) || !impl.file_) return std::nullopt;
     this->catch_up(impl, lane_kind::in);
     return borrowed_buffers<asio::mutable_buffer, Buffers>(buffers).with_message([&](msghdr& message) {
       (detail.ask(message), ...);
-      const auto size = impl.descriptor_->take_datagram(message, flags);
+      const auto size = impl.file_->take_datagram(message, flags);
       if (size) ((detail.read_back(message), detail.report()), ...);
       return size;
     });
@@ -357,7 +355,7 @@ private:
   std::optional<int> prepare_accept(implementation_type& impl)
   {
     error_code ec;
-    if (impl.descriptor_ && uring_.path_for(accept_base<Protocol>::preferred) == path::readiness &&
+    if (impl.file_ && uring_.path_for(accept_op<Protocol>::preferred) == path::readiness &&
         !(impl.state_ & socket_ops::non_blocking) &&
         !socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec))
       return -ec.value();

@@ -150,13 +150,13 @@ concept stock_io_object = requires(Object& o)
 
 /// A description for a stock object: what touches the descriptor does so only while it is the object's.
 template <typename Description>
-class linked : public Description
+class while_linked : public Description
 {
 public:
   static constexpr preference preferred = preference::by_calls;
 
   template <typename... Args>
-  explicit linked(reactor_link::handle&& link, Args&&... args)
+  explicit while_linked(reactor_link::handle&& link, Args&&... args)
       : Description(std::forward<Args>(args)...), link_(std::move(link))
   {}
 
@@ -180,7 +180,7 @@ private:
 };
 
 /// async_connect on a stock socket: connect(2) has been called, its outcome is waited for.
-class connect_outcome
+class connect_outcome_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
@@ -199,7 +199,7 @@ public:
   std::tuple<error_code> arguments(int result) const { return {error_of(result)}; }
 
 private:
-  wait<> wait_{asio::socket_base::wait_write};
+  wait_op<> wait_{asio::socket_base::wait_write};
 };
 
 /// Operations on one stock object, started through the ring of its context.
@@ -215,40 +215,40 @@ public:
   void async_wait(What w, Handler& handler)
   {
     const auto what = static_cast<asio::socket_base::wait_type>(w);
-    if (!wait<>(what).valid()) know(-EINVAL);
-    start<wait<>>(handler, "async_wait", what);
+    if (!wait_op<>(what).valid()) know(-EINVAL);
+    start<wait_op<>>(handler, "async_wait", what);
   }
 
   template <typename Buffers, typename Handler>
   void async_read_some(const Buffers& buffers, Handler& handler)
   {
     if constexpr (no_buffers<Buffers>)
-      start<wait<std::size_t>>(handler, "async_read_some(null_buffers)", asio::socket_base::wait_read);
+      start<wait_op<std::size_t>>(handler, "async_read_some(null_buffers)", asio::socket_base::wait_read);
     else
-      transfer<asio::mutable_buffer, read<Buffers>>(handler, "async_read_some", buffers);
+      transfer<asio::mutable_buffer, read_op<Buffers>>(handler, "async_read_some", buffers);
   }
 
   template <typename Buffers, typename Handler>
   void async_write_some(const Buffers& buffers, Handler& handler)
   {
     if constexpr (no_buffers<Buffers>)
-      start<wait<std::size_t>>(handler, "async_write_some(null_buffers)", asio::socket_base::wait_write);
+      start<wait_op<std::size_t>>(handler, "async_write_some(null_buffers)", asio::socket_base::wait_write);
     else
-      transfer<asio::const_buffer, write<Buffers>>(handler, "async_write_some", buffers);
+      transfer<asio::const_buffer, write_op<Buffers>>(handler, "async_write_some", buffers);
   }
 
   template <typename Buffers, typename Handler>
   void async_receive(const Buffers& buffers, asio::socket_base::message_flags flags, Handler& handler)
   {
     if constexpr (no_buffers<Buffers>)
-      start<wait<std::size_t>>(handler, "async_receive(null_buffers)", read_or_urgent(flags));
+      start<wait_op<std::size_t>>(handler, "async_receive(null_buffers)", read_or_urgent(flags));
     else {
       const bool stream = impl_.state_ & socket_ops::stream_oriented;
       if (stream && borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers)) know(0);
       if (flags & asio::socket_base::message_out_of_band)
-        start<receive_urgent<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
+        start<receive_urgent_op<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
       else
-        start<receive<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
+        start<receive_op<Buffers>>(handler, "async_receive", buffers, flags, impl_.state_);
     }
   }
 
@@ -258,22 +258,22 @@ public:
   {
     if constexpr (no_buffers<Buffers>) {
       sender = Endpoint();
-      start<wait<std::size_t>>(handler, "async_receive_from(null_buffers)", read_or_urgent(flags));
+      start<wait_op<std::size_t>>(handler, "async_receive_from(null_buffers)", read_or_urgent(flags));
     } else
-      start<receive_message<Buffers, sender_address<Endpoint>>>(handler, "async_receive_from", buffers, flags,
-                                                                sender_address(sender));
+      start<receive_message_op<Buffers, sender_address<Endpoint>>>(handler, "async_receive_from", buffers,
+                                                                   flags, sender_address(sender));
   }
 
   template <typename Buffers, typename Handler>
   void async_send(const Buffers& buffers, asio::socket_base::message_flags flags, Handler& handler)
   {
     if constexpr (no_buffers<Buffers>)
-      start<wait<std::size_t>>(handler, "async_send(null_buffers)", asio::socket_base::wait_write);
+      start<wait_op<std::size_t>>(handler, "async_send(null_buffers)", asio::socket_base::wait_write);
     else {
       if ((impl_.state_ & socket_ops::stream_oriented) &&
           borrowed_buffers<asio::const_buffer, Buffers>::all_empty(buffers))
         know(0);
-      start<send<Buffers>>(handler, "async_send", buffers, flags);
+      start<send_op<Buffers>>(handler, "async_send", buffers, flags);
     }
   }
 
@@ -282,9 +282,9 @@ public:
                      asio::socket_base::message_flags flags, Handler& handler)
   {
     if constexpr (no_buffers<Buffers>)
-      start<wait<std::size_t>>(handler, "async_send_to(null_buffers)", asio::socket_base::wait_write);
+      start<wait_op<std::size_t>>(handler, "async_send_to(null_buffers)", asio::socket_base::wait_write);
     else
-      start<send_to<Buffers, Endpoint>>(handler, "async_send_to", buffers, destination, flags);
+      start<send_to_op<Buffers, Endpoint>>(handler, "async_send_to", buffers, destination, flags);
   }
 
   template <typename Endpoint, typename Handler>
@@ -293,9 +293,9 @@ public:
     if (!ec && set_non_blocking(ec) &&
         socket_ops::connect(impl_.socket_, peer.data(), peer.size(), ec) != 0 &&
         (ec == asio::error::in_progress || ec == asio::error::would_block))
-      return start<connect_outcome>(handler, "async_connect");
+      return start<connect_outcome_op>(handler, "async_connect");
     know(-ec.value());
-    start<connect_outcome>(handler, "async_connect");
+    start<connect_outcome_op>(handler, "async_connect");
   }
 
   template <typename Socket, typename Endpoint, typename Handler>
@@ -306,8 +306,8 @@ public:
       know(-EALREADY); // the description knows better
     else if (!set_non_blocking(ec))
       know(-ec.value());
-    start<accept_into<Socket, typename Object::protocol_type>>(handler, "async_accept", peer, impl_.protocol_,
-                                                               peer_endpoint, reports_aborted());
+    start<accept_into_op<Socket, typename Object::protocol_type>>(
+        handler, "async_accept", peer, impl_.protocol_, peer_endpoint, reports_aborted());
   }
 
   template <typename PeerExecutor, typename Endpoint, typename Handler>
@@ -315,7 +315,7 @@ public:
   {
     error_code ec;
     if (!set_non_blocking(ec)) know(-ec.value());
-    start<accept_new<typename Object::protocol_type, PeerExecutor>>(
+    start<accept_new_op<typename Object::protocol_type, PeerExecutor>>(
         handler, "async_accept", peer_ex, impl_.protocol_, peer_endpoint, reports_aborted());
   }
 
@@ -324,12 +324,12 @@ private:
   using implementation_type =
       std::remove_reference_t<decltype(stock_access::implementation_of(std::declval<Object&>()))>;
 
-  static io_uring_service& service_of(const executor_type& ex)
+  static ring_service& service_of(const executor_type& ex)
   {
     asio::execution_context& context = context_of(ex);
     // Threads may come at a time, and a second service must not begin.
-    return asio::has_service<io_uring_service>(context) ? asio::use_service<io_uring_service>(context)
-                                                        : ring_service(context);
+    return asio::has_service<ring_service>(context) ? asio::use_service<ring_service>(context)
+                                                    : use_ring_service(context);
   }
 
   static asio::socket_base::wait_type read_or_urgent(asio::socket_base::message_flags flags) noexcept
@@ -372,9 +372,11 @@ private:
                !(link = reactor_link::make(uring_, *state, stock_access::descriptor_of(impl_))))
         know(-ECANCELED);
     }
-    descriptor* const d = link.descriptor();
-    const auto describe = [&] { return linked<Description>(std::move(link), std::forward<Args>(args)...); };
-    using record = handler_operation<linked<Description>, Handler, executor_type>;
+    file_state* const d = link.file();
+    const auto describe = [&] {
+      return while_linked<Description>(std::move(link), std::forward<Args>(args)...);
+    };
+    using record = handler_operation<while_linked<Description>, Handler, executor_type>;
     if (known_)
       record::complete(uring_, d, is_loop(uring_, ex_), result_, describe, handler, ex_, "stock object",
                        name);
@@ -384,7 +386,7 @@ private:
 
   implementation_type& impl_;
   const executor_type ex_;
-  io_uring_service& uring_;
+  ring_service& uring_;
   bool known_ = false; // the result, already
   int result_ = 0;
 };

@@ -163,7 +163,7 @@ private:
 
   ASIO_URING_DECL bool inside() const;
   ASIO_URING_DECL bool ended();
-  ASIO_URING_DECL void run(scheduler& s, io_uring_service* uring);
+  ASIO_URING_DECL void run(scheduler& s, ring_service* uring);
   ASIO_URING_DECL static void wake(scheduler& s) noexcept;
 
   const std::thread::id waiter_ = std::this_thread::get_id();

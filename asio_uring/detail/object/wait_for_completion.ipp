@@ -62,21 +62,20 @@ ASIO_URING_DECL void wait_state::wait()
   }
 
   auto& s = asio::use_service<scheduler>(*context_);
-  io_uring_service* uring = asio::has_service<io_uring_service>(*context_)
-                                ? &asio::use_service<io_uring_service>(*context_)
-                                : nullptr;
+  ring_service* uring =
+      asio::has_service<ring_service>(*context_) ? &asio::use_service<ring_service>(*context_) : nullptr;
   bool seen_before = false;
   while (!ended_) {
-    const auto last = uring ? uring->last_runner() : io_uring_service::runner::unknown;
+    const auto last = uring ? uring->last_runner() : ring_service::runner::unknown;
     const bool certain = !s.stopped() && has_thread_in_reactor(s);
-    bool somebody = certain || (last != io_uring_service::runner::gone && !s.stopped());
+    bool somebody = certain || (last != ring_service::runner::gone && !s.stopped());
     if (somebody && !changed_.wait_for(lock, 1ms, is_over)) {
       const auto seen = std::make_shared<std::atomic<bool>>(false);
       lock.unlock();
       sign_of_life::post(s, seen);
       lock.lock();
       const auto limit = std::chrono::steady_clock::now() +
-                         (certain || seen_before || last == io_uring_service::runner::alive ? 1000ms : 20ms);
+                         (certain || seen_before || last == ring_service::runner::alive ? 1000ms : 20ms);
       changed_.wait_until(lock, limit, is_over);
       seen_before = seen->load(std::memory_order_acquire);
       somebody = seen_before || certain;
@@ -94,7 +93,7 @@ ASIO_URING_DECL void wait_state::wait()
 }
 
 // Until the operation has ended, or somebody else has begun to run the context.
-ASIO_URING_DECL void wait_state::run(scheduler& s, io_uring_service* uring)
+ASIO_URING_DECL void wait_state::run(scheduler& s, ring_service* uring)
 {
   bool stop = s.stopped();
   if (stop) s.restart();
@@ -111,7 +110,7 @@ ASIO_URING_DECL void wait_state::run(scheduler& s, io_uring_service* uring)
       stop = true; // a handler's wish; but the operation, which may use the caller's memory, has to end first
       s.restart();
     }
-    others = uring && uring->last_runner() == io_uring_service::runner::alive;
+    others = uring && uring->last_runner() == ring_service::runner::alive;
   }
   s.work_finished();
   if (stop)

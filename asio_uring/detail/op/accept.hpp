@@ -13,7 +13,7 @@ namespace asio_uring::detail {
 
 /// What both forms of async_accept do: get a descriptor and the peer's address.
 template <typename Protocol>
-class accept_base
+class accept_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
@@ -22,7 +22,7 @@ public:
 
   using endpoint_type = typename Protocol::endpoint;
 
-  accept_base(const Protocol& protocol, endpoint_type* peer_endpoint, bool reports_aborted) noexcept
+  accept_op(const Protocol& protocol, endpoint_type* peer_endpoint, bool reports_aborted) noexcept
       : peer_endpoint_(peer_endpoint), protocol_(protocol), reports_aborted_(reports_aborted)
   {}
 
@@ -100,12 +100,12 @@ private:
 
 /// async_accept into a socket that is there.
 template <typename Socket, typename Protocol>
-class accept_into : public accept_base<Protocol>
+class accept_into_op : public accept_op<Protocol>
 {
 public:
   template <typename... Args>
-  explicit accept_into(Socket& peer, Args&&... args)
-      : accept_base<Protocol>(std::forward<Args>(args)...), peer_(peer)
+  explicit accept_into_op(Socket& peer, Args&&... args)
+      : accept_op<Protocol>(std::forward<Args>(args)...), peer_(peer)
   {}
   std::tuple<error_code> arguments(int result)
   {
@@ -122,14 +122,14 @@ private:
 
 /// async_accept that makes the socket.
 template <typename Protocol, typename PeerExecutor>
-class accept_new : public accept_base<Protocol>
+class accept_new_op : public accept_op<Protocol>
 {
 public:
   using socket_type = typename Protocol::socket::template rebind_executor<PeerExecutor>::other;
 
   template <typename... Args>
-  explicit accept_new(const PeerExecutor& ex, Args&&... args)
-      : accept_base<Protocol>(std::forward<Args>(args)...), peer_(ex)
+  explicit accept_new_op(const PeerExecutor& ex, Args&&... args)
+      : accept_op<Protocol>(std::forward<Args>(args)...), peer_(ex)
   {}
   std::tuple<error_code, socket_type> arguments(int result)
   {

@@ -66,7 +66,7 @@ public:
   }
 
   /// Leaves the first `size` bytes for the next read. False: there is no memory for them.
-  bool keep(std::size_t size, unread_bytes& bytes) const
+  bool keep(std::size_t size, kept_bytes& bytes) const
   {
     if (!bytes.reserve(size)) return false;
     const auto last = asio::buffer_sequence_end(buffers_);
@@ -80,7 +80,7 @@ public:
   }
 
   /// Gets bytes that an earlier read left, which stay there if `peek`.
-  int take(unread_bytes& bytes, bool peek) const
+  int take(kept_bytes& bytes, bool peek) const
   {
     const std::size_t size = asio::buffer_copy(buffers_, asio::const_buffer(bytes.data(), bytes.size()));
     if (!peek) bytes.consume(size);

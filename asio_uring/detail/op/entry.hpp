@@ -78,7 +78,7 @@ public:
   std::optional<int> refused(const ring& r) const noexcept { return detail::refused(entry_.get(), r); }
 
   /// For an opcode that the kernel lacks. 0, or a negative errno.
-  int call_instead(io_uring_service& service)
+  int call_instead(ring_service& service)
   {
     io_uring_sqe& entry = entry_.get();
     if (service.stopped()) return -ECANCELED;

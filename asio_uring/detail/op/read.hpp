@@ -26,14 +26,14 @@ inline constexpr bool is_offset(std::uint64_t offset) noexcept
 
 /// async_read_some of a descriptor or pipe. The plain call needs O_NONBLOCK.
 template <typename Buffers>
-class read
+class read_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::by_calls;
   static constexpr bool may_need_worker = true; // of a regular file
 
-  explicit read(const Buffers& buffers) : buffers_(buffers) {}
+  explicit read_op(const Buffers& buffers) : buffers_(buffers) {}
 
   void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::mutable_buffer, Buffers>::single
   {
@@ -57,11 +57,8 @@ public:
   // A short read says nothing: a terminal gives a line, a pipe of packets a packet.
   bool more(int) const noexcept { return true; }
 
-  bool keep(int result, unread_bytes& bytes)
-  {
-    return buffers_.keep(static_cast<std::size_t>(result), bytes);
-  }
-  int take(unread_bytes& bytes) { return buffers_.take(bytes, false); }
+  bool keep(int result, kept_bytes& bytes) { return buffers_.keep(static_cast<std::size_t>(result), bytes); }
+  int take(kept_bytes& bytes) { return buffers_.take(bytes, false); }
 
   std::tuple<error_code, std::size_t> arguments(int result) const
   {

@@ -20,13 +20,13 @@ inline int submitted_flags(int flags) noexcept { return flags & ~MSG_WAITALL; }
 
 /// async_receive, async_read_some.
 template <typename Buffers>
-class receive
+class receive_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::reading;
 
-  receive(const Buffers& buffers, int flags, socket_ops::state_type state)
+  receive_op(const Buffers& buffers, int flags, socket_ops::state_type state)
       : buffers_(buffers), flags_(flags), state_(state)
   {}
 
@@ -47,7 +47,7 @@ public:
   {
     return uninterrupted([&] { return call(fd); });
   }
-  [[gnu::always_inline]] int perform(descriptor& d)
+  [[gnu::always_inline]] int perform(file_state& d)
   {
     return state_ & socket_ops::datagram_oriented ? receive_datagram(d) : perform(d.fd());
   }
@@ -59,14 +59,14 @@ public:
   }
 
   /// A stream read that was cancelled too late: what it took goes to the next read.
-  bool keep(int result, unread_bytes& bytes)
+  bool keep(int result, kept_bytes& bytes)
   {
     if (!stream()) return false;
     if (flags_ & MSG_PEEK) return true; // they never left the socket
     return buffers_.keep(static_cast<std::size_t>(result), bytes);
   }
 
-  int take(unread_bytes& bytes) { return buffers_.take(bytes, flags_ & MSG_PEEK); }
+  int take(kept_bytes& bytes) { return buffers_.take(bytes, flags_ & MSG_PEEK); }
 
   [[gnu::always_inline]] std::tuple<error_code, std::size_t> arguments(int result) const
   {
@@ -79,7 +79,7 @@ private:
   using borrowed = counted_buffers<asio::mutable_buffer, Buffers>;
 
   bool stream() const noexcept { return state_ & socket_ops::stream_oriented; }
-  [[gnu::noinline]] int receive_datagram(descriptor& d)
+  [[gnu::noinline]] int receive_datagram(file_state& d)
   {
     return buffers_.with_message([&](msghdr& message) { return d.receive_datagram(message, flags_); });
   }
@@ -99,23 +99,23 @@ private:
 
 /// async_receive with message_out_of_band: waits for urgent data, then takes it.
 template <typename Buffers>
-class receive_urgent
+class receive_urgent_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::by_completion;
   static constexpr bool polls = true;
 
-  receive_urgent(const Buffers& buffers, int flags, socket_ops::state_type state)
+  receive_urgent_op(const Buffers& buffers, int flags, socket_ops::state_type state)
       : receive_(buffers, flags, state)
   {}
 
-  void prepare(io_uring_sqe& sqe, int fd) { wait<>(asio::socket_base::wait_error).prepare(sqe, fd); }
+  void prepare(io_uring_sqe& sqe, int fd) { wait_op<>(asio::socket_base::wait_error).prepare(sqe, fd); }
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
   bool retry(int fd, int result) const noexcept
   {
-    return wait<>(asio::socket_base::wait_error).retry(fd, result);
+    return wait_op<>(asio::socket_base::wait_error).retry(fd, result);
   }
   int finish(int fd, int result)
   {
@@ -125,19 +125,19 @@ public:
   auto arguments(int result) const { return receive_.arguments(result); }
 
 private:
-  [[no_unique_address]] receive<Buffers> receive_;
+  [[no_unique_address]] receive_op<Buffers> receive_;
 };
 
 /// A message, and what else the kernel is to say of it: a detail that asks for it in the header, reads it
 /// back and reports it to the program.
 template <typename Buffers, typename Detail>
-class receive_message
+class receive_message_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::reading;
 
-  receive_message(const Buffers& buffers, int flags, const Detail& detail)
+  receive_message_op(const Buffers& buffers, int flags, const Detail& detail)
       : buffers_(buffers), detail_(detail), flags_(flags)
   {}
 
@@ -161,7 +161,7 @@ public:
       return uninterrupted([&] { return ::recvmsg(fd, &message, flags_ | MSG_DONTWAIT); });
     });
   }
-  int perform(descriptor& d)
+  int perform(file_state& d)
   {
     return perform_by([&](msghdr& message) { return d.receive_datagram(message, flags_); });
   }

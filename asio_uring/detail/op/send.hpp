@@ -20,14 +20,14 @@ namespace asio_uring::detail {
  * event, and when it has tried in vain a hundred times it blocks a thread for each such peer.
  */
 template <typename Buffers>
-class send
+class send_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
   static constexpr preference preferred =
       borrowed_buffers<asio::const_buffer, Buffers>::single ? preference::sending : preference::by_completion;
 
-  send(const Buffers& buffers, int flags) : buffers_(buffers), flags_(flags | MSG_NOSIGNAL) {}
+  send_op(const Buffers& buffers, int flags) : buffers_(buffers), flags_(flags | MSG_NOSIGNAL) {}
 
   void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::const_buffer, Buffers>::single
   {
@@ -72,13 +72,13 @@ private:
 
 /// async_send_to: a datagram to somebody.
 template <typename Buffers, typename Endpoint>
-class send_to
+class send_to_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
   static constexpr preference preferred = preference::sending;
 
-  send_to(const Buffers& buffers, const Endpoint& destination, int flags)
+  send_to_op(const Buffers& buffers, const Endpoint& destination, int flags)
       : buffers_(buffers), destination_(destination), flags_(flags | MSG_NOSIGNAL)
   {}
 

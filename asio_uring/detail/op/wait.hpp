@@ -25,14 +25,14 @@ concept no_buffers = std::is_same_v<Buffers, asio::null_buffers>;
 
 /// async_wait. `Extra` are further arguments of the handler: a count of zero for null_buffers.
 template <typename... Extra>
-class wait
+class wait_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::by_completion;
   static constexpr bool polls = true;
 
-  explicit wait(asio::socket_base::wait_type what) noexcept
+  explicit wait_op(asio::socket_base::wait_type what) noexcept
       : what_(what == asio::socket_base::wait_read || what == asio::socket_base::wait_write ||
                       what == asio::socket_base::wait_error
                   ? static_cast<unsigned char>(what)
@@ -84,14 +84,14 @@ private:
 
 /// async_connect.
 template <typename Endpoint>
-class connect
+class connect_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::by_completion;
   static constexpr bool connects = true;
 
-  explicit connect(const Endpoint& peer) : peer_(peer.data(), peer.size()) {}
+  explicit connect_op(const Endpoint& peer) : peer_(peer.data(), peer.size()) {}
 
   void prepare(io_uring_sqe& sqe, int fd) { io_uring_prep_connect(&sqe, fd, peer_.data(), peer_.size()); }
   int perform(int) { return -EAGAIN; }

@@ -11,14 +11,14 @@ namespace asio_uring::detail {
 
 /// async_write_some of a descriptor or pipe. The plain call needs O_NONBLOCK.
 template <typename Buffers>
-class write
+class write_op
 {
 public:
   static constexpr lane_kind lane = lane_kind::out;
   static constexpr preference preferred = preference::by_calls;
   static constexpr bool may_need_worker = true; // of a regular file
 
-  explicit write(const Buffers& buffers) : buffers_(buffers) {}
+  explicit write_op(const Buffers& buffers) : buffers_(buffers) {}
 
   void prepare(io_uring_sqe& sqe, int fd) requires borrowed_buffers<asio::const_buffer, Buffers>::single
   {

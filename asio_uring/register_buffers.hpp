@@ -5,9 +5,9 @@
 #ifndef ASIO_URING_REGISTER_BUFFERS_HPP
 #define ASIO_URING_REGISTER_BUFFERS_HPP
 
+#include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/object/initiate_entry.hpp>
 #include <boost/asio/buffer_registration.hpp>
-#include <boost/asio/detail/throw_error.hpp>
 #include <memory>
 #include <sys/uio.h>
 #include <vector>
@@ -17,7 +17,7 @@ namespace asio_uring {
 /// Buffers registered with a context's ring, for as long as this lives. Elements are Asio's
 /// mutable_registered_buffer; given to a file's reads and writes at an offset, alone and whole or in part,
 /// they spare the kernel the mapping of their pages. Anywhere else they are buffers like others.
-class buffer_registration : boost::asio::detail::buffer_registration_base
+class buffer_registration
 {
 public:
   using const_iterator = std::vector<boost::asio::mutable_registered_buffer>::const_iterator;
@@ -34,12 +34,13 @@ public:
     for (auto it = boost::asio::buffer_sequence_begin(memory); it != last; ++it) {
       const boost::asio::mutable_buffer buffer(*it);
       vectors.push_back({buffer.data(), buffer.size()});
-      buffers_.push_back(make_buffer(buffer, scope, static_cast<int>(buffers_.size())));
+      buffers_.push_back(
+          detail::registered_buffer_door::make_buffer(buffer, scope, static_cast<int>(buffers_.size())));
     }
     if (!scope) return;
     const int result = service.register_with_ring(
         [&](ring& r) noexcept { return service.buffers().add(r, std::move(vectors)); });
-    boost::asio::detail::throw_error(detail::error_of(result), "register_buffers");
+    detail::throw_error(detail::error_of(result), "register_buffers");
     service_ = &service;
     life_ = service.life();
   }

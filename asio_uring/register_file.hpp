@@ -6,7 +6,6 @@
 #define ASIO_URING_REGISTER_FILE_HPP
 
 #include <asio_uring/detail/object/initiate_entry.hpp>
-#include <boost/asio/detail/throw_error.hpp>
 
 namespace asio_uring {
 
@@ -23,7 +22,7 @@ template <typename Executor>
 boost::system::error_code register_file(boost::asio::basic_file<Executor>& file,
                                         boost::system::error_code& ec)
 {
-  auto& impl = detail::file_access<Executor>::impl_of(file);
+  auto& impl = detail::impl_of(file);
   return ec = impl.get_service().register_with_ring(impl.get_implementation());
 }
 
@@ -32,7 +31,7 @@ template <typename Executor>
 void register_file(boost::asio::basic_file<Executor>& file)
 {
   boost::system::error_code ec;
-  boost::asio::detail::throw_error(register_file(file, ec), "register_file");
+  detail::throw_error(register_file(file, ec), "register_file");
 }
 
 } // namespace asio_uring

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_STREAM_FILE_HPP
 #define ASIO_URING_STREAM_FILE_HPP
 
+#include <asio_uring/any_io_executor.hpp>
 #include <asio_uring/detail/object/basic_files.hpp>
 
 namespace asio_uring {

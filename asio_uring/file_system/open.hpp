@@ -23,7 +23,7 @@ struct finish_with_file
     unique_descriptor opened(result);
     error_code ec = error_of(result);
     if (ec) return {ec};
-    auto& impl = file_access<Executor>::impl_of(*file);
+    auto& impl = impl_of(*file);
     if (!impl.get_service().adopt(impl.get_implementation(), opened.get(), ec)) opened.release();
     return {ec};
   }

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_GUEST_PUMP_HPP
 #define ASIO_URING_DETAIL_ENGINE_GUEST_PUMP_HPP
 
-#include <asio_uring/detail/asio/members.hpp>
+#include <asio_uring/detail/asio/names.hpp>
 #include <asio_uring/detail/engine/lock.hpp>
 #include <asio_uring/detail/engine/pump.hpp>
 #include <atomic>

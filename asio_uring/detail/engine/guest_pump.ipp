@@ -5,6 +5,8 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_GUEST_PUMP_IPP
 #define ASIO_URING_DETAIL_ENGINE_GUEST_PUMP_IPP
 
+#include <asio_uring/detail/asio/members.hpp>
+#include <asio_uring/detail/asio/scheduler.hpp>
 #include <asio_uring/detail/engine/guest_pump.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <thread>

@@ -6,7 +6,7 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_READY_LIST_HPP
 #define ASIO_URING_DETAIL_ENGINE_READY_LIST_HPP
 
-#include <asio_uring/detail/asio/members.hpp>
+#include <asio_uring/detail/asio/names.hpp>
 #include <asio_uring/detail/engine/lock.hpp>
 #include <atomic>
 

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_REQUEST_HPP
 #define ASIO_URING_DETAIL_ENGINE_REQUEST_HPP
 
-#include <asio_uring/detail/asio/members.hpp>
+#include <asio_uring/detail/asio/names.hpp>
 #include <asio_uring/ring/uapi.hpp>
 #include <cassert>
 #include <cstdint>

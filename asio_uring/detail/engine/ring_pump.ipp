@@ -6,6 +6,8 @@
 #define ASIO_URING_DETAIL_ENGINE_RING_PUMP_IPP
 
 #include <algorithm>
+#include <asio_uring/detail/asio/contract.hpp>
+#include <asio_uring/detail/asio/members.hpp>
 #include <asio_uring/detail/engine/ring_pump.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <unistd.h>

@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_RING_SERVICE_IPP
 
 #include <algorithm>
+#include <asio_uring/detail/asio/scheduler.hpp>
 #include <asio_uring/detail/engine/call_cost.hpp>
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/guest_pump.hpp>

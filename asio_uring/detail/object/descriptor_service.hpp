@@ -9,33 +9,18 @@
 #include <asio_uring/detail/op/read.hpp>
 #include <asio_uring/detail/op/write.hpp>
 #include <asio_uring/unique_descriptor.hpp>
-#include <boost/asio/detail/descriptor_ops.hpp>
-#include <boost/asio/detail/reactive_descriptor_service.hpp>
 #include <boost/asio/posix/descriptor_base.hpp>
 #include <cerrno>
 #include <sys/epoll.h>
 
 namespace asio_uring::detail {
 
-// Asio's service keeps this to itself.
-struct descriptor_state
-{
-  friend auto member_of(descriptor_state);
-};
-template struct expose_member<descriptor_state,
-                              asio::detail::descriptor_ops::state_type descriptor_implementation::*,
-                              &descriptor_implementation::state_>;
-
-// A descriptor is waited for as a socket is.
 using descriptor_base = asio::posix::descriptor_base;
-static_assert(int(descriptor_base::wait_read) == int(asio::socket_base::wait_read) &&
-              int(descriptor_base::wait_write) == int(asio::socket_base::wait_write) &&
-              int(descriptor_base::wait_error) == int(asio::socket_base::wait_error));
 
 /// posix::descriptor, posix::stream_descriptor, readable_pipe and writable_pipe.
-class descriptor_service : public service_on_ring<asio::detail::reactive_descriptor_service>
+class descriptor_service : public service_on_ring<stock_descriptor_service>
 {
-  using stock = asio::detail::reactive_descriptor_service;
+  using stock = stock_descriptor_service;
   using on_ring = service_on_ring<stock>;
 
 public:
@@ -157,14 +142,14 @@ protected:
   {
     impl.file_ = &uring_.open_file_state(fd, {.readable = true});
     impl.*member_of(descriptor_number{}) = fd;
-    impl.*member_of(descriptor_state{}) = static_cast<asio::detail::descriptor_ops::state_type>(
-        asio::detail::descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
+    impl.*member_of(descriptor_state{}) =
+        static_cast<descriptor_ops::state_type>(descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
   }
 
 private:
   /// Set beside Asio's own flags, for a regular file for instance: it can be read and written, not waited
   /// for.
-  static constexpr asio::detail::descriptor_ops::state_type not_pollable = 128;
+  static constexpr descriptor_ops::state_type not_pollable = 128;
 
   template <typename... Extra, typename Handler, typename IoExecutor>
   void start_wait(implementation_type& impl, asio::socket_base::wait_type what, Handler& handler,
@@ -186,8 +171,8 @@ private:
     auto& state = impl.*member_of(descriptor_state{});
     error_code ec;
     if (impl.file_ && uring_.path_for(Description::preferred) == path::readiness &&
-        !(state & asio::detail::descriptor_ops::non_blocking) &&
-        !asio::detail::descriptor_ops::set_internal_non_blocking(impl.file_->fd(), state, true, ec))
+        !(state & descriptor_ops::non_blocking) &&
+        !descriptor_ops::set_internal_non_blocking(impl.file_->fd(), state, true, ec))
       return -ec.value();
     return std::nullopt;
   }

@@ -2,15 +2,12 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-// Includes this header, where it has made Asio declare what is used here: so before the guard.
-#include <asio_uring/detail/object/basic_files.hpp>
-
 #ifndef ASIO_URING_DETAIL_OBJECT_FILE_SERVICE_HPP
 #define ASIO_URING_DETAIL_OBJECT_FILE_SERVICE_HPP
 
+#include <asio_uring/detail/asio/file_base.hpp>
 #include <asio_uring/detail/object/descriptor_service.hpp>
 #include <asio_uring/detail/op/transfer_at.hpp>
-#include <boost/asio/file_base.hpp>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -104,7 +101,7 @@ public:
   {
     come_to_position(impl);
     this->close_descriptor(impl);
-    return asio::detail::reactive_descriptor_service::release(impl, ec);
+    return stock_descriptor_service::release(impl, ec);
   }
 
   error_code register_with_ring(implementation_type& impl)

@@ -5,10 +5,10 @@
 #ifndef ASIO_URING_DETAIL_OBJECT_INITIATE_ENTRY_HPP
 #define ASIO_URING_DETAIL_OBJECT_INITIATE_ENTRY_HPP
 
+#include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/object/basic_files.hpp>
 #include <asio_uring/detail/op/entry.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/detail/non_const_lvalue.hpp>
 
 namespace asio_uring::detail {
 
@@ -63,13 +63,6 @@ using executor_of_t = decltype(executor_of(std::declval<std::remove_reference_t<
 template <typename T>
 concept submits = executor<std::remove_cvref_t<T>> || has_executor<std::remove_reference_t<T>>;
 
-/// What reaches the protected member in which Asio's file classes keep their service.
-template <typename Executor>
-struct file_access : asio::basic_file<Executor>
-{
-  static auto& impl_of(asio::basic_file<Executor>& file) { return file.*(&file_access::impl_); }
-};
-
 /// Starts what `describe()` makes, with an executor.
 template <typename Executor>
 class initiate_submission
@@ -83,7 +76,7 @@ public:
   template <typename Handler, typename Describe>
   void operator()(Handler&& handler, Describe&& describe)
   {
-    asio::detail::non_const_lvalue<Handler> kept(handler);
+    non_const_lvalue<Handler> kept(handler);
     auto& loose = asio::use_service<loose_operations>(context_of(executor_));
     using record = handler_operation<std::invoke_result_t<Describe&>, std::decay_t<Handler>, Executor>;
     record::start(loose.uring(), loose.home(), is_loop(loose.uring(), executor_), describe, kept.value,
@@ -109,8 +102,8 @@ public:
   template <typename Handler, typename Describe>
   void operator()(Handler&& handler, Describe&& describe)
   {
-    asio::detail::non_const_lvalue<Handler> kept(handler);
-    auto& impl = file_access<Executor>::impl_of(*file_);
+    non_const_lvalue<Handler> kept(handler);
+    auto& impl = impl_of(*file_);
     impl.get_service().start(impl.get_implementation(), std::nullopt, describe, kept.value,
                              impl.get_executor(), "file", name_);
   }

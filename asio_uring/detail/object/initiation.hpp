@@ -164,7 +164,7 @@ struct object_pointer<void>
 template <typename Initiation>
 inline constexpr bool asks_only = false;
 template <typename... Signatures>
-inline constexpr bool asks_only<asio::detail::initiation_archetype<Signatures...>> = true;
+inline constexpr bool asks_only<initiation_archetype<Signatures...>> = true;
 
 /// What use_uring puts in the place of an operation's initiation.
 template <typename Initiation, typename Carried>

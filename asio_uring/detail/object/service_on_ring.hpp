@@ -6,25 +6,16 @@
 #ifndef ASIO_URING_DETAIL_OBJECT_SERVICE_ON_RING_HPP
 #define ASIO_URING_DETAIL_OBJECT_SERVICE_ON_RING_HPP
 
+#include <asio_uring/detail/asio/contract.hpp>
+#include <asio_uring/detail/asio/members.hpp>
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/detail/op/wait.hpp>
-#include <boost/asio/detail/reactive_descriptor_service.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/version.hpp>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
 namespace asio_uring::detail {
-
-// Asio's service keeps this to itself; we register the descriptor in its place.
-struct descriptor_number
-{
-  friend auto member_of(descriptor_number);
-};
-using descriptor_implementation = asio::detail::reactive_descriptor_service::implementation_type;
-template struct expose_member<descriptor_number, int descriptor_implementation::*,
-                              &descriptor_implementation::descriptor_>;
 
 enum class tribool : unsigned char
 {
@@ -199,8 +190,7 @@ protected:
   /// What Asio's service would have done by now.
   void leave_non_blocking(implementation_type& impl)
   {
-    // Since Asio 1.38.2 a socket's other operations have a flag of their own for that.
-    constexpr bool all = BOOST_ASIO_VERSION < 103802 || !requires { impl.socket_; };
+    constexpr bool all = transfers_set_non_blocking || !requires { impl.socket_; };
     const bool done = all ? impl.on_loop_ != tribool::unknown : impl.connects_;
     error_code ignored;
     if (done && impl.file_ && !Stock::native_non_blocking(impl))

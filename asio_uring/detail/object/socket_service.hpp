@@ -12,7 +12,6 @@
 #include <asio_uring/detail/op/send.hpp>
 #include <asio_uring/detail/op/wait.hpp>
 #include <asio_uring/unique_descriptor.hpp>
-#include <boost/asio/detail/reactive_socket_service.hpp>
 
 namespace asio_uring::detail {
 
@@ -23,9 +22,9 @@ namespace asio_uring::detail {
  * since Boost 1.66; so their public surface is Asio's own code, whatever the version.
  */
 template <typename Protocol>
-class socket_service : public service_on_ring<asio::detail::reactive_socket_service<Protocol>>
+class socket_service : public service_on_ring<stock_socket_service<Protocol>>
 {
-  using stock = asio::detail::reactive_socket_service<Protocol>;
+  using stock = stock_socket_service<Protocol>;
   using on_ring = service_on_ring<stock>;
   using on_ring::finds_kept;
   using on_ring::uring_;
@@ -52,9 +51,8 @@ public:
 
   /// From a stock socket: taken over from Asio's reactor.
   template <typename Protocol1>
-  void converting_move_construct(
-      implementation_type& impl, asio::detail::reactive_socket_service<Protocol1>& other_service,
-      typename asio::detail::reactive_socket_service<Protocol1>::implementation_type& other)
+  void converting_move_construct(implementation_type& impl, stock_socket_service<Protocol1>& other_service,
+                                 typename stock_socket_service<Protocol1>::implementation_type& other)
   {
     this->construct(impl);
     if (!other_service.is_open(other)) return;

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_DETAIL_OBJECT_WAIT_FOR_COMPLETION_IPP
 #define ASIO_URING_DETAIL_OBJECT_WAIT_FOR_COMPLETION_IPP
 
+#include <asio_uring/detail/asio/scheduler.hpp>
 #include <asio_uring/detail/object/wait_for_completion.hpp>
 #include <chrono>
 

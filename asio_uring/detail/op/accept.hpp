@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_DETAIL_OP_ACCEPT_HPP
 #define ASIO_URING_DETAIL_OP_ACCEPT_HPP
 
+#include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/op/receive.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <unistd.h>
@@ -66,23 +67,13 @@ protected:
   }
 
 private:
-  // Reaches the protected member that every basic_socket keeps its service in.
-  template <typename Socket>
-  struct access : Socket
-  {
-    static auto& impl_of(Socket& s) { return s.*(&access::impl_); }
-  };
-
   template <typename Socket>
   void give(Socket& peer, int fd, error_code& ec) const
   {
-    if constexpr (requires(error_code & e) {
-                    access<Socket>::impl_of(peer).get_service().adopt(
-                        access<Socket>::impl_of(peer).get_implementation(), protocol_, fd, e);
-                  }) {
-      auto& impl = access<Socket>::impl_of(peer);
+    auto& impl = impl_of(peer);
+    if constexpr (requires { impl.get_service().adopt(impl.get_implementation(), protocol_, fd, ec); })
       impl.get_service().adopt(impl.get_implementation(), protocol_, fd, ec);
-    } else
+    else
       peer.assign(protocol_, fd, ec);
   }
 

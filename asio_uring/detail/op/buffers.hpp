@@ -6,9 +6,9 @@
 #define ASIO_URING_DETAIL_OP_BUFFERS_HPP
 
 #include <algorithm>
+#include <asio_uring/detail/asio/names.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/detail/buffer_sequence_adapter.hpp>
 #include <cerrno>
 #include <cstddef>
 #include <memory>
@@ -44,7 +44,7 @@ template <typename Buffer, typename Sequence>
 class borrowed_buffers
 {
 public:
-  using adapter = asio::detail::buffer_sequence_adapter<Buffer, Sequence>;
+  using adapter = buffer_adapter<Buffer, Sequence>;
   static constexpr bool single = adapter::is_single_buffer;
 
   explicit borrowed_buffers(const Sequence& buffers) : buffers_(buffers) {}

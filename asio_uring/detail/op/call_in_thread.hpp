@@ -6,7 +6,7 @@
 #ifndef ASIO_URING_DETAIL_OP_CALL_IN_THREAD_HPP
 #define ASIO_URING_DETAIL_OP_CALL_IN_THREAD_HPP
 
-#include <asio_uring/detail/asio/members.hpp>
+#include <asio_uring/detail/asio/names.hpp>
 #include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/ring/worker_threads.hpp>
 #include <atomic>

@@ -5,25 +5,21 @@
 #ifndef ASIO_URING_DETAIL_OP_VECTORS_HPP
 #define ASIO_URING_DETAIL_OP_VECTORS_HPP
 
+#include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/engine/registered_buffers.hpp>
 #include <asio_uring/detail/op/buffers.hpp>
-#include <boost/asio/buffer_registration.hpp>
 #include <iterator>
 #include <limits.h>
 #include <memory>
 
 namespace asio_uring::detail {
 
-/// Asio keeps the making of identifiers to itself.
-struct registered_id : asio::detail::buffer_registration_base
+/// The index of a buffer that the context's ring knows, or -1: a stock registration only numbers.
+inline int index_of(const asio::registered_buffer_id& id, const registered_buffers& known) noexcept
 {
-  /// The index of a buffer that the context's ring knows, or -1: a stock registration only numbers.
-  static int index(const asio::registered_buffer_id& id, const registered_buffers& known) noexcept
-  {
-    const int i = id.native_handle();
-    return known.known() && make_buffer({}, &known, i).id() == id ? i : -1;
-  }
-};
+  const int i = id.native_handle();
+  return known.known() && registered_buffer_door::make_buffer({}, &known, i).id() == id ? i : -1;
+}
 
 /// A sequence that is one buffer, perhaps a registered one.
 template <typename Buffer, typename Buffers>
@@ -33,7 +29,7 @@ public:
   one_buffer(const Buffers& buffers, [[maybe_unused]] const registered_buffers& known) noexcept
       : buffer_(borrowed_buffers<Buffer, Buffers>::adapter::first(buffers))
   {
-    if constexpr (may_be_registered) index_ = registered_id::index(buffers.id(), known);
+    if constexpr (may_be_registered) index_ = index_of(buffers.id(), known);
   }
   static constexpr bool may_be_registered = requires(const Buffers& b) { b.id(); };
   int index() const noexcept requires may_be_registered { return index_; }

@@ -1,0 +1,73 @@
+// asio_uring/detail/asio/scheduler.hpp: what is asked of Asio's scheduler, and given to it, past its
+// interface.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ASIO_SCHEDULER_HPP
+#define ASIO_URING_DETAIL_ASIO_SCHEDULER_HPP
+
+#include <asio_uring/detail/asio/members.hpp>
+#include <type_traits>
+#if BOOST_ASIO_VERSION >= 103400
+#include <boost/asio/config.hpp>
+#else
+#include <boost/asio/detail/concurrency_hint.hpp>
+#endif
+
+namespace asio_uring::detail {
+
+/// Whether the scheduler is run by a thread of its own: it is that of an execution context which is not
+/// Asio's.
+inline bool has_own_thread(scheduler& s)
+{
+  return [](auto& thread) {
+    if constexpr (std::is_pointer_v<std::remove_reference_t<decltype(thread)>>)
+      return thread != nullptr;
+    else
+      return thread.joinable();
+  }(s.*member_of(scheduler_thread{}));
+}
+
+/// Queues what does not count as work behind all other operations.
+inline void enqueue(scheduler& s, completion& op)
+{
+  auto& mutex = s.*member_of(scheduler_mutex{});
+  typename std::remove_reference_t<decltype(mutex)>::scoped_lock lock(mutex);
+  (s.*member_of(scheduler_queue{})).push(&op);
+  (s.*member_of(scheduler_wake{}))(lock);
+}
+
+/// Queues operations that have been counted as work before all others.
+inline void enqueue_first(scheduler& s, completion_queue& ops)
+{
+  auto& mutex = s.*member_of(scheduler_mutex{});
+  typename std::remove_reference_t<decltype(mutex)>::scoped_lock lock(mutex);
+  auto& queue = s.*member_of(scheduler_queue{});
+  ops.push(queue);
+  queue.push(ops);
+  (s.*member_of(scheduler_wake{}))(lock);
+}
+
+/// Whether a thread is within the context's reactor, asleep as a rule: then the reactor's place in the queue
+/// is empty.
+inline bool has_thread_in_reactor(scheduler& s)
+{
+  auto& mutex = s.*member_of(scheduler_mutex{});
+  typename std::remove_reference_t<decltype(mutex)>::scoped_lock lock(mutex);
+  return s.*member_of(scheduler_reactor{}) &&
+         !(s.*member_of(scheduler_queue{})).is_enqueued(&(s.*member_of(scheduler_reactor_place{})));
+}
+
+/// Whether the context's concurrency hint, or configuration, asks for locks in I/O.
+inline bool wants_locks(scheduler& s)
+{
+#if BOOST_ASIO_VERSION >= 103400 // Boost 1.87
+  return asio::config(s.context()).get("reactor", "io_locking", true);
+#else
+  return BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(REACTOR_IO, s.concurrency_hint());
+#endif
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ASIO_SCHEDULER_HPP

@@ -1,0 +1,131 @@
+// asio_uring/detail/asio/stock_access.hpp: what stock I/O objects keep in their services.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ASIO_STOCK_ACCESS_HPP
+#define ASIO_URING_DETAIL_ASIO_STOCK_ACCESS_HPP
+
+#include <asio_uring/detail/asio/doors.hpp>
+#include <asio_uring/detail/asio/members.hpp>
+#include <boost/asio/basic_readable_pipe.hpp>
+#include <boost/asio/basic_socket.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_writable_pipe.hpp>
+#include <boost/asio/posix/basic_descriptor.hpp>
+
+namespace asio_uring::detail {
+
+struct stock_access;
+
+} // namespace asio_uring::detail
+namespace boost::asio {
+
+// Acceptors and pipes keep their service private, but are friends of each other.
+template <>
+class basic_socket_acceptor<asio_uring::detail::stock_access, asio_uring::detail::stock_access>
+{
+public:
+  template <typename Protocol, typename Executor>
+  static auto& implementation_of(basic_socket_acceptor<Protocol, Executor>& acceptor)
+  {
+    return acceptor.impl_.get_implementation();
+  }
+};
+template <>
+class basic_readable_pipe<asio_uring::detail::stock_access>
+{
+public:
+  template <typename Executor>
+  static auto& implementation_of(basic_readable_pipe<Executor>& pipe)
+  {
+    return pipe.impl_.get_implementation();
+  }
+};
+template <>
+class basic_writable_pipe<asio_uring::detail::stock_access>
+{
+public:
+  template <typename Executor>
+  static auto& implementation_of(basic_writable_pipe<Executor>& pipe)
+  {
+    return pipe.impl_.get_implementation();
+  }
+};
+
+} // namespace boost::asio
+
+namespace asio_uring::detail {
+
+/// Reaches what a stock object keeps in its service.
+struct stock_access
+{
+  template <typename Protocol, typename Executor>
+  static auto& implementation_of(asio::basic_socket<Protocol, Executor>& socket)
+  {
+    return impl_of(socket).get_implementation();
+  }
+  template <typename Executor>
+  static auto& implementation_of(asio::posix::basic_descriptor<Executor>& descriptor)
+  {
+    return impl_of(descriptor).get_implementation();
+  }
+  template <typename Protocol, typename Executor>
+  static auto& implementation_of(asio::basic_socket_acceptor<Protocol, Executor>& acceptor)
+  {
+    return asio::basic_socket_acceptor<stock_access, stock_access>::implementation_of(acceptor);
+  }
+  template <typename Executor>
+  static auto& implementation_of(asio::basic_readable_pipe<Executor>& pipe)
+  {
+    return asio::basic_readable_pipe<stock_access>::implementation_of(pipe);
+  }
+  template <typename Executor>
+  static auto& implementation_of(asio::basic_writable_pipe<Executor>& pipe)
+  {
+    return asio::basic_writable_pipe<stock_access>::implementation_of(pipe);
+  }
+
+  static int descriptor_of(const stock_descriptor& impl) noexcept
+  {
+    return impl.*member_of(descriptor_number{});
+  }
+  static reactor_state* reactor_data_of(const stock_descriptor& impl) noexcept
+  {
+    return impl.*member_of(descriptor_reactor_data{});
+  }
+  // As Asio's own asynchronous operations do; its synchronous ones know.
+  static bool set_non_blocking(stock_descriptor& impl, error_code& ec)
+  {
+    auto& state = impl.*member_of(descriptor_state{});
+    return (state & descriptor_ops::non_blocking) ||
+           descriptor_ops::set_internal_non_blocking(descriptor_of(impl), state, true, ec);
+  }
+
+  template <typename Implementation>
+  static int descriptor_of(const Implementation& impl) noexcept
+  {
+    return impl.socket_;
+  }
+  template <typename Implementation>
+  static reactor_state* reactor_data_of(const Implementation& impl) noexcept
+  {
+    return impl.reactor_data_;
+  }
+  template <typename Implementation>
+  static bool set_non_blocking(Implementation& impl, error_code& ec)
+  {
+    return (impl.state_ & socket_ops::non_blocking) ||
+           socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec);
+  }
+};
+
+/// A socket, acceptor, descriptor or pipe of Asio, or what is derived from one.
+template <typename Object>
+concept stock_io_object = requires(Object& o)
+{
+  stock_access::implementation_of(o);
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ASIO_STOCK_ACCESS_HPP

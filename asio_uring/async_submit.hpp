@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_ASYNC_SUBMIT_HPP
 #define ASIO_URING_ASYNC_SUBMIT_HPP
 
-#include <asio_uring/detail/object/initiate_entry.hpp>
+#include <asio_uring/detail/object/submit.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 
 namespace asio_uring {

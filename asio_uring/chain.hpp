@@ -7,7 +7,7 @@
 #define ASIO_URING_CHAIN_HPP
 
 #include <asio_uring/detail/engine/linked_requests.hpp>
-#include <asio_uring/detail/object/initiate_entry.hpp>
+#include <asio_uring/detail/object/submit.hpp>
 #include <concepts>
 #include <sys/uio.h>
 #include <utility>

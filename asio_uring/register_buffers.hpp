@@ -6,7 +6,7 @@
 #define ASIO_URING_REGISTER_BUFFERS_HPP
 
 #include <asio_uring/detail/asio/doors.hpp>
-#include <asio_uring/detail/object/initiate_entry.hpp>
+#include <asio_uring/detail/object/submit.hpp>
 #include <boost/asio/buffer_registration.hpp>
 #include <memory>
 #include <sys/uio.h>

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_REGISTER_FILE_HPP
 #define ASIO_URING_REGISTER_FILE_HPP
 
-#include <asio_uring/detail/object/initiate_entry.hpp>
+#include <asio_uring/detail/object/submit.hpp>
 
 namespace asio_uring {
 

@@ -6,6 +6,7 @@
 #ifndef ASIO_URING_FILE_SYSTEM_CONTENTS_HPP
 #define ASIO_URING_FILE_SYSTEM_CONTENTS_HPP
 
+#include <asio_uring/detail/object/submit.hpp>
 #include <asio_uring/detail/op/results.hpp>
 #include <boost/asio/buffer.hpp>
 #include <cstdint>

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_FILE_SYSTEM_OPEN_HPP
 #define ASIO_URING_FILE_SYSTEM_OPEN_HPP
 
+#include <asio_uring/detail/object/submit.hpp>
 #include <asio_uring/detail/op/results.hpp>
 #include <filesystem>
 

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_RING_FEATURES_HPP
 #define ASIO_URING_RING_FEATURES_HPP
 
-#include <asio_uring/config.hpp>
+#include <asio_uring/ring/config.hpp>
 #include <asio_uring/ring/uapi.hpp>
 #include <bitset>
 #include <compare>

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_RING_FIFO_OPEN_HPP
 #define ASIO_URING_RING_FIFO_OPEN_HPP
 
-#include <asio_uring/config.hpp>
+#include <asio_uring/ring/config.hpp>
 #include <asio_uring/ring/uapi.hpp>
 #include <unistd.h>
 #include <utility>

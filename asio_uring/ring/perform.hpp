@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_RING_PERFORM_HPP
 #define ASIO_URING_RING_PERFORM_HPP
 
-#include <asio_uring/config.hpp>
+#include <asio_uring/ring/config.hpp>
 #include <asio_uring/ring/uapi.hpp>
 
 namespace asio_uring::detail {

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_RING_RING_HPP
 #define ASIO_URING_RING_RING_HPP
 
-#include <asio_uring/config.hpp>
+#include <asio_uring/ring/config.hpp>
 #include <asio_uring/ring/counter.hpp>
 #include <asio_uring/ring/emulated_kernel.hpp>
 #include <asio_uring/ring/features.hpp>

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_RING_WORKER_THREADS_HPP
 #define ASIO_URING_RING_WORKER_THREADS_HPP
 
-#include <asio_uring/config.hpp>
+#include <asio_uring/ring/config.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <pthread.h>

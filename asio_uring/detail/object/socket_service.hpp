@@ -8,6 +8,7 @@
 #include <asio_uring/detail/object/service_on_ring.hpp>
 #include <asio_uring/detail/object/socket_kind.hpp>
 #include <asio_uring/detail/op/accept.hpp>
+#include <asio_uring/detail/op/connect.hpp>
 #include <asio_uring/detail/op/receive.hpp>
 #include <asio_uring/detail/op/send.hpp>
 #include <asio_uring/detail/op/wait.hpp>

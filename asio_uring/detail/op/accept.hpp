@@ -1,4 +1,4 @@
-// asio_uring/detail/op/accept.hpp: accepting, as data.
+// asio_uring/detail/op/accept.hpp: descriptions of the accept operations.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

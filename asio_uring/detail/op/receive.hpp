@@ -1,4 +1,4 @@
-// asio_uring/detail/op/receive.hpp: receiving, as data.
+// asio_uring/detail/op/receive.hpp: descriptions of the receive operations.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_DETAIL_OP_RESULTS_HPP
 #define ASIO_URING_DETAIL_OP_RESULTS_HPP
 
-#include <asio_uring/detail/object/initiate_entry.hpp>
+#include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <boost/asio/error.hpp>
 

@@ -1,4 +1,4 @@
-// asio_uring/detail/op/send.hpp: sending, as data.
+// asio_uring/detail/op/send.hpp: descriptions of the send operations.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

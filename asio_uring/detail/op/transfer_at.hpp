@@ -1,4 +1,4 @@
-// asio_uring/detail/op/transfer_at.hpp: reading and writing at an offset, as data.
+// asio_uring/detail/op/transfer_at.hpp: description of reads and writes at an offset.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

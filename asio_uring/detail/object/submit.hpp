@@ -1,9 +1,9 @@
-// asio_uring/detail/object/initiate_entry.hpp: where a submission starts: on a context, or on an open file.
+// asio_uring/detail/object/submit.hpp: where a submission starts: on a context, or on an open file.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_DETAIL_OBJECT_INITIATE_ENTRY_HPP
-#define ASIO_URING_DETAIL_OBJECT_INITIATE_ENTRY_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_SUBMIT_HPP
+#define ASIO_URING_DETAIL_OBJECT_SUBMIT_HPP
 
 #include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/object/basic_files.hpp>
@@ -145,4 +145,4 @@ auto submit_on(asio::basic_file<Executor>& file, Payload payload, Prepare prepar
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_DETAIL_OBJECT_INITIATE_ENTRY_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_SUBMIT_HPP

@@ -8,33 +8,47 @@ complain() {
   complaints=$((complaints + 1))
 }
 
-# doc/design.md: an include never points upwards. FOLDER-OR-FILE may include WHAT, a regular expression.
+# doc/design.md: the floors, from the lowest. An include never points upwards, and what users include is above
+# all floors but for a few headers without any machinery.
+floors=(ring detail/asio detail/engine detail/op detail/object)
+vocabulary='(config|unique_descriptor|options|enable_io_uring)\.hpp'
+
+# includes_only FOLDER-OR-FILE WHAT, a regular expression.
 includes_only() {
   local where=$1 what=$2 line
   while read -r line; do
     complain "$line: an include that points upwards"
-  done < <(grep -rn '#include <asio_uring/' "asio_uring/$where" | grep -Ev "<asio_uring/($what)" || true)
+  done < <(grep -rn '#include <asio_uring/' "asio_uring/$where" | grep -Ev "<asio_uring/($what|see_the_error_above)" || true)
 }
 
 layers() {
-  local folder
-  includes_only config.hpp see_the_error_above
-  includes_only ring 'config\.hpp|ring/'
-  includes_only unique_descriptor.hpp see_the_error_above
+  local floor below folder
+  includes_only ring ring/
+  includes_only config.hpp ring/
+  includes_only unique_descriptor.hpp nothing
   includes_only options.hpp 'config\.hpp|ring/'
-  includes_only service '(config|unique_descriptor|options)\.hpp|ring/|service/'
-  for folder in asio_uring/*/; do
-    folder=$(basename "$folder")
-    grep -q "^| .*\`$folder/\`" doc/design.md || complain "doc/design.md: names no layer for $folder/"
+  includes_only enable_io_uring.hpp 'config\.hpp'
+  below="$vocabulary|ring/"
+  for floor in "${floors[@]:1}"; do
+    below+="|$floor/"
+    includes_only "$floor" "$below"
+  done
+  for folder in asio_uring/*/ asio_uring/detail/*/; do
+    folder=${folder#asio_uring/}
+    [[ $folder == detail/ ]] || grep -q "^| .*\`$folder\`" doc/design.md || complain "doc/design.md: names no floor for $folder"
   done
 }
 
-# doc/design.md: what the service takes from boost::asio::detail is named in one place.
+# doc/design.md: ring/ is usable without Asio; whatever is Asio's own business is named in one room.
 internals() {
   local line
   while read -r line; do
-    complain "$line: belongs into asio_internals.hpp"
-  done < <(grep -rnE 'asio::detail::|boost/asio/detail/' asio_uring/service | grep -v 'asio_internals\.hpp:' || true)
+    complain "$line: ring/ does without Asio"
+  done < <(grep -rnE 'include <boost/|boost::' asio_uring/ring || true)
+  while read -r line; do
+    complain "$line: belongs into detail/asio/"
+  done < <(grep -rnE '\b(boost::)?asio::detail::|boost/asio/detail/|BOOST_ASIO_VERSION' asio_uring |
+    grep -vE '^asio_uring/(detail/asio/|config\.hpp:)' || true)
 }
 
 # Files, macros, functions and tests that the documentation names.

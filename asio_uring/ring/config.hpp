@@ -1,4 +1,5 @@
-// asio_uring/config.hpp: what the library needs of platform and compiler, and how its functions are compiled.
+// asio_uring/ring/config.hpp: what the library needs of platform and compiler, and how its functions are
+// compiled.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -64,8 +64,12 @@ documentation() {
   done
 }
 
+# doc/opcodes.md: the opcodes of ring/opcodes.hpp, in its order, since the same kernels, with tests that are there.
 opcodes() {
   local test
+  diff <(sed -nE 's/^ +\{"([A-Z_0-9]+)", \{([0-9]+), ([0-9]+)\}.*/\1 \2.\3/p' asio_uring/ring/opcodes.hpp) \
+    <(sed -nE 's/^\| ([A-Z_0-9]+) \|.*\| ([0-9]+\.[0-9]+)[^|]*\| [^|]*\|$/\1 \2/p' doc/opcodes.md) >&2 ||
+    complain "doc/opcodes.md: is not what ring/opcodes.hpp says"
   while read -r test; do
     grep -q "TEST_CASE(${test#*/}" $(grep -l "TEST_SUITE(${test%/*}" test/*.cpp) </dev/null ||
       complain "doc/opcodes.md: there is no test $test"

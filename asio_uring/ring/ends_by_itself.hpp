@@ -15,29 +15,8 @@ namespace asio_uring::detail {
 /// Whether the kernel waits for nothing but a disk to end it. Not an open: a FIFO waits for its other end.
 inline bool ends_by_itself(const io_uring_sqe& entry) noexcept
 {
-  switch (entry.opcode) {
-  case IORING_OP_NOP:
-  case IORING_OP_FSYNC:
-  case IORING_OP_SYNC_FILE_RANGE:
-  case IORING_OP_FALLOCATE:
-  case IORING_OP_FADVISE:
-  case IORING_OP_MADVISE:
-  case IORING_OP_STATX:
-  case IORING_OP_CLOSE:
-  case IORING_OP_RENAMEAT:
-  case IORING_OP_UNLINKAT:
-  case IORING_OP_MKDIRAT:
-  case IORING_OP_SYMLINKAT:
-  case IORING_OP_LINKAT:
-  case IORING_OP_FSETXATTR:
-  case IORING_OP_SETXATTR:
-  case IORING_OP_FGETXATTR:
-  case IORING_OP_GETXATTR:
-  case opcode::ftruncate:
-    return true;
-  default:
-    break;
-  }
+  const opcode_row* const row = row_of(entry.opcode);
+  if (row && row->traits & for_a_disk) return true;
   // A transfer does if its file is an ordinary one, or a block device.
   if (!is_transfer(entry) || entry.flags & IOSQE_FIXED_FILE) return false;
   struct stat file;

@@ -97,15 +97,8 @@ ASIO_URING_DECL fallback_kernel::fallback_kernel(unsigned entries, unsigned comp
     : emulated_kernel(entries, completions), process_(detail::process::id())
 {
   features_.kernel |= IORING_FEAT_RSRC_TAGS; // multishot poll
-  io_uring_sqe entry{};
-  entry.fd = -1;
-  for (unsigned op = 0; op < IORING_OP_LISTEN + 1; ++op) {
-    entry.opcode = static_cast<std::uint8_t>(op);
-    features_.opcodes[op] = detail::how(entry) != detail::performed::never;
-  }
-  for (const unsigned op : {IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_TIMEOUT,
-                            IORING_OP_TIMEOUT_REMOVE, IORING_OP_ASYNC_CANCEL})
-    features_.opcodes[op] = true;
+  for (std::size_t op = 0; op < std::size(detail::opcode_table); ++op)
+    features_.opcodes[op] = detail::opcode_table[op].how != detail::performed::never;
 
   auto& [epoll, timer, wake] = descriptors_;
   epoll = ::epoll_create1(EPOLL_CLOEXEC);

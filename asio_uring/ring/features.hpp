@@ -6,22 +6,14 @@
 #define ASIO_URING_RING_FEATURES_HPP
 
 #include <asio_uring/ring/config.hpp>
+#include <asio_uring/ring/linux_version.hpp>
 #include <asio_uring/ring/uapi.hpp>
 #include <bitset>
-#include <compare>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
 
 namespace asio_uring {
-
-/// A version of Linux, to leave out what came after it.
-struct linux_version
-{
-  unsigned major = ~0u; ///< by default the newest there will ever be
-  unsigned minor = 0;
-  friend auto operator<=>(const linux_version&, const linux_version&) = default;
-};
 
 /// What one ring was granted. Plain data; obtained from ring::features().
 struct features
@@ -41,8 +33,6 @@ struct features
   bool multishot_poll() const noexcept { return has(IORING_FEAT_RSRC_TAGS); }
   /// IORING_ASYNC_CANCEL_ANY came with 5.19, as did IORING_SETUP_TASKRUN_FLAG.
   bool cancel_any() const noexcept { return setup(IORING_SETUP_TASKRUN_FLAG); }
-  /// IORING_RECVSEND_POLL_FIRST came with 5.19, as did IORING_SETUP_TASKRUN_FLAG.
-  bool poll_first() const noexcept { return setup(IORING_SETUP_TASKRUN_FLAG); }
 };
 
 /// The names of the set-up flags and of the kernel's features, separated by spaces.

@@ -5,7 +5,9 @@
 #ifndef ASIO_URING_RING_FEATURES_IPP
 #define ASIO_URING_RING_FEATURES_IPP
 
+#include <algorithm>
 #include <asio_uring/ring/features.hpp>
+#include <asio_uring/ring/opcodes.hpp>
 #include <cstddef>
 
 namespace asio_uring {
@@ -28,7 +30,7 @@ std::string names_of_bits(std::uint32_t bits, const char* const (&names)[N])
 
 ASIO_URING_DECL void features::limit(linux_version newest) noexcept
 {
-  // The first feature bit, or opcode, that came with a version.
+  // The first feature bit that came with a version.
   struct step
   {
     unsigned first;
@@ -37,15 +39,12 @@ ASIO_URING_DECL void features::limit(linux_version newest) noexcept
   static constexpr step feature_steps[] = {{0, {5, 11}},  {9, {5, 12}},  {10, {5, 13}},
                                            {11, {5, 17}}, {13, {6, 3}},  {14, {6, 10}},
                                            {15, {6, 12}}, {16, {6, 14}}, {17, {6, 15}}};
-  static constexpr step opcode_steps[] = {{0, {5, 11}}, {37, {5, 15}}, {40, {5, 18}}, {41, {5, 19}},
-                                          {47, {6, 0}}, {48, {6, 1}},  {49, {6, 7}},  {54, {6, 8}},
-                                          {55, {6, 9}}, {56, {6, 11}}, {58, {6, 15}}, {62, {6, 16}}};
   for (const step& s : feature_steps)
     if (s.since > newest) kernel &= (std::uint32_t{1} << s.first) - 1;
-  for (const step& s : opcode_steps)
-    if (s.since > newest)
-      for (std::size_t op = s.first; op < opcodes.size(); ++op)
-        opcodes[op] = false;
+  // What is unknown here is newer than what is known.
+  for (std::size_t op = 0; op < opcodes.size(); ++op)
+    if (detail::opcode_table[std::min(op, std::size(detail::opcode_table) - 1)].since > newest)
+      opcodes[op] = false;
 }
 
 ASIO_URING_DECL std::string setup_flag_names(std::uint32_t flags)
@@ -70,70 +69,8 @@ ASIO_URING_DECL std::string feature_names(std::uint32_t bits)
 
 ASIO_URING_DECL const char* opcode_name(unsigned opcode) noexcept
 {
-  static constexpr const char* names[] = {"NOP",
-                                          "READV",
-                                          "WRITEV",
-                                          "FSYNC",
-                                          "READ_FIXED",
-                                          "WRITE_FIXED",
-                                          "POLL_ADD",
-                                          "POLL_REMOVE",
-                                          "SYNC_FILE_RANGE",
-                                          "SENDMSG",
-                                          "RECVMSG",
-                                          "TIMEOUT",
-                                          "TIMEOUT_REMOVE",
-                                          "ACCEPT",
-                                          "ASYNC_CANCEL",
-                                          "LINK_TIMEOUT",
-                                          "CONNECT",
-                                          "FALLOCATE",
-                                          "OPENAT",
-                                          "CLOSE",
-                                          "FILES_UPDATE",
-                                          "STATX",
-                                          "READ",
-                                          "WRITE",
-                                          "FADVISE",
-                                          "MADVISE",
-                                          "SEND",
-                                          "RECV",
-                                          "OPENAT2",
-                                          "EPOLL_CTL",
-                                          "SPLICE",
-                                          "PROVIDE_BUFFERS",
-                                          "REMOVE_BUFFERS",
-                                          "TEE",
-                                          "SHUTDOWN",
-                                          "RENAMEAT",
-                                          "UNLINKAT",
-                                          "MKDIRAT",
-                                          "SYMLINKAT",
-                                          "LINKAT",
-                                          "MSG_RING",
-                                          "FSETXATTR",
-                                          "SETXATTR",
-                                          "FGETXATTR",
-                                          "GETXATTR",
-                                          "SOCKET",
-                                          "URING_CMD",
-                                          "SEND_ZC",
-                                          "SENDMSG_ZC",
-                                          "READ_MULTISHOT",
-                                          "WAITID",
-                                          "FUTEX_WAIT",
-                                          "FUTEX_WAKE",
-                                          "FUTEX_WAITV",
-                                          "FIXED_FD_INSTALL",
-                                          "FTRUNCATE",
-                                          "BIND",
-                                          "LISTEN",
-                                          "RECV_ZC",
-                                          "EPOLL_WAIT",
-                                          "READV_FIXED",
-                                          "WRITEV_FIXED",
-                                          "PIPE"};
-  return opcode < std::size(names) ? names[opcode] : "";
+  const detail::opcode_row* const row = detail::row_of(opcode);
+  return row ? row->name : "";
 }
 
 } // namespace asio_uring

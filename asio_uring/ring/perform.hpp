@@ -6,23 +6,15 @@
 #define ASIO_URING_RING_PERFORM_HPP
 
 #include <asio_uring/ring/config.hpp>
+#include <asio_uring/ring/opcodes.hpp>
 #include <asio_uring/ring/uapi.hpp>
 
 namespace asio_uring::detail {
 
-/// How an opcode is performed where there is no io_uring.
-enum class performed
-{
-  never,         ///< unknown
-  at_once,       ///< does not block
-  when_readable, ///< a stream's: tried, then again when the descriptor is readable
-  when_writable,
-  by_a_thread ///< blocks
-};
-
 /// Whether it is a file's, of which epoll knows nothing.
 ASIO_URING_DECL bool of_a_file(int fd) noexcept;
 
+/// As the table has it; `never` also for an entry that asks for what only a ring can do.
 ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept;
 
 /// Makes the call. Returns what io_uring would: a result or a negative errno. It blocks where the call does,

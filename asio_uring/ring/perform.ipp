@@ -52,54 +52,9 @@ ASIO_URING_DECL bool beyond_the_call(const io_uring_sqe& entry) noexcept
 
 ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept
 {
-  if (beyond_the_call(entry)) return performed::never;
-  switch (entry.opcode) {
-  case IORING_OP_NOP:
-  case IORING_OP_SHUTDOWN:
-  case IORING_OP_SOCKET:
-  case IORING_OP_BIND:
-  case IORING_OP_LISTEN:
-    return performed::at_once;
-  case IORING_OP_READ:
-  case IORING_OP_READV:
-    return of_a_file(entry.fd) ? performed::by_a_thread : performed::when_readable;
-  case IORING_OP_WRITE:
-  case IORING_OP_WRITEV:
-    return of_a_file(entry.fd) ? performed::by_a_thread : performed::when_writable;
-  case IORING_OP_CLOSE: // which writes back what a file system has kept
-    return of_a_file(entry.fd) ? performed::by_a_thread : performed::at_once;
-  case IORING_OP_RECV:
-  case IORING_OP_RECVMSG:
-  case IORING_OP_ACCEPT:
-    return performed::when_readable;
-  case IORING_OP_SEND:
-  case IORING_OP_SENDMSG:
-  case IORING_OP_CONNECT:
-    return performed::when_writable;
-  case IORING_OP_FSYNC:
-  case IORING_OP_SYNC_FILE_RANGE:
-  case IORING_OP_FALLOCATE:
-  case IORING_OP_FTRUNCATE:
-  case IORING_OP_OPENAT:
-  case IORING_OP_OPENAT2:
-  case IORING_OP_STATX:
-  case IORING_OP_FADVISE:
-  case IORING_OP_MADVISE:
-  case IORING_OP_SPLICE:
-  case IORING_OP_TEE:
-  case IORING_OP_RENAMEAT:
-  case IORING_OP_UNLINKAT:
-  case IORING_OP_MKDIRAT:
-  case IORING_OP_SYMLINKAT:
-  case IORING_OP_LINKAT:
-  case IORING_OP_FSETXATTR:
-  case IORING_OP_SETXATTR:
-  case IORING_OP_FGETXATTR:
-  case IORING_OP_GETXATTR:
-    return performed::by_a_thread;
-  default:
-    return performed::never;
-  }
+  const opcode_row* const row = row_of(entry.opcode);
+  if (!row || beyond_the_call(entry)) return performed::never;
+  return row->traits & of_files && of_a_file(entry.fd) ? performed::by_a_thread : row->how;
 }
 
 /// preadv2(2), pwritev2(2). Where there is no position, as in a pipe, the kernel's ring takes any offset.

@@ -17,20 +17,8 @@
 #endif
 
 // params.features
-#ifndef IORING_FEAT_LINKED_FILE
-#define IORING_FEAT_LINKED_FILE (1U << 12) // 5.17
-#endif
-#ifndef IORING_FEAT_REG_REG_RING
-#define IORING_FEAT_REG_REG_RING (1U << 13) // 6.3
-#endif
-#ifndef IORING_FEAT_RECVSEND_BUNDLE
-#define IORING_FEAT_RECVSEND_BUNDLE (1U << 14) // 6.10
-#endif
 #ifndef IORING_FEAT_MIN_TIMEOUT
 #define IORING_FEAT_MIN_TIMEOUT (1U << 15) // 6.12
-#endif
-#ifndef IORING_FEAT_RW_ATTR
-#define IORING_FEAT_RW_ATTR (1U << 16) // 6.14
 #endif
 #ifndef IORING_FEAT_NO_IOWAIT
 #define IORING_FEAT_NO_IOWAIT (1U << 17) // 6.15

@@ -22,7 +22,7 @@ ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context)
   const std::string unavailable = service.unavailable();
   b.io_uring = unavailable.empty();
   b.pump = service.pump().kind();
-  b.path = service.path_for(detail::preference::reading);
+  b.path = service.paths().path_for(detail::preference::reading);
   b.path_reason = service.path_reason();
   service.with_ring([&b](const ring& r) {
     b.features = r.features();

@@ -18,7 +18,7 @@ ASIO_URING_DECL statistics_info statistics(boost::asio::execution_context& conte
   if (!boost::asio::has_service<detail::ring_service>(context)) return s;
   auto& service = boost::asio::use_service<detail::ring_service>(context);
   const detail::counters& c = service.counts();
-  s.operations = service.begun();
+  s.operations = service.paths().operations();
   s.submitted = c.submitted.get();
   service.with_ring([&](const ring& r) {
     s.enters = c.enters.get() + r.enters();
@@ -34,7 +34,7 @@ ASIO_URING_DECL statistics_info statistics(boost::asio::execution_context& conte
   s.read_ahead = c.read_ahead.get();
   s.wake_ups = c.wake_ups.get();
   s.switches = c.switches.get();
-  s.path = service.path_for(detail::preference::reading);
+  s.path = service.paths().path_for(detail::preference::reading);
   return s;
 }
 

@@ -102,7 +102,7 @@ inline void world::fork()
 inline void world::change_strategy()
 {
   using namespace asio_uring::detail;
-  asio::use_service<ring_service>(*context_).use(static_cast<strategy>(random_.below(strategies)));
+  asio::use_service<ring_service>(*context_).paths().use(static_cast<strategy>(random_.below(strategies)));
 }
 
 inline void world::break_down()

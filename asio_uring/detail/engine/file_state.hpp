@@ -57,7 +57,7 @@ public:
     op.cancellation_key_ = cancellation_key;
     lock_.acquire();
     lane& l = lane_of(kind);
-    const bool by_calls = service_.readiness(preferred) || (kind == lane_kind::in && ahead_);
+    const bool by_calls = service_.paths().readiness(preferred) || (kind == lane_kind::in && ahead_);
     if (kind == lane_kind::none || l.first || (kind == lane_kind::in && !kept_.empty()) ||
         !(by_calls ? kind == lane_kind::in && (l.ready || read_poll_.armed_) : may_submit_at_once(kind)))
       return start_slowly(op);
@@ -131,7 +131,7 @@ public:
   /// with the call's result.
   [[gnu::always_inline]] bool begin_send(preference preferred) noexcept
   {
-    if (!service_.readiness(preferred)) return false;
+    if (!service_.paths().readiness(preferred)) return false;
     lock_.acquire();
     lane& l = lane_of(lane_kind::out);
     const bool turn = l.ready && !l.first && !l.busy;
@@ -433,7 +433,7 @@ private:
   {
     if (sends_by_calls_ && op.get_type().lane == lane_kind::out) return false;
     if (ahead_ && op.get_type().lane == lane_kind::in) return false;
-    return !borrowed_ && service_.path_for(op.get_type().preferred) == path::completion;
+    return !borrowed_ && service_.paths().path_for(op.get_type().preferred) == path::completion;
   }
   /// Of an operation that is alone in its lane and is not to be a call.
   bool may_submit_at_once(lane_kind kind) const noexcept

@@ -57,7 +57,7 @@ public:
                                            const char* object, const char* name)
   {
     if constexpr (uses_message)
-      if (service.may_submit(Description::preferred)) d.reserve_message(Description::lane);
+      if (service.paths().may_submit(Description::preferred)) d.reserve_message(Description::lane);
     if constexpr (chained) service.expect_links();
     auto slot = asio::get_associated_cancellation_slot(handler);
     const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;

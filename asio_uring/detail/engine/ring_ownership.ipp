@@ -420,7 +420,7 @@ ASIO_URING_DECL void ring_service::replace_ring(int error) noexcept
   broken_ = true;
   rest(false);
   broken_ = false;
-  if (controlled_) use(strategy::calls); // as long as there is no io_uring
+  paths_.use_calls(); // as long as there is no io_uring
   owner_.store(0, std::memory_order_relaxed);
   for (unsigned times = 0;; pause(times++))
     try {

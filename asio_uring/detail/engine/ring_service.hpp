@@ -10,7 +10,7 @@
 #include <asio_uring/detail/engine/doorbell.hpp>
 #include <asio_uring/detail/engine/late_numbers.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
-#include <asio_uring/detail/engine/path_controller.hpp>
+#include <asio_uring/detail/engine/path_policy.hpp>
 #include <asio_uring/detail/engine/pump.hpp>
 #include <asio_uring/detail/engine/ready_list.hpp>
 #include <asio_uring/detail/engine/registered_buffers.hpp>
@@ -75,7 +75,7 @@ public:
   [[gnu::always_inline]] void work_started() noexcept
   {
     scheduler_->work_started();
-    begun_.store(begun_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); // about
+    paths_.begun();
   }
   /// The same for operations that come in numbers: all of them, and their handlers as long as they run, are
   /// one piece of the scheduler's work, whose own count is a locked instruction at each start and each end.
@@ -169,37 +169,13 @@ public:
   /// there. Handlers run in the loop.
   ASIO_URING_DECL void collect_now() noexcept;
 
-  asio_uring::path path_for(preference preferred) const noexcept
-  {
-    if (preferred == preference::always_submitted) return path::completion;
-    if (options_.path != path::automatic) return options_.path;
-    const strategy s = strategy_.load(std::memory_order_relaxed);
-    const bool calls = preferred == preference::by_calls ||
-                       (preferred == preference::reading && s != strategy::submitted) ||
-                       (preferred == preference::sending && s == strategy::calls);
-    return calls ? path::readiness : path::completion;
-  }
-  /// Whether one that begins now may be submitted before it ends.
-  bool may_submit(preference preferred) const noexcept
-  {
-    return preferred == preference::always_submitted || options_.path == path::completion ||
-           (options_.path == path::automatic && preferred != preference::by_calls);
-  }
-  /// Whether operations of this preference take the readiness path and the service is not stopped.
-  bool readiness(preference preferred) const noexcept
-  {
-    return readiness_[static_cast<unsigned>(preferred)].load(std::memory_order_relaxed);
-  }
-  /// From now on operations begin in this way, where no path is forced.
-  ASIO_URING_DECL void use(strategy s) noexcept;
-  /// Why it is this path, and this pump.
+  /// Which path operations take, and what they cost.
+  path_policy& paths() noexcept { return paths_; }
+  const path_policy& paths() const noexcept { return paths_; }
   ASIO_URING_DECL std::string path_reason() const;
   ASIO_URING_DECL std::string pump_reason() const;
   counters& counts() noexcept { return counters_; }
-  std::uint64_t begun() const noexcept { return begun_.load(std::memory_order_relaxed); }
   std::uint64_t submissions() const noexcept { return submitter_.submitted(); }
-  /// What the other path costs, in thousandths of the one in use; 0: it was not tried yet.
-  unsigned other_path_costs() const noexcept { return other_path_costs_.load(std::memory_order_relaxed); }
   ASIO_URING_DECL file_state& open_file_state(int fd, const file_kind& kind);
   ASIO_URING_DECL void recycle(file_state& d) noexcept;
 
@@ -327,10 +303,8 @@ private:
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
   template <typename F>
   void collect_former(F&& completed) noexcept;
-  void follow_costs() noexcept;
   ASIO_URING_COLD void end_epoch() noexcept;
   ASIO_URING_COLD bool spin(ring& r, std::chrono::nanoseconds& timeout) noexcept;
-  void choose_paths() noexcept;
   bool here() const noexcept { return scheduler_->can_dispatch(); }
   /// A name of the thread that no other ever has.
   static std::uint64_t thread_name() noexcept
@@ -414,6 +388,7 @@ private:
   std::shared_ptr<void> life_ = std::make_shared<bool>();
   counters counters_;
   options options_;
+  path_policy paths_{options_, counters_.switches};
   const bool locking_;
   spinner spinner_{options_.spin};
   std::list<ring> rings_;           // the last is in use; those before it have not brought everything yet
@@ -468,17 +443,7 @@ private:
   std::atomic<bool> rested_{false}; // between fork_prepare and fork_parent or fork_child
   bool has_keeper_before_fork_ = false;
   pid_t process_ = process::id();
-  std::uint64_t retired_ = 0;           // terminal completions seen
-  std::atomic<bool> readiness_[5] = {}; // by preference
-  // Which strategy is used, where none is forced.
-  std::atomic<strategy> strategy_{strategy::calls};
-  path_controller controller_;
-  bool controlled_ = false;
-  std::atomic<unsigned> other_path_costs_{0};
-  std::atomic<std::uint64_t> begun_{0};   // operations, about
-  std::uint64_t epoch_begun_ = 0;         // of these, before the epoch
-  std::chrono::nanoseconds epoch_cpu_{0}; // the clock then
-  std::uint64_t epoch_thread_ = 0;        // whose
+  std::uint64_t retired_ = 0; // terminal completions seen
   lock collecting_{locking_};
   bool stopped_ = false;
   bool native_ = false;

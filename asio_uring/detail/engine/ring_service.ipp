@@ -13,16 +13,13 @@
 #include <asio_uring/detail/engine/pause.hpp>
 #include <asio_uring/detail/engine/ring_pump.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/detail/engine/settings.hpp>
 #include <asio_uring/ring/fallback_kernel.hpp>
 #include <asio_uring/ring/result.hpp>
 #include <boost/system/system_error.hpp>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <ctime>
-#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <sys/eventfd.h>
@@ -33,110 +30,6 @@
 namespace asio_uring {
 namespace detail {
 
-/// A choice left open by the program, made in the environment: which of the words, 0 if none is given; an
-/// unknown one is refused, naming it.
-inline int chosen_word(const char* variable, std::initializer_list<const char*> words)
-{
-  const char* value = std::getenv(variable);
-  if (!value || !*value) return 0;
-  std::string allowed;
-  int choice = 0;
-  for (const char* word : words) {
-    if (std::strcmp(word, value) == 0) return choice;
-    if (choice++ > 0) allowed += ", ";
-    allowed += word;
-  }
-  throw std::invalid_argument("asio_uring: " + std::string(variable) + "=" + value + ": allowed are " +
-                              allowed);
-}
-
-inline void check_range(const char* name, unsigned value, unsigned lowest, unsigned highest)
-{
-  if (value < lowest || value > highest)
-    throw std::invalid_argument("asio_uring: options." + std::string(name) + " = " + std::to_string(value) +
-                                ": allowed is " + std::to_string(lowest) + " to " + std::to_string(highest));
-}
-
-template <typename Duration>
-void check_duration(const char* name, Duration value, const char* unit, std::chrono::nanoseconds highest,
-                    const char* limit)
-{
-  if (value < Duration(0) || value > highest)
-    throw std::invalid_argument("asio_uring: options." + std::string(name) + " = " +
-                                std::to_string(value.count()) + ' ' + unit + ": allowed is 0 to " + limit);
-}
-
-/// "5.13": two numbers with a point between them, and nothing else.
-inline bool parse(const char* text, linux_version& version) noexcept
-{
-  const char* const end = text + std::strlen(text);
-  const auto [point, major_error] = std::from_chars(text, end, version.major);
-  if (major_error != std::errc() || point == end || *point != '.') return false;
-  const auto [last, minor_error] = std::from_chars(point + 1, end, version.minor);
-  return minor_error == std::errc() && last == end;
-}
-
-inline linux_version checked_version(linux_version chosen)
-{
-  std::string given = "options.newest = " + std::to_string(chosen.major) + "." + std::to_string(chosen.minor);
-  bool understood = true;
-  const char* value = std::getenv("ASIO_URING_NEWEST");
-  if (chosen == linux_version() && value && *value) {
-    given = std::string("ASIO_URING_NEWEST=") + value;
-    understood = parse(value, chosen);
-  }
-  if (understood && chosen >= linux_version{5, 11}) return chosen;
-  throw std::invalid_argument("asio_uring: " + given + ": allowed are versions from 5.11 on");
-}
-
-ASIO_URING_DECL options checked(options o)
-{
-  o.newest = checked_version(o.newest);
-  check_range("entries", o.entries, 2, 32768);
-  check_range("completions", o.completions, 2 * o.entries, 65536);
-  check_range("read_ahead", o.read_ahead, 0, 64);
-  check_duration("spin", o.spin, "ns", std::chrono::seconds(1), "1 s");
-  check_duration("min_wait", o.min_wait, "us", std::chrono::milliseconds(100), "100 ms");
-  check_duration("busy_poll", o.busy_poll, "us", std::chrono::seconds(1), "1 s");
-  // The words are in the order of the enumerators; the last is an older name of the fallback.
-  constexpr int force = static_cast<int>(fallback::force);
-  if (o.path == path::automatic)
-    o.path = path{chosen_word("ASIO_URING_PATH", {"automatic", "completion", "readiness"})};
-  if (o.pump == pump_kind::automatic)
-    o.pump = pump_kind{chosen_word("ASIO_URING_PUMP", {"automatic", "ring", "guest"})};
-  if (o.fallback == fallback::automatic)
-    o.fallback = fallback{
-        std::min(chosen_word("ASIO_URING_BACKEND", {"automatic", "io_uring", "fallback", "reactor"}), force)};
-  return o;
-}
-
-/// What a person can do about a ring that cannot be had.
-ASIO_URING_DECL std::string setup_advice(const std::system_error& e)
-{
-  switch (e.code().value()) {
-  case EPERM:
-    if (std::strstr(e.what(), "io_uring_enter"))
-      return "io_uring: seccomp forbids io_uring_enter, though not io_uring_setup";
-    return "io_uring: seccomp or kernel.io_uring_disabled forbids io_uring_setup";
-  case ENOSYS:
-    return "io_uring: the kernel has no io_uring, or is older than Linux 5.11";
-  case ENOMEM:
-    return "io_uring: no memory for the ring; raise RLIMIT_MEMLOCK (ulimit -l) or options.entries is too "
-           "large";
-  case EMFILE:
-  case ENFILE:
-    return "io_uring: no file descriptor left for the ring (ulimit -n)";
-  default: // of a security module, for instance
-    return std::string("io_uring: the kernel gives no ring: ") + e.what();
-  }
-}
-
-[[noreturn]] inline void refuse_setup(const std::system_error& e)
-{
-  throw boost::system::system_error(error_code(e.code().value(), boost::system::system_category()),
-                                    setup_advice(e));
-}
-
 ASIO_URING_DECL ring_service::ring_service(asio::execution_context& context, const options& o)
     : asio::execution_context::service(context),
       options_(checked(o)),
@@ -145,26 +38,13 @@ ASIO_URING_DECL ring_service::ring_service(asio::execution_context& context, con
       file_states_lock_(locking_)
 {
   make_pump();
-  controlled_ = options_.path == path::automatic;
-  if (controlled_ && available_ && call_is_dear()) controller_ = path_controller(strategy::submitted);
-  strategy_.store(controller_.now(), std::memory_order_relaxed);
-  choose_paths();
+  paths_.begin(available_);
   if (chosen_word("ASIO_URING_REPORT", {"0", "1"}) == 1) report();
 }
 
 ASIO_URING_DECL std::string ring_service::path_reason() const
 {
-  if (options_.path != path::automatic) return "as asked for";
-  if (!available_.load(std::memory_order_relaxed)) return "without io_uring";
-  char text[128];
-  int n = std::snprintf(text, sizeof(text), "a system call costs %.2f us here",
-                        static_cast<double>(call_cost().count()) / 1000);
-  if (const unsigned other = other_path_costs())
-    std::snprintf(
-        text + n, sizeof(text) - static_cast<std::size_t>(n), ", %s would cost %.2f times as much",
-        name(path_for(preference::reading) == path::completion ? path::readiness : path::completion),
-        other / 1000.);
-  return text;
+  return paths_.reason(available_.load(std::memory_order_relaxed));
 }
 
 ASIO_URING_DECL std::string ring_service::pump_reason() const
@@ -180,7 +60,7 @@ try {
   const std::string why_not = unavailable();
   const std::string line =
       "asio_uring: " + (why_not.empty() ? "io_uring: " + pump_reason() : "no io_uring: " + why_not) +
-      "; path " + name(path_for(preference::reading)) + " (" + path_reason() + ")\n";
+      "; path " + name(paths_.path_for(preference::reading)) + " (" + path_reason() + ")\n";
   std::fputs(line.c_str(), stderr);
 } catch (const std::bad_alloc&) {
 }
@@ -447,54 +327,11 @@ ASIO_URING_DECL void ring_service::look_for_former() noexcept
   former_.store(std::any_of(rings_.begin(), rings_.end(), is_waited_for), std::memory_order_relaxed);
 }
 
-inline void ring_service::follow_costs() noexcept
-{
-  if (begun_.load(std::memory_order_relaxed) - epoch_begun_ >= controller_.epoch()) [[unlikely]]
-    end_epoch();
-}
-
-inline std::chrono::nanoseconds read_clock(clockid_t clock) noexcept
-{
-  timespec t{};
-  ::clock_gettime(clock, &t);
-  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-}
-
 void ring_service::end_epoch() noexcept
 {
-  const std::uint64_t begun = begun_.load(std::memory_order_relaxed);
-  if (controlled_ && available_.load(std::memory_order_relaxed)) {
-    // Handlers may run in other threads than the one that turns the ring.
-    const bool elsewhere = has_keeper() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
-    const auto cpu = options_.processor_time
-                         ? options_.processor_time()
-                         : read_clock(elsewhere ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
-    const auto now = options_.processor_time ? cpu : read_clock(CLOCK_MONOTONIC);
-    if (epoch_thread_ == thread_name())
-      controller_.ended(static_cast<unsigned>(begun - epoch_begun_), cpu - epoch_cpu_, now);
-    else
-      controller_.discard();
-    epoch_thread_ = thread_name();
-    epoch_cpu_ = cpu;
-    use(controller_.now());
-    const strategy other = controller_.used() == strategy::submitted ? strategy::calls : strategy::submitted;
-    other_path_costs_.store(static_cast<unsigned>(controller_.ratio(other) * 1000),
-                            std::memory_order_relaxed);
-  }
-  epoch_begun_ = begun;
-}
-
-ASIO_URING_DECL void ring_service::use(strategy s) noexcept
-{
-  if (strategy_.exchange(s, std::memory_order_relaxed) == s) return;
-  counters_.switches.count();
-  choose_paths();
-}
-
-inline void ring_service::choose_paths() noexcept
-{
-  for (unsigned p = 0; p != std::size(readiness_); ++p)
-    readiness_[p].store(path_for(preference(p)) == path::readiness, std::memory_order_relaxed);
+  // Handlers may run in other threads than the one that turns the ring.
+  const bool elsewhere = has_keeper() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
+  paths_.end_epoch(available_.load(std::memory_order_relaxed), elsewhere, thread_name());
 }
 
 ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
@@ -530,7 +367,8 @@ ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, c
 {
   ring& r = get_ring();
   if (doorbell_) doorbell_->listen();
-  follow_costs();
+  if (paths_.epoch_is_over()) [[unlikely]]
+    end_epoch();
   ready_.move_to(out);
   int result = 0;
   // A bound ring's completions come about when it is entered.
@@ -582,7 +420,7 @@ bool ring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
                submitter_.has_backlog() || must_not_sleep();
       },
       spent);
-  epoch_cpu_ += spent; // is not the operations'
+  paths_.leave_out(spent);
   if (timeout != std::chrono::nanoseconds::max()) timeout -= std::min(timeout, spent);
   return found || timeout.count() == 0;
 }
@@ -608,8 +446,7 @@ ASIO_URING_DECL void ring_service::shutdown()
   // Where Asio runs the context in a thread of its own, that may be in the ring.
   if (ours && has_own_thread(*scheduler_)) scheduler_->shutdown();
   stopped_ = true;
-  for (auto& r : readiness_)
-    r = false;
+  paths_.stop();
   completion_queue given_up;
   pump_->withdraw();
   if (doorbell_) doorbell_->withdraw();
@@ -714,16 +551,6 @@ ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
 }
 
 } // namespace detail
-
-ASIO_URING_DECL const char* name(pump_kind k) noexcept
-{
-  return k == pump_kind::ring ? "ring" : k == pump_kind::guest ? "guest" : "automatic";
-}
-
-ASIO_URING_DECL const char* name(path p) noexcept
-{
-  return p == path::completion ? "completion" : p == path::readiness ? "readiness" : "automatic";
-}
 
 ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& o)
 {

@@ -170,7 +170,7 @@ private:
     if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return nothing_done;
     auto& state = impl.*member_of(descriptor_state{});
     error_code ec;
-    if (impl.file_ && uring_.path_for(Description::preferred) == path::readiness &&
+    if (impl.file_ && uring_.paths().path_for(Description::preferred) == path::readiness &&
         !(state & descriptor_ops::non_blocking) &&
         !descriptor_ops::set_internal_non_blocking(impl.file_->fd(), state, true, ec))
       return -ec.value();

@@ -354,7 +354,7 @@ private:
   std::optional<int> prepare_accept(implementation_type& impl)
   {
     error_code ec;
-    if (impl.file_ && uring_.path_for(accept_op<Protocol>::preferred) == path::readiness &&
+    if (impl.file_ && uring_.paths().path_for(accept_op<Protocol>::preferred) == path::readiness &&
         !(impl.state_ & socket_ops::non_blocking) &&
         !socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec))
       return -ec.value();

@@ -1,0 +1,82 @@
+// asio_uring/detail/engine/path_policy.ipp
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_PATH_POLICY_IPP
+#define ASIO_URING_DETAIL_ENGINE_PATH_POLICY_IPP
+
+#include <asio_uring/detail/engine/call_cost.hpp>
+#include <asio_uring/detail/engine/path_policy.hpp>
+#include <cstdio>
+#include <ctime>
+#include <iterator>
+
+namespace asio_uring::detail {
+
+ASIO_URING_DECL void path_policy::begin(bool available) noexcept
+{
+  if (compares() && available && call_is_dear()) controller_ = path_controller(strategy::submitted);
+  strategy_.store(controller_.now(), std::memory_order_relaxed);
+  choose();
+}
+
+ASIO_URING_DECL void path_policy::choose() noexcept
+{
+  for (unsigned p = 0; p != std::size(readiness_); ++p)
+    readiness_[p].store(path_for(preference(p)) == path::readiness, std::memory_order_relaxed);
+}
+
+ASIO_URING_DECL void path_policy::use(strategy s) noexcept
+{
+  if (strategy_.exchange(s, std::memory_order_relaxed) == s) return;
+  switches_.count();
+  choose();
+}
+
+inline std::chrono::nanoseconds read_clock(clockid_t clock) noexcept
+{
+  timespec t{};
+  ::clock_gettime(clock, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+ASIO_URING_DECL void path_policy::end_epoch(bool available, bool elsewhere, std::uint64_t thread) noexcept
+{
+  const std::uint64_t begun = operations();
+  if (compares() && available) {
+    const auto cpu = options_.processor_time
+                         ? options_.processor_time()
+                         : read_clock(elsewhere ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
+    const auto now = options_.processor_time ? cpu : read_clock(CLOCK_MONOTONIC);
+    if (epoch_thread_ == thread)
+      controller_.ended(static_cast<unsigned>(begun - epoch_begun_), cpu - epoch_cpu_, now);
+    else
+      controller_.discard();
+    epoch_thread_ = thread;
+    epoch_cpu_ = cpu;
+    use(controller_.now());
+    const strategy other = controller_.used() == strategy::submitted ? strategy::calls : strategy::submitted;
+    other_path_costs_.store(static_cast<unsigned>(controller_.ratio(other) * 1000),
+                            std::memory_order_relaxed);
+  }
+  epoch_begun_ = begun;
+}
+
+ASIO_URING_DECL std::string path_policy::reason(bool available) const
+{
+  if (!compares()) return "as asked for";
+  if (!available) return "without io_uring";
+  char text[128];
+  const int n = std::snprintf(text, sizeof(text), "a system call costs %.2f us here",
+                              static_cast<double>(call_cost().count()) / 1000);
+  if (const unsigned other = other_path_costs_.load(std::memory_order_relaxed))
+    std::snprintf(
+        text + n, sizeof(text) - static_cast<std::size_t>(n), ", %s would cost %.2f times as much",
+        name(path_for(preference::reading) == path::completion ? path::readiness : path::completion),
+        other / 1000.);
+  return text;
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_PATH_POLICY_IPP

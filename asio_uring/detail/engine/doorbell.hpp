@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/doorbell.hpp: wakes a thread that sleeps in the ring.
+// asio_uring/detail/engine/doorbell.hpp: who sleeps, and who wakes him.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,7 +14,88 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+// The protocol. One thread, the loop, turns the ring: a thread of the context's, or the keeper. It sleeps in
+// the ring only after it has said so, and has then looked once more at all that others may have left for it:
+//
+//   the loop                                    others
+//   1 lie_down(): idle                          1 leave something:
+//   2 look: ready_list::empty(),                  ready_list::push() (the first of a list says so),
+//     submitter::has_backlog(),                   submitter::push() that finds no room,
+//     must_stay_awake()                           interrupt(), set_interrupted(), ask(), stop_keeper()
+//   3 found nothing: sleep in the ring          2 look: idle()
+//   4 get_up()                                  3 idle: take_idle(), and if that was true: wake
+//
+// Each side writes first and looks then, all sequentially consistent: one of the two sees the other.
+// take_idle() gives the wake-up to one of many. To wake is the pump's business, or the keeper's doorbell: an
+// eventfd that the ring polls, so that the sleep in the ring ends with its completion. An entry that is on
+// the ring needs nobody's wake-up: notify() submits it, unless it is called by the loop itself, which does so
+// when its handlers have run. As a guest the ring is idle between turns: nobody is going to enter it by
+// himself. A thread that needs the kernel now takes a number, ask(), and waits until it is answered
+// (ring_ownership.ipp).
+
 namespace asio_uring::detail {
+
+/// What the loop and those who may have to wake it tell each other. Nothing else of it is written elsewhere.
+class sleeper
+{
+public:
+  // The loop.
+  void lie_down() noexcept
+  {
+    lies_down_.store(true, std::memory_order_relaxed);
+    set_idle(true);
+  }
+  void get_up() noexcept
+  {
+    idle_.store(false, std::memory_order_relaxed);
+    lies_down_.store(false, std::memory_order_relaxed);
+  }
+  void set_idle(bool idle) noexcept { idle_.store(idle, std::memory_order_seq_cst); }
+  bool must_stay_awake(bool is_keeper) const noexcept
+  {
+    return (is_keeper ? keeper_stops_ : interrupted_).load(std::memory_order_seq_cst) || unanswered();
+  }
+  void forget_interrupt() noexcept { interrupted_.store(false, std::memory_order_relaxed); }
+
+  // Any thread.
+  bool idle() const noexcept { return idle_.load(std::memory_order_seq_cst); }
+  /// True for one of those who have seen it idle: he wakes it.
+  bool take_idle() noexcept { return idle_.exchange(false, std::memory_order_seq_cst); }
+  /// The loop must not sleep in its next turn. True if it sleeps already and has to be woken.
+  bool interrupt() noexcept
+  {
+    set_interrupted();
+    return take_idle();
+  }
+  void set_interrupted() noexcept { interrupted_.store(true, std::memory_order_seq_cst); }
+  /// Whether it was interrupted since the last turn.
+  bool take_interrupt() noexcept { return interrupted_.exchange(false, std::memory_order_seq_cst); }
+  /// Whether it sleeps, or is about to.
+  bool lies_down() const noexcept { return lies_down_.load(std::memory_order_seq_cst); }
+
+  // Questions: who needs the kernel now.
+  unsigned ask() noexcept { return asked_.fetch_add(1, std::memory_order_seq_cst) + 1; }
+  unsigned asked() const noexcept { return asked_.load(std::memory_order_seq_cst); }
+  void answer(unsigned all_until) noexcept { answered_.store(all_until, std::memory_order_seq_cst); }
+  bool answered(unsigned question) const noexcept
+  {
+    return static_cast<int>(answered_.load(std::memory_order_seq_cst) - question) >= 0;
+  }
+  bool unanswered() const noexcept { return asked() != answered_.load(std::memory_order_relaxed); }
+
+  // The keeper's end.
+  void let_keeper_run() noexcept { keeper_stops_.store(false, std::memory_order_relaxed); }
+  void stop_keeper() noexcept { keeper_stops_.store(true, std::memory_order_seq_cst); }
+  bool keeper_stops() const noexcept { return keeper_stops_.load(std::memory_order_seq_cst); }
+
+private:
+  std::atomic<bool> idle_{false};        // sleeps, or nobody is going to turn the ring by himself
+  std::atomic<bool> interrupted_{false}; // must not sleep
+  std::atomic<bool> lies_down_{false};   // sleeps, or is about to
+  std::atomic<bool> keeper_stops_{false};
+  std::atomic<unsigned> asked_{0};    // by threads that need the kernel now
+  std::atomic<unsigned> answered_{0}; // of these
+};
 
 /// A poll that serves the loop itself, of one descriptor.
 class watch final : public request

@@ -113,7 +113,7 @@ ASIO_URING_DECL void guest_pump::collect(completion_queue& ops) noexcept
   turn_again_.store(true, std::memory_order_seq_cst);
   if (turning_.exchange(true, std::memory_order_seq_cst)) return; // the thread that is at it comes again
   turn_again_.store(false, std::memory_order_seq_cst);
-  service_.set_idle(true);
+  service_.loop().set_idle(true);
   service_.turn(std::chrono::nanoseconds(0), ops);
   if (!service_.has_keeper() && service_.has_unsubmitted())
     service_.submit_now(); // a completion may have pushed something

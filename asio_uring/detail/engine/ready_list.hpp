@@ -18,8 +18,8 @@ class ready_list
 public:
   explicit ready_list(bool locking) noexcept : lock_(locking) {}
 
-  /// True if the list was empty: then the pusher has to see whether the loop is idle. Otherwise whoever
-  /// pushed the first does, for the loop has not looked since.
+  /// True if the list was empty: then the pusher has to see whether the loop is idle (doorbell.hpp).
+  /// Otherwise the thread that made it non-empty does.
   [[gnu::always_inline]] bool push(completion& op) noexcept
   {
     lock_.acquire();

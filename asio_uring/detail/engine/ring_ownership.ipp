@@ -33,9 +33,9 @@
 // keeper, for good. It runs no handlers, so it is there for everybody; completions go to the context's queue.
 //
 // Everybody pushes entries under the submitter's lock. ring_lock_ is held by who enters, for the length of a
-// turn, and by the keeper for its life. Who needs the kernel now counts himself in asked_ and wakes the
-// owner, which answers in served_ when all that was published before is submitted and what was cancelled has
-// been let go. After it has released the lock the owner looks at asked_ once more: either it sees the
+// turn, and by the keeper for its life. Who needs the kernel now asks and wakes the owner (doorbell.hpp),
+// which answers when all that was published before is submitted and what was cancelled has
+// been let go. After it has released the lock the owner looks for questions once more: either it sees the
 // question, or the lock was free for who asked.
 //
 // Rings that are not bound (before Linux 6.6) are entered by any thread; ring_lock_ is held by who turns
@@ -58,23 +58,22 @@ ASIO_URING_DECL void ring_service::leave_ring() noexcept
   do {
     if (is_owner() && own_process()) serve();
     ring_lock_.release();
-  } while (asked_.load(std::memory_order_seq_cst) != served_.load(std::memory_order_relaxed) && is_owner() &&
-           ring_lock_.try_acquire());
+  } while (loop_.unanswered() && is_owner() && ring_lock_.try_acquire());
 }
 
 /// Answers those who asked. The owner's, with the lock held.
 ASIO_URING_DECL void ring_service::serve() noexcept
 {
   for (;;) {
-    const unsigned asked = asked_.load(std::memory_order_seq_cst);
-    if (asked == served_.load(std::memory_order_relaxed)) return;
+    const unsigned asked = loop_.asked();
+    if (loop_.answered(asked)) return;
     for (ring_call* c = calls_.exchange(nullptr, std::memory_order_acq_rel); c;) {
       ring_call* const next = c->next; // the call may be gone once it is served
       c->result = c->function(c->argument, get_ring());
       c = next;
     }
     submit_and_collect();
-    served_.store(asked, std::memory_order_seq_cst);
+    loop_.answer(asked);
   }
 }
 
@@ -181,11 +180,11 @@ ASIO_URING_DECL bool ring_service::reach_kernel(ring_call* call) noexcept
     while (!calls_.compare_exchange_weak(call->next, call, std::memory_order_acq_rel)) {
     }
   }
-  const unsigned ticket = asked_.fetch_add(1, std::memory_order_seq_cst) + 1;
+  const unsigned ticket = loop_.ask();
   // Handlers are short: for a moment the owner is waited for, before the ring gets another.
   constexpr unsigned patience = 32, limit = 1000;
   for (unsigned times = 0; call || times < limit; pause(times++)) {
-    if (static_cast<int>(served_.load(std::memory_order_seq_cst) - ticket) >= 0) break;
+    if (loop_.answered(ticket)) break;
     if (!has_keeper() && ring_lock_.try_acquire()) {
       const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
       const bool mine = owner == 0 || owner == thread_name();
@@ -206,7 +205,7 @@ ASIO_URING_DECL bool ring_service::start_keeper() noexcept
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  keeper_stops_.store(false, std::memory_order_relaxed);
+  loop_.let_keeper_run();
   bool started = false;
   try {
     hang_up_doorbell();
@@ -229,7 +228,7 @@ ASIO_URING_DECL void ring_service::keep_ring() noexcept
   while (!has_keeper_.load(std::memory_order_acquire)) // as its starter has to say first
     std::this_thread::yield();
   bind_ring();
-  while (!keeper_stops_.load(std::memory_order_seq_cst)) {
+  while (!loop_.keeper_stops()) {
     completion_queue found;
     turn_ring(std::chrono::nanoseconds::max(), found);
     scheduler_->post_deferred_completions(found);
@@ -241,7 +240,7 @@ ASIO_URING_DECL void ring_service::keep_ring() noexcept
 /// All is at rest then, and the lock is the caller's.
 ASIO_URING_DECL void ring_service::stop_keeper() noexcept
 {
-  keeper_stops_.store(true, std::memory_order_seq_cst);
+  loop_.stop_keeper();
   wake_if_idle();
   keeper_.join();
   has_keeper_.store(false, std::memory_order_release);

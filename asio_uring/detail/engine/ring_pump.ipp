@@ -78,14 +78,14 @@ ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
 ASIO_URING_DECL void ring_pump::run_beside_keeper(long usec, completion_queue& ops)
 {
   service_.turn(std::chrono::nanoseconds(0), ops); // what was posted before there was a keeper
-  epoll_reactor::run(service_.take_interrupt() || !ops.empty() ? 0 : usec, ops);
+  epoll_reactor::run(service_.loop().take_interrupt() || !ops.empty() ? 0 : usec, ops);
 }
 
 // The ring's owner is in a handler, or elsewhere, and it cannot be had from it: for a moment.
 ASIO_URING_DECL void ring_pump::run_without_ring(long usec, completion_queue& ops)
 {
   constexpr long moment = 1000;
-  const bool wait = ops.empty() && !service_.has_keeper() && !service_.take_interrupt();
+  const bool wait = ops.empty() && !service_.has_keeper() && !service_.loop().take_interrupt();
   epoll_reactor::run(!wait ? 0 : usec < 0 ? moment : std::min(usec, moment), ops);
 }
 
@@ -94,12 +94,12 @@ ASIO_URING_DECL void ring_pump::wake() noexcept { service_.ring_doorbell(); }
 ASIO_URING_DECL void ring_pump::interrupt()
 {
   // Another thread than the sleeping one runs the context, too.
-  if (!service_.has_keeper() && service_.interrupt()) {
+  if (!service_.has_keeper() && service_.loop().interrupt()) {
     if (scheduler_.can_dispatch()) service_.seen_shared();
     wake();
   }
   if (!service_.has_keeper()) return;
-  service_.set_interrupted();
+  service_.loop().set_interrupted();
   epoll_reactor::interrupt();
 }
 

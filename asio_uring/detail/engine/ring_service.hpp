@@ -68,7 +68,7 @@ public:
   /// returns; anybody else submits now, for the loop may be asleep, or not running at all.
   void notify() noexcept
   {
-    if (!here() || idle_.load(std::memory_order_seq_cst)) submit_soon();
+    if (!here() || loop_.idle()) submit_soon();
   }
 
   /// Counts an operation as work of the context, until its completion has run.
@@ -98,7 +98,7 @@ public:
   {
     if (has_keeper()) [[unlikely]]
       return post_past_keeper(op);
-    if (ready_.push(op) && idle_.load(std::memory_order_seq_cst)) wake_if_idle();
+    if (ready_.push(op) && loop_.idle()) wake_if_idle();
   }
 
   /// Completes an operation that is not to be started.
@@ -229,12 +229,8 @@ public:
   }
   /// Whether this is not a forked child that was never told of it.
   bool own_process() const noexcept { return process_ == process::id(); }
-  /// The loop must not sleep in its next turn. True if it sleeps already and has to be woken.
-  bool interrupt() noexcept
-  {
-    interrupted_.store(true, std::memory_order_seq_cst);
-    return idle_.exchange(false, std::memory_order_seq_cst);
-  }
+  /// Whether the loop sleeps, and what must wake it.
+  sleeper& loop() noexcept { return loop_; }
   /// To be called by the thread that runs the context, with each turn.
   void runs_here() noexcept { runner_.store(this_thread(), std::memory_order_relaxed); }
   /// What is known of the thread that ran the context last: whether it is another one than this, and lives.
@@ -262,11 +258,6 @@ public:
   void ring_doorbell() noexcept { doorbell_->ring(); }
   /// A thread that runs the context interrupts another one.
   void seen_shared() noexcept { shared_.store(true, std::memory_order_relaxed); }
-  void set_interrupted() noexcept { interrupted_.store(true, std::memory_order_seq_cst); }
-  /// Whether interrupt() was called since the last turn.
-  bool take_interrupt() noexcept { return interrupted_.exchange(false, std::memory_order_seq_cst); }
-
-  void set_idle(bool idle) noexcept { idle_.store(idle, std::memory_order_seq_cst); }
   bool in_flight() const noexcept { return in_kernel() || submitter_.has_backlog(); }
   bool in_kernel() const noexcept { return submitter_.submitted() != retired_; }
 
@@ -322,7 +313,7 @@ private:
   }
   void wake_if_idle() noexcept
   {
-    if (idle_.exchange(false, std::memory_order_seq_cst)) wake();
+    if (loop_.take_idle()) wake();
   }
   ASIO_URING_DECL void report() noexcept;
   ASIO_URING_DECL void set_up_ring();
@@ -371,11 +362,7 @@ private:
   ring& get_ring() const noexcept { return *ring_.load(std::memory_order_acquire); }
   ASIO_URING_DECL void signal_completions(ring& r);
   ASIO_URING_DECL void go_on(bool rested, bool in_child);
-  bool must_not_sleep() const noexcept
-  {
-    return (has_keeper() ? keeper_stops_ : interrupted_).load(std::memory_order_seq_cst) ||
-           asked_.load(std::memory_order_seq_cst) != served_.load(std::memory_order_relaxed);
-  }
+  bool must_not_sleep() const noexcept { return loop_.must_stay_awake(has_keeper()); }
   ASIO_URING_DECL void look_for_former() noexcept;
   bool has_former() const noexcept { return former_.load(std::memory_order_relaxed); }
   /// How long to sleep in the ring, at most as long as asked: what a ring given back still has comes without
@@ -417,9 +404,7 @@ private:
   registered_buffers buffers_;
   static constexpr unsigned most_readers_ahead = 64;
   std::atomic<unsigned> readers_ahead_{0};
-  std::atomic<bool> idle_{false};        // the loop sleeps, or nobody is going to turn the ring by himself
-  std::atomic<bool> interrupted_{false}; // the loop must not sleep
-  std::atomic<bool> entering_{false};    // the loop sleeps, or is about to
+  sleeper loop_;
   std::atomic<bool> links_expected_{false};
   std::atomic<pid_t> runner_{0}; // the thread that last turned the ring in its loop
   inline static thread_local pid_t this_thread_ = 0;
@@ -432,10 +417,7 @@ private:
   std::atomic<pid_t> owner_tid_{0};        // the same, for the kernel
   std::atomic<bool> shared_{false};        // several threads run the context
   bool moved_ = false;                     // it was another, which lives
-  std::atomic<unsigned> asked_{0};         // by threads that need the kernel now
-  std::atomic<unsigned> served_{0};        // of these
   std::atomic<ring_call*> calls_{nullptr}; // to be made for them
-  std::atomic<bool> keeper_stops_{false};
   std::thread keeper_;
   bool resting_ = false;
   bool broken_ = false;             // nobody can enter

@@ -155,7 +155,7 @@ ASIO_URING_DECL void ring_service::make_pump()
     guest_ = std::make_unique<guest_pump>(context, *this, locking_);
     pump_ = guest_.get();
     set_up_ring();
-    set_idle(true);
+    loop_.set_idle(true);
   }
   scheduler_ = &asio::use_service<scheduler>(context);
   native_ = !has_own_thread(*scheduler_);
@@ -169,8 +169,8 @@ ASIO_URING_DECL void ring_service::make_pump()
 ASIO_URING_DECL void ring_service::keep_links_whole()
 {
   get_ring().keep_whole();
-  for (unsigned times = 0; entering_.load(std::memory_order_seq_cst); pause(times++))
-    if (interrupt()) wake();
+  for (unsigned times = 0; loop_.lies_down(); pause(times++))
+    if (loop_.interrupt()) wake();
   links_expected_.store(true, std::memory_order_release);
 }
 
@@ -376,20 +376,16 @@ ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, c
   if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
     timeout = sleep_at_most(timeout);
     const bool waits = !spinner_.wanted() || !spin(r, timeout);
-    // Whoever posts, submits, interrupts or asks from here on sees the loop idle and wakes it, or is seen
-    // here.
-    entering_.store(true, std::memory_order_relaxed);
-    idle_.store(true, std::memory_order_seq_cst);
+    loop_.lie_down(); // whoever posts, submits, interrupts or asks from here on wakes it, or is seen here
     if (waits && ready_.empty() && !submitter_.has_backlog() && !must_not_sleep())
       result = r.submit_and_wait(timeout);
     else if (r.unsubmitted() || r.wants_enter())
       result = r.submit();
-    idle_.store(false, std::memory_order_relaxed);
-    entering_.store(false, std::memory_order_relaxed);
+    loop_.get_up();
   } else {
     if (r.unsubmitted() || r.wants_enter()) result = r.submit();
   }
-  if (!has_keeper()) interrupted_.store(false, std::memory_order_relaxed);
+  if (!has_keeper()) loop_.forget_interrupt();
   if (!r.unsubmitted() && !submitter_.has_backlog()) {
     strangers_.store(false, std::memory_order_relaxed);
     numbers_.submitted();

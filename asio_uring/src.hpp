@@ -19,12 +19,17 @@
 #include <asio_uring/detail/engine/path_controller.ipp>
 #include <asio_uring/detail/engine/path_policy.ipp>
 #include <asio_uring/detail/engine/read_ahead.ipp>
+#include <asio_uring/detail/engine/readiness.ipp>
 #include <asio_uring/detail/engine/registered_files.ipp>
 #include <asio_uring/detail/engine/ring_ownership.ipp>
 #include <asio_uring/detail/engine/ring_pump.ipp>
+#include <asio_uring/detail/engine/ring_rest.ipp>
 #include <asio_uring/detail/engine/ring_service.ipp>
 #include <asio_uring/detail/engine/second_looks.ipp>
 #include <asio_uring/detail/engine/settings.ipp>
+#include <asio_uring/detail/engine/shutdown.ipp>
+#include <asio_uring/detail/engine/submitted.ipp>
+#include <asio_uring/detail/engine/turn.ipp>
 #include <asio_uring/detail/object/wait_for_completion.ipp>
 #include <asio_uring/detail/op/call_in_thread.ipp>
 #include <asio_uring/ring/fallback_kernel.ipp>

@@ -51,140 +51,28 @@ public:
   /// The usual read waits for the standing poll, or is run at once; or read and write are submitted: that is
   /// all there is to do.
   [[gnu::always_inline]] void start(operation& op, lane_kind kind, preference preferred,
-                                    const void* cancellation_key) noexcept
-  {
-    service_.work_started();
-    op.cancellation_key_ = cancellation_key;
-    lock_.acquire();
-    lane& l = lane_of(kind);
-    const bool by_calls = service_.paths().readiness(preferred) || (kind == lane_kind::in && ahead_);
-    if (kind == lane_kind::none || l.first || (kind == lane_kind::in && !kept_.empty()) ||
-        !(by_calls ? kind == lane_kind::in && (l.ready || read_poll_.armed_) : may_submit_at_once(kind)))
-      return start_slowly(op);
-    op.previous_ = op.following_ = nullptr;
-    l.first = l.last = &op;
-    ++references_;
-    if (by_calls) {
-      const bool due = is_ready(kind);
-      op.stage_ = due ? operation::stage::due : operation::stage::waiting;
-      lock_.release();
-      if (due) service_.post(op);
-    } else {
-      set_submitted(op, kind);
-      service_.push(op);
-      lock_.release();
-      service_.notify();
-    }
-  }
+                                    const void* cancellation_key) noexcept;
 
   /// What only the ring performs, and in no order, is submitted: that is all there is to do.
-  [[gnu::always_inline]] void start_unordered(operation& op, const void* cancellation_key) noexcept
-  {
-    service_.shared_work_started();
-    op.cancellation_key_ = cancellation_key;
-    lock_.acquire();
-    if (service_.stopped()) [[unlikely]]
-      return start_slowly(op);
-    append(op);
-    op.stage_ = operation::stage::submitted;
-    op.set_pending();
-    service_.push(op);
-    const bool names_strangers = fd_ < 0;
-    lock_.release(); // from here on the descriptor may be another file's
-    if (names_strangers) service_.names_strangers();
-    service_.has_effect();
-    service_.notify();
-  }
+  [[gnu::always_inline]] void start_unordered(operation& op, const void* cancellation_key) noexcept;
   /// The loop delivers such an operation: it leaves.
-  [[gnu::always_inline]] void settle_unordered(operation& op) noexcept
-  {
-    lock_.acquire();
-    const operation* first = op.previous_ ? lane_of(lane_kind::none).first : op.following_;
-    const bool usual = op.stage_ == operation::stage::submitted && references_ > 1 &&
-                       !(first && first->stage_ == operation::stage::waiting);
-    if (usual) [[likely]] {
-      service_.forget(op);
-      remove(op);
-    }
-    lock_.release();
-    if (!usual) settle(op);
-  }
+  [[gnu::always_inline]] void settle_unordered(operation& op) noexcept;
 
   /// The loop delivers an operation of a lane that went to the kernel: the usual one leaves alone.
-  [[gnu::always_inline]] void settle_submitted(operation& op, lane_kind kind) noexcept
-  {
-    lock_.acquire();
-    lane& l = lane_of(kind);
-    const bool usual = op.stage_ == operation::stage::submitted && l.first == &op && !op.following_ &&
-                       !op.cancelled_ && !closed_ && !lane_of(lane_kind::none).first;
-    if (usual) [[likely]] {
-      service_.forget(op);
-      l.first = l.last = nullptr;
-      --references_;
-      op.stage_ = operation::stage::ended;
-    }
-    lock_.release();
-    if (!usual) settle(op);
-  }
+  [[gnu::always_inline]] void settle_submitted(operation& op, lane_kind kind) noexcept;
 
   /// The usual send is tried at once, by plain call: true if it is this thread's turn. end_send must follow,
   /// with the call's result.
-  [[gnu::always_inline]] bool begin_send(preference preferred) noexcept
-  {
-    if (!service_.paths().readiness(preferred)) return false;
-    lock_.acquire();
-    lane& l = lane_of(lane_kind::out);
-    const bool turn = l.ready && !l.first && !l.busy;
-    if (turn) l.busy = true;
-    lock_.release();
-    return turn;
-  }
-  [[gnu::always_inline]] void end_send(operation& op, const void* cancellation_key, int result) noexcept
-  {
-    service_.work_started();
-    op.set_result(result);
-    lock_.acquire();
-    lane& l = lane_of(lane_kind::out);
-    l.busy = false;
-    if (result == -EAGAIN || l.first) return end_send_slowly(op, cancellation_key);
-    lock_.release();
-    service_.post(op);
-  }
+  [[gnu::always_inline]] bool begin_send(preference preferred) noexcept;
+  [[gnu::always_inline]] void end_send(operation& op, const void* cancellation_key, int result) noexcept;
 
   /// The loop runs a due operation: true if its call is to be made now. end_call must follow, with the call's
   /// result. False: the operation has ended without.
-  [[gnu::always_inline]] bool begin_call(operation& op, lane_kind kind) noexcept
-  {
-    lock_.acquire();
-    if (op.cancelled_ | (kind == lane_kind::in && !kept_.empty())) {
-      end_without_call(op);
-      return false;
-    }
-    lane& l = lane_of(kind);
-    l.busy = true;
-    l.ready = false; // an event from here on sets it again
-    lock_.release();
-    return true;
-  }
+  [[gnu::always_inline]] bool begin_call(operation& op, lane_kind kind) noexcept;
   /// False: the operation waits again, and may be gone already. `more`: whether more is likely to be there at
   /// once; `retry`: whether the result is to be hidden and the operation tried again.
   [[gnu::always_inline]] bool end_call(operation& op, lane_kind kind, int result, bool more,
-                                       bool retry) noexcept
-  {
-    lock_.acquire();
-    lane& l = lane_of(kind);
-    l.busy = false;
-    if (result == -EAGAIN || retry || op.following_) return end_call_slowly(op, result);
-    const bool first_doubt = settle_lane(l, more);
-    l.first = l.last = nullptr;
-    --references_;
-    lock_.release();
-    if (first_doubt) [[unlikely]]
-      service_.notify();
-    op.stage_ = operation::stage::ended;
-    op.set_result(result);
-    return true;
-  }
+                                       bool retry) noexcept;
 
   /// Instead: what came of the call is to be hidden. The loop runs the operation once more.
   ASIO_URING_COLD void run_again(operation& op) noexcept;
@@ -524,13 +412,20 @@ private:
 
 } // namespace asio_uring::detail
 
+#include <asio_uring/detail/engine/fast_paths.hpp>
+
 // The functions of the ring's service, too: the two classes know each other.
 #if defined(ASIO_URING_HEADER_ONLY)
 #include <asio_uring/detail/engine/file_state.ipp>
 #include <asio_uring/detail/engine/read_ahead.ipp>
+#include <asio_uring/detail/engine/readiness.ipp>
 #include <asio_uring/detail/engine/ring_ownership.ipp>
+#include <asio_uring/detail/engine/ring_rest.ipp>
 #include <asio_uring/detail/engine/ring_service.ipp>
 #include <asio_uring/detail/engine/second_looks.ipp>
+#include <asio_uring/detail/engine/shutdown.ipp>
+#include <asio_uring/detail/engine/submitted.ipp>
+#include <asio_uring/detail/engine/turn.ipp>
 #endif
 
 #endif // ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP

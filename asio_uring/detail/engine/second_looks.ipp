@@ -7,7 +7,6 @@
 
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
-#include <poll.h>
 #include <utility>
 
 namespace asio_uring::detail {
@@ -50,57 +49,6 @@ ASIO_URING_DECL void doubts::look(completion_queue& out) noexcept
   first_ = left;
   armed_ = first_ != nullptr && !service_.stopped();
   if (armed_) service_.push(*this);
-}
-
-// --- a descriptor's part
-
-bool file_state::raise_doubt() noexcept
-{
-  return std::exchange(doubt_, doubt::raised) == doubt::none && service_.doubts().raise(*this);
-}
-
-// One round. False: there is no doubt any more.
-ASIO_URING_DECL bool file_state::doubted(completion_queue& out) noexcept
-{
-  section s(*this);
-  const doubt before = std::exchange(doubt_, doubt::none);
-  if (closed_) return false;
-  if (before == doubt::raised) {
-    doubt_ = doubt::silent;
-    return true;
-  }
-  if (read_poll_.armed_) look(s);
-  go_on(s, out);
-  s.submitted = false; // the turn of the ring that brought us here goes on
-  return false;
-}
-
-// Asks the kernel whether there is something to read that no edge has told of.
-void file_state::look(section& s) noexcept
-{
-  lane& l = lane_of(lane_kind::in);
-  if (l.ready || l.busy || (l.first && l.first->stage_ != operation::stage::waiting)) return;
-  looking_ = true; // the number must not be reused meanwhile
-  s.unlock();
-  pollfd p{fd_, POLLIN, 0};
-  const bool readable = ::poll(&p, 1, 0) != 0;
-  s.relock();
-  looking_ = false;
-  if (readable) l.ready = true; // whoever reads next finds it
-}
-
-// Without multishot poll, what was woken in vain has waited for this moment.
-void file_state::go_on(section& s, completion_queue& out) noexcept
-{
-  for (poll* p : {&read_poll_, &write_poll_}) {
-    if (p->lane_.in_vain && !p->armed_) p->lane_.ready = true;
-    if (runnable(p->lane_)) enqueue(*p->lane_.first, out);
-  }
-  for_each([&](operation& op) {
-    if (!op.stands() || op.stage_ != operation::stage::waiting) return;
-    op.polling_ = operation::polling::once;
-    submit(op, s);
-  });
 }
 
 } // namespace asio_uring::detail

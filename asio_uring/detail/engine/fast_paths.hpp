@@ -1,0 +1,150 @@
+// asio_uring/detail/engine/fast_paths.hpp: the usual ways of an operation through its file's state.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_FAST_PATHS_HPP
+#define ASIO_URING_DETAIL_ENGINE_FAST_PATHS_HPP
+
+#include <asio_uring/detail/engine/file_state.hpp>
+
+namespace asio_uring::detail {
+
+// Each does what is usual in a few instructions under the lock, and leaves the rest to its slow twin, which
+// is out of line: start() to start_slowly(), end_send() to end_send_slowly(), begin_call() to
+// end_without_call(), end_call() to end_call_slowly(), settle_unordered() and settle_submitted() to settle().
+
+[[gnu::always_inline]] inline void file_state::start(operation& op, lane_kind kind, preference preferred,
+                                                     const void* cancellation_key) noexcept
+{
+  service_.work_started();
+  op.cancellation_key_ = cancellation_key;
+  lock_.acquire();
+  lane& l = lane_of(kind);
+  const bool by_calls = service_.paths().readiness(preferred) || (kind == lane_kind::in && ahead_);
+  if (kind == lane_kind::none || l.first || (kind == lane_kind::in && !kept_.empty()) ||
+      !(by_calls ? kind == lane_kind::in && (l.ready || read_poll_.armed_) : may_submit_at_once(kind)))
+    return start_slowly(op);
+  op.previous_ = op.following_ = nullptr;
+  l.first = l.last = &op;
+  ++references_;
+  if (by_calls) {
+    const bool due = is_ready(kind);
+    op.stage_ = due ? operation::stage::due : operation::stage::waiting;
+    lock_.release();
+    if (due) service_.post(op);
+  } else {
+    set_submitted(op, kind);
+    service_.push(op);
+    lock_.release();
+    service_.notify();
+  }
+}
+
+[[gnu::always_inline]] inline void file_state::start_unordered(operation& op,
+                                                               const void* cancellation_key) noexcept
+{
+  service_.shared_work_started();
+  op.cancellation_key_ = cancellation_key;
+  lock_.acquire();
+  if (service_.stopped()) [[unlikely]]
+    return start_slowly(op);
+  append(op);
+  op.stage_ = operation::stage::submitted;
+  op.set_pending();
+  service_.push(op);
+  const bool names_strangers = fd_ < 0;
+  lock_.release(); // from here on the descriptor may be another file's
+  if (names_strangers) service_.names_strangers();
+  service_.has_effect();
+  service_.notify();
+}
+
+[[gnu::always_inline]] inline void file_state::settle_unordered(operation& op) noexcept
+{
+  lock_.acquire();
+  const operation* first = op.previous_ ? lane_of(lane_kind::none).first : op.following_;
+  const bool usual = op.stage_ == operation::stage::submitted && references_ > 1 &&
+                     !(first && first->stage_ == operation::stage::waiting);
+  if (usual) [[likely]] {
+    service_.forget(op);
+    remove(op);
+  }
+  lock_.release();
+  if (!usual) settle(op);
+}
+
+[[gnu::always_inline]] inline void file_state::settle_submitted(operation& op, lane_kind kind) noexcept
+{
+  lock_.acquire();
+  lane& l = lane_of(kind);
+  const bool usual = op.stage_ == operation::stage::submitted && l.first == &op && !op.following_ &&
+                     !op.cancelled_ && !closed_ && !lane_of(lane_kind::none).first;
+  if (usual) [[likely]] {
+    service_.forget(op);
+    l.first = l.last = nullptr;
+    --references_;
+    op.stage_ = operation::stage::ended;
+  }
+  lock_.release();
+  if (!usual) settle(op);
+}
+
+[[gnu::always_inline]] inline bool file_state::begin_send(preference preferred) noexcept
+{
+  if (!service_.paths().readiness(preferred)) return false;
+  lock_.acquire();
+  lane& l = lane_of(lane_kind::out);
+  const bool turn = l.ready && !l.first && !l.busy;
+  if (turn) l.busy = true;
+  lock_.release();
+  return turn;
+}
+
+[[gnu::always_inline]] inline void file_state::end_send(operation& op, const void* cancellation_key,
+                                                        int result) noexcept
+{
+  service_.work_started();
+  op.set_result(result);
+  lock_.acquire();
+  lane& l = lane_of(lane_kind::out);
+  l.busy = false;
+  if (result == -EAGAIN || l.first) return end_send_slowly(op, cancellation_key);
+  lock_.release();
+  service_.post(op);
+}
+
+[[gnu::always_inline]] inline bool file_state::begin_call(operation& op, lane_kind kind) noexcept
+{
+  lock_.acquire();
+  if (op.cancelled_ | (kind == lane_kind::in && !kept_.empty())) {
+    end_without_call(op);
+    return false;
+  }
+  lane& l = lane_of(kind);
+  l.busy = true;
+  l.ready = false; // an event from here on sets it again
+  lock_.release();
+  return true;
+}
+
+[[gnu::always_inline]] inline bool file_state::end_call(operation& op, lane_kind kind, int result, bool more,
+                                                        bool retry) noexcept
+{
+  lock_.acquire();
+  lane& l = lane_of(kind);
+  l.busy = false;
+  if (result == -EAGAIN || retry || op.following_) return end_call_slowly(op, result);
+  const bool first_doubt = settle_lane(l, more);
+  l.first = l.last = nullptr;
+  --references_;
+  lock_.release();
+  if (first_doubt) [[unlikely]]
+    service_.notify();
+  op.stage_ = operation::stage::ended;
+  op.set_result(result);
+  return true;
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_FAST_PATHS_HPP

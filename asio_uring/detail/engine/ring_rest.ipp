@@ -1,0 +1,206 @@
+// asio_uring/detail/engine/ring_rest.ipp: a ring that is given up: what becomes of all that it has.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_RING_REST_IPP
+#define ASIO_URING_DETAIL_ENGINE_RING_REST_IPP
+
+#include <algorithm>
+#include <asio_uring/detail/engine/file_state.hpp>
+#include <asio_uring/detail/engine/pause.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/ring/ends_by_itself.hpp>
+#include <asio_uring/ring/fallback_kernel.hpp>
+#include <asio_uring/ring/result.hpp>
+#include <cerrno>
+#include <thread>
+#include <vector>
+
+namespace asio_uring::detail {
+
+/// Ends all that is in the kernel, with the lock held. What was performed is posted; what was not goes back
+/// to the submitter, which keeps it for the next ring. `to_the_end`: waits also for what a thread of the
+/// kernel's is performing.
+ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
+{
+  ring& r = get_ring();
+  const bool may_enter = !broken_ && (!r.bound() || owner_.load(std::memory_order_relaxed) == thread_name());
+  completion_queue found;
+  pump_->stop_watching();
+  if (may_enter && before_fork_) perform_once(found);
+  resting_ = true;
+  if (may_enter) recall(found, to_the_end);
+  submitter_.hold(submitter::holding::everything);
+  // Nobody is going to enter it any more, not even for what others have published meanwhile.
+  if (in_kernel() && r.can_retire()) {
+    submitter_.with_ring([](ring& given_up) { given_up.retire(); });
+    r.take_back_unsubmitted([&](std::uint64_t data) {
+      ++retired_;
+      if (data != submitter::cancel_mark)
+        reinterpret_cast<request*>(static_cast<std::uintptr_t>(data))->completed(-ECANCELED, 0, found);
+    });
+    constexpr unsigned patience = 40; // some 20 ms
+    for (unsigned times = 0; in_kernel() && (to_the_end || times < patience);) {
+      const std::uint64_t before = retired_;
+      collect(found);
+      if (retired_ == before) pause(times++);
+    }
+    // Somebody else has the ring's descriptor, a forked child perhaps: until he closes it nothing ends.
+    if (in_kernel() && r.fits()) disown_waits(r, found);
+  }
+  // What has not come of a ring that nobody can enter was dropped.
+  if (in_kernel() && (!r.can_retire() || !r.fits())) {
+    if (r.kernels()) {
+      // Nobody can see when it has let go of the last buffer: it is given time.
+      submitter_.with_ring([](ring& given_up) { given_up.release(); });
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    end_in_flight(found);
+  }
+  resting_ = false;
+  ready_.push_all(found);
+}
+
+/// Submits what is published, has the kernel end what it has, and waits for that.
+ASIO_URING_DECL void ring_service::recall(completion_queue& found, bool to_the_end) noexcept
+{
+  ring& r = get_ring();
+  submit_all();
+  submitter_.hold(submitter::holding::requests);
+  constexpr unsigned patience = 40;
+  for (unsigned times = 0; in_kernel() && (to_the_end || times < patience);) {
+    if (times % 8 == 0) {
+      if (r.features().cancel_any())
+        submitter_.cancel_everything();
+      else
+        for_each_submitted([&](request& q) { submitter_.recall(q); });
+    }
+    submitter_.refill(found);
+    if (const int result = r.submit(); result < 0 && !is_momentary(result)) break;
+    const std::uint64_t before = retired_;
+    collect(found);
+    if (retired_ == before) pause(times++);
+  }
+}
+
+/// Waits for what waits for nobody: if it were cancelled, both processes would perform it.
+ASIO_URING_DECL void ring_service::perform_once(completion_queue& found) noexcept
+{
+  submit_all();
+  for (unsigned times = 0; has_what_ends_by_itself(); pause(times++)) {
+    submitter_.refill(found);
+    if (const int result = get_ring().submit(); result < 0 && !is_momentary(result)) return;
+    collect(found);
+  }
+}
+
+ASIO_URING_DECL bool ring_service::has_what_ends_by_itself() noexcept
+try {
+  std::vector<std::vector<io_uring_sqe>> all; // looked at without a lock
+  for_each_submitted([&](request& q) {
+    auto& entries = all.emplace_back();
+    const auto add = [&](request& each) { each.prepare(entries.emplace_back()); };
+    if (linked_requests* links = q.links())
+      links->for_each_left(add);
+    else
+      add(q);
+  });
+  return std::any_of(all.begin(), all.end(), [](const auto& entries) {
+    return !entries.empty() && std::all_of(entries.begin(), entries.end(), ends_by_itself);
+  });
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
+/// Everything that the kernel, or what emulates it, has been given and not given back; polls included.
+template <typename F>
+void ring_service::for_each_submitted(F&& f)
+{
+  {
+    const locked guard(file_states_lock_);
+    for (const auto& d : file_states_)
+      d->for_each_submitted(f);
+  }
+  if (doubts_.armed()) f(doubts_);
+  if (doorbell_) doorbell_->for_each_submitted(f);
+  pump_->for_each_submitted([](request& q, const void* g) { (*static_cast<const std::decay_t<F>*>(g))(q); },
+                            std::addressof(f));
+}
+
+/// Those of them that have reached the ring.
+template <typename P>
+std::vector<request*> ring_service::left_in_kernel(P&& which)
+{
+  std::vector<request*> all;
+  for_each_submitted([&](request& q) {
+    if (!submitter_.waits(q) && which(q)) all.push_back(&q);
+  });
+  return all;
+}
+
+ASIO_URING_DECL void ring_service::give_up(const std::vector<request*>& all, completion_queue& found) noexcept
+{
+  for (request* q : all)
+    if (linked_requests* links = q->links())
+      links->give_up(found);
+    else
+      q->completed(-ECANCELED, 0, found);
+}
+
+/// Gives up what a ring has that cannot be entered any more and whose completions cannot be seen either.
+ASIO_URING_DECL void ring_service::end_in_flight(completion_queue& found) noexcept
+{
+  for (unsigned times = 0;; pause(times++))
+    try {
+      give_up(left_in_kernel([](request&) { return true; }), found);
+      break;
+    } catch (const std::bad_alloc&) { // no memory left for a moment
+    }
+  retired_ = submitter_.submitted();
+}
+
+/// What only waits goes on with the next ring, whatever the former still brings.
+ASIO_URING_DECL void ring_service::disown_waits(const ring& former, completion_queue& found) noexcept
+try {
+  const auto waits = left_in_kernel([](request& q) {
+    io_uring_sqe entry{};
+    if (!q.links()) q.prepare(entry);
+    return only_waits(entry);
+  });
+  disowned_.reserve(disowned_.size() + waits.size());
+  for (request* q : waits)
+    disowned_.push_back({&former, reinterpret_cast<std::uintptr_t>(q)});
+  retired_ += waits.size();
+  give_up(waits, found);
+} catch (const std::bad_alloc&) { // it is waited for
+}
+
+/// The kernel does not let us enter any more: epoll and threads go on with what is in flight.
+ASIO_URING_DECL void ring_service::replace_ring(int error) noexcept
+{
+  const std::string reason =
+      "io_uring_enter failed after the start: " + std::error_code(error, std::system_category()).message();
+  broken_ = true;
+  rest(false);
+  broken_ = false;
+  paths_.use_calls(); // as long as there is no io_uring
+  owner_.store(0, std::memory_order_relaxed);
+  for (unsigned times = 0;; pause(times++))
+    try {
+      use_ring(ring(std::make_unique<fallback_kernel>(options_.entries, options_.completions)), reason);
+      break;
+    } catch (const std::exception&) { // no descriptor, or no memory, left for a moment
+    }
+  for (unsigned times = 0;; pause(times++))
+    try {
+      return pump_->restart();
+    } catch (const boost::system::system_error& e) {
+      // The context's own reactor has lost its descriptors, too: nobody waits there any more.
+      if (e.code().value() != ENOMEM && e.code().value() != ENOSPC) return;
+    } catch (const std::exception&) {
+    }
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_RING_REST_IPP

@@ -1,0 +1,131 @@
+// asio_uring/detail/engine/shutdown.ipp: the end of the context, and forks.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_SHUTDOWN_IPP
+#define ASIO_URING_DETAIL_ENGINE_SHUTDOWN_IPP
+
+#include <asio_uring/detail/asio/scheduler.hpp>
+#include <asio_uring/detail/engine/file_state.hpp>
+#include <asio_uring/detail/engine/pause.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/ring/result.hpp>
+#include <cassert>
+
+namespace asio_uring::detail {
+
+ASIO_URING_DECL void ring_service::shutdown()
+{
+  life_.reset();
+  const bool ours = own_process();
+  if (has_keeper()) ours ? stop_keeper() : keeper_.detach(); // a forked child has no such thread
+  // Where Asio runs the context in a thread of its own, that may be in the ring.
+  if (ours && has_own_thread(*scheduler_)) scheduler_->shutdown();
+  stopped_ = true;
+  paths_.stop();
+  completion_queue given_up;
+  pump_->withdraw();
+  if (doorbell_) doorbell_->withdraw();
+  if (doubts_.armed()) submitter_.cancel(doubts_);
+  for (const auto& d : file_states_)
+    d->abandon(given_up);
+  if (ours) {
+    end_requests(given_up);
+    // From here on the kernel knows none of our memory.
+    assert(!in_kernel() && !get_ring().unsubmitted());
+  } else
+    submitter_.forget_all();
+  ready_.move_to(given_up);
+  while (completion* op = given_up.front()) {
+    given_up.pop();
+    op->destroy();
+    ready_.move_to(given_up);
+  }
+}
+
+// The kernel may write into buffers until the last terminal completion: wait for it, however long.
+ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noexcept
+{
+  const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
+  if (bound_.load(std::memory_order_relaxed) && owner != thread_name()) {
+    // No other thread may enter. What has never reached the kernel is given up by cancelling it.
+    submitter_.hold(submitter::holding::everything);
+    submitter_.refill(given_up);
+    rest(true);
+    return submitter_.forget_all();
+  }
+  while (in_flight()) {
+    ring& r = get_ring();
+    // What would end the wait may itself wait for room.
+    const int result = submitter_.has_backlog()
+                           ? r.submit()
+                           : r.submit_and_wait(sleep_at_most(std::chrono::nanoseconds::max()));
+    if (result < 0 && !is_momentary(result)) {
+      rest(true);
+      if (in_kernel()) end_in_flight(given_up);
+      submitter_.refill(given_up); // what has never reached it
+      return submitter_.forget_all();
+    }
+    collect(given_up);
+    while (submitter_.refill(given_up)) {
+    }
+  }
+}
+
+// Before a fork, what is in flight comes to rest, in this process; what was not performed is submitted
+// afterwards by both, as Asio's reactor does it with what waits. A child gets a ring of its own.
+ASIO_URING_DECL void ring_service::notify_fork(asio::execution_context::fork_event event)
+{
+  switch (event) {
+  case asio::execution_context::fork_prepare:
+    before_fork_ = true;
+    if ((has_keeper_before_fork_ = has_keeper())) {
+      stop_keeper();
+    } else {
+      register_with_ring([this](ring&) noexcept { return rest(true), 0; });
+      for (unsigned times = 0; bound_.load(std::memory_order_relaxed) && !ring_lock_.try_acquire();)
+        pause(times++);
+    }
+    before_fork_ = false;
+    rested_ = true;
+    return;
+  case asio::execution_context::fork_parent:
+    go_on(rested_.exchange(false), false);
+    return;
+  case asio::execution_context::fork_child:
+    process_ = process::id();
+    submitter_.renew();
+    this_thread_ = 0;
+    runner_.store(0, std::memory_order_relaxed);
+    moved_ = false;
+    if (has_keeper()) keeper_.detach();
+    has_keeper_ = has_keeper_before_fork_ = false;
+    if (doorbell_) doorbell_->renew();
+    go_on(rested_.exchange(false), true);
+    return;
+  }
+}
+
+/// After a fork. Without fork_prepare nobody knows what was performed: it is submitted again.
+ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
+{
+  if (!rested) {
+    pump_->stop_watching();
+    completion_queue found;
+    resting_ = true;
+    submitter_.hold(submitter::holding::everything);
+    end_in_flight(found);
+    resting_ = false;
+    ready_.push_all(found);
+  }
+  if (in_child) event_fd_.reset(); // the parent's ring signals it
+  const bool locked = rested && bound_.load(std::memory_order_relaxed);
+  set_up_ring();
+  if (has_keeper_before_fork_ && start_keeper()) return; // which keeps the lock
+  pump_->restart();
+  if (locked || in_child) ring_lock_.release();
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_SHUTDOWN_IPP

@@ -1,0 +1,241 @@
+// asio_uring/detail/engine/turn.ipp: one turn of the ring: submit, wait, collect.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_TURN_IPP
+#define ASIO_URING_DETAIL_ENGINE_TURN_IPP
+
+#include <algorithm>
+#include <asio_uring/detail/engine/file_state.hpp>
+#include <asio_uring/detail/engine/pause.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/ring/result.hpp>
+#include <cerrno>
+#include <thread>
+
+namespace asio_uring::detail {
+
+ASIO_URING_DECL bool ring_service::submit_now() noexcept
+{
+  const bool all = reach_kernel();
+  // What found no room on the ring needs the loop: it may be asleep.
+  if (submitter_.has_backlog()) wake_if_idle();
+  return all;
+}
+
+// The kernel may refuse for a moment (EAGAIN: no memory) or take only some. The loop may be asleep, and the
+// file descriptor of an entry is about to be closed: hardly anything may be left. EBUSY, before 5.19, is for
+// the collector to end, which may be this very thread.
+ASIO_URING_DECL bool ring_service::submit_all() noexcept
+{
+  constexpr unsigned patience = 1000;
+  const auto done = [this] {
+    const ring& r = get_ring();
+    return !r.unsubmitted() && !(r.bound() && r.wants_enter());
+  };
+  for (unsigned times = 0; !done();) {
+    ring& r = get_ring();
+    const int result = r.submit();
+    if (result > 0 || done()) continue;
+    if (result < 0 && !is_momentary(result))
+      failed(r, -result);
+    else if (++times == patience)
+      break;
+    std::this_thread::yield();
+  }
+  return !get_ring().unsubmitted();
+}
+
+/// An enter was refused, and not just for a moment. Who turns a ring that others enter, too, may be let in
+/// where they are not.
+ASIO_URING_DECL void ring_service::failed(ring& r, int error) noexcept
+{
+  const bool held =
+      bound_.load(std::memory_order_relaxed) || owner_.load(std::memory_order_relaxed) == thread_name();
+  if (!held && !ring_lock_.try_acquire()) {
+    wake_if_idle();
+    return std::this_thread::yield();
+  }
+  if (&r == &get_ring()) replace_ring(error);
+  if (!held) ring_lock_.release();
+}
+
+void ring_service::end_epoch() noexcept
+{
+  // Handlers may run in other threads than the one that turns the ring.
+  const bool elsewhere = has_keeper() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
+  paths_.end_epoch(available_.load(std::memory_order_relaxed), elsewhere, thread_name());
+}
+
+ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
+{
+  ready_.move_to(out);
+  if (!bound_.load(std::memory_order_relaxed)) {
+    // Others enter beside it, but do not replace it.
+    const bool locks = own_process();
+    if (locks) ring_lock_.acquire();
+    owner_.store(thread_name(), std::memory_order_relaxed);
+    turn_ring(timeout, out);
+    owner_.store(0, std::memory_order_relaxed);
+    if (locks) ring_lock_.release();
+    return true;
+  }
+  if (!own_process()) [[unlikely]] { // the parent's ring is not ours to enter
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)));
+    return true;
+  }
+  if (has_keeper() || !lock_ring()) return false;
+  const ring* const before = &get_ring();
+  const bool mine = own_ring(true);
+  // A ring that has just been taken over: the pump arms its polls first.
+  if (mine) turn_ring(before == &get_ring() ? timeout : std::chrono::nanoseconds(0), out);
+  // Who has been seen meanwhile must not have to wait for the end of the handlers that follow.
+  if (mine && shared_.load(std::memory_order_relaxed)) own_ring(true);
+  ready_.move_to(out);
+  if (!has_keeper()) leave_ring();
+  return mine;
+}
+
+ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
+{
+  ring& r = get_ring();
+  if (doorbell_) doorbell_->listen();
+  if (paths_.epoch_is_over()) [[unlikely]]
+    end_epoch();
+  ready_.move_to(out);
+  int result = 0;
+  // A bound ring's completions come about when it is entered.
+  const unsigned found = r.completions_present() + (r.bound() && r.wants_enter() ? 1 : 0);
+  if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
+    timeout = sleep_at_most(timeout);
+    const bool waits = !spinner_.wanted() || !spin(r, timeout);
+    loop_.lie_down(); // whoever posts, submits, interrupts or asks from here on wakes it, or is seen here
+    if (waits && ready_.empty() && !submitter_.has_backlog() && !must_not_sleep())
+      result = r.submit_and_wait(timeout);
+    else if (r.unsubmitted() || r.wants_enter())
+      result = r.submit();
+    loop_.get_up();
+  } else {
+    if (r.unsubmitted() || r.wants_enter()) result = r.submit();
+  }
+  if (!has_keeper()) loop_.forget_interrupt();
+  if (!r.unsubmitted() && !submitter_.has_backlog()) {
+    strangers_.store(false, std::memory_order_relaxed);
+    numbers_.submitted();
+    effects_.store(false, std::memory_order_relaxed);
+  }
+  if (result < 0 && !is_momentary(result)) [[unlikely]]
+    failed(r, -result);
+  collect(out);
+  // Requests that begin anew each time they end do not hold up the loop: the next turn goes on.
+  constexpr unsigned most = 16;
+  for (unsigned times = 0; times < most && submitter_.refill(out); ++times) {
+    get_ring().submit();
+    collect(out);
+  }
+  ready_.move_to(out);
+}
+
+/// Looks for completions, and for whatever would wake a thread that sleeps. False: there are none, and what
+/// is left of the time may be slept.
+bool ring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
+{
+  if (r.unsubmitted() && r.submit() < 0) return true;
+  std::chrono::nanoseconds spent{0};
+  const bool found = spinner_.spin(
+      timeout,
+      [&] {
+        return r.has_completions() || r.wants_enter() || r.unsubmitted() || !ready_.empty() ||
+               submitter_.has_backlog() || must_not_sleep();
+      },
+      spent);
+  paths_.leave_out(spent);
+  if (timeout != std::chrono::nanoseconds::max()) timeout -= std::min(timeout, spent);
+  return found || timeout.count() == 0;
+}
+
+ASIO_URING_DECL void ring_service::collect_now() noexcept
+{
+  submit_now();
+  if (bound_.load(std::memory_order_relaxed)) return; // whoever submitted has collected, too
+  const auto enter = [this] {
+    ring& r = get_ring();
+    const int result = r.submit();
+    if (result < 0 && !is_momentary(result)) failed(r, -result);
+  };
+  completion_queue found;
+  enter();
+  collect(found);
+  while (submitter_.refill(found)) {
+    enter();
+    collect(found);
+  }
+  while (completion* op = found.front()) {
+    found.pop();
+    post(*op);
+  }
+  submit_now(); // what a completion has submitted itself
+}
+
+ASIO_URING_DECL void ring_service::collect(completion_queue& out) noexcept
+{
+  const auto completed = [&](const io_uring_cqe& cqe) {
+    submitter_.submitted(); // acquires what the submitting thread wrote
+    if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
+    // What the kernel would have begun, or tried again, on a ring that is given up ends with EFAULT.
+    const int result = resting_ && cqe.res == -EFAULT ? -ECANCELED : result_of_call(cqe.res);
+    if (cqe.user_data != submitter::cancel_mark)
+      reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
+          ->completed(result, cqe.flags, out);
+  };
+  // Where no thread owns the ring, a synchronous function may collect beside the loop.
+  const bool locks = !bound_.load(std::memory_order_relaxed);
+  if (locks) collecting_.acquire();
+  const unsigned found = get_ring().consume_completions(completed);
+  counters_.completions.add(found);
+  counters_.largest_batch.raise_to(found);
+  if (rings_.size() > 1) [[unlikely]]
+    collect_former(completed);
+  if (locks) collecting_.release();
+}
+
+/// What rings that were given up still bring.
+template <typename F>
+void ring_service::collect_former(F&& completed) noexcept
+{
+  const bool before = std::exchange(resting_, true);
+  for (auto r = rings_.begin(); r != rings_.end();) {
+    const bool former = &*r != &get_ring() && r->can_retire();
+    if (former)
+      r->consume_completions([&](const io_uring_cqe& cqe) {
+        if (!is_disowned(*r, cqe)) completed(cqe);
+      });
+    r = former && r->left() == 0 ? rings_.erase(r) : std::next(r);
+  }
+  resting_ = before;
+  look_for_former();
+}
+
+inline bool ring_service::is_disowned(const ring& former, const io_uring_cqe& cqe) noexcept
+{
+  const auto found = std::find_if(disowned_.begin(), disowned_.end(), [&](const disowned& d) {
+    return d.former == &former && d.user_data == cqe.user_data;
+  });
+  if (found == disowned_.end()) return false;
+  if (!(cqe.flags & IORING_CQE_F_MORE)) disowned_.erase(found);
+  return true;
+}
+
+ASIO_URING_DECL void ring_service::look_for_former() noexcept
+{
+  const auto is_waited_for = [this](const ring& r) {
+    const auto of_it = [&r](const disowned& d) { return d.former == &r; };
+    return &r != &get_ring() && r.can_retire() &&
+           r.left() > std::count_if(disowned_.begin(), disowned_.end(), of_it);
+  };
+  former_.store(std::any_of(rings_.begin(), rings_.end(), is_waited_for), std::memory_order_relaxed);
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_TURN_IPP

@@ -8,6 +8,7 @@
 #include <asio_uring/detail/engine/datagrams_ahead.hpp>
 #include <asio_uring/detail/engine/lock.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
+#include <asio_uring/detail/engine/record_memory.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/detail/engine/submitted_message.hpp>
 #include <cerrno>
@@ -96,21 +97,9 @@ public:
   /// Memory for one record per lane, so that a socket's usual operations allocate nothing. Null if it is
   /// taken, or too small. Only one thread at a time starts operations on a socket; any thread may give the
   /// memory back.
-  void* allocate(lane_kind which, std::size_t size) noexcept
-  {
-    record_memory& m = record_memory_[which == lane_kind::out];
-    if (size > sizeof(m.bytes) || m.taken.load(std::memory_order_acquire)) return nullptr;
-    m.taken.store(true, std::memory_order_relaxed);
-    return m.bytes;
-  }
+  void* allocate(lane_kind which, std::size_t size) noexcept { return memory_of(which).take(size); }
   /// False: it came from elsewhere.
-  bool deallocate(lane_kind which, void* record) noexcept
-  {
-    record_memory& m = record_memory_[which == lane_kind::out];
-    if (record != m.bytes) return false;
-    m.taken.store(false, std::memory_order_release);
-    return true;
-  }
+  bool deallocate(lane_kind which, void* record) noexcept { return memory_of(which).give_back(record); }
 
   /// The message header of a lane's submitted operation; to be reserved before the operation is started.
   void reserve_message(lane_kind which)
@@ -225,12 +214,7 @@ private:
     bool cancelled_ = false;
   };
 
-  struct record_memory
-  {
-    std::atomic<bool> taken{false};
-    alignas(std::max_align_t) std::byte bytes[368];
-  };
-
+  record_memory& memory_of(lane_kind which) noexcept { return record_memory_[which == lane_kind::out]; }
   lane& lane_of(lane_kind kind) noexcept { return lanes_[static_cast<unsigned>(kind)]; }
   poll& poll_of(lane_kind kind) noexcept { return kind == lane_kind::in ? read_poll_ : write_poll_; }
 

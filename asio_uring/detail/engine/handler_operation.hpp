@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_HANDLER_OPERATION_HPP
 #define ASIO_URING_DETAIL_ENGINE_HANDLER_OPERATION_HPP
 
+#include <asio_uring/detail/engine/description.hpp>
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/handler_work.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
@@ -21,32 +22,8 @@ inline error_code error_of(int result) noexcept
   return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
 }
 
-/// The one record of all operations. What differs between them is the description:
-/**
- * - `static constexpr lane_kind lane; static constexpr preference preferred;`
- * - `void prepare(io_uring_sqe&, int fd)`: the operation as a submission entry; with a third parameter
- *   `submitted_message&` it gets the lane's message header, and `void read_back(const msghdr&)` what the
- *   kernel put there, with `void report(int result)`, which tells the program and may throw
- * - `int perform(int fd)`: the operation as a call that does not block; -EAGAIN: not now. Optional: `int
- *   perform(descriptor&)`, instead of it where the loop performs it
- * - `bool more(int result)`: whether more is likely to be there at once
- * - `auto arguments(int result)`: the handler's arguments as a tuple
- * - optional: `bool retry(int result)`, or `bool retry(int fd, int result)`; `bool keep(int result,
- *   kept_bytes&)` and `int take(kept_bytes&)`; `bool undo(int fd, int result)`, which is tried before
- *   `keep`; `void discard(int result)` for a result that nobody will get; `int finish(int fd, int result)`,
- *   called when the handler is about to run; `static constexpr bool polls = true` for what is submitted as a
- *   poll
- * - optional: `static constexpr bool may_need_worker = true` where the kernel may need a thread of its own
- *   though the operation is not always submitted
- * - optional, for what is not about one file: `static constexpr bool any_thread = true` where several threads
- *   may start operations at a time; `std::optional<int> refused(const ring&)`, a result instead of the
- *   submission; with it `int call_instead(ring_service&)` and `call()`, what a thread does for want of an
- *   opcode; `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to
- *   become, or nothing if it is not the last; `linked_requests& links()`: what is submitted instead,
- *   and `bool drains()`: whether the descriptor's operations must have ended before;
- *   `void for_each_late_number(f)`: calls f(fd) for what its entries may look up after their submission
- */
-template <typename Description, typename Handler, typename IoExecutor>
+/// The one record of all operations. What differs between them is the description.
+template <description Description, typename Handler, typename IoExecutor>
 class handler_operation final : public operation
 {
 public:
@@ -56,22 +33,22 @@ public:
                                            Describe&& describe, Handler& handler, const IoExecutor& io_ex,
                                            const char* object, const char* name)
   {
-    if constexpr (uses_message)
+    if constexpr (traits::uses_message)
       if (service.paths().may_submit(Description::preferred)) d.reserve_message(Description::lane);
-    if constexpr (chained) service.expect_links();
+    if constexpr (traits::chained) service.expect_links();
     auto slot = asio::get_associated_cancellation_slot(handler);
     const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
     handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
-    if constexpr (requires(const ring& r) { op.description().refused(r); })
+    if constexpr (traits::may_be_refused)
       if (std::optional<int> result =
               service.with_ring([&](const ring& r) { return op.description().refused(r); })) {
-        if constexpr (calls)
+        if constexpr (traits::calls)
           if (*result == -EOPNOTSUPP) result = op.description().call_instead(service);
-        if (*result < 0) return service.complete(op, *result, unordered);
+        if (*result < 0) return service.complete(op, *result, traits::unordered);
       }
     if constexpr (Description::lane == lane_kind::out)
       if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description().perform(d.fd()));
-    if constexpr (unordered)
+    if constexpr (traits::unordered)
       d.start_unordered(op, key);
     else
       d.start(op, Description::lane, Description::preferred, key);
@@ -84,10 +61,12 @@ public:
                                      const char* object, const char* name)
   {
     service.complete(make(service, d, io_native, describe, handler, io_ex, object, name), result,
-                     unordered && d);
+                     traits::unordered && d);
   }
 
 private:
+  using traits = description_traits<Description>;
+
   template <typename Describe>
   [[gnu::always_inline]] static handler_operation&
   make(ring_service& service, file_state* d, bool io_native, Describe& describe, Handler& handler,
@@ -95,7 +74,7 @@ private:
   {
     memory record(handler, d);
     auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
-    if constexpr (names_late) op->name_numbers(service.numbers());
+    if constexpr (traits::names_late) op->name_numbers(service.numbers());
     record.address = nullptr;
     BOOST_ASIO_HANDLER_CREATION(
         (service.context(), *op, object, d, static_cast<std::uintmax_t>(d ? d->fd() : -1), name));
@@ -116,7 +95,7 @@ private:
     memory(const Handler& handler, file_state* d)
         : home(d), allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()))
     {
-      if (!handler_has_allocator && !any_thread && home)
+      if (!handler_has_allocator && !traits::any_thread && home)
         address = home->allocate(Description::lane, sizeof(handler_operation));
       if (!address) address = std::allocator_traits<allocator_type>::allocate(allocator, 1);
     }
@@ -129,7 +108,8 @@ private:
     [[gnu::always_inline]] void release() noexcept
     {
       if (!address) return;
-      if (handler_has_allocator || any_thread || !home || !home->deallocate(Description::lane, address))
+      if (handler_has_allocator || traits::any_thread || !home ||
+          !home->deallocate(Description::lane, address))
         std::allocator_traits<allocator_type>::deallocate(allocator, static_cast<handler_operation*>(address),
                                                           1);
       address = nullptr;
@@ -245,24 +225,24 @@ private:
   static void do_prepare(request& r, io_uring_sqe& sqe) noexcept
   {
     auto& self = static_cast<handler_operation&>(static_cast<operation&>(r));
-    if constexpr (uses_message)
+    if constexpr (traits::uses_message)
       self.description().prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
     else
       self.description().prepare(sqe, self.home()->fd());
-    if constexpr (requires { Description::polls; })
+    if constexpr (traits::polls)
       if (self.stands()) sqe.len = IORING_POLL_ADD_MULTI;
     if constexpr (Description::preferred == preference::always_submitted)
       if (const int place = self.home()->registered(); place >= 0) registered_files::apply(sqe, place);
   }
   static void do_completed(request& r, int result, unsigned flags, completion_queue& out) noexcept
   {
-    if constexpr (calls)
+    if constexpr (traits::calls)
       if (description_of(r).call() && !call_ended(r, result)) [[unlikely]]
         return;
-    if constexpr (completes_itself) {
+    if constexpr (traits::completes_itself) {
       const auto last = description_of(r).completed(result, flags);
       if (last && !came_to_rest(r, *last)) deliver(r, *last, out);
-    } else if (unordered && result >= 0) [[likely]]
+    } else if (traits::unordered && result >= 0) [[likely]]
       deliver(r, result, out);
     else
       on_completion(r, result, flags, out);
@@ -285,14 +265,14 @@ private:
   static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
   static linked_requests* do_links(request& r) noexcept
   {
-    if constexpr (chained)
+    if constexpr (traits::chained)
       return &description_of(r).links();
     else
       return nullptr;
   }
   static bool do_drains(const operation& op) noexcept
   {
-    if constexpr (chained)
+    if constexpr (traits::chained)
       return description_of(op).drains();
     else
       return false;
@@ -300,16 +280,16 @@ private:
   static bool do_more(const operation& op, int result) noexcept { return description_of(op).more(result); }
   static bool do_retry(const operation& op, int result) noexcept
   {
-    if constexpr (requires(Description & d) { d.retry(result); })
+    if constexpr (traits::retries_by_result)
       return description_of(op).retry(result);
-    else if constexpr (retries)
+    else if constexpr (traits::retries)
       return description_of(op).retry(static_cast<const handler_operation&>(op).home()->fd(), result);
     else
       return false;
   }
   static bool do_undo(operation& op, int fd) noexcept
   {
-    if constexpr (undoes)
+    if constexpr (traits::undoes)
       return description_of(op).undo(fd, op.result());
     else
       return false;
@@ -323,53 +303,25 @@ private:
   }
   static int do_take(operation& op, kept_bytes& bytes)
   {
-    if constexpr (requires(Description & d) { d.take(bytes); })
+    if constexpr (traits::keeps)
       return description_of(op).take(bytes);
     else
       return 0;
   }
 
-  static constexpr bool uses_message = requires(Description & d, io_uring_sqe& sqe, submitted_message& m)
-  {
-    d.prepare(sqe, 0, m);
-  };
-  static constexpr bool any_thread = requires { Description::any_thread; };
-  static constexpr bool names_late = requires(Description & d)
-  {
-    d.for_each_late_number([](int) {});
-  };
-  static constexpr bool completes_itself = requires(Description & d) { d.completed(0, 0u); };
-  static constexpr bool calls = requires(Description & d) { d.call(); };
-  static constexpr bool chained = requires(Description & d) { d.links(); };
-  static constexpr bool unordered = Description::lane == lane_kind::none &&
-                                    Description::preferred == preference::always_submitted && !chained;
-  static constexpr bool may_need_worker = Description::preferred == preference::always_submitted || requires
-  {
-    Description::may_need_worker;
-  };
-  static constexpr bool reads_ahead = requires(Description & described, file_state& d)
-  {
-    described.perform(d);
-  };
-  static constexpr bool finishes = requires(Description & d) { d.finish(0, 0); };
-  static constexpr bool retries = requires(Description & d) { d.retry(0); }
-  || requires(Description& d) { d.retry(0, 0); };
-  static constexpr bool undoes = requires(Description & d) { d.undo(0, 0); };
-  static constexpr bool keeps = requires(Description & d, kept_bytes& bytes) { d.take(bytes); };
-
   static constexpr operation::type operation_type = {
-      {&do_prepare, completes_itself || unordered ? &do_completed : &on_completion,
-       chained ? &do_links : nullptr},
+      {&do_prepare, traits::completes_itself || traits::unordered ? &do_completed : &on_completion,
+       traits::chained ? &do_links : nullptr},
       Description::lane,
       Description::preferred,
       &do_perform,
       &do_more,
-      retries ? &do_retry : nullptr,
-      keeps ? &do_keep : nullptr,
-      undoes ? &do_undo : nullptr,
-      keeps ? &do_take : nullptr,
-      chained ? &do_drains : nullptr,
-      may_need_worker};
+      traits::retries ? &do_retry : nullptr,
+      traits::keeps ? &do_keep : nullptr,
+      traits::undoes ? &do_undo : nullptr,
+      traits::keeps ? &do_take : nullptr,
+      traits::chained ? &do_drains : nullptr,
+      traits::may_need_worker};
 
   // Tells the program what else came with the result. Where that fails, for the sender's address does not
   // fit, the operation goes on, as Asio's does, while the exception leaves the loop.
@@ -388,7 +340,7 @@ private:
   {
     if (has_ended()) return true;
     file_state& d = *home();
-    if constexpr (unordered) {
+    if constexpr (traits::unordered) {
       d.settle_unordered(*this);
       return true;
     }
@@ -396,13 +348,13 @@ private:
       if (where() == stage::due && owner) {
         if (!d.begin_call(*this, Description::lane)) return true;
         int result;
-        if constexpr (reads_ahead)
+        if constexpr (traits::reads_ahead)
           result = description().perform(d);
         else
           result = description().perform(d.fd());
         report(result);
         return d.end_call(*this, Description::lane, result, description().more(result),
-                          retries && do_retry(*this, result));
+                          traits::retries && do_retry(*this, result));
       }
     if constexpr (requires(Description & description, const msghdr& m) { description.read_back(m); })
       if (where() == stage::submitted && result() >= 0) {
@@ -419,23 +371,23 @@ private:
   static void do_complete(void* owner, completion* base, const error_code&, std::size_t)
   {
     auto* self = static_cast<handler_operation*>(static_cast<operation*>(base));
-    [[maybe_unused]] const int fd = finishes ? self->open_fd() : -1;
+    [[maybe_unused]] const int fd = traits::finishes ? self->open_fd() : -1;
     if (!self->end(owner)) [[unlikely]]
       return;
     // Whatever is thrown from here on, the operation has ended: it has been counted, and its record goes.
     const counted_operation until_the_handler_returns(owner ? self->home() : nullptr);
     ended_record record(*self);
     int result = self->result();
-    if constexpr (finishes)
+    if constexpr (traits::finishes)
       if (owner) result = self->description().finish(fd, result);
 
-    if constexpr (names_late)
+    if constexpr (traits::names_late)
       if (file_state* d = self->home())
         self->description().for_each_late_number([&](int n) { d->service().numbers().remove(n); });
 
     BOOST_ASIO_HANDLER_COMPLETION((*self));
     if (!owner) [[unlikely]] {
-      if constexpr (requires(Description & d) { d.discard(result); }) self->description().discard(result);
+      if constexpr (traits::discards) self->description().discard(result);
       // The handler may own the last reference to the allocator's memory: it goes after the record.
       [[maybe_unused]] const Handler handler(std::move(self->handler_));
       record.release();
@@ -466,7 +418,7 @@ private:
   class counted_operation
   {
   public:
-    explicit counted_operation(file_state* home) noexcept : home_(unordered ? home : nullptr) {}
+    explicit counted_operation(file_state* home) noexcept : home_(traits::unordered ? home : nullptr) {}
     [[gnu::always_inline]] ~counted_operation()
     {
       if (home_) home_->service().shared_work_finished();

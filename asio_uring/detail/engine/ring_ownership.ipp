@@ -48,7 +48,7 @@ ASIO_URING_DECL bool ring_service::lock_ring() noexcept
 // Whoever has the lock to look who the owner is, answers nobody.
 ASIO_URING_DECL void ring_service::leave_ring() noexcept
 {
-  const auto is_owner = [&] { return owner_.load(std::memory_order_relaxed) == thread_name(); };
+  const auto is_owner = [&] { return owner_.load(std::memory_order_relaxed) == thread_identity::name(); };
   do {
     if (is_owner() && own_process()) serve();
     ring_lock_.release();
@@ -97,8 +97,8 @@ ASIO_URING_DECL bool ring_service::bind_ring() noexcept
       replace_ring(-result);
       return false;
     }
-  owner_.store(thread_name(), std::memory_order_relaxed);
-  owner_tid_.store(this_thread(), std::memory_order_relaxed);
+  owner_.store(thread_identity::name(), std::memory_order_relaxed);
+  owner_tid_.store(thread_identity::number(), std::memory_order_relaxed);
   return true;
 }
 
@@ -111,9 +111,9 @@ ASIO_URING_DECL bool ring_service::own_ring(bool in_loop) noexcept
     if (start_keeper()) return false;
   }
   const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
-  if (owner == thread_name()) return true;
+  if (owner == thread_identity::name()) return true;
   if (owner != 0) {
-    const bool alive = lives(owner_tid_.load(std::memory_order_relaxed));
+    const bool alive = thread_identity::lives(owner_tid_.load(std::memory_order_relaxed));
     if (alive && !submitter_.with_ring([](const ring& r) { return r.fits(); })) {
       // Completions that find no room the kernel gives to the owner alone: it starts the keeper when it is
       // back.
@@ -143,7 +143,8 @@ ASIO_URING_DECL void ring_service::submit_soon() noexcept
     return;
   }
   const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
-  if (!has_keeper() && (owner == thread_name() || (owner == 0 && effects_.load(std::memory_order_relaxed)))) {
+  if (!has_keeper() &&
+      (owner == thread_identity::name() || (owner == 0 && effects_.load(std::memory_order_relaxed)))) {
     // Outside of the loop, or as a guest: nobody else may do it.
     if (own_process() && ring_lock_.try_acquire()) {
       if (own_ring(false)) submit_and_collect();
@@ -181,7 +182,7 @@ ASIO_URING_DECL bool ring_service::reach_kernel(ring_call* call) noexcept
     if (loop_.answered(ticket)) break;
     if (!has_keeper() && ring_lock_.try_acquire()) {
       const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
-      const bool mine = owner == 0 || owner == thread_name();
+      const bool mine = owner == 0 || owner == thread_identity::name();
       if ((mine || times >= patience) && own_ring(false)) serve();
       if (!has_keeper()) leave_ring();
     } else

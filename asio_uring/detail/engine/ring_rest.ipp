@@ -24,7 +24,8 @@ namespace asio_uring::detail {
 ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
 {
   ring& r = get_ring();
-  const bool may_enter = !broken_ && (!r.bound() || owner_.load(std::memory_order_relaxed) == thread_name());
+  const bool may_enter =
+      !broken_ && (!r.bound() || owner_.load(std::memory_order_relaxed) == thread_identity::name());
   completion_queue found;
   pump_->stop_watching();
   if (may_enter && before_fork_) perform_once(found);

@@ -16,8 +16,10 @@
 #include <asio_uring/detail/engine/registered_buffers.hpp>
 #include <asio_uring/detail/engine/registered_files.hpp>
 #include <asio_uring/detail/engine/second_looks.hpp>
+#include <asio_uring/detail/engine/shared_work.hpp>
 #include <asio_uring/detail/engine/spinner.hpp>
 #include <asio_uring/detail/engine/submitter.hpp>
+#include <asio_uring/detail/engine/thread_identity.hpp>
 #include <asio_uring/options.hpp>
 #include <asio_uring/ring/process.hpp>
 #include <asio_uring/ring/ring.hpp>
@@ -79,16 +81,9 @@ public:
   }
   /// The same for operations that come in numbers: all of them, and their handlers as long as they run, are
   /// one piece of the scheduler's work, whose own count is a locked instruction at each start and each end.
-  [[gnu::always_inline]] void shared_work_started() noexcept
-  {
-    if (!count_another_operation()) count_first_operation();
-  }
+  [[gnu::always_inline]] void shared_work_started() noexcept { shared_work_.started(*scheduler_); }
   /// To be called when the handler of such an operation has returned, within the scheduler's upcall.
-  [[gnu::always_inline]] void shared_work_finished() noexcept
-  {
-    if (count_ended_operation() != 0)
-      scheduler_->compensating_work_started(); // which takes one off when we return
-  }
+  [[gnu::always_inline]] void shared_work_finished() noexcept { shared_work_.finished(*scheduler_); }
 
   /// A queued completion ran and found nothing to complete.
   void nothing_completed() noexcept { scheduler_->compensating_work_started(); }
@@ -232,7 +227,7 @@ public:
   /// Whether the loop sleeps, and what must wake it.
   sleeper& loop() noexcept { return loop_; }
   /// To be called by the thread that runs the context, with each turn.
-  void runs_here() noexcept { runner_.store(this_thread(), std::memory_order_relaxed); }
+  void runs_here() noexcept { runner_.store(thread_identity::number(), std::memory_order_relaxed); }
   /// What is known of the thread that ran the context last: whether it is another one than this, and lives.
   enum class runner : unsigned char
   {
@@ -241,14 +236,6 @@ public:
     alive
   };
   ASIO_URING_DECL runner last_runner() const noexcept;
-  /// The calling thread, and whether a thread of the process has not exited.
-  static pid_t this_thread() noexcept
-  {
-    if (!this_thread_) [[unlikely]]
-      this_thread_ = ::gettid();
-    return this_thread_;
-  }
-  ASIO_URING_DECL static bool lives(pid_t thread) noexcept;
 
   /// To be called before a pump's threads sleep in the ring.
   void hang_up_doorbell()
@@ -262,33 +249,6 @@ public:
   bool in_kernel() const noexcept { return submitter_.submitted() != retired_; }
 
 private:
-  /// False: there was none before, and nothing is counted.
-  [[gnu::always_inline]] bool count_another_operation() noexcept
-  {
-    long before = operations_.load(std::memory_order_relaxed);
-    if (one_thread() && before != 0) {
-      operations_.store(before + 1, std::memory_order_relaxed);
-      return true;
-    }
-    while (before != 0)
-      if (operations_.compare_exchange_weak(before, before + 1, std::memory_order_acq_rel)) return true;
-    return false;
-  }
-  /// The scheduler's work comes first: whoever counts on another's operation finds it there.
-  [[gnu::noinline]] void count_first_operation() noexcept
-  {
-    scheduler_->work_started();
-    if (operations_.fetch_add(1, std::memory_order_acq_rel) != 0)
-      scheduler_->work_finished(); // another thread was first
-  }
-  /// Returns how many are left.
-  [[gnu::always_inline]] long count_ended_operation() noexcept
-  {
-    if (!one_thread()) return operations_.fetch_sub(1, std::memory_order_acq_rel) - 1;
-    const long left = operations_.load(std::memory_order_relaxed) - 1;
-    operations_.store(left, std::memory_order_relaxed);
-    return left;
-  }
   ASIO_URING_DECL void shutdown() override;
   ASIO_URING_DECL void notify_fork(asio::execution_context::fork_event event) override;
   ASIO_URING_DECL void collect(completion_queue& out) noexcept;
@@ -297,13 +257,6 @@ private:
   ASIO_URING_COLD void end_epoch() noexcept;
   ASIO_URING_COLD bool spin(ring& r, std::chrono::nanoseconds& timeout) noexcept;
   bool here() const noexcept { return scheduler_->can_dispatch(); }
-  /// A name of the thread that no other ever has.
-  static std::uint64_t thread_name() noexcept
-  {
-    if (!thread_name_) [[unlikely]]
-      thread_name_ = ++thread_names_;
-    return thread_name_;
-  }
   ASIO_URING_DECL void keep_links_whole();
   /// Wakes whoever turns the ring, the keeper or the loop.
   void wake() noexcept
@@ -406,10 +359,7 @@ private:
   std::atomic<unsigned> readers_ahead_{0};
   sleeper loop_;
   std::atomic<bool> links_expected_{false};
-  std::atomic<pid_t> runner_{0}; // the thread that last turned the ring in its loop
-  inline static thread_local pid_t this_thread_ = 0;
-  inline static thread_local std::uint64_t thread_name_ = 0;
-  inline static std::atomic<std::uint64_t> thread_names_{0};
+  std::atomic<pid_t> runner_{0};           // the thread that last turned the ring in its loop
   lock ring_lock_{locking_};               // held by who enters a bound ring, turns another, or replaces it
   std::atomic<bool> bound_{false};         // one thread enters
   std::atomic<bool> has_keeper_{false};    // it is the keeper
@@ -433,9 +383,9 @@ private:
   lock file_states_lock_;
   std::vector<std::unique_ptr<file_state>> file_states_;
   file_state* free_file_states_ = nullptr;
-  scheduler* scheduler_ = nullptr;  // counts the work
-  std::atomic<long> operations_{0}; // for it: started, their handlers not yet returned
-  detail::pump* pump_ = nullptr;    // owned by the context (ring pump) or by guest_
+  scheduler* scheduler_ = nullptr; // counts the work
+  shared_work shared_work_;
+  detail::pump* pump_ = nullptr; // owned by the context (ring pump) or by guest_
   std::unique_ptr<guest_pump> guest_;
 };
 

@@ -204,13 +204,8 @@ ASIO_URING_DECL ring_service::runner ring_service::last_runner() const noexcept
 {
   const pid_t last = runner_.load(std::memory_order_relaxed);
   if (!last) return runner::unknown;
-  if (last == this_thread()) return runner::gone;
-  return lives(last) ? runner::alive : runner::gone;
-}
-
-ASIO_URING_DECL bool ring_service::lives(pid_t thread) noexcept
-{
-  return thread == this_thread() || ::syscall(SYS_tgkill, ::getpid(), thread, 0) == 0;
+  if (last == thread_identity::number()) return runner::gone;
+  return thread_identity::lives(last) ? runner::alive : runner::gone;
 }
 
 } // namespace detail

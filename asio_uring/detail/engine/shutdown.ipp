@@ -47,7 +47,7 @@ ASIO_URING_DECL void ring_service::shutdown()
 ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noexcept
 {
   const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
-  if (bound_.load(std::memory_order_relaxed) && owner != thread_name()) {
+  if (bound_.load(std::memory_order_relaxed) && owner != thread_identity::name()) {
     // No other thread may enter. What has never reached the kernel is given up by cancelling it.
     submitter_.hold(submitter::holding::everything);
     submitter_.refill(given_up);
@@ -95,7 +95,7 @@ ASIO_URING_DECL void ring_service::notify_fork(asio::execution_context::fork_eve
   case asio::execution_context::fork_child:
     process_ = process::id();
     submitter_.renew();
-    this_thread_ = 0;
+    thread_identity::renew();
     runner_.store(0, std::memory_order_relaxed);
     moved_ = false;
     if (has_keeper()) keeper_.detach();

@@ -68,10 +68,10 @@ inline bool operation::refused() noexcept
 {
   constexpr unsigned char most = 15;
   if (!get_type().may_need_worker) return false;
-  if (refusals_ > 0 && !ring_service::lives(result() - no_result)) refusals_ = 0;
+  if (refusals_ > 0 && !thread_identity::lives(result() - no_result)) refusals_ = 0;
   if (refusals_ == most) return true;
   ++refusals_;
-  set_result(no_result + ring_service::this_thread());
+  set_result(no_result + thread_identity::number());
   return false;
 }
 

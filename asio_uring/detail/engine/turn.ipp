@@ -50,8 +50,8 @@ ASIO_URING_DECL bool ring_service::submit_all() noexcept
 /// where they are not.
 ASIO_URING_DECL void ring_service::failed(ring& r, int error) noexcept
 {
-  const bool held =
-      bound_.load(std::memory_order_relaxed) || owner_.load(std::memory_order_relaxed) == thread_name();
+  const bool held = bound_.load(std::memory_order_relaxed) ||
+                    owner_.load(std::memory_order_relaxed) == thread_identity::name();
   if (!held && !ring_lock_.try_acquire()) {
     wake_if_idle();
     return std::this_thread::yield();
@@ -64,7 +64,7 @@ void ring_service::end_epoch() noexcept
 {
   // Handlers may run in other threads than the one that turns the ring.
   const bool elsewhere = has_keeper() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
-  paths_.end_epoch(available_.load(std::memory_order_relaxed), elsewhere, thread_name());
+  paths_.end_epoch(available_.load(std::memory_order_relaxed), elsewhere, thread_identity::name());
 }
 
 ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
@@ -74,7 +74,7 @@ ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, comple
     // Others enter beside it, but do not replace it.
     const bool locks = own_process();
     if (locks) ring_lock_.acquire();
-    owner_.store(thread_name(), std::memory_order_relaxed);
+    owner_.store(thread_identity::name(), std::memory_order_relaxed);
     turn_ring(timeout, out);
     owner_.store(0, std::memory_order_relaxed);
     if (locks) ring_lock_.release();

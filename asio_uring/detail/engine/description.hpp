@@ -1,0 +1,97 @@
+// asio_uring/detail/engine/description.hpp: what the description of an operation has to have, and may have.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_DESCRIPTION_HPP
+#define ASIO_URING_DETAIL_ENGINE_DESCRIPTION_HPP
+
+#include <asio_uring/detail/engine/operation.hpp>
+#include <asio_uring/detail/engine/submitted_message.hpp>
+#include <asio_uring/ring/ring.hpp>
+#include <concepts>
+
+namespace asio_uring::detail {
+
+/// An operation as data: as a submission entry (prepare) and as a call that does not block (perform).
+template <typename D>
+concept description = requires(D& d, io_uring_sqe& sqe, submitted_message& message, int fd, int result)
+{
+  {
+    D::lane
+    } -> std::convertible_to<lane_kind>;
+  {
+    D::preferred
+    } -> std::convertible_to<preference>;
+  {
+    d.perform(fd)
+    } -> std::same_as<int>; // -EAGAIN: not now
+  {
+    d.more(result)
+    } -> std::same_as<bool>; // whether more is likely to be there at once
+  d.arguments(result);       // the handler's arguments as a tuple
+}
+&&(
+    requires(D& d, io_uring_sqe& sqe) { d.prepare(sqe, 0); } ||
+    requires(D & d, io_uring_sqe& sqe, submitted_message& message) { d.prepare(sqe, 0, message); });
+
+/// What a description may have besides: what has it, does more.
+template <description D>
+struct description_traits
+{
+  /// `prepare(sqe, fd, message)`: it gets the lane's message header, and may have `read_back(const msghdr&)`,
+  /// for what the kernel put there, with `report(int result)`, which tells the program and may throw.
+  static constexpr bool uses_message = requires(D & d, io_uring_sqe& sqe, submitted_message& m)
+  {
+    d.prepare(sqe, 0, m);
+  };
+  /// `perform(file_state&)`, instead of perform(fd) where the loop performs it.
+  static constexpr bool reads_ahead = requires(D & d, file_state& file) { d.perform(file); };
+  /// `bool retry(int result)`, or `bool retry(int fd, int result)`: whether the result is to be hidden and
+  /// the operation tried again.
+  static constexpr bool retries_by_result = requires(D & d) { d.retry(0); };
+  static constexpr bool retries = retries_by_result || requires(D & d) { d.retry(0, 0); };
+  /// `int take(kept_bytes&)`, and `bool keep(int result, kept_bytes&)`: of a read that was cancelled too
+  /// late.
+  static constexpr bool keeps = requires(D & d, kept_bytes& bytes) { d.take(bytes); };
+  /// `bool undo(int fd, int result)`: is tried before keep.
+  static constexpr bool undoes = requires(D & d) { d.undo(0, 0); };
+  /// `int finish(int fd, int result)`: called when the handler is about to run.
+  static constexpr bool finishes = requires(D & d) { d.finish(0, 0); };
+  /// `void discard(int result)`: for a result that nobody will get.
+  static constexpr bool discards = requires(D & d) { d.discard(0); };
+  /// `static constexpr bool polls = true`: is submitted as a poll.
+  static constexpr bool polls = requires { D::polls; };
+  /// `static constexpr bool may_need_worker = true`: the kernel may need a thread of its own for it.
+  static constexpr bool may_need_worker = D::preferred == preference::always_submitted || requires
+  {
+    D::may_need_worker;
+  };
+
+  // Of what is not about one file:
+
+  /// `static constexpr bool any_thread = true`: several threads may start operations at a time.
+  static constexpr bool any_thread = requires { D::any_thread; };
+  /// `std::optional<int> refused(const ring&)`: a result instead of the submission.
+  static constexpr bool may_be_refused = requires(D & d, const ring& r) { d.refused(r); };
+  /// `int call_instead(ring_service&)` and `call()`: what a thread does for want of an opcode.
+  static constexpr bool calls = requires(D & d) { d.call(); };
+  /// `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to become, or
+  /// nothing if it is not the last.
+  static constexpr bool completes_itself = requires(D & d) { d.completed(0, 0u); };
+  /// `linked_requests& links()`, submitted instead of it, and `bool drains()`: whether the file's operations
+  /// must have ended before.
+  static constexpr bool chained = requires(D & d) { d.links(); };
+  /// `void for_each_late_number(f)`: calls f(fd) for what its entries may look up after their submission.
+  static constexpr bool names_late = requires(D & d)
+  {
+    d.for_each_late_number([](int) {});
+  };
+
+  /// In no order with others, and never a call.
+  static constexpr bool unordered =
+      D::lane == lane_kind::none && D::preferred == preference::always_submitted && !chained;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_DESCRIPTION_HPP

@@ -9,6 +9,9 @@
 #include <asio_uring/detail/engine/submitted_message.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <concepts>
+#include <cstddef>
+#include <new>
+#include <type_traits>
 
 namespace asio_uring::detail {
 
@@ -91,6 +94,41 @@ struct description_traits
   static constexpr bool unordered =
       D::lane == lane_kind::none && D::preferred == preference::always_submitted && !chained;
 };
+
+// A description of one byte is where the operation has one to spare. The handler may take the end that
+// another one leaves unused, unless it is made in its place, because it cannot be moved.
+template <typename Description>
+inline constexpr bool is_small = sizeof(Description) == 1 && std::is_trivially_copyable_v<Description>;
+template <typename Description>
+struct description_in_operation
+{
+  template <typename Describe>
+  description_in_operation(Describe& describe, std::byte& place)
+  {
+    new (&place) Description(describe());
+  }
+};
+template <typename Description>
+struct moved_description
+{
+  template <typename Describe>
+  moved_description(Describe& describe, std::byte&) : value(describe())
+  {}
+  [[no_unique_address]] Description value;
+};
+template <typename Description>
+struct description_in_place
+{
+  template <typename Describe>
+  description_in_place(Describe& describe, std::byte&) : value(describe())
+  {}
+  Description value;
+};
+template <typename Description>
+using description_storage =
+    std::conditional_t<is_small<Description>, description_in_operation<Description>,
+                       std::conditional_t<std::is_nothrow_move_constructible_v<Description>,
+                                          moved_description<Description>, description_in_place<Description>>>;
 
 } // namespace asio_uring::detail
 

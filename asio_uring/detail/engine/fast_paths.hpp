@@ -13,6 +13,27 @@ namespace asio_uring::detail {
 // is out of line: start() to start_slowly(), end_send() to end_send_slowly(), begin_call() to
 // end_without_call(), end_call() to end_call_slowly(), settle_unordered() and settle_submitted() to settle().
 
+inline bool file_state::completes(const operation& op) const noexcept
+{
+  if (sends_by_calls_ && op.get_type().lane == lane_kind::out) return false;
+  if (ahead_ && op.get_type().lane == lane_kind::in) return false;
+  return !borrowed_ && service_.paths().path_for(op.get_type().preferred) == path::completion;
+}
+
+inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
+{
+  const bool calls = kind == lane_kind::in ? read_poll_.armed_ : sends_by_calls_ || lanes_[1].busy;
+  return !calls && !borrowed_ && !lanes_[0].busy && fd_ >= 0 && !service_.stopped();
+}
+
+[[gnu::always_inline]] inline void file_state::set_submitted(operation& op, lane_kind kind) noexcept
+{
+  op.stage_ = operation::stage::submitted;
+  op.set_pending();
+  service_.counts().submitted.add(1);
+  if (kind != lane_kind::in) service_.has_effect();
+}
+
 [[gnu::always_inline]] inline void file_state::start(operation& op, lane_kind kind, preference preferred,
                                                      const void* cancellation_key) noexcept
 {

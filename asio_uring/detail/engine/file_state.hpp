@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP
 
 #include <asio_uring/detail/engine/datagrams_ahead.hpp>
+#include <asio_uring/detail/engine/lane.hpp>
 #include <asio_uring/detail/engine/lock.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
 #include <asio_uring/detail/engine/record_memory.hpp>
@@ -182,16 +183,6 @@ private:
   friend class ring_service;
   friend class operation;
 
-  struct lane
-  {
-    operation* first = nullptr;
-    operation* last = nullptr;
-    bool busy = false;  // a call is being made right now
-    bool ready = false; // a plain call is likely to succeed
-    bool eager = false; // a short transfer does not mean "empty": an end or an error is about, if not always
-    bool in_vain = false; // a one-shot poll has ended and nothing has been transferred since
-  };
-
   /// The poll of a lane: one shot for a write that found no room, and for the first read, so that a
   /// connection with one request ends without anything to cancel; standing for the reads that follow, and
   /// after one shot in vain. For the kernel reports what nobody asked for, that the peer has half-closed, or
@@ -301,25 +292,10 @@ private:
   {
     return lanes_[static_cast<unsigned>(kind)].ready || (kind == lane_kind::in && has_datagrams());
   }
-  bool completes(const operation& op) const noexcept
-  {
-    if (sends_by_calls_ && op.get_type().lane == lane_kind::out) return false;
-    if (ahead_ && op.get_type().lane == lane_kind::in) return false;
-    return !borrowed_ && service_.paths().path_for(op.get_type().preferred) == path::completion;
-  }
+  bool completes(const operation& op) const noexcept;
   /// Of an operation that is alone in its lane and is not to be a call.
-  bool may_submit_at_once(lane_kind kind) const noexcept
-  {
-    const bool calls = kind == lane_kind::in ? read_poll_.armed_ : sends_by_calls_ || lanes_[1].busy;
-    return !calls && !borrowed_ && !lanes_[0].busy && fd_ >= 0 && !service_.stopped();
-  }
-  [[gnu::always_inline]] void set_submitted(operation& op, lane_kind kind) noexcept
-  {
-    op.stage_ = operation::stage::submitted;
-    op.set_pending();
-    service_.counts().submitted.add(1);
-    if (kind != lane_kind::in) service_.has_effect();
-  }
+  bool may_submit_at_once(lane_kind kind) const noexcept;
+  [[gnu::always_inline]] void set_submitted(operation& op, lane_kind kind) noexcept;
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;
   ASIO_URING_DECL void submit_drained(section& s) noexcept;

@@ -9,6 +9,7 @@
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/handler_work.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
+#include <asio_uring/detail/engine/slot_cancellation.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 #include <cstdint>
@@ -138,19 +139,6 @@ private:
     memory memory_;
   };
 
-  // Stays in the slot after the operation has ended: then no operation has its key, and nothing happens.
-  struct slot_cancellation
-  {
-    explicit slot_cancellation(file_state* d) noexcept : target(d) {}
-    file_state* target;
-    void operator()(asio::cancellation_type type) const
-    {
-      if ((type & (asio::cancellation_type::terminal | asio::cancellation_type::partial |
-                   asio::cancellation_type::total)) != asio::cancellation_type::none)
-        target->cancel(this);
-    }
-  };
-
   template <typename Describe>
   [[gnu::always_inline]] handler_operation(Describe& describe, Handler& handler, const IoExecutor& io_ex,
                                            ring_service& service, bool io_native, file_state* home,
@@ -177,38 +165,9 @@ private:
     }
   }
 
-  // A description of one byte is where the operation has one to spare. The handler may take the end that
-  // another one leaves unused, unless it is made in its place, because it cannot be moved.
-  static constexpr bool small = sizeof(Description) == 1 && std::is_trivially_copyable_v<Description>;
-  struct in_operation
-  {
-    template <typename Describe>
-    in_operation(Describe& describe, std::byte& place)
-    {
-      new (&place) Description(describe());
-    }
-  };
-  struct moved
-  {
-    template <typename Describe>
-    moved(Describe& describe, std::byte&) : value(describe())
-    {}
-    [[no_unique_address]] Description value;
-  };
-  struct in_place
-  {
-    template <typename Describe>
-    in_place(Describe& describe, std::byte&) : value(describe())
-    {}
-    Description value;
-  };
-  using description_storage = std::conditional_t<
-      small, in_operation,
-      std::conditional_t<std::is_nothrow_move_constructible_v<Description>, moved, in_place>>;
-
   Description& description() noexcept
   {
-    if constexpr (small)
+    if constexpr (is_small<Description>)
       return *std::launder(reinterpret_cast<Description*>(&small_));
     else
       return description_.value;
@@ -428,7 +387,7 @@ private:
     file_state* const home_;
   };
 
-  [[no_unique_address]] description_storage description_;
+  [[no_unique_address]] description_storage<Description> description_;
   Handler handler_;
   [[no_unique_address]] executors_in_record<Handler, IoExecutor> executors_;
 };

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <asio_uring/detail/engine/counters.hpp>
 #include <asio_uring/detail/engine/doorbell.hpp>
+#include <asio_uring/detail/engine/file_kind.hpp>
 #include <asio_uring/detail/engine/late_numbers.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
 #include <asio_uring/detail/engine/path_policy.hpp>
@@ -38,17 +39,6 @@ namespace asio_uring::detail {
 
 class file_state;
 class guest_pump;
-
-/// What is known of a new descriptor.
-struct file_kind
-{
-  bool readable = false; ///< its first read is worth a plain call: a pipe, or a file, which cannot be polled
-  bool emptied_by_short_reads = false; ///< what a read left room for was all there is
-  bool datagrams = false;              ///< several may be received by one call
-  bool sends_by_calls = false; ///< whatever the path: the kernel would not repeat a submitted one rightly
-  bool borrowed = false;       ///< a stock object's, which may close it without a word: nothing but polls
-                               ///< is submitted, and none of them outlives its operation
-};
 
 /// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns
 /// them.

@@ -1,0 +1,28 @@
+// asio_uring/detail/engine/slot_cancellation.hpp: what a cancellation slot does to an operation.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_SLOT_CANCELLATION_HPP
+#define ASIO_URING_DETAIL_ENGINE_SLOT_CANCELLATION_HPP
+
+#include <asio_uring/detail/engine/file_state.hpp>
+#include <boost/asio/cancellation_type.hpp>
+
+namespace asio_uring::detail {
+
+/// Stays in the slot after the operation has ended: then no operation has its key, and nothing happens.
+struct slot_cancellation
+{
+  explicit slot_cancellation(file_state* d) noexcept : target(d) {}
+  file_state* target;
+  void operator()(asio::cancellation_type type) const
+  {
+    if ((type & (asio::cancellation_type::terminal | asio::cancellation_type::partial |
+                 asio::cancellation_type::total)) != asio::cancellation_type::none)
+      target->cancel(this);
+  }
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_SLOT_CANCELLATION_HPP

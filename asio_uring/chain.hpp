@@ -230,8 +230,10 @@ private:
     }
     io_uring_sqe sqe{};
     const auto count = static_cast<unsigned>(vectors.size());
-    reads ? io_uring_prep_readv(&sqe, fd, vectors.data(), count, offset)
-          : io_uring_prep_writev(&sqe, fd, vectors.data(), count, offset);
+    if (reads)
+      io_uring_prep_readv(&sqe, fd, vectors.data(), count, offset);
+    else
+      io_uring_prep_writev(&sqe, fd, vectors.data(), count, offset);
     all_.vectors.push_back(std::move(vectors)); // stay where they are, for the entry points there
     append(sqe, {size, reads});
     all_.valid = all_.valid && detail::is_offset(offset);

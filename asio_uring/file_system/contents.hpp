@@ -146,7 +146,10 @@ auto async_fadvise(boost::asio::basic_file<Executor>& file, std::uint64_t offset
         sqe.opcode = IORING_OP_FADVISE;
         sqe.fd = fd;
         sqe.off = offset;
-        detail::is_short(length) ? sqe.len = static_cast<unsigned>(length) : sqe.addr = length;
+        if (detail::is_short(length))
+          sqe.len = static_cast<unsigned>(length);
+        else
+          sqe.addr = length;
         sqe.fadvise_advice = static_cast<unsigned>(advice);
       },
       "async_fadvise", std::forward<Token>(token));
@@ -170,8 +173,10 @@ auto async_madvise(Object&& object, boost::asio::mutable_buffer memory, int advi
         sqe.opcode = IORING_OP_MADVISE;
         sqe.fd = -1;
         sqe.addr = reinterpret_cast<std::uintptr_t>(memory.data());
-        detail::is_short(memory.size()) ? sqe.len = static_cast<unsigned>(memory.size())
-                                        : sqe.off = memory.size();
+        if (detail::is_short(memory.size()))
+          sqe.len = static_cast<unsigned>(memory.size());
+        else
+          sqe.off = memory.size();
         sqe.fadvise_advice = static_cast<unsigned>(advice);
       },
       detail::finish_with_nothing(), "async_madvise", std::forward<Token>(token));

@@ -1,4 +1,4 @@
-// asio_uring/ring/one_thread.hpp: whether there is anybody to be careful of.
+// asio_uring/ring/one_thread.hpp: whether the process has a single thread.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -89,7 +89,7 @@ public:
   bool keeper_stops() const noexcept { return keeper_stops_.load(std::memory_order_seq_cst); }
 
 private:
-  std::atomic<bool> idle_{false};        // sleeps, or nobody is going to turn the ring by himself
+  std::atomic<bool> idle_{false};        // sleeps, or no thread will enter the ring without being woken
   std::atomic<bool> interrupted_{false}; // must not sleep
   std::atomic<bool> lies_down_{false};   // sleeps, or is about to
   std::atomic<bool> keeper_stops_{false};

@@ -262,7 +262,7 @@ ASIO_URING_DECL void file_state::close() noexcept
   unwanted = stop_ahead();
   for_each([&](operation& op) {
     switch (op.stage_) {
-    case operation::stage::submitted: // not marked as cancelled: what it has taken no later read could find
+    case operation::stage::submitted: // not marked as cancelled: no later read can fetch the bytes
       service_.cancel(op);
       s.submitted = true;
       break;

@@ -159,7 +159,9 @@ private:
     try {
       description().for_each_late_number([&](int fd) { numbers.add(fd), ++named; });
     } catch (...) {
-      description().for_each_late_number([&](int fd) { named-- > 0 ? numbers.remove(fd) : void(); });
+      description().for_each_late_number([&](int fd) {
+        if (named-- > 0) numbers.remove(fd);
+      });
       this->~handler_operation();
       throw;
     }

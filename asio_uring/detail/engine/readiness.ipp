@@ -84,7 +84,10 @@ ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, o
       return attempt::again;
     else {
       op.stage_ = operation::stage::waiting;
-      completes(op) ? submit(op, s) : arm(poll_of(kind), s);
+      if (completes(op))
+        submit(op, s);
+      else
+        arm(poll_of(kind), s);
       return attempt::waits;
     }
   }

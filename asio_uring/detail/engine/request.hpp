@@ -25,7 +25,7 @@ public:
     void (*prepare)(request&, io_uring_sqe&) noexcept;
     /// A completion arrived. Whatever becomes ready to run is pushed to the queue.
     void (*completed)(request&, int result, unsigned flags, completion_queue&) noexcept;
-    /// What is submitted in its stead, if anything. It is completed when they have all ended.
+    /// Requests submitted instead of this one, or null. It is completed when they have all ended.
     linked_requests* (*links)(request&) noexcept = nullptr;
   };
 

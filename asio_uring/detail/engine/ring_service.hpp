@@ -90,7 +90,10 @@ public:
   void complete(operation& op, int result, bool shared_work) noexcept
   {
     op.set_result(result);
-    shared_work ? shared_work_started() : work_started();
+    if (shared_work)
+      shared_work_started();
+    else
+      work_started();
     post(op);
   }
 
@@ -252,7 +255,10 @@ private:
   void wake() noexcept
   {
     counters_.wake_ups.count();
-    has_keeper() ? ring_doorbell() : pump_->wake();
+    if (has_keeper())
+      ring_doorbell();
+    else
+      pump_->wake();
   }
   void wake_if_idle() noexcept
   {

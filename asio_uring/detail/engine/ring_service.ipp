@@ -160,8 +160,8 @@ ASIO_URING_DECL void ring_service::make_pump()
   scheduler_ = &asio::use_service<scheduler>(context);
   native_ = !has_own_thread(*scheduler_);
   pump_->restart();
-  // No stock service may ever do so. A thread pool's threads turn the ring from here on, and may sleep in it:
-  // not before the wake-up poll is there.
+  // No stock service may ever call init_task, so we do. A thread pool's threads turn the ring from here on,
+  // and may sleep in it: not before the wake-up poll is there.
   scheduler_->init_task();
 }
 

@@ -18,7 +18,10 @@ ASIO_URING_DECL void ring_service::shutdown()
 {
   life_.reset();
   const bool ours = own_process();
-  if (has_keeper()) ours ? stop_keeper() : keeper_.detach(); // a forked child has no such thread
+  if (has_keeper() && ours)
+    stop_keeper();
+  else if (has_keeper())
+    keeper_.detach(); // a forked child has no such thread
   // Where Asio runs the context in a thread of its own, that may be in the ring.
   if (ours && has_own_thread(*scheduler_)) scheduler_->shutdown();
   stopped_ = true;

@@ -89,7 +89,10 @@ ASIO_URING_DECL bool file_state::again(operation& op, int& result, bool retry, c
       // No worker, or a kernel that takes O_NONBLOCK at its word: poll, then perform. The event may have come
       // first.
       op.stage_ = operation::stage::waiting;
-      runnable(lane_of(type.lane)) ? enqueue(op, out) : arm(poll_of(type.lane), s);
+      if (runnable(lane_of(type.lane)))
+        enqueue(op, out);
+      else
+        arm(poll_of(type.lane), s);
       goes_on = true;
     } else if (retry && result > 0 && type.lane == lane_kind::none) {
       // A poll that ended with what was not waited for: the next one would at once, if it did not stand.

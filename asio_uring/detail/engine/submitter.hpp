@@ -189,7 +189,10 @@ private:
   {
     if (holds_ == holding::nothing && !has_backlog() && publish(r)) return;
     // One that comes to rest may end before the request to end it finds room.
-    r.backlogged() ? r.want_only(request::submission) : append(r, request::submission);
+    if (r.backlogged())
+      r.want_only(request::submission);
+    else
+      append(r, request::submission);
   }
   /// False: there is no room.
   bool publish(request& r) noexcept
@@ -248,8 +251,10 @@ private:
   void append(request& r, request::wanted what) noexcept
   {
     r.want(what);
-    last_ ? last_->set_next(&r)
-          : first_.store(&r, std::memory_order_seq_cst); // seen by a loop about to sleep, or it is seen idle
+    if (last_)
+      last_->set_next(&r);
+    else
+      first_.store(&r, std::memory_order_seq_cst); // seen by a loop about to sleep, or it is seen idle
     last_ = &r;
   }
   void pop() noexcept { remove(*front(), nullptr); }

@@ -110,7 +110,10 @@ private:
       reactor_queue others;
       while (reactor_op* op = queue().front()) {
         queue().pop();
-        op == this ? void(found = true) : others.push(op);
+        if (op == this)
+          found = true;
+        else
+          others.push(op);
       }
       queue().push(others);
     }

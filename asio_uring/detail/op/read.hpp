@@ -1,4 +1,4 @@
-// asio_uring/detail/op/read.hpp: reading from a descriptor, as data.
+// asio_uring/detail/op/read.hpp: description of reads from a descriptor.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

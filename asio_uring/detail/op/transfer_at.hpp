@@ -31,17 +31,19 @@ public:
   {
     if constexpr (single) {
       const Buffer buffer = buffers_.first();
-      reads ? io_uring_prep_read(&sqe, fd, const_cast<void*>(buffer.data()), kernel_size(buffer.size()),
-                                 offset_)
-            : io_uring_prep_write(&sqe, fd, buffer.data(), kernel_size(buffer.size()), offset_);
+      if (reads)
+        io_uring_prep_read(&sqe, fd, const_cast<void*>(buffer.data()), kernel_size(buffer.size()), offset_);
+      else
+        io_uring_prep_write(&sqe, fd, buffer.data(), kernel_size(buffer.size()), offset_);
       if constexpr (decltype(buffers_)::may_be_registered)
         if (buffers_.index() >= 0) {
           sqe.opcode = reads ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
           sqe.buf_index = static_cast<std::uint16_t>(buffers_.index());
         }
-    } else
-      reads ? io_uring_prep_readv(&sqe, fd, buffers_.data(), buffers_.count(), offset_)
-            : io_uring_prep_writev(&sqe, fd, buffers_.data(), buffers_.count(), offset_);
+    } else if (reads)
+      io_uring_prep_readv(&sqe, fd, buffers_.data(), buffers_.count(), offset_);
+    else
+      io_uring_prep_writev(&sqe, fd, buffers_.data(), buffers_.count(), offset_);
   }
 
   int perform(int fd)

@@ -1,4 +1,4 @@
-// asio_uring/detail/op/write.hpp: writing to a descriptor, as data.
+// asio_uring/detail/op/write.hpp: description of writes to a descriptor.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

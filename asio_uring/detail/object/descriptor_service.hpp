@@ -6,8 +6,7 @@
 #define ASIO_URING_DETAIL_OBJECT_DESCRIPTOR_SERVICE_HPP
 
 #include <asio_uring/detail/object/service_on_ring.hpp>
-#include <asio_uring/detail/op/read.hpp>
-#include <asio_uring/detail/op/write.hpp>
+#include <asio_uring/detail/op/transfer.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <boost/asio/posix/descriptor_base.hpp>
 #include <cerrno>

@@ -7,6 +7,7 @@
 
 #include <asio_uring/detail/engine/call_cost.hpp>
 #include <asio_uring/detail/engine/path_policy.hpp>
+#include <asio_uring/detail/engine/settings.hpp>
 #include <cstdio>
 #include <ctime>
 #include <iterator>

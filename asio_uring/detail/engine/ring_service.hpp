@@ -316,10 +316,7 @@ private:
   bool has_former() const noexcept { return former_.load(std::memory_order_relaxed); }
   /// How long to sleep in the ring, at most as long as asked: what a ring given back still has comes without
   /// a wake-up.
-  std::chrono::nanoseconds sleep_at_most(std::chrono::nanoseconds limit) const noexcept
-  {
-    return has_former() ? std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5)) : limit;
-  }
+  ASIO_URING_DECL std::chrono::nanoseconds sleep_at_most(std::chrono::nanoseconds limit) const noexcept;
 
   std::shared_ptr<void> life_ = std::make_shared<bool>();
   counters counters_;

@@ -96,6 +96,12 @@ ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, comple
   return mine;
 }
 
+ASIO_URING_DECL std::chrono::nanoseconds
+ring_service::sleep_at_most(std::chrono::nanoseconds limit) const noexcept
+{
+  return has_former() ? std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5)) : limit;
+}
+
 ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
 {
   ring& r = get_ring();

@@ -6,8 +6,12 @@
 #include <array>
 #include <asio_uring/asio_uring.hpp>
 #include <asio_uring/service/path_controller.hpp>
+#include <asio_uring/service/runner_threads.hpp>
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <random>
+#include <thread>
+#include <unistd.h>
 
 using namespace asio_uring::detail;
 using std::chrono::nanoseconds;
@@ -99,6 +103,38 @@ BOOST_AUTO_TEST_CASE(what_was_not_compared_is_not_told)
   BOOST_TEST(m.controller().ratio(strategy::submitted) == 0);
   m.run(warm_up);
   BOOST_TEST(m.controller().ratio(strategy::calls) > 1.5);
+}
+
+// The kernel adds what a running thread has taken to its process's time by the tick, some milliseconds late.
+BOOST_AUTO_TEST_CASE(the_time_of_threads_that_run_is_told_exactly)
+{
+  asio_uring::detail::runner_threads runners;
+  std::atomic<bool> stop{false};
+  std::atomic<pid_t> other{0};
+  std::thread busy([&] {
+    other = ::gettid();
+    while (!stop) {
+    }
+  });
+  while (!other)
+    std::this_thread::yield();
+  runners.add(::gettid());
+  BOOST_TEST(!runners.processor_time()); // nothing to compare it with
+  BOOST_TEST(runners.processor_time().has_value());
+  runners.add(other);
+  runners.add(other);
+  BOOST_TEST(!runners.processor_time());
+  const auto before = runners.processor_time();
+  BOOST_REQUIRE(before.has_value());
+  auto after = before;
+  for (int i = 0; i < 10'000'000 && after && *after - *before < std::chrono::milliseconds(1); ++i)
+    after = runners.processor_time();
+  BOOST_REQUIRE(after.has_value());
+  BOOST_TEST((*after - *before >= std::chrono::milliseconds(1)));
+  stop = true;
+  busy.join();
+  BOOST_TEST(!runners.processor_time());
+  BOOST_TEST(runners.processor_time().has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

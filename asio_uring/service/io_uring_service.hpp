@@ -19,6 +19,7 @@
 #include <asio_uring/service/ready_list.hpp>
 #include <asio_uring/service/registered_buffers.hpp>
 #include <asio_uring/service/registered_files.hpp>
+#include <asio_uring/service/runner_threads.hpp>
 #include <asio_uring/service/spinner.hpp>
 #include <asio_uring/service/submitter.hpp>
 #include <asio_uring/unique_descriptor.hpp>
@@ -260,7 +261,13 @@ public:
     return idle_.exchange(false, std::memory_order_seq_cst);
   }
   /// To be called by the thread that runs the context, with each turn.
-  void runs_here() noexcept { runner_.store(this_thread(), std::memory_order_relaxed); }
+  void runs_here() noexcept
+  {
+    const pid_t thread = this_thread();
+    if (runner_.load(std::memory_order_relaxed) == thread) return;
+    runner_.store(thread, std::memory_order_relaxed);
+    runners_.add(thread);
+  }
   /// What is known of the thread that ran the context last: whether it is another one than this, and lives.
   enum class runner : unsigned char
   {
@@ -447,6 +454,7 @@ private:
   std::atomic<bool> entering_{false};    // the loop sleeps, or is about to
   std::atomic<bool> links_expected_{false};
   std::atomic<pid_t> runner_{0}; // the thread that last turned the ring in its loop
+  runner_threads runners_;       // those that did, and the keeper
   inline static thread_local pid_t this_thread_ = 0;
   inline static thread_local std::uint64_t thread_name_ = 0;
   inline static std::atomic<std::uint64_t> thread_names_{0};
@@ -478,7 +486,7 @@ private:
   std::atomic<std::uint64_t> begun_{0};   // operations, about
   std::uint64_t epoch_begun_ = 0;         // of these, before the epoch
   std::chrono::nanoseconds epoch_cpu_{0}; // the clock then
-  std::uint64_t epoch_thread_ = 0;        // whose
+  std::uint64_t epoch_clock_ = 0;         // whose
   lock collecting_{locking_};
   bool stopped_ = false;
   bool native_ = false;

@@ -455,29 +455,23 @@ inline void io_uring_service::follow_costs() noexcept
     end_epoch();
 }
 
-inline std::chrono::nanoseconds read_clock(clockid_t clock) noexcept
-{
-  timespec t{};
-  ::clock_gettime(clock, &t);
-  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-}
-
 void io_uring_service::end_epoch() noexcept
 {
   const std::uint64_t begun = begun_.load(std::memory_order_relaxed);
   if (controlled_ && available_.load(std::memory_order_relaxed)) {
     // Handlers may run in other threads than the one that turns the ring.
     const bool elsewhere = kept() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
-    const auto cpu = options_.processor_time
-                         ? options_.processor_time()
-                         : read_clock(elsewhere ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
-    const auto now = options_.processor_time ? cpu : read_clock(CLOCK_MONOTONIC);
-    if (epoch_thread_ == thread_name())
-      controller_.ended(static_cast<unsigned>(begun - epoch_begun_), cpu - epoch_cpu_, now);
+    const auto cpu = options_.processor_time ? options_.processor_time()
+                     : elsewhere             ? runners_.processor_time()
+                                             : runner_threads::time_of_this();
+    const auto now = options_.processor_time ? *cpu : std::chrono::steady_clock::now().time_since_epoch();
+    const std::uint64_t clock = cpu ? thread_name() * 2 + elsewhere : 0;
+    if (cpu && epoch_clock_ == clock)
+      controller_.ended(static_cast<unsigned>(begun - epoch_begun_), *cpu - epoch_cpu_, now);
     else
       controller_.discard();
-    epoch_thread_ = thread_name();
-    epoch_cpu_ = cpu;
+    epoch_clock_ = clock;
+    epoch_cpu_ = cpu.value_or(epoch_cpu_);
     use(controller_.now());
     const strategy other = controller_.used() == strategy::submitted ? strategy::calls : strategy::submitted;
     other_path_costs_.store(static_cast<unsigned>(controller_.ratio(other) * 1000),

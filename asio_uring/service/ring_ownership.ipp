@@ -226,6 +226,7 @@ ASIO_URING_DECL void io_uring_service::keep_ring() noexcept
   while (!kept_.load(std::memory_order_acquire)) // as its starter has to say first
     std::this_thread::yield();
   bind_ring();
+  runners_.add(this_thread());
   while (!keeper_stops_.load(std::memory_order_seq_cst)) {
     completion_queue found;
     turn_ring(std::chrono::nanoseconds::max(), found);

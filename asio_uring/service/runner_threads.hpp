@@ -10,6 +10,7 @@
 #include <ctime>
 #include <optional>
 #include <sys/types.h>
+#include <utility>
 
 namespace asio_uring::detail {
 
@@ -28,28 +29,23 @@ public:
     more_.store(true, std::memory_order_relaxed);
   }
 
-  /// Of all threads that were added, or nothing where it cannot be compared with what was told before: one of
-  /// them has exited.
+  /// Of all threads that were added, or nothing where it cannot be compared with what was told before: one was
+  /// added, or has exited.
   std::optional<std::chrono::nanoseconds> processor_time() noexcept
   {
     if (more_.load(std::memory_order_relaxed)) return read(CLOCK_PROCESS_CPUTIME_ID);
     std::chrono::nanoseconds sum{0};
-    bool complete = true;
     unsigned count = 0;
     for (auto& t : threads_) {
       const pid_t thread = t.load(std::memory_order_relaxed);
       if (thread == 0) continue;
-      ++count;
-      if (const auto time = read(clock_of(thread)))
+      if (const auto time = read(clock_of(thread))) {
         sum += *time;
-      else {
+        ++count;
+      } else
         t.store(0, std::memory_order_relaxed);
-        complete = false;
-      }
     }
-    complete &= count == count_;
-    count_ = count;
-    if (!complete) return std::nullopt;
+    if (std::exchange(count_, count) != count) return std::nullopt;
     return sum;
   }
 

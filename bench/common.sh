@@ -84,13 +84,16 @@ new_address() { # tcp|udp|unix
   fi
 }
 
-# on CORES COMMAND…: neither side preempts the other when it has woken it.
-on() { taskset -c "$1" chrt -b 0 "${@:2}"; }
+# How server and load are scheduled: neither preempts the other when it has woken it.
+policy="-b 0"
+
+# on CORES COMMAND…
+on() { taskset -c "$1" chrt $policy "${@:2}"; }
 
 # start SIDE COMMAND…: in the background, on $server_cores or the core; sets $server.
 start() {
   # The last of a chain of commands that replace one another: its process is the server.
-  env $(environment_of "$1") taskset -c "${server_cores:-$CORE}" chrt -b 0 "${@:2}" $address &
+  env $(environment_of "$1") taskset -c "${server_cores:-$CORE}" chrt $policy "${@:2}" $address &
   server=$!
 }
 

@@ -7,17 +7,22 @@ source "$bench/workloads.sh"
 setting=$1 round=$2
 shift 2
 
+# With a core of its own each, nothing else shall get between, if that is allowed.
+undisturbed="-f 1"
+chrt $undisturbed true 2>/dev/null || undisturbed="-b 0"
+
 # run WORKLOAD SIDE: prints name=number pairs.
 run() {
   local command all=0-$(($(nproc --all) - 1)) apart=$(((CORE + 1) % $(nproc)))
+  policy="-b 0"
   command=$(command_of "$2" "${program[$1]}" "${socket[$1]}" "${arguments[$1]}")
   case ${cores[$1]} in
     shared) server_cores=$CORE load_cores=$CORE ;;
-    apart) server_cores=$CORE load_cores=$apart ;;
+    apart) server_cores=$CORE load_cores=$apart policy=$undisturbed ;;
     all) server_cores=$all load_cores=$all ;;
   esac
   if [[ ${socket[$1]} == none ]]; then
-    env $(environment_of "$2") taskset -c "$server_cores" chrt -b 0 timeout 60 $command
+    env $(environment_of "$2") taskset -c "$server_cores" chrt $policy timeout 60 $command
     return
   fi
   new_address "${socket[$1]}"

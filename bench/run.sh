@@ -4,8 +4,8 @@
 #   JSON, the tables, the plots. Takes hours; what has been measured is not measured again, so it can be interrupted.
 #
 # Workloads are named in workloads.sh, or by their question there: tcp, messages, file, … "idle" is idle.cpp, what idle
-# sockets cost. Where server and load generator share one core, it is under SCHED_BATCH, so that neither waking nor
-# migrating is measured. A ratio compares runs of one round only, and the tables show the median over the rounds. Each run
+# sockets cost. Server and load generator share one core under SCHED_BATCH, so that neither waking nor migrating is
+# measured; where they have one each, it is under SCHED_FIFO. A ratio compares runs of one round only, and the tables show the median over the rounds. Each run
 # is a fresh process: the luck of its memory layout averages out.
 # Environment: ROUNDS, SECONDS_PER_RUN, WARM_UP, SETTINGS (native, dear), DEAR (nanoseconds that a call costs then),
 # OUTPUT (results/), and common.sh's.
@@ -59,8 +59,8 @@ measure() {
   export RESULTS TOTAL BEGUN
   ((TOTAL > 0)) || { echo "run.sh: none of these sides is there: ${SIDES:-}" >&2 && exit 2; }
   awk -v runs="$TOTAL" -v each="$(awk "BEGIN {print $SECONDS_PER_RUN + $WARM_UP + 0.2}")" -v have="${BEGUN#* }" 'BEGIN {
-    printf "%d runs, some %.0f minutes", runs, runs * each / 60
-    if (have > 1) printf "; %d lines of results are there already", have
+    printf "%d runs, some %d minutes", runs, runs * each / 60 + 1
+    if (have > 1) printf "; %d of them have been made already", have - 1
     print ""
   }' >&2
   for ((round = 0; round < ROUNDS; ++round)); do

@@ -13,7 +13,7 @@ import sys
 
 # name: heading, how a run's figure is had, its unit, how it is shown; a ratio is to the base side in the same round
 METRICS = {
-    "cpu": ("Server CPU per request", lambda run: run["cpu_ns_per_request"] / 1000, "µs", "ratio"),
+    "cpu": ("CPU time per request", lambda run: run["cpu_ns_per_request"] / 1000, "µs", "ratio"),
     "rate": ("Requests per second", lambda run: run["requests"] / run["seconds"], "/s", "ratio"),
     "p50": ("Median latency", lambda run: run["p50_us"], "µs", "ratio"),
     "p99": ("99th percentile of latency", lambda run: run["p99_us"], "µs", "ratio"),
@@ -31,7 +31,7 @@ QUESTIONS = {
     "protocols": ("UNIX and UDP sockets", "epoll", ["cpu", "rate"]),
     "programs": ("HTTP, TLS, a deadline for each read", "epoll", ["cpu", "rate"]),
     "opening": ("Connections of one message each", "epoll", ["cpu", "rate"]),
-    "storm": ("A thousand connections at once", "epoll", ["last", "p50", "p99"]),
+    "storm": ("A thousand connections at once", "epoll", ["last", "p50"]),
     "apart": ("Server and load on a core each", "epoll", ["cpu", "p50", "p99"]),
     "threads": ("Two threads that run the context", "epoll", ["cpu", "rate", "p99"]),
     "post": ("Functions posted by other threads", "epoll", ["cpu", "rate"]),
@@ -41,6 +41,7 @@ QUESTIONS = {
     "log": ("Durable appends", "pool", ["rate", "cpu"]),
 }
 
+# How a side is called; others by their name.
 SIDES = {
     "epoll": "Asio epoll",
     "asio-uring": "Asio's io_uring",

@@ -106,14 +106,15 @@ stop() {
 
 load() { on "$CORE" "$BUILD/load" $address "$@"; }
 
+# key SETTING WORKLOAD SIDE ROUND: how the line of a run begins.
+key() { printf '{"setting":"%s","workload":"%s","side":"%s","round":%s,\n' "$@"; }
+
 # record SETTING QUESTION WORKLOAD SIDE ROUND NAME=NUMBER…: one line of JSON.
 record() {
   [[ ${RESULTS:-} ]] || return 0
-  printf '{"setting":"%s","workload":"%s","side":"%s","round":%s,"question":"%s",%s}\n' "$1" "$3" "$4" "$5" "$2" \
+  printf '%s"question":"%s",%s}\n' "$(key "$1" "${@:3:3}")" "$2" \
     "$(sed -E 's/([a-z0-9_]+)=([^ ]+)/"\1":\2/g; s/ +/,/g' <<<"${*:6}")" >>"$RESULTS"
 }
 
 # recorded SETTING WORKLOAD SIDE ROUND: whether there is such a line.
-recorded() {
-  grep -qF "{\"setting\":\"$1\",\"workload\":\"$2\",\"side\":\"$3\",\"round\":$4," "${RESULTS:-/dev/null}" 2>/dev/null
-}
+recorded() { grep -qF "$(key "$@")" "${RESULTS:-/dev/null}"; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # round.sh SETTING ROUND WORKLOAD…: for run.sh: one run of each workload with each side that is not in $RESULTS yet.
 # The sides take turns in an order that is rotated from round to round.
-# Environment: run.sh's, TOTAL (runs in all) and BEGUN (seconds since 1970, and lines of $RESULTS then).
+# Environment: run.sh's, TOTAL (runs to be made) and BEGUN (seconds since 1970, and lines of $RESULTS then).
 source "$(dirname "$0")/common.sh"
 source "$bench/workloads.sh"
 setting=$1 round=$2
@@ -35,14 +35,15 @@ run() {
 
 shown=
 progress() { # WORKLOAD SIDE
-  local have left begun before
+  local begun before made left where
   read -r begun before <<<"$BEGUN"
-  have=$(wc -l <"$RESULTS")
-  left=$((have > before ? (TOTAL - have) * ($(date +%s) - begun) / (have - before) / 60 : 0))
+  made=$(($(wc -l <"$RESULTS") - before))
+  left=$((made > 0 ? (TOTAL - made) * ($(date +%s) - begun) / made / 60 : 0))
+  where="[$made of $TOTAL$( ((made == 0)) || echo ", $left min left")] $setting, round $((round + 1)): $1"
   if [[ -t 2 ]]; then
-    printf '\r\033[K[%d of %d, %d min left] %s, round %d: %s, %s' "$have" "$TOTAL" "$left" "$setting" $((round + 1)) "$1" "$2" >&2
+    printf '\r\033[K%s, %s' "$where" "$2" >&2
   elif [[ $shown != "$1" ]]; then
-    printf '[%d of %d, %d min left] %s, round %d: %s\n' "$have" "$TOTAL" "$left" "$setting" $((round + 1)) "$1" >&2
+    echo "$where" >&2
   fi
   shown=$1
 }

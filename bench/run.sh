@@ -42,26 +42,31 @@ prepare() {
   done
 }
 
-# Runs that the chosen workloads have in each round.
-runs_of_a_round() {
-  local name count=0
+# planned SETTING…: how the line of each run begins.
+planned() {
+  local name side round setting
   for name in "${chosen[@]}"; do
-    count=$((count + $(sides_of "${program[$name]}" "${socket[$name]}" "${arguments[$name]}" ${candidates[$name]} | wc -w)))
+    for side in $(sides_of "${program[$name]}" "${socket[$name]}" "${arguments[$name]}" ${candidates[$name]}); do
+      for ((round = 0; round < ROUNDS; ++round)); do
+        for setting; do key "$setting" "$name" "$side" "$round"; done
+      done
+    done
   done
-  echo $count
 }
 
 # measure SETTING…: all rounds of all chosen workloads.
 measure() {
-  local round setting failed=0
-  TOTAL=$(($(runs_of_a_round) * ROUNDS * $#))
+  local round setting all failed=0
+  planned "$@" | sort >"$scratch/planned"
+  all=$(wc -l <"$scratch/planned")
+  TOTAL=$(grep -oE '^[^}]*"round":[0-9]+,' "$RESULTS" | sort | comm -23 "$scratch/planned" - | wc -l)
   BEGUN="$(date +%s) $(wc -l <"$RESULTS")"
   export RESULTS TOTAL BEGUN
-  ((TOTAL > 0)) || { echo "run.sh: none of these sides is there: ${SIDES:-}" >&2 && exit 2; }
-  awk -v runs="$TOTAL" -v each="$(awk "BEGIN {print $SECONDS_PER_RUN + $WARM_UP + 0.2}")" -v have="${BEGUN#* }" 'BEGIN {
-    printf "%d runs, some %d minutes", runs, runs * each / 60 + 1
-    if (have > 1) printf "; %d of them have been made already", have - 1
-    print ""
+  ((all > 0)) || { echo "run.sh: none of these sides is there: ${SIDES:-}" >&2 && exit 2; }
+  awk -v all="$all" -v runs="$TOTAL" -v each="$SECONDS_PER_RUN" -v warm_up="$WARM_UP" 'BEGIN {
+    printf "%d runs", all
+    if (runs < all) printf ", of which %d are in the results already", all - runs
+    printf "; some %d minutes\n", runs * (each + warm_up + 0.2) / 60 + 1
   }' >&2
   for ((round = 0; round < ROUNDS; ++round)); do
     for setting; do

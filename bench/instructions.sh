@@ -41,7 +41,7 @@ for workload in "echo||" "echo|--mode coroutines|" "http||--http"; do
   for connections in 64 1; do
     printf '\n%s, %s connection(s)\n%-17s%13s%13s\n' "$kind $arguments" "$connections" side instructions allocations
     name=$kind${arguments:+-${arguments#--mode }}-$connections
-    for side in $(sides_of "${kind}_server" tcp "$arguments" $asio_sides ${WITH_RAW:+$raw_sides}); do
+    for side in $(sides_of "${kind}_server" tcp "$arguments" $counted_sides ${WITH_RAW:+$raw_sides}); do
       recorded native "instructions-$name" "$side" 0 && continue
       measured=("$side" "$kind" "$arguments" "$of_load" "$connections")
       per_request instructions "${measured[@]}"

@@ -23,7 +23,7 @@ for kind in echo http; do
   for connections in 64 1; do
     echo
     echo "$kind, $connections connection(s): system calls per request"
-    for side in $(sides_of "${kind}_server" tcp "" $asio_sides ${WITH_RAW:+$raw_sides}); do
+    for side in $(sides_of "${kind}_server" tcp "" $counted_sides ${WITH_RAW:+$raw_sides}); do
       recorded native "system-calls-$kind-$connections" "$side" 0 && continue
       arguments="--connections $connections"
       [[ $kind == http ]] && arguments+=" --http"

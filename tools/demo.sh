@@ -13,7 +13,8 @@ dear_ns=980 # the cost of a system call where containers filter them, or the ker
 
 build=build/demo
 work=$(mktemp -d)
-core=$(taskset -cp $$ | sed 's/.*[^0-9]//') # the last one that may be used
+cores=$(taskset -cp $$ | sed 's/.*: //') # that may be used
+core=${cores##*[,-]}
 server=
 
 finish() {
@@ -32,7 +33,7 @@ fail() {
 }
 
 # progress LINE: replaces the one before, on a terminal.
-progress() { if [[ -t 1 ]]; then printf '\r\033[K%s' "$1"; fi; }
+progress() { if [[ -t 1 ]]; then printf '\r\033[K%s' "${1:0:75}"; fi; }
 
 # Server and client share a core, and neither preempts the other: so waking and migrating are not measured.
 on_core() { taskset -c "$core" chrt -b 0 "$@"; }
@@ -60,7 +61,7 @@ stop() {
 }
 
 backend() {
-  case $(ls -l "/proc/$1/fd") in
+  case $(ls -l "/proc/$1/fd" 2>/dev/null) in # connections end meanwhile
     *'anon_inode:[io_uring]'*) echo io_uring ;;
     *'anon_inode:[eventpoll]'*) echo epoll ;;
     *) echo unknown ;;
@@ -111,10 +112,11 @@ measure() {
 }
 
 # count_calls NAME PROGRAM BUILD: system calls per request into $work/NAME_BUILD.calls. Tracing costs time, so it is a run
-# of its own.
+# of its own, on all cores, and on the path that was measured: a traced call is so dear that another might be chosen.
 count_calls() {
-  start strace -f -c -o "$work/strace" "$build/example/$2_$3"
-  local pid
+  local pid path core=$cores
+  path=$(sed -nE 's/.*; path ([a-z]+) .*/\1/p' "$work/$1_$3.path")
+  start env ${path:+ASIO_URING_PATH=$path} strace -f -c -o "$work/strace" "$build/example/$2_$3"
   pid=$(pgrep -P "$server") || fail "no server under strace"
   warm_up=0 drive "$2" "$port" "$pid" >"$work/traced"
   stop "$pid"
@@ -147,7 +149,7 @@ call_ns=$("$build/bench/dear_calls" 1 true 2>&1 | sed -nE 's/.* costs ([0-9]+) n
 
 # name, program, what it is started by
 cases=("HTTP|http_server|" "echo|echo_coroutines|")
-if ((call_ns < dear_ns)) && "$build/bench/dear_calls" $dear_ns true 2>/dev/null; then
+if ((${call_ns:=0} < dear_ns)) && "$build/bench/dear_calls" $dear_ns true 2>/dev/null; then
   cases+=("echo, dear calls|echo_coroutines|$build/bench/dear_calls $dear_ns")
 fi
 for each in "${cases[@]}"; do
@@ -160,7 +162,7 @@ for each in "${cases[@]}"; do
   done
   progress ''
   for variant in epoll uring; do
-    if [[ $wrapper ]]; then echo – >"$work/${name}_$variant.calls"; else count_calls "$name" "$program" $variant; fi
+    count_calls "$name" "$program" $variant
   done
 done
 
@@ -192,15 +194,15 @@ done
 echo
 echo "One server thread, $connections connections, server and client on one core; HTTP: GET /hello from wrk; echo: $message bytes."
 echo "Medians of $rounds rounds of a second; a ratio is that of the CPU times of one round, io_uring to epoll."
-echo "A system call costs $call_ns ns here, and $dear_ns ns with dear calls, as where containers filter them."
+echo "A system call costs $call_ns ns here; dear calls cost $dear_ns ns, as where a container filters them."
 for each in "${cases[@]}"; do echo "${each%%|*}, at its start: $(<"$work/${each%%|*}_uring.path")"; done
 echo
 for each in "${cases[@]}"; do
   awk -v name="${each%%|*}" "$functions"'END { printf "%s\t%.0f\n", name, 100 * (1 - median(ratio, n)) }' \
     "$work/${each%%|*}_epoll" "$work/${each%%|*}_uring"
 done | awk -F '\t' '
-  { parts = parts (NR > 1 ? "; " : "") $1 ": " ($2 < 0 ? -$2 " % more" : $2 " % less") }
-  END { print "In short, the processor time that a request costs the server on io_uring, to that of stock Boost.Asio: " parts "." }'
+  { parts = parts (NR > 1 ? ", " : "") ($2 < 0 ? -$2 " % more" : $2 " % less") " (" $1 ")" }
+  END { print "In short, processor time per request on io_uring, compared with stock Boost.Asio: " parts "." }'
 
 for each in "${cases[@]}"; do
   name=${each%%|*}

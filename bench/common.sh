@@ -85,7 +85,7 @@ new_address() { # tcp|udp|unix
   fi
 }
 
-# How server and load are scheduled: neither preempts the other when it has woken it.
+# How server and load are scheduled: on one core neither shall preempt the other when it has woken it.
 policy="-b 0"
 
 # on CORES COMMAND…

@@ -19,7 +19,7 @@ run() {
   case ${cores[$1]} in
     shared) server_cores=$CORE load_cores=$CORE ;;
     apart) server_cores=$CORE load_cores=$apart policy=$undisturbed ;;
-    all) server_cores=$all load_cores=$all ;;
+    all) server_cores=$all load_cores=$all policy="-o 0" ;;
   esac
   if [[ ${socket[$1]} == none ]]; then
     env $(environment_of "$2") taskset -c "$server_cores" chrt $policy timeout 60 $command

@@ -5,7 +5,7 @@
 #
 # Workloads are named in workloads.sh, or by their question there: tcp, messages, file, … "idle" is idle.cpp, what idle
 # sockets cost. Server and load generator share one core under SCHED_BATCH, so that neither waking nor migrating is
-# measured; where they have one each, it is under SCHED_FIFO. A ratio compares runs of one round only, and the tables show the median over the rounds. Each run
+# measured; where they have one each, it is under SCHED_FIFO, and where all cores are used, as usual. A ratio compares runs of one round only, and the tables show the median over the rounds. Each run
 # is a fresh process: the luck of its memory layout averages out.
 # Environment: ROUNDS, SECONDS_PER_RUN, WARM_UP, SETTINGS (native, dear), DEAR (nanoseconds that a call costs then),
 # OUTPUT (results/), and common.sh's.

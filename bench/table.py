@@ -149,7 +149,7 @@ def markdown(results, questions):
 def fill(results, path):
     def filled(match):
         found = machine(results) if match[2] == "machine" else tables(results, match[2])
-        return match[1] + "\n" + (found or "Not measured.\n") + match[3]
+        return match[1] + "\n" + (found or "Not measured yet.\n") + match[3]
     with open(path) as file:
         page = re.sub(r"(<!-- tables: (\w+) -->\n)(?:.*?)(<!-- end of tables -->)", filled, file.read(), flags=re.S)
     with open(path, "w") as file:

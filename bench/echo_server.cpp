@@ -124,9 +124,10 @@ private:
 
 int main(int argc, char** argv)
 {
-  bench::options const given(argc, argv,
-                             "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode callbacks|coroutines]\n"
-                             "            [--once] [--deadline] [--threads N] [--spin MICROSECONDS]");
+  bench::options const given(
+      argc, argv,
+      "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode callbacks|coroutines]\n"
+      "            [--once] [--deadline] [--threads N] [--spin MICROSECONDS]");
   if (given.has("udp")) {
     asio::io_context context;
     bench::prepare(given, context);

@@ -1,7 +1,8 @@
 // Load generator: keeps `depth` requests outstanding on each connection, or makes a new connection for each
 // request (--once, for a server that closes them), checks every byte that comes back, and reads the server's
 // CPU clock at both ends of the measured interval. With --memory it tells instead how much memory the server
-// has for each of its connections, which have had one answer each. One line of name=value pairs is its result.
+// has for each of its connections, which have had one answer each. One line of name=value pairs is its
+// result.
 #include "measure.hpp"
 #include <fcntl.h>
 #include <memory>

@@ -1,4 +1,5 @@
-// What the load generators share: clocks, latencies, the server's processor time and memory, the line of results.
+// What the load generators share: clocks, latencies, the server's processor time and memory, the line of
+// results.
 #ifndef ASIO_URING_BENCH_MEASURE_HPP
 #define ASIO_URING_BENCH_MEASURE_HPP
 

@@ -87,8 +87,8 @@ int main(int argc, char** argv)
 
   asio::steady_timer timer(context);
   auto const until = [&](char const* name, double seconds) {
-    timer.expires_after(
-        std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(given.number(name, seconds))));
+    timer.expires_after(std::chrono::duration_cast<clock::duration>(
+        std::chrono::duration<double>(given.number(name, seconds))));
     timer.async_wait([&](error_code) { context.stop(); });
     context.restart();
     context.run();

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <liburing.h>
 #include <string>
-#include <utility>
 #include <sys/epoll.h>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -200,7 +200,8 @@ private:
     auto* const out = io_uring_recvmsg_validate(data(id), received, &layout_);
     if (!out) return give_back(id);
     auto& [part, message] = sending_[id];
-    part = {io_uring_recvmsg_payload(out, &layout_), io_uring_recvmsg_payload_length(out, received, &layout_)};
+    part = {io_uring_recvmsg_payload(out, &layout_),
+            io_uring_recvmsg_payload_length(out, received, &layout_)};
     message = {};
     message.msg_name = io_uring_recvmsg_name(out);
     message.msg_namelen = out->namelen;

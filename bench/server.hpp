@@ -1,4 +1,5 @@
-// What the Asio servers share: one io_context, as many threads as asked for, an acceptor, a clean end on a signal.
+// What the Asio servers share: one io_context, as many threads as asked for, an acceptor, a clean end on a
+// signal.
 #ifndef ASIO_URING_BENCH_SERVER_HPP
 #define ASIO_URING_BENCH_SERVER_HPP
 

@@ -11,7 +11,8 @@
 
 namespace {
 
-constexpr std::string_view usage = "storm --tcp PORT | --unix PATH [--connections N] [--seconds S] [--server-pid PID]";
+constexpr std::string_view usage =
+    "storm --tcp PORT | --unix PATH [--connections N] [--seconds S] [--server-pid PID]";
 
 struct connection
 {

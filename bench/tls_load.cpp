@@ -24,7 +24,8 @@ public:
   load(bench::endpoint const& where, std::size_t connections, std::size_t size)
       : context_(SSL_CTX_new(TLS_client_method())), bytes_(bench::echo_bytes()), incoming_(size)
   {
-    if (!context_ || !connections || !size || size > 8192) die("connections and size: positive; size up to 8192");
+    if (!context_ || !connections || !size || size > 8192)
+      die("connections and size: positive; size up to 8192");
     SSL_CTX_set_mode(context_, SSL_MODE_AUTO_RETRY);
     for (std::size_t i = 0; i < connections; ++i)
       connect(where);
@@ -72,8 +73,8 @@ private:
   void receive(connection& on)
   {
     for (;;) {
-      int const got = SSL_read(on.tls, incoming_.data() + on.received,
-                               static_cast<int>(incoming_.size() - on.received));
+      int const got =
+          SSL_read(on.tls, incoming_.data() + on.received, static_cast<int>(incoming_.size() - on.received));
       if (got <= 0 && SSL_get_error(on.tls, got) == SSL_ERROR_WANT_READ) return;
       if (got <= 0) die("the server closed a connection");
       on.received += static_cast<std::size_t>(got);
@@ -101,9 +102,10 @@ private:
 
 int main(int argc, char** argv)
 {
-  bench::options const given(argc, argv,
-                             "tls_load --tcp PORT | --unix PATH [--connections N] [--size BYTES] [--seconds S]\n"
-                             "         [--warm-up SECONDS] [--server-pid PID]");
+  bench::options const given(
+      argc, argv,
+      "tls_load --tcp PORT | --unix PATH [--connections N] [--size BYTES] [--seconds S]\n"
+      "         [--warm-up SECONDS] [--server-pid PID]");
   std::signal(SIGPIPE, SIG_IGN);
   auto const measured = std::make_unique<bench::interval>(given);
   load load(bench::endpoint(given), static_cast<std::size_t>(given.number("connections", 1)),

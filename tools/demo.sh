@@ -166,14 +166,6 @@ for each in "${cases[@]}"; do
   done
 done
 
-# Medians, and between brackets the lowest and the highest.
-functions='
-  function median(v, n,  i, j, t) {
-    for (i = 2; i <= n; ++i) for (j = i; j > 1 && v[j] < v[j - 1]; --j) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
-    return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
-  }
-  FNR == NR { base[FNR] = $3 / $1 }
-  FNR < NR { n = FNR; rate[n] = $1 / $2; cpu[n] = $3 / $1 / 1000; ratio[n] = $3 / $1 / base[n]; p50[n] = $4; p99[n] = $5 }'
 echo
 format='%-17s %-9s %11s %17s %20s %8s %8s %13s\n'
 # shellcheck disable=SC2059
@@ -182,27 +174,20 @@ for each in "${cases[@]}"; do
   name=${each%%|*}
   for variant in epoll uring; do
     result=$work/${name}_$variant
-    awk -v name="$name" -v backend="$(<"$result.backend")" -v calls="$(<"$result.calls")" -v format="$format" "$functions"'
-      END {
-        middle = median(cpu, n); spread = sprintf("%.2f (%.2f-%.2f)", middle, cpu[1], cpu[n])
-        middle = median(ratio, n); ratios = sprintf("%.2f (%.2f-%.2f)", middle, ratio[1], ratio[n])
-        printf format, name, backend, sprintf("%.0f", median(rate, n)), spread, backend == "epoll" ? "1" : ratios,
-               sprintf("%.0f", median(p50, n)), sprintf("%.0f", median(p99, n)), calls
-      }' "$work/${name}_epoll" "$result"
+    awk -f tools/demo_table.awk -v name="$name" -v backend="$(<"$result.backend")" -v calls="$(<"$result.calls")" \
+      -v format="$format" "$work/${name}_epoll" "$result"
   done
 done
 echo
 echo "One server thread, $connections connections, server and client on one core; HTTP: GET /hello from wrk; echo: $message bytes."
 echo "Medians of $rounds rounds of a second; a ratio is that of the CPU times of one round, io_uring to epoll."
-echo "A system call costs $call_ns ns here; dear calls cost $dear_ns ns, as where a container filters them."
+echo "A system call costs $call_ns ns here${cases[2]:+; dear calls cost $dear_ns ns, as where a container filters them}."
 for each in "${cases[@]}"; do echo "${each%%|*}, at its start: $(<"$work/${each%%|*}_uring.path")"; done
 echo
 for each in "${cases[@]}"; do
-  awk -v name="${each%%|*}" "$functions"'END { printf "%s\t%.0f\n", name, 100 * (1 - median(ratio, n)) }' \
-    "$work/${each%%|*}_epoll" "$work/${each%%|*}_uring"
-done | awk -F '\t' '
-  { parts = parts (NR > 1 ? ", " : "") ($2 < 0 ? -$2 " % more" : $2 " % less") " (" $1 ")" }
-  END { print "In short, processor time per request on io_uring, compared with stock Boost.Asio: " parts "." }'
+  name=${each%%|*}
+  awk -f tools/demo_table.awk -v gain=1 -v name="$name" "$work/${name}_epoll" "$work/${name}_uring"
+done | paste -sd';' | sed 's/;/; /g; s/^/In short, processor time per request on io_uring, compared with stock Boost.Asio: /; s/$/./'
 
 for each in "${cases[@]}"; do
   name=${each%%|*}

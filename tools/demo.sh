@@ -19,7 +19,7 @@ server=
 
 finish() {
   local code=$?
-  [[ $server ]] && kill -KILL "$server" 2>/dev/null
+  if [[ $server ]]; then { kill -KILL "$server" && wait "$server"; } 2>/dev/null || true; fi
   rm -rf "$work"
   ((code == 0)) || echo "demo: failed" >&2
   exit "$code"
@@ -129,7 +129,7 @@ count_calls() {
 others_use() {
   { grep '^cpu ' /proc/stat && sleep 1 && grep '^cpu ' /proc/stat; } | awk '
     { for (i = 2; i <= 9; ++i) all[NR] += $i; idle[NR] = $5 + $6 }
-    END { spent = all[2] - all[1]; printf "%d\n", spent > 0 ? 100 - 100 * (idle[2] - idle[1]) / spent : 0 }'
+    END { spent = all[2] - all[1]; printf "%d\n", (spent > 0 ? 100 - 100 * (idle[2] - idle[1]) / spent : 0) }'
 }
 
 shopt -s extglob

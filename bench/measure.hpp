@@ -144,6 +144,7 @@ public:
     seconds_ = static_cast<double>(now() - begun_) / 1e9;
     cpu_ = server_ ? nanoseconds(*server_) - cpu_ : 0;
     requests_ = completed - requests_;
+    if (!requests_) die("no request was answered");
   }
 
   // With `end` in place of the line's end, more can follow.

@@ -1,5 +1,6 @@
-// Threads that post functions to a context busy with I/O: two sockets that pass a byte to and fro. Posts per
-// second and processor time of the whole process per post; one line of name=value pairs is its result.
+// Threads that post functions to a context, every sixteenth of which lets two sockets of the context exchange
+// a byte. Posts per second and processor time of the whole process per post; one line of name=value pairs is
+// its result.
 #include "options.hpp"
 #include <array>
 #include <atomic>
@@ -13,9 +14,10 @@
 #include <chrono>
 #include <cstdint>
 #include <ctime>
+#include <deque>
 #include <semaphore>
 #include <thread>
-#include <vector>
+#include <utility>
 
 namespace asio = boost::asio;
 using boost::system::error_code;
@@ -23,32 +25,45 @@ using stream_protocol = asio::local::stream_protocol;
 
 namespace {
 
-constexpr std::ptrdiff_t outstanding = 64; // of each thread
+// A thread posts so many, and waits until they have run.
+constexpr unsigned batch = 64;
 
-class echo
+struct poster
+{
+  unsigned left = 0; // of its batch; the context's
+  std::counting_semaphore<> all_run{0};
+  std::jthread thread{};
+};
+
+// Two sockets: what one sends comes back.
+class exchange
 {
 public:
-  explicit echo(asio::io_context& context) : socket(context) {}
-
-  void read()
+  explicit exchange(asio::io_context& context) : near_(context), far_(context)
   {
-    socket.async_read_some(asio::buffer(data_), [this](error_code failed, std::size_t size) {
-      if (!failed) write(size);
-    });
-  }
-  void write(std::size_t size)
-  {
-    asio::async_write(socket, asio::buffer(data_, size), [this](error_code failed, std::size_t) {
-      ++written;
-      if (!failed) read();
-    });
+    asio::local::connect_pair(near_, far_);
   }
 
-  stream_protocol::socket socket;
-  std::uint64_t written = 0;
+  // Nothing, if the last one is still under way.
+  void begin()
+  {
+    if (std::exchange(busy_, true)) return;
+    asio::async_write(near_, asio::buffer(byte_), [](error_code, std::size_t) {});
+    far_.async_read_some(asio::buffer(there_), [this](error_code failed, std::size_t) {
+      if (!failed) asio::async_write(far_, asio::buffer(there_), [](error_code, std::size_t) {});
+    });
+    near_.async_read_some(asio::buffer(back_), [this](error_code, std::size_t) {
+      busy_ = false;
+      ++done;
+    });
+  }
+
+  std::uint64_t done = 0;
 
 private:
-  std::array<char, 64> data_{};
+  stream_protocol::socket near_, far_;
+  std::array<char, 1> byte_{}, there_{}, back_{};
+  bool busy_ = false;
 };
 
 double processor_ns()
@@ -65,24 +80,21 @@ int main(int argc, char** argv)
   bench::options const given(argc, argv, "post [--threads N] [--warm-up SECONDS] [--seconds S]");
   using clock = std::chrono::steady_clock;
   asio::io_context context;
-  echo near(context), far(context);
-  asio::local::connect_pair(near.socket, far.socket);
-  far.read();
-  near.write(1);
-
+  exchange sockets(context);
   std::uint64_t run = 0;
   std::atomic<bool> stopped = false;
-  std::counting_semaphore<> room(0);
-  std::vector<std::jthread> threads(static_cast<std::size_t>(given.number("threads", 1)));
-  auto const capacity = outstanding * static_cast<std::ptrdiff_t>(threads.size());
-  room.release(capacity);
-  for (auto& each : threads)
-    each = std::jthread([&] {
-      for (room.acquire(); !stopped; room.acquire())
-        asio::post(context, [&] {
-          ++run;
-          room.release();
-        });
+  std::deque<poster> posters(static_cast<std::size_t>(given.number("threads", 1)));
+  for (auto& each : posters)
+    each.thread = std::jthread([&] {
+      while (!stopped) {
+        each.left = batch;
+        for (unsigned i = 0; i < batch; ++i)
+          asio::post(context, [&] {
+            if (++run % 16 == 0) sockets.begin();
+            if (--each.left == 0) each.all_run.release();
+          });
+        each.all_run.acquire();
+      }
     });
 
   asio::steady_timer timer(context);
@@ -94,16 +106,17 @@ int main(int argc, char** argv)
     context.run();
   };
   until("warm-up", 0.2);
-  auto const posts = run, exchanges = near.written;
+  auto const posts = run, exchanges = sockets.done;
   auto const processor = processor_ns();
   auto const begin = clock::now();
   until("seconds", 1);
   std::chrono::duration<double> const took = clock::now() - begin;
   auto const requests = static_cast<double>(run - posts);
+  if (requests == 0) given.fail("no post was run");
   std::printf("requests=%.0f seconds=%.6f cpu_ns_per_request=%.1f exchanges=%llu\n", requests, took.count(),
               (processor_ns() - processor) / requests,
-              static_cast<unsigned long long>(near.written - exchanges));
+              static_cast<unsigned long long>(sockets.done - exchanges));
   stopped = true;
-  room.release(capacity);
-  threads.clear();
+  for (auto& each : posters)
+    each.all_run.release();
 }

@@ -85,6 +85,7 @@ run_all() {
   local failed=0
   command -v gnuplot >/dev/null || "$bench/../tools/install-dependencies.sh" gnuplot-nox || true
   mkdir -p "$OUTPUT"
+  awk '$1 > 0.5 { print "The machine is busy (load average " $1 "): figures will spread." }' /proc/loadavg >&2
   RESULTS=$OUTPUT/runs.jsonl
   [[ -s $RESULTS ]] || python3 "$bench/machine.py" "$BUILD/dear_calls" "$DEAR" >"$RESULTS"
   measure ${SETTINGS:-native dear} || failed=1

@@ -46,7 +46,8 @@ command_of() {
     file_read:pool-*) command="file_read --via pool --threads ${side#pool-}" ;;
     file_read:asio-uring) command="file_read_asio_uring_backend --via asio" ;;
     file_read:ours*) command="file_read_uring --via asio" ;;
-    write_ahead_log:*) command="write_ahead_log --via $side" ;;
+    write_ahead_log:pool* | write_ahead_log:chain) command="write_ahead_log --via $side" ;;
+    file_read:* | write_ahead_log:*) ;;
     *:epoll) command=$program ;;
     *:asio-uring) command=${program}_asio_uring_backend ;;
     echo_server:ours-spin) command="echo_server_uring --spin 50" ;;
@@ -74,10 +75,12 @@ sides_of() {
   echo "$sides"
 }
 
-# New address for each server: a ring lets go of its listening socket some time after the process has ended.
-addresses=$((RANDOM % 10000))
+# New address for each server, in all scripts: a ring lets go of its listening socket some time after the process has
+# ended, and who connects to it until then is disconnected.
 new_address() { # tcp|udp|unix
-  addresses=$((addresses + 1))
+  local addresses
+  addresses=$(($(cat "$BUILD/addresses" 2>/dev/null || echo $RANDOM) + 1))
+  echo $addresses >"$BUILD/addresses"
   if [[ $1 != unix ]]; then
     address="--$1 $((20000 + addresses % 10000))"
   else

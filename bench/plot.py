@@ -44,13 +44,16 @@ def plot(results, question, setting, directory):
     sides, workloads = unique(run["side"] for run in runs), unique(run["workload"] for run in runs)
     if not runs:
         return
-    data = ""
+    data, drawn = "", False
     for workload in workloads:
         row = [f'"{workload}"']
         for side in sides:
             found = values(results, metric, base, side, workload=workload, setting=setting)
+            drawn = drawn or found
             row += [f"{found[i]:.5g}" for i in (1, 0, 2)] if found else ["NaN"] * 3
         data += " ".join(row) + "\n"
+    if not drawn:
+        return
     heading, _, unit, shown = METRICS[metric]
     name = {side: SIDES.get(side, side).replace("*", "") for side in sides}
     columns = ", ".join(f'$data using {2 + 3 * i}:{3 + 3 * i}:{4 + 3 * i}:xtic(1) title "{name[side]}"{colour(side)}'

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # round.sh SETTING ROUND WORKLOAD…: for run.sh: one run of each workload with each side that is not in $RESULTS yet.
 # The sides take turns in an order that is rotated from round to round.
-# Environment: run.sh's, TOTAL (runs to be made) and BEGUN (seconds since 1970, and lines of $RESULTS then).
+# Environment: run.sh's, POLICY (chrt's words, for who shares a core), TOTAL (runs to be made) and BEGUN (seconds since 1970, and lines of $RESULTS then).
 source "$(dirname "$0")/common.sh"
 source "$bench/workloads.sh"
 setting=$1 round=$2
 shift 2
 
 # With a core of its own each, nothing else shall get between, if that is allowed.
-undisturbed="-f 1"
+undisturbed="-f 1" together=${POLICY:--b 0}
 chrt $undisturbed true 2>/dev/null || undisturbed="-b 0"
 
 # run WORKLOAD SIDE: prints name=number pairs.
 run() {
   local command all=0-$(($(nproc --all) - 1)) apart=$(((CORE + 1) % $(nproc)))
-  policy="-b 0"
+  policy=$together
   command=$(command_of "$2" "${program[$1]}" "${socket[$1]}" "${arguments[$1]}")
   case ${cores[$1]} in
     shared) server_cores=$CORE load_cores=$CORE ;;

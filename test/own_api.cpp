@@ -610,7 +610,8 @@ BOOST_AUTO_TEST_CASE(who_waits_for_more_sleeps_less_often)
     timer.async_wait([&](error_code) { expired = true; });
     while (!expired)
       timed.run_one();
-    shortest = std::min(shortest, std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin));
+    shortest = std::min(shortest,
+                        std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin));
   }
   BOOST_TEST((shortest < milliseconds(50)));
 }

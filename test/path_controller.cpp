@@ -12,6 +12,7 @@
 #include <random>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 using namespace asio_uring::detail;
 using std::chrono::nanoseconds;
@@ -24,9 +25,11 @@ class machine
 {
 public:
   using costs = std::array<double, strategies>;
-  machine(const costs& c, double noise, strategy first = strategy::calls)
-      : costs_(c), noise_(1, noise), controller_(first)
-  {}
+  machine(const costs& c, double noise, strategy first = strategy::calls, unsigned sockets = 0)
+      : costs_(c), noise_(1, noise), sockets_(sockets), controller_(first)
+  {
+    controller_.serves(sockets);
+  }
   void becomes(const costs& c) { costs_ = c; }
   /// Runs for that many seconds. How much dearer that was than with the cheapest throughout.
   double run(double seconds)
@@ -34,7 +37,12 @@ public:
     double spent = 0, cheapest = 0;
     while (spent < seconds * 1e9) {
       const unsigned n = controller_.epoch();
-      const double each = costs_[static_cast<unsigned>(controller_.now())] * std::max(0.2, noise_(random_));
+      // A socket's next two operations after a change are the dearer ones.
+      if (std::exchange(last_, controller_.now()) != controller_.now()) to_change_ = sockets_;
+      const unsigned changed = std::min(to_change_, n / 2);
+      to_change_ -= changed;
+      const double each = costs_[static_cast<unsigned>(controller_.now())] * std::max(0.2, noise_(random_)) +
+                          changed * change_costs / n;
       spent += n * each;
       now_ += n * each;
       cheapest += n * *std::min_element(costs_.begin(), costs_.end());
@@ -49,7 +57,10 @@ private:
   costs costs_;
   std::normal_distribution<double> noise_;
   std::mt19937 random_{1};
+  static constexpr double change_costs = 3000; // of a socket
+  unsigned sockets_, to_change_ = 0;
   path_controller controller_;
+  strategy last_ = controller_.now();
   double now_ = 0;
 };
 
@@ -71,6 +82,26 @@ BOOST_AUTO_TEST_CASE(the_cheapest_is_found_in_half_a_second_and_kept)
         BOOST_TEST_CONTEXT("noise " << noise << ", at first " << static_cast<int>(first) << ", costs "
                                     << costs[0] << ' ' << costs[1] << ' ' << costs[2])
         BOOST_TEST(m.run(10) < 1.02);
+      }
+}
+
+BOOST_AUTO_TEST_CASE(many_sockets_do_not_change_over_all_the_time)
+{
+  for (const double noise : {0.0, 0.03})
+    for (const unsigned sockets : {1000, 10'000, 100'000})
+      for (const auto& costs : {calls_are_cheap, calls_are_dear}) {
+        const auto cheapest = std::min_element(costs.begin(), costs.end()) - costs.begin();
+        machine guessed(costs, noise, static_cast<strategy>(cheapest), sockets);
+        BOOST_TEST_CONTEXT(sockets << " sockets, noise " << noise << ", costs " << costs[0])
+        {
+          if (sockets > 5000) BOOST_TEST(guessed.run(1) < 1.005);
+          const double each_has_had_its_turn = 10 + sockets / 200.0;
+          guessed.run(each_has_had_its_turn);
+          BOOST_TEST(guessed.run(2 * each_has_had_its_turn) < 1.02);
+          machine wrong(costs, noise, strategy::submitted_sends, sockets);
+          wrong.run(each_has_had_its_turn);
+          BOOST_TEST(wrong.run(2 * each_has_had_its_turn) < 1.02);
+        }
       }
 }
 

@@ -54,7 +54,8 @@ struct crowded_receiver
   std::string data = std::string(70'000, '\0');
   endpoint sender;
 
-  explicit crowded_receiver(std::size_t count = 100, std::size_t size = 30) : crowded_receiver(count, size, {})
+  explicit crowded_receiver(std::size_t count = 100, std::size_t size = 30)
+      : crowded_receiver(count, size, {})
   {}
   crowded_receiver(std::size_t count, std::size_t size, const options& o) : set_up(use(context, o))
   {

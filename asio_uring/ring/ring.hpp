@@ -210,9 +210,9 @@ private:
 
   int fd_ = -1;
   ring_queues queues_;
-  unsigned tail_ = 0;        // entries published
-  unsigned ended_ = 0;       // last completions of entries that were consumed
-  unsigned enter_flags_ = 0; // of every enter
+  unsigned tail_ = 0;          // entries published
+  unsigned ended_ = 0;         // last completions of entries that were consumed
+  unsigned enter_flags_ = 0;   // of every enter
   std::uint32_t min_wait_ = 0; // microseconds
   bool busy_polls_ = false;
   detail::counter enters_, waits_, overflows_;

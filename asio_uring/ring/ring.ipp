@@ -179,7 +179,8 @@ ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
   if (features_.has(IORING_FEAT_NO_IOWAIT)) enter_flags_ |= IORING_ENTER_NO_IOWAIT;
   probe();
   features_.limit(parameters.newest);
-  if (features_.has(IORING_FEAT_MIN_TIMEOUT)) min_wait_ = static_cast<std::uint32_t>(parameters.min_wait.count());
+  if (features_.has(IORING_FEAT_MIN_TIMEOUT))
+    min_wait_ = static_cast<std::uint32_t>(parameters.min_wait.count());
   busy_polls_ = parameters.busy_poll.count() > 0 && parameters.newest >= linux_version{6, 9} &&
                 detail::register_busy_poll(fd_, static_cast<std::uint32_t>(parameters.busy_poll.count()));
 }

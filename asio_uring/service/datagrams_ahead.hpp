@@ -91,8 +91,8 @@ public:
   }
 
 private:
-  // The kernel writes no more than a datagram has, so of the memory for long ones hardly any is touched. Places
-  // do not begin at the same lines of a cache.
+  // The kernel writes no more than a datagram has, so of the memory for long ones hardly any is touched.
+  // Places do not begin at the same lines of a cache.
   static constexpr std::size_t largest = 65536, stride = largest + 5 * 64;
   struct place
   {

@@ -43,7 +43,7 @@ struct descriptor_kind
 {
   bool readable = false; ///< its first read is worth a plain call: a pipe, or a file, which cannot be polled
   bool emptied_by_short_reads = false; ///< what a read left room for was all there is
-  bool datagrams = false;      ///< several may be received by one call
+  bool datagrams = false;              ///< several may be received by one call
   bool sends_by_calls = false; ///< whatever the path: the kernel would not repeat a submitted one rightly
   bool borrowed = false;       ///< a stock object's, which may close it without a word: nothing but polls
                                ///< is submitted, and none of them outlives its operation
@@ -494,6 +494,7 @@ private:
   lock descriptors_lock_;
   std::vector<std::unique_ptr<descriptor>> descriptors_;
   descriptor* free_descriptors_ = nullptr;
+  std::atomic<std::size_t> open_descriptors_{0};
   scheduler* scheduler_ = nullptr;  // counts the work
   std::atomic<long> operations_{0}; // for it: started, their handlers not yet returned
   detail::pump* pump_ = nullptr;    // owned by the context (ring pump) or by guest_

@@ -351,6 +351,7 @@ ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, const desc
   descriptor* d;
   {
     locked guard(descriptors_lock_);
+    open_descriptors_.fetch_add(1, std::memory_order_relaxed);
     if (free_descriptors_)
       free_descriptors_ = std::exchange((d = free_descriptors_)->next_free_, nullptr);
     else
@@ -363,6 +364,7 @@ ASIO_URING_DECL descriptor& io_uring_service::open_descriptor(int fd, const desc
 ASIO_URING_DECL void io_uring_service::recycle(descriptor& d) noexcept
 {
   locked guard(descriptors_lock_);
+  open_descriptors_.fetch_sub(1, std::memory_order_relaxed);
   d.next_free_ = free_descriptors_;
   free_descriptors_ = &d;
 }
@@ -472,6 +474,7 @@ void io_uring_service::end_epoch() noexcept
       controller_.discard();
     epoch_clock_ = clock;
     epoch_cpu_ = cpu.value_or(epoch_cpu_);
+    controller_.serves(open_descriptors_.load(std::memory_order_relaxed));
     use(controller_.now());
     const strategy other = controller_.used() == strategy::submitted ? strategy::calls : strategy::submitted;
     other_path_costs_.store(static_cast<unsigned>(controller_.ratio(other) * 1000),

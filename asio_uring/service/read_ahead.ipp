@@ -41,10 +41,10 @@ ASIO_URING_DECL int descriptor::receive_datagram(msghdr& message, int flags) noe
     if (const int result = receive_ahead(message); !is_forbidden(result)) return result;
   const bool from = message.msg_name && message.msg_iovlen == 1;
   for (;;) {
-    const ssize_t size = from ? ::recvfrom(fd_, message.msg_iov->iov_base, message.msg_iov->iov_len,
-                                           flags | MSG_DONTWAIT, static_cast<sockaddr*>(message.msg_name),
-                                           &message.msg_namelen)
-                              : ::recvmsg(fd_, &message, flags | MSG_DONTWAIT);
+    const ssize_t size =
+        from ? ::recvfrom(fd_, message.msg_iov->iov_base, message.msg_iov->iov_len, flags | MSG_DONTWAIT,
+                          static_cast<sockaddr*>(message.msg_name), &message.msg_namelen)
+             : ::recvmsg(fd_, &message, flags | MSG_DONTWAIT);
     if (size >= 0) {
       more_datagrams_wait();
       return static_cast<int>(size);

@@ -36,7 +36,8 @@
 // been let go. After it has released the lock the owner looks at asked_ once more: either it sees the
 // question, or the lock was free for who asked.
 //
-// Rings that are not bound (before Linux 6.6) are entered by any thread; ring_lock_ is held by who turns them.
+// Rings that are not bound (before Linux 6.6) are entered by any thread; ring_lock_ is held by who turns
+// them.
 
 namespace asio_uring::detail {
 

@@ -1,4 +1,5 @@
-// asio_uring/service/runner_threads.hpp: the threads that run a context, and the processor time that they have taken.
+// asio_uring/service/runner_threads.hpp: the threads that run a context, and the processor time that they
+// have taken.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -29,8 +30,8 @@ public:
     more_.store(true, std::memory_order_relaxed);
   }
 
-  /// Of all threads that were added, or nothing where it cannot be compared with what was told before: one was
-  /// added, or has exited.
+  /// Of all threads that were added, or nothing where it cannot be compared with what was told before: one
+  /// was added, or has exited.
   std::optional<std::chrono::nanoseconds> processor_time() noexcept
   {
     if (more_.load(std::memory_order_relaxed)) return read(CLOCK_PROCESS_CPUTIME_ID);

@@ -314,7 +314,8 @@ ASIO_URING_DECL bool io_uring_service::submit_now() noexcept
 // the collector to end, which may be this very thread.
 ASIO_URING_DECL bool io_uring_service::submit_all() noexcept
 {
-  constexpr unsigned patience = 1000;
+  // Most often the kernel only had more to do than it does in one go, or another thread has published meanwhile.
+  constexpr unsigned at_once = 16, patience = 1000;
   const auto done = [this] {
     const ring& r = get_ring();
     return !r.unsubmitted() && !(r.bound() && r.wants_enter());
@@ -325,7 +326,9 @@ ASIO_URING_DECL bool io_uring_service::submit_all() noexcept
     if (result > 0 || done()) continue;
     if (result < 0 && !is_momentary(result))
       failed(r, -result);
-    else if (++times == patience)
+    else if (++times < at_once)
+      continue;
+    else if (times == patience)
       break;
     std::this_thread::yield();
   }

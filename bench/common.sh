@@ -1,22 +1,32 @@
-# Sourced by the scripts of this folder: builds the programs, knows the sides, starts and stops servers.
-# Environment: BUILD (build directory), CORE (the core that everything runs on), SIDES, CMAKE_ARGS.
+# Sourced by the scripts of this folder: builds the programs, knows the sides, starts and stops servers, keeps results.
+# Environment: BUILD (build directory), CORE (the core that everything runs on), SIDES, CMAKE_ARGS, PEERS (servers of
+# other people: "NAME=COMMAND NAME=COMMAND", echo servers started with --tcp PORT), RESULTS (what `record` appends to).
 
 set -euo pipefail
 bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUILD=${BUILD:-$bench/../build-bench}
 CORE=${CORE:-$(($(nproc) - 1))}
-ulimit -n 4096 2>/dev/null || ulimit -n "$(ulimit -H -n)"
+# Ten thousand connections and what else a server has open.
+ulimit -n 10500 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 
-cmake -S "$bench" -B "$BUILD" -DCMAKE_BUILD_TYPE=Release ${CMAKE_ARGS:-} >/dev/null
-cmake --build "$BUILD" >/dev/null
-BUILD=$(cd "$BUILD" && pwd)
+if [[ ! ${BUILT:-} ]]; then
+  cmake -S "$bench" -B "$BUILD" -DCMAKE_BUILD_TYPE=Release ${CMAKE_ARGS:-} >/dev/null
+  cmake --build "$BUILD" >/dev/null
+  BUILD=$(cd "$BUILD" && pwd)
+  export BUILD BUILT=yes # for the scripts that this one starts
+fi
 
 scratch=$(mktemp -d)
 server=
 trap 'stop; rm -rf "$scratch"' EXIT
 
-asio_sides="epoll asio-uring ours ours-completion ours-readiness"
+declare -A peers=()
+for peer in ${PEERS:-}; do peers[${peer%%=*}]=${peer#*=}; done
+
+# For a traced or simulated program system calls are dear: the default would not choose the path that it chooses else.
+counted_sides="epoll asio-uring ours-completion ours-readiness"
 raw_sides="raw-epoll raw-oneshot raw-multishot raw-poll"
+all_sides="epoll asio-uring $raw_sides ${!peers[*]} ours ours-completion ours-readiness"
 
 # environment_of SIDE: what selects the side at run time.
 environment_of() {
@@ -27,44 +37,67 @@ environment_of() {
   esac
 }
 
-# command_of SIDE echo|http: the server's command line, without its address. Fails where there is none.
+# command_of SIDE PROGRAM [SOCKET [ARGUMENTS]]: the command line, without an address. Fails where there is none: what is
+# written by hand echoes, and has no modes to choose from.
 command_of() {
-  local name=$2_server
-  case $1 in
-    epoll) ;;
-    asio-uring) name+=_asio_uring_backend ;;
-    ours | ours-*) name+=_uring ;;
-    raw-epoll) name=raw_epoll ;;
-    raw-*) name="raw_uring --path ${1#raw-}" ;;
-    *) echo "unknown side $1" >&2 && return 1 ;;
+  local side=$1 program=$2 socket=${3:-tcp} arguments=${4:-} command=
+  case $program:$side in
+    file_read:liburing) command="file_read --via liburing" ;;
+    file_read:pool-*) command="file_read --via pool --threads ${side#pool-}" ;;
+    file_read:asio-uring) command="file_read_asio_uring_backend --via asio" ;;
+    file_read:ours*) command="file_read_uring --via asio" ;;
+    write_ahead_log:pool* | write_ahead_log:chain) command="write_ahead_log --via $side" ;;
+    file_read:* | write_ahead_log:*) ;;
+    *:epoll) command=$program ;;
+    *:asio-uring) command=${program}_asio_uring_backend ;;
+    echo_server:ours-spin) command="echo_server_uring --spin 50" ;;
+    *:ours-spin) ;;
+    *:ours*) command=${program}_uring ;;
+    echo_server:*)
+      if [[ $arguments ]]; then return 1; fi
+      case $socket:$side in
+        udp:raw-*) command="raw_udp --path ${side#raw-}" ;;
+        *:raw-epoll) command=raw_epoll ;;
+        *:raw-*) command="raw_uring --path ${side#raw-}" ;;
+        tcp:*) [[ -v peers[$side] ]] && echo "${peers[$side]}" && return ;;
+      esac
+      ;;
   esac
-  [[ $2 == echo || $1 != raw-* ]] && [[ -x $BUILD/${name%% *} ]] && echo "$BUILD/$name"
+  [[ $command && -x $BUILD/${command%% *} ]] && echo "$BUILD/$command $arguments"
 }
 
-# sides_of echo|http CANDIDATE…: those of the candidates that exist; SIDES overrides the candidates.
+# sides_of PROGRAM SOCKET ARGUMENTS CANDIDATE…: those of the candidates that exist; SIDES overrides the candidates.
 sides_of() {
-  local kind=$1 side sides=
-  shift
-  for side in ${SIDES:-$*}; do
-    if command_of "$side" "$kind" >/dev/null; then sides+="$side "; fi
+  local side sides=
+  for side in ${SIDES:-${*:4}}; do
+    if command_of "$side" "$1" "$2" "$3" >/dev/null; then sides+="$side "; fi
   done
   echo "$sides"
 }
 
-# New address for each server: a ring lets go of its listening socket some time after the process has ended.
-addresses=0
+# New address for each server, in all scripts: a ring lets go of its listening socket some time after the process has
+# ended, and who connects to it until then is disconnected.
 new_address() { # tcp|udp|unix
-  addresses=$((addresses + 1))
+  local addresses
+  addresses=$(($(cat "$BUILD/addresses" 2>/dev/null || echo $RANDOM) + 1))
+  echo $addresses >"$BUILD/addresses"
   if [[ $1 != unix ]]; then
-    address="--$1 $((20000 + ($$ * 7 + addresses) % 10000))"
+    address="--$1 $((20000 + addresses % 10000))"
   else
     address="--unix $scratch/$addresses"
   fi
 }
 
-# start SIDE COMMAND…: in the background, on the core; sets $server.
+# How server and load are scheduled: on one core neither shall preempt the other when it has woken it.
+policy="-b 0"
+
+# on CORES COMMAND…
+on() { taskset -c "$1" chrt $policy "${@:2}"; }
+
+# start SIDE COMMAND…: in the background, on $server_cores or the core; sets $server.
 start() {
-  env $(environment_of "$1") taskset -c "$CORE" chrt -b 0 "${@:2}" $address &
+  # The last of a chain of commands that replace one another: its process is the server.
+  env $(environment_of "$1") taskset -c "${server_cores:-$CORE}" chrt $policy "${@:2}" $address &
   server=$!
 }
 
@@ -75,4 +108,17 @@ stop() {
   server=
 }
 
-load() { taskset -c "$CORE" chrt -b 0 "$BUILD/load" $address "$@"; }
+load() { on "$CORE" "$BUILD/load" $address "$@"; }
+
+# key SETTING WORKLOAD SIDE ROUND: how the line of a run begins.
+key() { printf '{"setting":"%s","workload":"%s","side":"%s","round":%s,\n' "$@"; }
+
+# record SETTING QUESTION WORKLOAD SIDE ROUND NAME=NUMBER…: one line of JSON.
+record() {
+  [[ ${RESULTS:-} ]] || return 0
+  printf '%s"question":"%s",%s}\n' "$(key "$1" "${@:3:3}")" "$2" \
+    "$(sed -E 's/([a-z0-9_]+)=([^ ]+)/"\1":\2/g; s/ +/,/g' <<<"${*:6}")" >>"$RESULTS"
+}
+
+# recorded SETTING WORKLOAD SIDE ROUND: whether there is such a line.
+recorded() { grep -qF "$(key "$@")" "${RESULTS:-/dev/null}"; }

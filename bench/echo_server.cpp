@@ -1,33 +1,56 @@
 // An ordinary Boost.Asio echo server, written as its tutorial would, with callbacks or with coroutines; it
-// can close a connection after one message, and serve datagrams.
+// can close a connection after one message, give each read a deadline, and serve datagrams.
 #include "server.hpp"
 #include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/udp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <memory>
+#include <optional>
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+struct manner
+{
+  bool once, deadline;
+};
 
 template <class Socket>
 class session : public std::enable_shared_from_this<session<Socket>>
 {
 public:
-  session(Socket socket, bool once) : socket_(std::move(socket)), once_(once) {}
+  session(Socket socket, manner how) : socket_(std::move(socket)), once_(how.once)
+  {
+    if (how.deadline) deadline_.emplace(socket_.get_executor());
+  }
 
   void read()
   {
+    if (deadline_) watch();
     socket_.async_read_some(asio::buffer(data_),
                             [self = this->shared_from_this()](error_code failed, std::size_t size) {
-                              if (!failed) self->write(size);
+                              if (!failed)
+                                self->write(size);
+                              else if (self->deadline_)
+                                self->deadline_->cancel();
                             });
   }
 
 private:
+  // The timer of the read before is cancelled by it.
+  void watch()
+  {
+    deadline_->expires_after(std::chrono::seconds(30));
+    deadline_->async_wait([self = this->shared_from_this()](error_code cancelled) {
+      if (!cancelled) self->socket_.close();
+    });
+  }
+
   void write(std::size_t size)
   {
     asio::async_write(socket_, asio::buffer(data_, size),
@@ -37,19 +60,20 @@ private:
   }
 
   Socket socket_;
+  std::optional<asio::steady_timer> deadline_;
   bool once_;
   std::array<char, 8192> data_;
 };
 
 template <class Acceptor>
-void accept(Acceptor& acceptor, bool once)
+void accept(Acceptor& acceptor, manner how)
 {
-  acceptor.async_accept([&acceptor, once](error_code failed, auto socket) {
+  acceptor.async_accept([&acceptor, how](error_code failed, auto socket) {
     if (!failed) {
       bench::set_no_delay(socket);
-      std::make_shared<session<decltype(socket)>>(std::move(socket), once)->read();
+      std::make_shared<session<decltype(socket)>>(std::move(socket), how)->read();
     }
-    accept(acceptor, once);
+    accept(acceptor, how);
   });
 }
 
@@ -100,11 +124,13 @@ private:
 
 int main(int argc, char** argv)
 {
-  bench::options const given(argc, argv,
-                             "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode "
-                             "callbacks|coroutines] [--once] [--threads N]");
+  bench::options const given(
+      argc, argv,
+      "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode callbacks|coroutines]\n"
+      "            [--once] [--deadline] [--threads N] [--spin MICROSECONDS]");
   if (given.has("udp")) {
     asio::io_context context;
+    bench::prepare(given, context);
     asio::signal_set signals(context, SIGINT, SIGTERM);
     auto const port = static_cast<unsigned short>(given.number("udp", 0));
     datagrams serve({context, {asio::ip::address_v4::loopback(), port}});
@@ -118,6 +144,6 @@ int main(int argc, char** argv)
     if (mode == "coroutines")
       asio::co_spawn(acceptor.get_executor(), listen(acceptor), asio::detached);
     else
-      accept(acceptor, given.has("once"));
+      accept(acceptor, {given.has("once"), given.has("deadline")});
   });
 }

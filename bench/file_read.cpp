@@ -88,8 +88,8 @@ public:
   {
     double const took = std::chrono::duration<double>(clock_type::now() - start_).count();
     double const cpu = cpu_seconds() - cpu_;
-    std::printf("reads=%llu seconds=%.4f cpu_ns_per_read=%.1f\n", static_cast<unsigned long long>(reads_),
-                took, cpu * 1e9 / double(reads_));
+    std::printf("requests=%llu seconds=%.4f cpu_ns_per_request=%.1f\n",
+                static_cast<unsigned long long>(reads_), took, cpu * 1e9 / double(reads_));
   }
 
 private:

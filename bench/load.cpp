@@ -1,69 +1,26 @@
 // Load generator: keeps `depth` requests outstanding on each connection, or makes a new connection for each
 // request (--once, for a server that closes them), checks every byte that comes back, and reads the server's
-// CPU clock at both ends of the measured interval. One line of name=value pairs is its result.
-#include "socket.hpp"
-#include <algorithm>
-#include <array>
-#include <bit>
-#include <chrono>
-#include <cstdint>
-#include <ctime>
+// CPU clock at both ends of the measured interval. With --memory it tells instead how much memory the server
+// has for each of its connections, which have had one answer each. One line of name=value pairs is its
+// result.
+#include "measure.hpp"
 #include <fcntl.h>
-#include <limits>
 #include <memory>
-#include <optional>
-#include <string>
 #include <sys/epoll.h>
-#include <thread>
 #include <vector>
 
 namespace {
 
 constexpr std::string_view usage =
     "load --tcp PORT | --udp PORT | --unix PATH [--connections N] [--size BYTES] [--depth OUTSTANDING]\n"
-    "     [--http] [--once] [--seconds S | --requests N] [--warm-up SECONDS] [--server-pid PID]";
+    "     [--http] [--once] [--seconds S | --requests N | --memory] [--warm-up SECONDS] [--server-pid PID]";
 
-constexpr std::size_t most_at_once = 1 << 16;
-
-[[noreturn]] void die(char const* why)
-{
-  std::fprintf(stderr, "load: %s\n", why);
-  std::exit(1);
-}
-
-std::uint64_t nanoseconds(clockid_t clock)
-{
-  timespec at{};
-  bench::check(clock_gettime(clock, &at), "clock_gettime");
-  return static_cast<std::uint64_t>(at.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(at.tv_nsec);
-}
-
-std::uint64_t now() { return nanoseconds(CLOCK_MONOTONIC); }
-
-// An endless stream that repeats itself; any `most_at_once` bytes of it are contiguous.
-class stream
-{
-public:
-  explicit stream(std::string_view repeated) : period_(repeated.size())
-  {
-    while (bytes_.size() < period_ + most_at_once)
-      bytes_ += repeated;
-  }
-  char const* at(std::uint64_t offset) const { return bytes_.data() + offset % period_; }
-
-private:
-  std::string bytes_;
-  std::size_t period_;
-};
-
-// A prime period: a message never equals its predecessor, so stale and misplaced bytes show.
-std::string echo_bytes()
-{
-  std::string bytes;
-  for (std::uint32_t x = 1; bytes.size() < 4093; bytes += static_cast<char>(x >> 24))
-    x = x * 1664525 + 1013904223;
-  return bytes;
-}
+using bench::connect_to;
+using bench::die;
+using bench::histogram;
+using bench::never;
+using bench::now;
+using bench::stream;
 
 // What a connection sends, and what it must get back.
 struct dialogue
@@ -71,53 +28,6 @@ struct dialogue
   stream request, response;
   std::size_t request_size, response_size;
 };
-
-// Logarithmic buckets, 64 to each power of two.
-class histogram
-{
-public:
-  void add(std::uint64_t ns)
-  {
-    ++buckets_[bucket(std::max<std::uint64_t>(ns, 64))];
-    ++total_;
-  }
-  double quantile_us(double q) const
-  {
-    auto left = static_cast<std::uint64_t>(q * static_cast<double>(total_));
-    for (std::size_t i = 0; i < buckets_.size(); ++i) {
-      if (left < buckets_[i])
-        return (64.5 + static_cast<double>(i % 64)) * static_cast<double>(1ull << i / 64) / 1e3;
-      left -= buckets_[i];
-    }
-    return 0;
-  }
-
-private:
-  static std::size_t bucket(std::uint64_t ns)
-  {
-    auto const shift = static_cast<std::size_t>(std::bit_width(ns)) - 7;
-    return std::min<std::size_t>(shift * 64 + (ns >> shift) - 64, 64 * 40 - 1);
-  }
-
-  std::array<std::uint64_t, 64 * 40> buckets_{};
-  std::uint64_t total_ = 0;
-};
-
-int connect_to(bench::endpoint const& where)
-{
-  // A server that has just been started may not listen yet.
-  for (auto const deadline = now() + 10'000'000'000;;) {
-    int const fd = bench::check(socket(where.address.ss_family, where.type | SOCK_CLOEXEC, 0), "socket");
-    if (connect(fd, where.data(), where.size) == 0) {
-      if (where.is_tcp()) bench::set_no_delay(fd);
-      return fd;
-    }
-    if ((errno != ECONNREFUSED && errno != ENOENT && errno != EAGAIN) || now() > deadline)
-      bench::check(-1, "connect");
-    close(fd);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-}
 
 // A datagram server that has just been started may not be there yet: asks until it answers.
 void wait_for_datagrams(bench::endpoint const& where)
@@ -164,16 +74,16 @@ dialogue make_dialogue(bench::options const& given, bench::endpoint const& where
     return {stream(request), stream(answer), request.size(), answer.size()};
   }
   auto const size = static_cast<std::size_t>(given.number("size", 64));
-  return {stream(echo_bytes()), stream(echo_bytes()), size, size};
+  return {stream(bench::echo_bytes()), stream(bench::echo_bytes()), size, size};
 }
 
 class load
 {
 public:
   load(bench::endpoint const& where, dialogue says, std::size_t connections, std::size_t depth, bool once)
-      : where_(where), says_(std::move(says)), depth_(depth), once_(once), incoming_(most_at_once)
+      : where_(where), says_(std::move(says)), depth_(depth), once_(once), incoming_(stream::most_at_once)
   {
-    if (!connections || !depth || !says_.request_size || depth * says_.request_size > most_at_once)
+    if (!connections || !depth || !says_.request_size || depth * says_.request_size > stream::most_at_once)
       die("connections, depth and size must be positive, depth * size at most 65536");
     if (once && depth != 1) die("--once wants depth 1");
     epoll_ = bench::check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
@@ -213,8 +123,6 @@ public:
 
   std::uint64_t completed() const { return completed_; }
   void measure(histogram* into) { latencies_ = into; }
-
-  static constexpr auto never = std::numeric_limits<std::uint64_t>::max();
 
 private:
   struct connection
@@ -298,45 +206,48 @@ private:
   histogram* latencies_ = nullptr;
 };
 
+// The server's memory for each connection: with all of them, less what it has with one.
+void print_memory(bench::options const& given, bench::endpoint const& where, std::size_t connections)
+{
+  auto const with = [&](std::size_t wanted) {
+    load load(where, make_dialogue(given, where), wanted, 1, false);
+    load.start(wanted);
+    load.run(wanted, never);
+    return static_cast<double>(bench::resident_bytes(static_cast<pid_t>(given.number("server-pid", 0))));
+  };
+  auto const one = with(1), all = with(connections);
+  std::printf("connections=%zu bytes_per_connection=%.0f\n", connections,
+              (all - one) / static_cast<double>(connections));
+}
+
 } // namespace
 
 int main(int argc, char** argv)
 {
   bench::options const given(argc, argv, usage);
-  std::optional<clockid_t> server;
-  if (given.has("server-pid")) {
-    server.emplace();
-    if (clock_getcpuclockid(static_cast<pid_t>(given.number("server-pid", 0)), &*server))
-      die("no such server");
-  }
+  auto const measured = std::make_unique<bench::interval>(given);
   bench::endpoint const where(given);
   auto const connections = static_cast<std::size_t>(given.number("connections", 1));
   auto const depth = static_cast<std::size_t>(given.number("depth", 1));
+  if (given.has("memory")) {
+    print_memory(given, where, connections);
+    return 0;
+  }
   load load(where, make_dialogue(given, where), connections, depth, given.has("once"));
 
   // A fixed number of requests is exact, warm-up included: the first ones of each connection.
   bool const counted = given.has("requests");
-  auto const warm = counted ? connections * depth : load::never;
-  auto const wanted = counted ? warm + static_cast<std::uint64_t>(given.number("requests", 0)) : load::never;
+  auto const warm = counted ? connections * depth : never;
+  auto const wanted = counted ? warm + static_cast<std::uint64_t>(given.number("requests", 0)) : never;
+  auto const in = [&](char const* name, double seconds) {
+    return counted ? never : now() + static_cast<std::uint64_t>(given.number(name, seconds) * 1e9);
+  };
   load.start(wanted);
-  load.run(warm,
-           counted ? load::never : now() + static_cast<std::uint64_t>(given.number("warm-up", 0.2) * 1e9));
-
-  auto const latencies = std::make_unique<histogram>();
-  load.measure(latencies.get());
-  auto const done_before = load.completed();
-  auto const cpu_before = server ? nanoseconds(*server) : 0;
-  auto const before = now();
-  load.run(wanted,
-           counted ? load::never : before + static_cast<std::uint64_t>(given.number("seconds", 1) * 1e9));
-  auto const seconds = static_cast<double>(now() - before) / 1e9;
-  auto const cpu = server ? nanoseconds(*server) - cpu_before : 0;
-  auto const requests = load.completed() - done_before;
+  load.run(warm, in("warm-up", 0.2));
+  load.measure(&measured->latencies);
+  measured->begin(load.completed());
+  load.run(wanted, in("seconds", 1));
+  measured->end(load.completed());
   load.finish();
-
-  std::printf("requests=%llu seconds=%.6f p50_us=%.2f p99_us=%.2f", static_cast<unsigned long long>(requests),
-              seconds, latencies->quantile_us(0.5), latencies->quantile_us(0.99));
-  if (server)
-    std::printf(" cpu_ns_per_request=%.1f", static_cast<double>(cpu) / static_cast<double>(requests));
-  std::printf("\n");
+  measured->print();
 }

@@ -195,8 +195,8 @@ public:
   }
 
 private:
-  static constexpr unsigned buffers = 2048, buffer_size = 4096, none = ~0u;
-  // Buffers a page apart would share a few cache sets.
+  static constexpr unsigned buffers = 2048, buffer_size = 8192, none = ~0u;
+  // Buffers some pages apart would share a few cache sets.
   static constexpr std::size_t stride = buffer_size + 64;
 
   // A received buffer, and the next one of its connection that waits to be sent.

@@ -1,85 +1,141 @@
 #!/usr/bin/env bash
-# run.sh [workload…]: server CPU time per request and throughput of every side, as ratios to stock Asio on epoll.
-# The workload "file" is file.sh; "idle" is idle.cpp, what idle sockets cost; "storm" is storm.cpp, when each of a thousand
-# connections that are opened at once is answered.
+# run.sh [WORKLOAD…]: server CPU time per request, throughput and latency of every side, as ratios to stock Asio on epoll.
+# run.sh all [WORKLOAD…]: everything, natively and where system calls are dear, into results/: every run as a line of
+#   JSON, the tables, the plots. Takes hours; what has been measured is not measured again, so it can be interrupted.
 #
-# Server and load generator share one core under SCHED_BATCH, so that neither waking nor migrating is measured.
-# The sides take turns within each round, in a rotated order; a ratio compares runs of one round only, and the
-# table shows the median over the rounds. Each run is a fresh process: the luck of its memory layout averages out.
-# Environment: ROUNDS, SECONDS_PER_RUN, and common.sh's.
+# Workloads are named in workloads.sh, or by their question there: tcp, messages, file, … "idle" is idle.cpp, what idle
+# sockets cost. Server and load generator share one core under SCHED_BATCH, so that neither waking nor migrating is
+# measured; where they have one each, it is under SCHED_FIFO, and where all cores are used, as usual. A ratio compares runs of one round only, and the tables show the median over the rounds. Each run
+# is a fresh process: the luck of its memory layout averages out.
+# Environment: ROUNDS, SECONDS_PER_RUN, WARM_UP, SETTINGS (native, dear), DEAR (nanoseconds that a call costs then),
+# OUTPUT (results/), and common.sh's.
 source "$(dirname "$0")/common.sh"
-ROUNDS=${ROUNDS:-9}
-SECONDS_PER_RUN=${SECONDS_PER_RUN:-1}
+source "$bench/workloads.sh"
+DEAR=${DEAR:-980}
+OUTPUT=${OUTPUT:-$bench/results}
+export ROUNDS SECONDS_PER_RUN WARM_UP FILE LOG
 
-# name: server kind, socket, its further arguments, the load's arguments
-declare -A workloads=(
-  [tcp-echo-1]="echo|tcp||--connections 1"
-  [tcp-echo-64]="echo|tcp||--connections 64"
-  [tcp-echo-1000]="echo|tcp||--connections 1000"
-  [tcp-echo-64-depth-16]="echo|tcp||--connections 64 --depth 16"
-  [tcp-echo-64-4k]="echo|tcp||--connections 64 --size 4096"
-  [tcp-coroutines-1]="echo|tcp|--mode coroutines|--connections 1"
-  [tcp-coroutines-64]="echo|tcp|--mode coroutines|--connections 64"
-  [tcp-coroutines-1000]="echo|tcp|--mode coroutines|--connections 1000"
-  [unix-echo-1]="echo|unix||--connections 1"
-  [unix-echo-64]="echo|unix||--connections 64"
-  [tcp-accept-close-64]="echo|tcp|--once|--connections 64 --once"
-  [udp-echo-64]="echo|udp||--connections 64"
-  [http-1]="http|tcp||--connections 1 --http"
-  [http-64]="http|tcp||--connections 64 --http"
-)
-order="tcp-echo-1 tcp-echo-64 tcp-echo-1000 tcp-echo-64-depth-16 tcp-echo-64-4k tcp-coroutines-1
-  tcp-coroutines-64 tcp-coroutines-1000 unix-echo-1 unix-echo-64 tcp-accept-close-64 udp-echo-64 http-1
-  http-64"
-
-run_workload() {
-  local workload=$1 kind socket arguments of_load round position side result csv=$BUILD/$1.csv
-  [[ -v workloads[$workload] ]] || { echo "no such workload: $workload; there are: $order" >&2 && exit 2; }
-  IFS='|' read -r kind socket arguments of_load <<<"${workloads[$workload]}"
-  local -a sides
-  # The hand-written servers have no modes to choose from.
-  read -ra sides <<<"$(sides_of "$kind" epoll asio-uring $([[ $arguments || $socket == udp ]] || echo "$raw_sides") \
-    ours ours-completion ours-readiness)"
-
-  echo "workload,round,side,requests,seconds,p50_us,p99_us,cpu_ns_per_request" >"$csv"
-  for ((round = 0; round < ROUNDS; ++round)); do
-    for ((position = 0; position < ${#sides[@]}; ++position)); do
-      side=${sides[(position + round) % ${#sides[@]}]}
-      new_address "$socket"
-      start "$side" $(command_of "$side" "$kind") $arguments
-      if result=$(load $of_load --seconds "$SECONDS_PER_RUN" --server-pid "$server"); then
-        echo "$workload,$round,$side,$(sed 's/[a-z0-9_]*=//g; s/ /,/g' <<<"$result")" >>"$csv"
-      else
-        echo "$workload: $side failed in round $round" >&2
-      fi
-      stop
+# Sets $chosen.
+choose() {
+  local wanted name found
+  chosen=()
+  for wanted; do
+    found=
+    for name in "${workloads[@]}"; do
+      if [[ $wanted == "$name" || $wanted == "${question[$name]}" ]]; then chosen+=("$name") found=yes; fi
     done
+    [[ $found ]] || { echo "no such workload: $wanted; there are: ${workloads[*]} idle" >&2 && exit 2; }
   done
-  python3 "$bench/table.py" "$csv"
 }
 
-run_idle() {
-  echo "$1"
-  env $(environment_of "$1") taskset -c "$CORE" "$BUILD/idle$([[ $1 == epoll ]] || echo _uring)"
+# What has to be there, before anything is measured.
+prepare() {
+  local name limit
+  limit=$(ulimit -n)
+  for name in "${chosen[@]}"; do
+    if [[ ${driver[$name]} == *"--connections 10000"* ]] && ((limit < 10100)); then
+      echo "run.sh: $name wants 10100 descriptors in a process, and the limit is $limit: raise it (ulimit -n, as root)," \
+        "or name other workloads" >&2
+      exit 2
+    fi
+    [[ ${program[$name]} != file_read || -f $FILE ]] || "$BUILD/file_read" --file "$FILE" --make "${MIB:-256}"
+  done
 }
 
-run_storm() {
-  local side round
-  for ((round = 0; round < ROUNDS; ++round)); do
-    for side in $(sides_of echo epoll asio-uring $raw_sides ours ours-completion ours-readiness); do
-      new_address tcp
-      start "$side" $(command_of "$side" echo)
-      echo "$side $(taskset -c $(((CORE + 1) % $(nproc))) "$BUILD/storm" $address)"
-      stop
+# planned SETTING…: how the line of each run begins.
+planned() {
+  local name side round setting
+  for name in "${chosen[@]}"; do
+    for side in $(sides_of "${program[$name]}" "${socket[$name]}" "${arguments[$name]}" ${candidates[$name]}); do
+      for ((round = 0; round < ROUNDS; ++round)); do
+        for setting; do key "$setting" "$name" "$side" "$round"; done
+      done
     done
   done
 }
 
-for workload in ${*:-$order}; do
-  case $workload in
-    storm) run_storm ;;
-    file) "$bench/file.sh" ;;
-    idle) for side in ${SIDES:-epoll ours ours-completion ours-guest}; do run_idle "$side"; done ;;
-    *) run_workload "$workload" ;;
-  esac
+# measure SETTING…: all rounds of all chosen workloads.
+measure() {
+  local round setting all failed=0
+  planned "$@" | sort >"$scratch/planned"
+  all=$(wc -l <"$scratch/planned")
+  TOTAL=$(grep -oE '^[^}]*"round":[0-9]+,' "$RESULTS" | sort | comm -23 "$scratch/planned" - | wc -l)
+  BEGUN="$(date +%s) $(wc -l <"$RESULTS")"
+  export RESULTS TOTAL BEGUN
+  ((all > 0)) || { echo "run.sh: none of these sides is there: ${SIDES:-}" >&2 && exit 2; }
+  awk -v all="$all" -v runs="$TOTAL" -v each="$SECONDS_PER_RUN" -v warm_up="$WARM_UP" 'BEGIN {
+    printf "%d runs", all
+    if (runs < all) printf ", of which %d are in the results already", all - runs
+    printf "; some %d minutes\n", runs * (each + warm_up + 0.2) / 60 + 1
+  }' >&2
+  for ((round = 0; round < ROUNDS; ++round)); do
+    for setting; do
+      case $setting in
+        native) "$bench/round.sh" native $round "${chosen[@]}" || failed=1 ;;
+        dear) "$BUILD/dear_calls" "$DEAR" "$bench/round.sh" dear $round "${chosen[@]}" 2> >(grep -v '^dear_calls: a system call costs' >&2) || failed=1 ;;
+        *) echo "no such setting: $setting" >&2 && exit 2 ;;
+      esac
+    done
+  done
+  if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+  return $failed
+}
+
+run_all() {
+  local failed=0
+  command -v gnuplot >/dev/null || "$bench/../tools/install-dependencies.sh" gnuplot-nox || true
+  mkdir -p "$OUTPUT"
+  awk '$1 > 0.5 { print "The machine is busy (load average " $1 "): figures will spread." }' /proc/loadavg >&2
+  RESULTS=$OUTPUT/runs.jsonl
+  [[ -s $RESULTS ]] || python3 "$bench/machine.py" "$BUILD/dear_calls" "$DEAR" >"$RESULTS"
+  measure ${SETTINGS:-native dear} || failed=1
+  if [[ ! $chosen_by_name ]]; then
+    "$bench/syscalls.sh" >&2 || failed=1
+    if command -v valgrind >/dev/null; then
+      "$bench/instructions.sh" >&2 || failed=1
+    else
+      echo "valgrind is missing: instructions and allocations are not counted" >&2
+    fi
+  fi
+  python3 "$bench/table.py" "$RESULTS" >"$OUTPUT/tables.md"
+  if command -v gnuplot >/dev/null; then
+    python3 "$bench/plot.py" "$RESULTS" "$OUTPUT"
+  else
+    echo "gnuplot is missing: no plots" >&2
+  fi
+  echo "results: $OUTPUT" >&2
+  return $failed
+}
+
+if [[ ${1:-} == all ]]; then
+  shift
+  chosen_by_name=$*
+  if (($#)); then choose "$@"; else chosen=("${workloads[@]}"); fi
+  prepare
+  run_all
+  exit
+fi
+
+# By default what needs one core only.
+if (($# == 0)); then
+  for name in "${workloads[@]}"; do
+    if [[ ${cores[$name]} == shared ]]; then set -- "$@" "$name"; fi
+  done
+fi
+failed=0
+for wanted; do
+  if [[ $wanted == idle ]]; then
+    for side in ${SIDES:-epoll ours ours-completion ours-guest}; do
+      echo "$side"
+      env $(environment_of "$side") taskset -c "$CORE" "$BUILD/idle$([[ $side == epoll ]] || echo _uring)"
+    done
+    continue
+  fi
+  choose "$wanted"
+  prepare
+  RESULTS=$BUILD/$wanted.jsonl
+  : >"$RESULTS"
+  measure ${SETTINGS:-native} || failed=1
+  python3 "$bench/table.py" --text "$RESULTS"
 done
+exit $failed

@@ -8,13 +8,30 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <chrono>
 #include <thread>
 #include <unistd.h>
 #include <vector>
+#ifdef ASIO_URING_AS_DEFAULT
+#include <asio_uring/options.hpp>
+#endif
 
 namespace bench {
 
 namespace asio = boost::asio;
+
+// Before the context's first object: what only this library's build can be told.
+inline void prepare(options const& given, [[maybe_unused]] asio::io_context& context)
+{
+  if (!given.has("spin")) return;
+#ifdef ASIO_URING_AS_DEFAULT
+  asio_uring::options how;
+  how.spin = std::chrono::microseconds(static_cast<long>(given.number("spin", 0)));
+  asio_uring::use_io_uring(context, how);
+#else
+  given.fail("--spin is an option of asio_uring");
+#endif
+}
 
 template <class Protocol, class Serve>
 void run_server(options const& given, typename Protocol::endpoint const& where, Serve serve)
@@ -22,6 +39,7 @@ void run_server(options const& given, typename Protocol::endpoint const& where, 
   double const threads = given.number("threads", 1);
   if (threads < 1) given.fail("--threads wants one at least");
   asio::io_context context;
+  prepare(given, context);
   typename Protocol::acceptor acceptor(context, where);
   asio::signal_set signals(context, SIGINT, SIGTERM);
   signals.async_wait([&](auto, int) { context.stop(); });

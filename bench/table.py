@@ -1,47 +1,191 @@
-"""Prints a CSV of run.sh or file.sh as a table: medians over the rounds, ratios within each round to one side."""
-import csv
+"""Tables of what run.sh has measured.
+
+table.py RUNS [QUESTION...]      the machine and each question's tables, in markdown
+table.py --text RUNS             workload by workload, for a terminal
+table.py --fill PAGE RUNS        writes each question's tables into the page, between its marks
+                                 <!-- tables: QUESTION --> and <!-- end of tables -->
+RUNS are lines of JSON: the machine first, if it is described, then a line for each run.
+"""
+import json
+import re
 import statistics
 import sys
 
+# name: heading, how a run's figure is had, its unit, how it is shown; a ratio is to the base side in the same round
+METRICS = {
+    "cpu": ("CPU time per request", lambda run: run["cpu_ns_per_request"] / 1000, "µs", "ratio"),
+    "rate": ("Requests per second", lambda run: run["requests"] / run["seconds"], "/s", "ratio"),
+    "p50": ("Median latency", lambda run: run["p50_us"], "µs", "ratio"),
+    "p99": ("99th percentile of latency", lambda run: run["p99_us"], "µs", "ratio"),
+    "instructions": ("User-space instructions per request", lambda run: run["instructions"], "", "ratio"),
+    "last": ("Until the last connection is answered", lambda run: run["last_ms"], "ms", "value"),
+    "memory": ("Server memory per connection", lambda run: run["bytes_per_connection"] / 1024, "KiB", "value"),
+    "calls": ("System calls per request", lambda run: run["calls"], "", "value"),
+    "allocations": ("Heap allocations per request", lambda run: run["allocations"], "", "value"),
+}
+
+# question: heading, base side, metrics
+QUESTIONS = {
+    "tcp": ("TCP echo, by the number of connections", "epoll", ["cpu", "rate", "p99"]),
+    "messages": ("Larger messages, and several outstanding", "epoll", ["cpu", "rate"]),
+    "protocols": ("UNIX and UDP sockets", "epoll", ["cpu", "rate"]),
+    "programs": ("HTTP, TLS, a deadline for each read", "epoll", ["cpu", "rate"]),
+    "opening": ("Connections of one message each", "epoll", ["cpu", "rate"]),
+    "storm": ("A thousand connections at once", "epoll", ["last", "p50"]),
+    "apart": ("Server and load on a core each", "epoll", ["cpu", "p50", "p99"]),
+    "threads": ("Two threads that run the context", "epoll", ["cpu", "rate", "p99"]),
+    "post": ("Functions posted by other threads", "epoll", ["cpu", "rate"]),
+    "memory": ("Memory of an idle connection", "epoll", ["memory"]),
+    "counts": ("System calls, instructions, allocations", "epoll", ["calls", "instructions", "allocations"]),
+    "file": ("Reads of a file", "liburing", ["rate", "cpu"]),
+    "log": ("Durable appends", "pool", ["rate", "cpu"]),
+}
+
+# How a side is called; others by their name.
+SIDES = {
+    "epoll": "Asio epoll",
+    "asio-uring": "Asio's io_uring",
+    "ours": "**asio_uring**",
+    "ours-completion": "completion forced",
+    "ours-readiness": "readiness forced",
+    "ours-spin": "spin 50 µs",
+    "pool": "a thread for each record",
+    "pool-group": "a thread for each group",
+    "chain": "**asio_uring**, chains",
+}
+
+
 def quartiles(values):
-    if len(values) < 2:
-        return values[0], values[0], values[0]
-    return statistics.quantiles(values, n=4, method="inclusive")
+    return statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else [values[0]] * 3
 
 
-def main(path, base_side="epoll"):
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        sys.exit(f"{path}: no results")
-    cpu, rate, p50, p99 = {}, {}, {}, {}
-    for row in rows:
-        side, turn = row["side"], row["round"]
-        cpu.setdefault(side, {})[turn] = float(row["cpu_ns_per_request"]) / 1000
-        rate.setdefault(side, {})[turn] = float(row["requests"]) / float(row["seconds"])
-        if "p50_us" in row:
-            p50.setdefault(side, []).append(float(row["p50_us"]))
-            p99.setdefault(side, []).append(float(row["p99_us"]))
+def unique(values):
+    return list(dict.fromkeys(values))
 
-    def ratios(measure, side):
-        base = measure.get(base_side, {})
-        return [value / base[turn] for turn, value in measure[side].items() if turn in base]
 
-    print(f"\n{rows[0]['workload']}, {max(len(turns) for turns in cpu.values())} rounds")
-    print(f"{'side':<17}{'requests/s':>11}{'CPU us/req':>11}{'CPU ratio':>11}  {'(quartiles)':<15}"
-          f"{'rate ratio':>10}" + (f"{'p50 us':>9}{'p99 us':>9}" if p50 else ""))
-    for side in cpu:
-        line = f"{side:<17}{statistics.median(rate[side].values()):>11.0f}"
-        line += f"{statistics.median(cpu[side].values()):>11.3f}"
-        if ratios(cpu, side):
-            low, middle, high = quartiles(ratios(cpu, side))
-            line += f"{middle:>11.3f}  ({low:.3f}-{high:.3f})  {statistics.median(ratios(rate, side)):>10.3f}"
-        else:
-            line += f"{'-':>11}  {'':<15}{'-':>10}"
-        if side in p50:
-            line += f"{statistics.median(p50[side]):>9.1f}{statistics.median(p99[side]):>9.1f}"
-        print(line)
+class Results:
+    def __init__(self, path):
+        with open(path) as file:
+            lines = [json.loads(line) for line in file]
+        self.machine = next((line["machine"] for line in lines if "machine" in line), {})
+        self.runs = [line for line in lines if "workload" in line]
+
+    def of(self, **wanted):
+        return [run for run in self.runs if all(run[name] == value for name, value in wanted.items())]
+
+    def figures(self, metric, **wanted):
+        """round: figure, for the runs that have it"""
+        found = {}
+        for run in self.of(**wanted):
+            try:
+                found[run["round"]] = METRICS[metric][1](run)
+            except (KeyError, ZeroDivisionError):
+                pass
+        return found
+
+    def ratios(self, metric, base, side, **wanted):
+        below = self.figures(metric, side=base, **wanted)
+        return [value / below[turn] for turn, value in self.figures(metric, side=side, **wanted).items()
+                if below.get(turn)]
+
+    def call_cost(self, setting):
+        cost = self.machine.get(f"{setting}_call_ns")
+        return f", a system call takes {cost} ns" if cost else ""
+
+
+def number(value):
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def cell(results, metric, base, side, **where):
+    figures = list(results.figures(metric, side=side, **where).values())
+    ratios = results.ratios(metric, base, side, **where)
+    _, _, unit, shown = METRICS[metric]
+    if figures and (shown == "value" or side == base):
+        return f"{number(statistics.median(figures))} {unit}".strip()
+    if not ratios or shown == "value":
+        return "–"
+    low, middle, high = quartiles(ratios)
+    return f"{middle:.3f} ± {(high - low) / 2:.3f}" if len(ratios) > 1 else f"{middle:.3f}"
+
+
+def table(results, question, metric, setting):
+    _, base, _ = QUESTIONS[question]
+    runs = [run for run in results.of(question=question, setting=setting)
+            if results.figures(metric, workload=run["workload"], setting=setting)]
+    if not runs:
+        return ""
+    sides = unique([base] + [run["side"] for run in runs])
+    rounds = len({run["round"] for run in runs})
+    heading, _, unit, shown = METRICS[metric]
+    lines = [f"{heading}, {setting}{results.call_cost(setting)}"
+             + (f"; ratios to {SIDES.get(base, base)}" if shown == "ratio" else "")
+             + (f"; {rounds} rounds" if rounds > 1 else "") + ":", "",
+             "| workload | " + " | ".join(SIDES.get(side, side.replace("raw-", "raw ")) for side in sides) + " |",
+             "|---" * (len(sides) + 1) + "|"]
+    for workload in unique(run["workload"] for run in runs):
+        cells = [cell(results, metric, base, side, workload=workload, setting=setting) for side in sides]
+        lines.append(f"| {workload} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def tables(results, question):
+    settings = unique(run["setting"] for run in results.of(question=question))
+    found = [table(results, question, metric, setting) for metric in QUESTIONS[question][2] for setting in settings]
+    return "\n".join(part for part in found if part)
+
+
+def machine(results):
+    return "".join(f"* {name.replace('_', ' ')}: {value}\n" for name, value in results.machine.items())
+
+
+def markdown(results, questions):
+    print(f"# Results\n\n{machine(results)}\nMedians over the rounds; ± is half of what lies between the quartiles.")
+    for question in questions:
+        if found := tables(results, question):
+            print(f"\n## {QUESTIONS[question][0]}\n\n{found}", end="")
+
+
+def fill(results, path):
+    def filled(match):
+        found = machine(results) if match[2] == "machine" else tables(results, match[2])
+        return match[1] + "\n" + (found or "Not measured yet.\n") + match[3]
+    with open(path) as file:
+        page = re.sub(r"(<!-- tables: (\w+) -->\n)(?:.*?)(<!-- end of tables -->)", filled, file.read(), flags=re.S)
+    with open(path, "w") as file:
+        file.write(page)
+
+
+def text(results):
+    for setting, workload in unique((run["setting"], run["workload"]) for run in results.runs):
+        where = {"setting": setting, "workload": workload}
+        runs = results.of(**where)
+        _, base, extra = QUESTIONS[runs[0]["question"]]
+        shown = [metric for metric in unique(["rate", "cpu", "p50", "p99", *extra])
+                 if results.figures(metric, **where)]
+        print(f"\n{workload}, {setting}, {len({run['round'] for run in runs})} rounds; "
+              f"medians, and quartiles of the ratios to {base}")
+        print(f"{'side':<17}" + "".join(f"{metric + ' ' + METRICS[metric][2]:>12}" for metric in shown)
+              + "".join(f"  {metric + ' ratio':<20}" for metric in shown[:2]))
+        for side in unique(run["side"] for run in runs):
+            line = f"{side:<17}"
+            for metric in shown:
+                figures = results.figures(metric, side=side, **where).values()
+                line += f"{number(statistics.median(figures)) if figures else '–':>12}"
+            for metric in shown[:2]:
+                ratios = results.ratios(metric, base, side, **where)
+                low, middle, high = quartiles(ratios) if ratios else [None] * 3
+                line += f"  {f'{middle:.3f} ({low:.3f}-{high:.3f})' if ratios else '–':<20}"
+            print(line.rstrip())
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    match sys.argv[1:]:
+        case ["--text", path]:
+            text(Results(path))
+        case ["--fill", page, path]:
+            fill(Results(path), page)
+        case [path, *questions] if not path.startswith("-"):
+            markdown(Results(path), questions or QUESTIONS)
+        case _:
+            sys.exit(__doc__)

@@ -83,8 +83,8 @@ void measure(asio::io_context& context, Log& log, const bench::options& options)
     });
   context.run();
   const double took = std::chrono::duration<double>(clock::now() - start).count();
-  std::printf("commits=%llu seconds=%.4f cpu_ns_per_commit=%.1f\n", static_cast<unsigned long long>(commits),
-              took, (cpu_seconds() - cpu) * 1e9 / double(commits));
+  std::printf("requests=%llu seconds=%.4f cpu_ns_per_request=%.1f\n",
+              static_cast<unsigned long long>(commits), took, (cpu_seconds() - cpu) * 1e9 / double(commits));
 }
 
 } // namespace

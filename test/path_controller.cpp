@@ -6,8 +6,13 @@
 #include <array>
 #include <asio_uring/asio_uring.hpp>
 #include <asio_uring/detail/engine/path_controller.hpp>
+#include <asio_uring/detail/engine/runner_threads.hpp>
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <random>
+#include <thread>
+#include <unistd.h>
+#include <utility>
 
 using namespace asio_uring::detail;
 using std::chrono::nanoseconds;
@@ -20,9 +25,11 @@ class machine
 {
 public:
   using costs = std::array<double, strategies>;
-  machine(const costs& c, double noise, strategy first = strategy::calls)
-      : costs_(c), noise_(1, noise), controller_(first)
-  {}
+  machine(const costs& c, double noise, strategy first = strategy::calls, unsigned sockets = 0)
+      : costs_(c), noise_(1, noise), sockets_(sockets), controller_(first)
+  {
+    controller_.serves(sockets);
+  }
   void becomes(const costs& c) { costs_ = c; }
   /// Runs for that many seconds. How much dearer that was than with the cheapest throughout.
   double run(double seconds)
@@ -30,7 +37,12 @@ public:
     double spent = 0, cheapest = 0;
     while (spent < seconds * 1e9) {
       const unsigned n = controller_.epoch();
-      const double each = costs_[static_cast<unsigned>(controller_.now())] * std::max(0.2, noise_(random_));
+      // A socket's next two operations after a change are the dearer ones.
+      if (std::exchange(last_, controller_.now()) != controller_.now()) to_change_ = sockets_;
+      const unsigned changed = std::min(to_change_, n / 2);
+      to_change_ -= changed;
+      const double each = costs_[static_cast<unsigned>(controller_.now())] * std::max(0.2, noise_(random_)) +
+                          changed * change_costs / n;
       spent += n * each;
       now_ += n * each;
       cheapest += n * *std::min_element(costs_.begin(), costs_.end());
@@ -45,7 +57,10 @@ private:
   costs costs_;
   std::normal_distribution<double> noise_;
   std::mt19937 random_{1};
+  static constexpr double change_costs = 3000; // of a socket
+  unsigned sockets_, to_change_ = 0;
   path_controller controller_;
+  strategy last_ = controller_.now();
   double now_ = 0;
 };
 
@@ -67,6 +82,26 @@ BOOST_AUTO_TEST_CASE(the_cheapest_is_found_in_half_a_second_and_kept)
         BOOST_TEST_CONTEXT("noise " << noise << ", at first " << static_cast<int>(first) << ", costs "
                                     << costs[0] << ' ' << costs[1] << ' ' << costs[2])
         BOOST_TEST(m.run(10) < 1.02);
+      }
+}
+
+BOOST_AUTO_TEST_CASE(many_sockets_do_not_change_over_all_the_time)
+{
+  for (const double noise : {0.0, 0.03})
+    for (const unsigned sockets : {1000, 10'000, 100'000})
+      for (const auto& costs : {calls_are_cheap, calls_are_dear}) {
+        const auto cheapest = std::min_element(costs.begin(), costs.end()) - costs.begin();
+        machine guessed(costs, noise, static_cast<strategy>(cheapest), sockets);
+        BOOST_TEST_CONTEXT(sockets << " sockets, noise " << noise << ", costs " << costs[0])
+        {
+          if (sockets > 5000) BOOST_TEST(guessed.run(1) < 1.005);
+          const double each_has_had_its_turn = 10 + sockets / 200.0;
+          guessed.run(each_has_had_its_turn);
+          BOOST_TEST(guessed.run(2 * each_has_had_its_turn) < 1.02);
+          machine wrong(costs, noise, strategy::submitted_sends, sockets);
+          wrong.run(each_has_had_its_turn);
+          BOOST_TEST(wrong.run(2 * each_has_had_its_turn) < 1.02);
+        }
       }
 }
 
@@ -99,6 +134,41 @@ BOOST_AUTO_TEST_CASE(what_was_not_compared_is_not_told)
   BOOST_TEST(m.controller().ratio(strategy::submitted) == 0);
   m.run(warm_up);
   BOOST_TEST(m.controller().ratio(strategy::calls) > 1.5);
+}
+
+// The kernel adds what a running thread has taken to its process's time by the tick, some milliseconds late.
+BOOST_AUTO_TEST_CASE(the_time_of_threads_that_run_is_told_exactly)
+{
+  asio_uring::detail::runner_threads runners;
+  std::atomic<bool> stop{false};
+  std::atomic<pid_t> other{0};
+  std::thread busy([&] {
+    other = ::gettid();
+    while (!stop) {
+    }
+  });
+  while (!other)
+    std::this_thread::yield();
+  runners.add(::gettid());
+  BOOST_TEST(!runners.processor_time()); // nothing to compare it with
+  BOOST_TEST(runners.processor_time().has_value());
+  runners.add(other);
+  runners.add(other);
+  BOOST_TEST(!runners.processor_time());
+  const auto before = runners.processor_time();
+  BOOST_REQUIRE(before.has_value());
+  auto after = before;
+  for (int i = 0; i < 10'000'000 && after && *after - *before < std::chrono::milliseconds(1); ++i)
+    after = runners.processor_time();
+  BOOST_REQUIRE(after.has_value());
+  BOOST_TEST((*after - *before >= std::chrono::milliseconds(1)));
+  stop = true;
+  busy.join();
+  int times = 0; // until the kernel has done with the thread
+  while (runners.processor_time() && ++times < 10'000)
+    std::this_thread::yield();
+  BOOST_TEST(times < 10'000);
+  BOOST_TEST(runners.processor_time().has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

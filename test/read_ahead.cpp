@@ -35,7 +35,7 @@ using asio_uring::options;
 udp::endpoint loopback_udp() { return {asio::ip::address_v4::loopback(), 0}; }
 
 /// Whether calls receive several here.
-bool reads_ahead() { return on_uring && !environment_says("ASIO_URING_PATH", "completion"); }
+[[maybe_unused]] bool reads_ahead() { return on_uring && !environment_says("ASIO_URING_PATH", "completion"); }
 
 /// A receiver with a name, and two who send to it past Asio, as fast as it has room.
 template <class Protocol>

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_TEST_SIMULATION_ENVIRONMENT_HPP
 #define ASIO_URING_TEST_SIMULATION_ENVIRONMENT_HPP
 
+#include <atomic>
 #include <chrono>
 
 /// Time passes when the loop sleeps, and a little whenever somebody looks.
@@ -28,7 +29,7 @@ public:
   ~virtual_sleep() { --in_use; }
   virtual_sleep(const virtual_sleep&) = delete;
   virtual_sleep& operator=(const virtual_sleep&) = delete;
-  inline static int in_use = 0;
+  inline static std::atomic<int> in_use{0}; // asked by any thread that waits
 };
 
 /// What goes on outside of the kernel.

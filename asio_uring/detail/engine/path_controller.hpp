@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <asio_uring/config.hpp>
 #include <chrono>
+#include <cstddef>
 
 namespace asio_uring::detail {
 
@@ -43,7 +44,12 @@ public:
   /// The one in use while none is tried.
   strategy used() const noexcept { return used_; }
   /// Operations that the epoch is to have.
-  unsigned epoch() const noexcept { return epoch_; }
+  unsigned epoch() const noexcept { return std::max(epoch_, turnover_); }
+  /// How many sockets there are. In an epoch each is to have its turn, so that they change over in one.
+  void serves(std::size_t sockets) noexcept
+  {
+    turnover_ = static_cast<unsigned>(std::min<std::size_t>(2 * sockets, 1U << 20));
+  }
   /// What an operation costs with another one, of what it costs with the one in use; 0: it was not tried.
   double ratio(strategy s) const noexcept { return of(s).samples ? of(s).ratio : 0; }
 
@@ -91,7 +97,9 @@ private:
 
   strategy used_, now_, tried_ = strategy::calls;
   phase phase_ = phase::use;
-  unsigned epoch_ = 512;
+  unsigned epoch_ = 512, turnover_ = 0;
+  unsigned epochs_ = 0; // since the strategy is used
+  duration trial_began_{0};
   other others_[strategies];
   double before_ = 0, during_ = 0; // processor time of an operation
   double usual_ = 0, spread_ = 0;  // of many epochs

@@ -20,6 +20,7 @@ ASIO_URING_DECL void path_controller::ended(unsigned operations, duration proces
       epoch_ = std::min(epoch_ * 2, most);
     else if (processor_time > longest_epoch)
       epoch_ = std::max(epoch_ / 2, fewest);
+    ++epochs_;
     look_for_change(cost);
     before_ = cost;
     return try_next(now);
@@ -62,12 +63,16 @@ ASIO_URING_DECL void path_controller::look_for_change(double cost) noexcept
 
 ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
 {
+  // With many sockets a trial is long, and each changes over twice: what was guessed has its time first.
+  constexpr unsigned long_time = 16;
+  if (turnover_ > most && epochs_ < long_time) return;
   strategy due = used_;
   for (unsigned i = 0; i < strategies; ++i) {
     const auto s = static_cast<strategy>(i);
     if (s != used_ && of(s).next <= now && (due == used_ || of(s).next < of(due).next)) due = s;
   }
   if (due == used_) return;
+  trial_began_ = now;
   now_ = tried_ = due;
   phase_ = phase::change;
 }
@@ -83,15 +88,21 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   o.ratio += (ratio - o.ratio) / o.samples;
   if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better))
     return use(tried_);
+  duration longest = o.ratio > worse ? longest_pause : longest_pause_if_close;
+  if (turnover_ > epoch_) { // by the time that a trial takes
+    const duration took = now - trial_began_;
+    o.pause = std::max(o.pause, 4 * took);
+    longest = std::max(longest, 128 * took);
+  }
   if (o.samples >= enough || o.ratio > worse)
-    o.pause = std::min(o.pause * (o.ratio > much_worse ? 4 : 2),
-                       o.ratio > worse ? longest_pause : longest_pause_if_close);
+    o.pause = std::min(o.pause * (o.ratio > much_worse ? 4 : 2), longest);
   o.next = now + o.pause;
 }
 
 ASIO_URING_DECL void path_controller::use(strategy s) noexcept
 {
   used_ = now_ = s;
+  epochs_ = 0;
   usual_ = 0;
   spread_ = last_difference_ = 0;
   unusual_ = 0;

@@ -8,6 +8,7 @@
 
 #include <asio_uring/detail/engine/operation.hpp>
 #include <asio_uring/detail/engine/path_controller.hpp>
+#include <asio_uring/detail/engine/runner_threads.hpp>
 #include <asio_uring/options.hpp>
 #include <asio_uring/ring/counter.hpp>
 #include <atomic>
@@ -70,7 +71,8 @@ public:
   std::uint64_t operations() const noexcept { return begun_.load(std::memory_order_relaxed); }
   bool epoch_is_over() const noexcept { return operations() - epoch_begun_ >= controller_.epoch(); }
   /// `elsewhere`: handlers run in other threads, too. `thread`: a name of the calling thread.
-  ASIO_URING_DECL void end_epoch(bool available, bool elsewhere, std::uint64_t thread) noexcept;
+  ASIO_URING_DECL void end_epoch(bool available, bool elsewhere, std::uint64_t thread,
+                                 runner_threads& runners, std::size_t open_files) noexcept;
   /// Processor time that was not the operations'.
   void leave_out(std::chrono::nanoseconds spent) noexcept { epoch_cpu_ += spent; }
 
@@ -90,7 +92,7 @@ private:
   std::atomic<std::uint64_t> begun_{0};       // operations, about
   std::uint64_t epoch_begun_ = 0;             // of these, before the epoch
   std::chrono::nanoseconds epoch_cpu_{0};     // the clock then
-  std::uint64_t epoch_thread_ = 0;            // whose
+  std::uint64_t epoch_clock_ = 0;             // whose
 };
 
 } // namespace asio_uring::detail

@@ -9,7 +9,6 @@
 #include <asio_uring/detail/engine/path_policy.hpp>
 #include <asio_uring/detail/engine/settings.hpp>
 #include <cstdio>
-#include <ctime>
 #include <iterator>
 
 namespace asio_uring::detail {
@@ -34,27 +33,23 @@ ASIO_URING_DECL void path_policy::use(strategy s) noexcept
   choose();
 }
 
-inline std::chrono::nanoseconds read_clock(clockid_t clock) noexcept
-{
-  timespec t{};
-  ::clock_gettime(clock, &t);
-  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-}
-
-ASIO_URING_DECL void path_policy::end_epoch(bool available, bool elsewhere, std::uint64_t thread) noexcept
+ASIO_URING_DECL void path_policy::end_epoch(bool available, bool elsewhere, std::uint64_t thread,
+                                            runner_threads& runners, std::size_t open_files) noexcept
 {
   const std::uint64_t begun = operations();
   if (compares() && available) {
-    const auto cpu = options_.processor_time
-                         ? options_.processor_time()
-                         : read_clock(elsewhere ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID);
-    const auto now = options_.processor_time ? cpu : read_clock(CLOCK_MONOTONIC);
-    if (epoch_thread_ == thread)
-      controller_.ended(static_cast<unsigned>(begun - epoch_begun_), cpu - epoch_cpu_, now);
+    const auto cpu = options_.processor_time ? options_.processor_time()
+                     : elsewhere             ? runners.processor_time()
+                                             : runner_threads::time_of_this();
+    const auto now = options_.processor_time ? *cpu : std::chrono::steady_clock::now().time_since_epoch();
+    const std::uint64_t clock = cpu ? thread * 2 + elsewhere : 0;
+    if (cpu && epoch_clock_ == clock)
+      controller_.ended(static_cast<unsigned>(begun - epoch_begun_), *cpu - epoch_cpu_, now);
     else
       controller_.discard();
-    epoch_thread_ = thread;
-    epoch_cpu_ = cpu;
+    epoch_clock_ = clock;
+    epoch_cpu_ = cpu.value_or(epoch_cpu_);
+    controller_.serves(open_files);
     use(controller_.now());
     const strategy other = controller_.used() == strategy::submitted ? strategy::calls : strategy::submitted;
     other_path_costs_.store(static_cast<unsigned>(controller_.ratio(other) * 1000),

@@ -223,6 +223,7 @@ ASIO_URING_DECL void ring_service::keep_ring() noexcept
   while (!has_keeper_.load(std::memory_order_acquire)) // as its starter has to say first
     std::this_thread::yield();
   bind_ring();
+  runners_.add(thread_identity::number());
   while (!loop_.keeper_stops()) {
     completion_queue found;
     turn_ring(std::chrono::nanoseconds::max(), found);

@@ -16,6 +16,7 @@
 #include <asio_uring/detail/engine/ready_list.hpp>
 #include <asio_uring/detail/engine/registered_buffers.hpp>
 #include <asio_uring/detail/engine/registered_files.hpp>
+#include <asio_uring/detail/engine/runner_threads.hpp>
 #include <asio_uring/detail/engine/second_looks.hpp>
 #include <asio_uring/detail/engine/shared_work.hpp>
 #include <asio_uring/detail/engine/spinner.hpp>
@@ -220,7 +221,7 @@ public:
   /// Whether the loop sleeps, and what must wake it.
   sleeper& loop() noexcept { return loop_; }
   /// To be called by the thread that runs the context, with each turn.
-  void runs_here() noexcept { runner_.store(thread_identity::number(), std::memory_order_relaxed); }
+  ASIO_URING_DECL void runs_here() noexcept;
   /// What is known of the thread that ran the context last: whether it is another one than this, and lives.
   enum class runner : unsigned char
   {
@@ -252,14 +253,7 @@ private:
   bool here() const noexcept { return scheduler_->can_dispatch(); }
   ASIO_URING_DECL void keep_links_whole();
   /// Wakes whoever turns the ring, the keeper or the loop.
-  void wake() noexcept
-  {
-    counters_.wake_ups.count();
-    if (has_keeper())
-      ring_doorbell();
-    else
-      pump_->wake();
-  }
+  ASIO_URING_DECL void wake() noexcept;
   void wake_if_idle() noexcept
   {
     if (loop_.take_idle()) wake();
@@ -353,6 +347,7 @@ private:
   sleeper loop_;
   std::atomic<bool> links_expected_{false};
   std::atomic<pid_t> runner_{0};           // the thread that last turned the ring in its loop
+  runner_threads runners_;                 // those that did, and the keeper
   lock ring_lock_{locking_};               // held by who enters a bound ring, turns another, or replaces it
   std::atomic<bool> bound_{false};         // one thread enters
   std::atomic<bool> has_keeper_{false};    // it is the keeper
@@ -376,6 +371,7 @@ private:
   lock file_states_lock_;
   std::vector<std::unique_ptr<file_state>> file_states_;
   file_state* free_file_states_ = nullptr;
+  std::atomic<std::size_t> open_file_states_{0};
   scheduler* scheduler_ = nullptr; // counts the work
   shared_work shared_work_;
   detail::pump* pump_ = nullptr; // owned by the context (ring pump) or by guest_

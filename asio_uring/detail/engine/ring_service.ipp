@@ -184,6 +184,7 @@ ASIO_URING_DECL file_state& ring_service::open_file_state(int fd, const file_kin
   file_state* d;
   {
     locked guard(file_states_lock_);
+    open_file_states_.fetch_add(1, std::memory_order_relaxed);
     if (free_file_states_)
       free_file_states_ = std::exchange((d = free_file_states_)->next_free_, nullptr);
     else
@@ -196,8 +197,26 @@ ASIO_URING_DECL file_state& ring_service::open_file_state(int fd, const file_kin
 ASIO_URING_DECL void ring_service::recycle(file_state& d) noexcept
 {
   locked guard(file_states_lock_);
+  open_file_states_.fetch_sub(1, std::memory_order_relaxed);
   d.next_free_ = free_file_states_;
   free_file_states_ = &d;
+}
+
+ASIO_URING_DECL void ring_service::runs_here() noexcept
+{
+  const pid_t thread = thread_identity::number();
+  if (runner_.load(std::memory_order_relaxed) == thread) return;
+  runner_.store(thread, std::memory_order_relaxed);
+  runners_.add(thread);
+}
+
+ASIO_URING_DECL void ring_service::wake() noexcept
+{
+  counters_.wake_ups.count();
+  if (has_keeper())
+    ring_doorbell();
+  else
+    pump_->wake();
 }
 
 ASIO_URING_DECL ring_service::runner ring_service::last_runner() const noexcept

@@ -28,7 +28,9 @@ ASIO_URING_DECL bool ring_service::submit_now() noexcept
 // the collector to end, which may be this very thread.
 ASIO_URING_DECL bool ring_service::submit_all() noexcept
 {
-  constexpr unsigned patience = 1000;
+  // Most often the kernel only had more to do than it does in one go, or another thread has published
+  // meanwhile.
+  constexpr unsigned at_once = 16, patience = 1000;
   const auto done = [this] {
     const ring& r = get_ring();
     return !r.unsubmitted() && !(r.bound() && r.wants_enter());
@@ -39,7 +41,9 @@ ASIO_URING_DECL bool ring_service::submit_all() noexcept
     if (result > 0 || done()) continue;
     if (result < 0 && !is_momentary(result))
       failed(r, -result);
-    else if (++times == patience)
+    else if (++times < at_once)
+      continue;
+    else if (times == patience)
       break;
     std::this_thread::yield();
   }
@@ -64,7 +68,8 @@ void ring_service::end_epoch() noexcept
 {
   // Handlers may run in other threads than the one that turns the ring.
   const bool elsewhere = has_keeper() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
-  paths_.end_epoch(available_.load(std::memory_order_relaxed), elsewhere, thread_identity::name());
+  paths_.end_epoch(available_.load(std::memory_order_relaxed), elsewhere, thread_identity::name(), runners_,
+                   open_file_states_.load(std::memory_order_relaxed));
 }
 
 ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept

@@ -1,0 +1,79 @@
+// asio_uring/detail/engine/runner_threads.hpp: the threads that run a context, and the processor time that
+// they have taken.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_RUNNER_THREADS_HPP
+#define ASIO_URING_DETAIL_ENGINE_RUNNER_THREADS_HPP
+
+#include <atomic>
+#include <chrono>
+#include <ctime>
+#include <optional>
+#include <sys/types.h>
+#include <utility>
+
+namespace asio_uring::detail {
+
+/// The kernel keeps a process's time by the tick where its threads are running; a thread's it tells exactly.
+class runner_threads
+{
+public:
+  /// Any thread.
+  void add(pid_t thread) noexcept
+  {
+    for (auto& t : threads_) {
+      pid_t found = t.load(std::memory_order_relaxed);
+      if (found == 0 && t.compare_exchange_strong(found, thread, std::memory_order_relaxed)) return;
+      if (found == thread) return;
+    }
+    more_.store(true, std::memory_order_relaxed);
+  }
+
+  /// Of all threads that were added, or nothing where it cannot be compared with what was told before: one
+  /// was added, or has exited.
+  std::optional<std::chrono::nanoseconds> processor_time() noexcept
+  {
+    if (more_.load(std::memory_order_relaxed)) return read(CLOCK_PROCESS_CPUTIME_ID);
+    std::chrono::nanoseconds sum{0};
+    unsigned count = 0;
+    for (auto& t : threads_) {
+      const pid_t thread = t.load(std::memory_order_relaxed);
+      if (thread == 0) continue;
+      if (const auto time = read(clock_of(thread))) {
+        sum += *time;
+        ++count;
+      } else
+        t.store(0, std::memory_order_relaxed);
+    }
+    if (std::exchange(count_, count) != count) return std::nullopt;
+    return sum;
+  }
+
+  static std::optional<std::chrono::nanoseconds> time_of_this() noexcept
+  {
+    return read(CLOCK_THREAD_CPUTIME_ID);
+  }
+
+private:
+  static std::optional<std::chrono::nanoseconds> read(clockid_t clock) noexcept
+  {
+    timespec t{};
+    if (::clock_gettime(clock, &t) != 0) return std::nullopt;
+    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+  }
+  /// As pthread_getcpuclockid(3) makes it.
+  static clockid_t clock_of(pid_t thread) noexcept
+  {
+    constexpr unsigned thread_and_scheduler = 4 | 2;
+    return static_cast<clockid_t>(~static_cast<unsigned>(thread) << 3 | thread_and_scheduler);
+  }
+
+  std::atomic<pid_t> threads_[16] = {};
+  std::atomic<bool> more_{false}; // than there is room for
+  unsigned count_ = 0;            // when the time was asked for last
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_RUNNER_THREADS_HPP

@@ -65,7 +65,7 @@ ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
 {
   // With many sockets a trial is long, and each changes over twice: what was guessed has its time first.
   constexpr unsigned long_time = 16;
-  if (turnover_ > most && epochs_ < long_time) return;
+  if (turnover_ > epoch_ && epochs_ < long_time) return;
   strategy due = used_;
   for (unsigned i = 0; i < strategies; ++i) {
     const auto s = static_cast<strategy>(i);
@@ -91,7 +91,7 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   duration longest = o.ratio > worse ? longest_pause : longest_pause_if_close;
   if (turnover_ > epoch_) { // by the time that a trial takes
     const duration took = now - trial_began_;
-    o.pause = std::max(o.pause, 4 * took);
+    o.pause = std::max(o.pause, 16 * took);
     longest = std::max(longest, 128 * took);
   }
   if (o.samples >= enough || o.ratio > worse)

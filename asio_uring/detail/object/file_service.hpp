@@ -20,7 +20,7 @@ struct stream_file_read : read_op<Buffers>
 {
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::always_submitted;
-  using read_op<Buffers>::transfer_op;
+  explicit stream_file_read(const Buffers& buffers) : read_op<Buffers>(buffers) {}
 
   /// A cancelled read that has moved the position: back to where it was. What cannot be sought, a terminal,
   /// leaves the bytes to the next read.
@@ -34,7 +34,7 @@ struct stream_file_write : write_op<Buffers>
 {
   static constexpr lane_kind lane = lane_kind::in;
   static constexpr preference preferred = preference::always_submitted;
-  using write_op<Buffers>::transfer_op;
+  explicit stream_file_write(const Buffers& buffers) : write_op<Buffers>(buffers) {}
 };
 
 /// basic_stream_file and basic_random_access_file.

@@ -314,7 +314,8 @@ ASIO_URING_DECL bool io_uring_service::submit_now() noexcept
 // the collector to end, which may be this very thread.
 ASIO_URING_DECL bool io_uring_service::submit_all() noexcept
 {
-  // Most often the kernel only had more to do than it does in one go, or another thread has published meanwhile.
+  // Most often the kernel only had more to do than it does in one go, or another thread has published
+  // meanwhile.
   constexpr unsigned at_once = 16, patience = 1000;
   const auto done = [this] {
     const ring& r = get_ring();

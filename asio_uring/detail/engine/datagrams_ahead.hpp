@@ -38,10 +38,9 @@ public:
     }
   }
 
+  /// Whether none is kept.
   bool empty() const noexcept { return next_ == end_; }
-  /// How many are kept.
-  unsigned size() const noexcept { return end_ - next_; }
-  /// The size of the first of them.
+  /// The size of the first one that is.
   std::size_t first_size() const noexcept { return messages_[next_].msg_len; }
 
   /// Receives, where none is kept: the first datagram into `message`, the others are found(). Returns the

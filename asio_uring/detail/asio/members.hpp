@@ -51,6 +51,20 @@ ASIO_URING_MEMBER(descriptor_reactor_data, reactor_state* stock_descriptor::*, s
 
 #undef ASIO_URING_MEMBER
 
+// As Asio's own asynchronous operations make a descriptor non-blocking; its synchronous ones know. To be
+// called with what a service keeps of an object.
+template <typename Implementation>
+bool set_non_blocking(Implementation& impl, error_code& ec)
+{
+  if constexpr (std::is_base_of_v<stock_descriptor, Implementation>) {
+    auto& state = impl.*member_of(descriptor_state{});
+    return (state & descriptor_ops::non_blocking) ||
+           descriptor_ops::set_internal_non_blocking(impl.*member_of(descriptor_number{}), state, true, ec);
+  } else
+    return (impl.state_ & socket_ops::non_blocking) ||
+           socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec);
+}
+
 } // namespace asio_uring::detail
 
 #endif // ASIO_URING_DETAIL_ASIO_MEMBERS_HPP

@@ -93,13 +93,6 @@ struct stock_access
   {
     return impl.*member_of(descriptor_reactor_data{});
   }
-  // As Asio's own asynchronous operations do; its synchronous ones know.
-  static bool set_non_blocking(stock_descriptor& impl, error_code& ec)
-  {
-    auto& state = impl.*member_of(descriptor_state{});
-    return (state & descriptor_ops::non_blocking) ||
-           descriptor_ops::set_internal_non_blocking(descriptor_of(impl), state, true, ec);
-  }
 
   template <typename Implementation>
   static int descriptor_of(const Implementation& impl) noexcept
@@ -110,12 +103,6 @@ struct stock_access
   static reactor_state* reactor_data_of(const Implementation& impl) noexcept
   {
     return impl.reactor_data_;
-  }
-  template <typename Implementation>
-  static bool set_non_blocking(Implementation& impl, error_code& ec)
-  {
-    return (impl.state_ & socket_ops::non_blocking) ||
-           socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec);
   }
 };
 

@@ -5,8 +5,8 @@
 #ifndef ASIO_URING_DETAIL_OBJECT_DESCRIPTOR_SERVICE_HPP
 #define ASIO_URING_DETAIL_OBJECT_DESCRIPTOR_SERVICE_HPP
 
+#include <asio_uring/detail/object/operations.hpp>
 #include <asio_uring/detail/object/service_on_ring.hpp>
-#include <asio_uring/detail/op/transfer.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <boost/asio/posix/descriptor_base.hpp>
 #include <cerrno>
@@ -94,46 +94,35 @@ public:
     return stock::read_some(impl, buffers, ec);
   }
 
-  // --- asynchronous operations
+  // --- asynchronous operations: operations.hpp
 
   template <typename Handler, typename IoExecutor>
-  void async_wait(implementation_type& impl, descriptor_base::wait_type w, Handler& handler,
+  void async_wait(implementation_type& impl, descriptor_base::wait_type what, Handler& handler,
                   const IoExecutor& io_ex)
   {
-    start_wait<>(impl, static_cast<asio::socket_base::wait_type>(w), handler, io_ex, "async_wait");
+    of(impl, handler, io_ex).wait(static_cast<asio::socket_base::wait_type>(what));
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
   void async_write_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
                         const IoExecutor& io_ex)
   {
-    this->start(
-        impl, prepare<asio::const_buffer, write_op<Buffers>>(impl, buffers),
-        [&] { return write_op<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_write_some");
-  }
-
-  template <no_buffers Buffers, typename Handler, typename IoExecutor>
-  void async_write_some(implementation_type& impl, const Buffers&, Handler& handler, const IoExecutor& io_ex)
-  {
-    start_wait<std::size_t>(impl, asio::socket_base::wait_write, handler, io_ex,
-                            "async_write_some(null_buffers)");
+    of(impl, handler, io_ex).write_some(buffers);
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
   void async_read_some(implementation_type& impl, const Buffers& buffers, Handler& handler,
                        const IoExecutor& io_ex)
   {
-    this->start(
-        impl, prepare<asio::mutable_buffer, read_op<Buffers>>(impl, buffers),
-        [&] { return read_op<Buffers>(buffers); }, handler, io_ex, "descriptor", "async_read_some");
+    of(impl, handler, io_ex).read_some(buffers);
   }
 
-  template <no_buffers Buffers, typename Handler, typename IoExecutor>
-  void async_read_some(implementation_type& impl, const Buffers&, Handler& handler, const IoExecutor& io_ex)
+  std::optional<int> known_wait(implementation_type& impl, asio::socket_base::wait_type what) const
   {
-    start_wait<std::size_t>(impl, asio::socket_base::wait_read, handler, io_ex,
-                            "async_read_some(null_buffers)");
+    return impl.*member_of(descriptor_state{}) & not_pollable ? -EOPNOTSUPP : on_ring::known_wait(impl, what);
   }
+
+  static constexpr const char* tracked_as = "descriptor";
 
 protected:
   /// A descriptor that is known to be one; not, if it throws.
@@ -150,30 +139,10 @@ private:
   /// for.
   static constexpr descriptor_ops::state_type not_pollable = 128;
 
-  template <typename... Extra, typename Handler, typename IoExecutor>
-  void start_wait(implementation_type& impl, asio::socket_base::wait_type what, Handler& handler,
-                  const IoExecutor& io_ex, const char* name)
+  template <typename Handler, typename IoExecutor>
+  auto of(implementation_type& impl, Handler& handler, const IoExecutor& io_ex)
   {
-    if (impl.*member_of(descriptor_state{}) & not_pollable)
-      this->start(
-          impl, -EOPNOTSUPP, [&] { return wait_op<Extra...>(what); }, handler, io_ex, "descriptor", name);
-    else
-      on_ring::template start_wait<Extra...>(impl, what, handler, io_ex, "descriptor", name);
-  }
-
-  /// What an operation completes with at once, if it does. The plain calls of the readiness path need the
-  /// descriptor not to block; on the completion path it stays as it is.
-  template <typename Buffer, typename Description, typename Buffers>
-  std::optional<int> prepare(implementation_type& impl, const Buffers& buffers)
-  {
-    if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return nothing_done;
-    auto& state = impl.*member_of(descriptor_state{});
-    error_code ec;
-    if (impl.file_ && uring_.paths().path_for(Description::preferred) == path::readiness &&
-        !(state & descriptor_ops::non_blocking) &&
-        !descriptor_ops::set_internal_non_blocking(impl.file_->fd(), state, true, ec))
-      return -ec.value();
-    return std::nullopt;
+    return operations<started_on_ring<descriptor_service, Handler, IoExecutor>>(*this, impl, handler, io_ex);
   }
 };
 

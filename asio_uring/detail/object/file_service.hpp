@@ -224,7 +224,7 @@ private:
   static std::optional<int> done_at_once(const implementation_type& impl, const Buffers& buffers)
   {
     if (!impl.file_) return -EBADF;
-    if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return nothing_done;
+    if (borrowed_buffers<Buffer, Buffers>::all_empty(buffers)) return 0;
     return std::nullopt;
   }
   template <typename Buffer, typename Buffers>

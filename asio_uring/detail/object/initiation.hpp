@@ -226,54 +226,32 @@ private:
       return *carried_.object;
   }
 
+  // With the arguments that Asio gives to an initiation.
   template <typename Object, typename Handler, typename... Args>
   static void start(Object& object, Handler& h, Args&... args)
   {
     constexpr operation_kind kind = kind_of<Object, Initiation>();
+    operations<started_by_token<Object, Handler>> on(object, h);
     if constexpr (kind == operation_kind::wait)
-      stock_object(object).async_wait(args..., h);
+      on.wait(static_cast<asio::socket_base::wait_type>(args)...);
     else if constexpr (kind == operation_kind::connect)
-      connect(object, h, args...);
+      on.connect(args...); // the last: that the socket, closed until now, could not be opened
     else if constexpr (kind == operation_kind::receive)
-      stock_object(object).async_receive(args..., h);
+      on.receive(args...);
     else if constexpr (kind == operation_kind::send)
-      stock_object(object).async_send(args..., h);
+      on.send(args...);
     else if constexpr (kind == operation_kind::read)
-      stock_object(object).async_read_some(args..., h);
+      on.read_some(args...);
     else if constexpr (kind == operation_kind::write)
-      stock_object(object).async_write_some(args..., h);
+      on.write_some(args...);
     else if constexpr (kind == operation_kind::receive_from)
-      receive_from(object, h, args...);
+      [&](auto& buffers, auto* sender, auto flags) { on.receive_from(buffers, *sender, flags); }(args...);
     else if constexpr (kind == operation_kind::send_to)
-      stock_object(object).async_send_to(args..., h);
+      on.send_to(args...);
     else if constexpr (kind == operation_kind::accept)
-      accept(object, h, args...);
+      [&](auto* peer, auto* peer_endpoint) { on.accept(*peer, peer_endpoint); }(args...);
     else
-      move_accept(object, h, args...);
-  }
-
-  // `failed`: that the socket, closed until now, could not be opened.
-  template <typename Object, typename Handler, typename Endpoint>
-  static void connect(Object& object, Handler& h, const Endpoint& peer, const error_code& failed)
-  {
-    stock_object(object).async_connect(peer, failed, h);
-  }
-  template <typename Object, typename Handler, typename Buffers, typename Endpoint>
-  static void receive_from(Object& object, Handler& h, const Buffers& buffers, Endpoint* sender,
-                           asio::socket_base::message_flags flags)
-  {
-    stock_object(object).async_receive_from(buffers, *sender, flags, h);
-  }
-  template <typename Object, typename Handler, typename Socket, typename Endpoint>
-  static void accept(Object& object, Handler& h, Socket* peer, Endpoint* peer_endpoint)
-  {
-    stock_object(object).async_accept(*peer, peer_endpoint, h);
-  }
-  template <typename Object, typename Handler, typename Executor, typename Endpoint, typename Socket>
-  static void move_accept(Object& object, Handler& h, const Executor& peer_ex, Endpoint* peer_endpoint,
-                          Socket*)
-  {
-    stock_object(object).async_move_accept(peer_ex, peer_endpoint, h);
+      [&](auto& ex, auto* peer_endpoint, auto*) { on.move_accept(ex, peer_endpoint); }(args...);
   }
 
   Initiation initiation_;

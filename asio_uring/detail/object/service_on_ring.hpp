@@ -245,21 +245,23 @@ protected:
         impl.file_->with_kept([&](kept_bytes& bytes) { return description.take(bytes); }));
   }
 
-  /// The result of an operation that has nothing to transfer.
-  static constexpr int nothing_done = 0;
+  // --- what starts the operations asks for
 
-  /// A wait, whose handler gets `Extra` after the error code.
-  template <typename... Extra, typename Handler, typename IoExecutor>
-  void start_wait(implementation_type& impl, asio::socket_base::wait_type what, Handler& handler,
-                  const IoExecutor& io_ex, const char* object, const char* name)
+public:
+  /// What a wait completes with at once, if it does.
+  std::optional<int> known_wait(implementation_type& impl, asio::socket_base::wait_type what) const
   {
-    std::optional<int> result;
-    if (!wait_op<Extra...>(what).valid())
-      result = -EINVAL;
-    else if (what == asio::socket_base::wait_read && finds_kept(impl))
-      result = nothing_done;
-    start(
-        impl, result, [&] { return wait_op<Extra...>(what); }, handler, io_ex, object, name);
+    return what == asio::socket_base::wait_read && finds_kept(impl) ? std::optional(0) : std::nullopt;
+  }
+
+  /// The plain calls of the readiness path that cannot be told not to block need a descriptor that does not;
+  /// on the completion path it stays as it is. A result where that fails.
+  std::optional<int> make_non_blocking(implementation_type& impl, preference preferred)
+  {
+    error_code ec;
+    if (impl.file_ && uring_.paths().path_for(preferred) == path::readiness && !set_non_blocking(impl, ec))
+      return -ec.value();
+    return std::nullopt;
   }
 
   /// Starts an operation, or completes it with `result` if there is one. `describe()` makes the description,
@@ -285,6 +287,46 @@ protected:
     else
       record::start(uring_, *impl.file_, native, describe, handler, io_ex, object, name);
   }
+};
+
+/// Starts operations of an object whose service is ours: operations.hpp.
+template <typename Service, typename Handler, typename IoExecutor>
+class started_on_ring
+{
+public:
+  started_on_ring(Service& service, typename Service::implementation_type& impl, Handler& handler,
+                  const IoExecutor& io_ex) noexcept
+      : service_(service), impl_(impl), handler_(handler), io_ex_(io_ex)
+  {}
+
+protected:
+  auto& impl() const noexcept { return impl_; }
+
+  template <typename Description, typename... Args>
+  [[gnu::always_inline]] void start(std::optional<int> result, const char* name, Args&&... args) const
+  {
+    service_.start(
+        impl_, result, [&] { return Description(std::forward<Args>(args)...); }, handler_, io_ex_,
+        Service::tracked_as, name);
+  }
+
+  template <typename... Extra>
+  void start_wait(asio::socket_base::wait_type what, const char* name) const
+  {
+    const bool valid = wait_op<Extra...>(what).valid();
+    start<wait_op<Extra...>>(valid ? service_.known_wait(impl_, what) : -EINVAL, name, what);
+  }
+
+  std::optional<int> make_non_blocking(preference preferred) const
+  {
+    return service_.make_non_blocking(impl_, preferred);
+  }
+
+private:
+  Service& service_;
+  typename Service::implementation_type& impl_;
+  Handler& handler_;
+  const IoExecutor& io_ex_;
 };
 
 } // namespace asio_uring::detail

@@ -5,13 +5,10 @@
 #ifndef ASIO_URING_DETAIL_OBJECT_SOCKET_SERVICE_HPP
 #define ASIO_URING_DETAIL_OBJECT_SOCKET_SERVICE_HPP
 
+#include <asio_uring/detail/object/operations.hpp>
 #include <asio_uring/detail/object/service_on_ring.hpp>
 #include <asio_uring/detail/object/socket_kind.hpp>
-#include <asio_uring/detail/op/accept.hpp>
 #include <asio_uring/detail/op/connect.hpp>
-#include <asio_uring/detail/op/receive.hpp>
-#include <asio_uring/detail/op/send.hpp>
-#include <asio_uring/detail/op/wait.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 
 namespace asio_uring::detail {
@@ -188,13 +185,13 @@ public:
     return stock::receive(impl, buffers, flags, ec);
   }
 
-  // --- asynchronous operations
+  // --- asynchronous operations: operations.hpp
 
   template <typename Handler, typename IoExecutor>
-  void async_wait(implementation_type& impl, asio::socket_base::wait_type w, Handler& handler,
+  void async_wait(implementation_type& impl, asio::socket_base::wait_type what, Handler& handler,
                   const IoExecutor& io_ex)
   {
-    this->template start_wait<>(impl, w, handler, io_ex, "socket", "async_wait");
+    of(impl, handler, io_ex).wait(what);
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -202,32 +199,14 @@ public:
                                          asio::socket_base::message_flags flags, Handler& handler,
                                          const IoExecutor& io_ex)
   {
-    start(
-        impl, nothing_to_do<asio::const_buffer>(impl, buffers),
-        [&] { return send_op<Buffers>(buffers, flags); }, handler, io_ex, "async_send");
-  }
-
-  template <no_buffers Buffers, typename Handler, typename IoExecutor>
-  void async_send(implementation_type& impl, const Buffers&, asio::socket_base::message_flags,
-                  Handler& handler, const IoExecutor& io_ex)
-  {
-    start_wait_for(impl, asio::socket_base::wait_write, handler, io_ex, "async_send(null_buffers)");
+    of(impl, handler, io_ex).send(buffers, flags);
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
   void async_send_to(implementation_type& impl, const Buffers& buffers, const endpoint_type& destination,
                      asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
-    start(
-        impl, std::nullopt, [&] { return send_to_op<Buffers, endpoint_type>(buffers, destination, flags); },
-        handler, io_ex, "async_send_to");
-  }
-
-  template <no_buffers Buffers, typename Handler, typename IoExecutor>
-  void async_send_to(implementation_type& impl, const Buffers&, const endpoint_type&,
-                     asio::socket_base::message_flags, Handler& handler, const IoExecutor& io_ex)
-  {
-    start_wait_for(impl, asio::socket_base::wait_write, handler, io_ex, "async_send_to(null_buffers)");
+    of(impl, handler, io_ex).send_to(buffers, destination, flags);
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -235,39 +214,14 @@ public:
                                             asio::socket_base::message_flags flags, Handler& handler,
                                             const IoExecutor& io_ex)
   {
-    if (flags & asio::socket_base::message_out_of_band)
-      start(
-          impl, nothing_to_do<asio::mutable_buffer>(impl, buffers),
-          [&] { return receive_urgent_op<Buffers>(buffers, flags, impl.state_); }, handler, io_ex,
-          "async_receive");
-    else
-      start(
-          impl, nothing_to_do<asio::mutable_buffer>(impl, buffers),
-          [&] { return receive_op<Buffers>(buffers, flags, impl.state_); }, handler, io_ex, "async_receive");
-  }
-
-  template <no_buffers Buffers, typename Handler, typename IoExecutor>
-  void async_receive(implementation_type& impl, const Buffers&, asio::socket_base::message_flags flags,
-                     Handler& handler, const IoExecutor& io_ex)
-  {
-    start_wait_for(impl, read_or_urgent(flags), handler, io_ex, "async_receive(null_buffers)");
+    of(impl, handler, io_ex).receive(buffers, flags);
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
   void async_receive_from(implementation_type& impl, const Buffers& buffers, endpoint_type& sender,
                           asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
   {
-    start(
-        impl, std::nullopt, [&] { return receive_message_op(buffers, flags, sender_address(sender)); },
-        handler, io_ex, "async_receive_from");
-  }
-
-  template <no_buffers Buffers, typename Handler, typename IoExecutor>
-  void async_receive_from(implementation_type& impl, const Buffers&, endpoint_type& sender,
-                          asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
-  {
-    sender = endpoint_type();
-    start_wait_for(impl, read_or_urgent(flags), handler, io_ex, "async_receive_from(null_buffers)");
+    of(impl, handler, io_ex).receive_from(buffers, sender, flags);
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>
@@ -276,55 +230,31 @@ public:
                                 asio::socket_base::message_flags& out_flags, Handler& handler,
                                 const IoExecutor& io_ex)
   {
-    start(
-        impl, std::nullopt, [&] { return receive_message_op(buffers, in_flags, received_flags(out_flags)); },
-        handler, io_ex, "async_receive_with_flags");
-  }
-
-  template <no_buffers Buffers, typename Handler, typename IoExecutor>
-  void async_receive_with_flags(implementation_type& impl, const Buffers&,
-                                asio::socket_base::message_flags in_flags,
-                                asio::socket_base::message_flags& out_flags, Handler& handler,
-                                const IoExecutor& io_ex)
-  {
-    out_flags = 0;
-    start_wait_for(impl, read_or_urgent(in_flags), handler, io_ex, "async_receive_with_flags(null_buffers)");
+    of(impl, handler, io_ex).receive_with_flags(buffers, in_flags, out_flags);
   }
 
   template <typename Socket, typename Handler, typename IoExecutor>
   void async_accept(implementation_type& impl, Socket& peer, endpoint_type* peer_endpoint, Handler& handler,
                     const IoExecutor& io_ex)
   {
-    std::optional<int> result = prepare_accept(impl);
-    if (peer.is_open()) result = -EALREADY; // the description knows better
-    start(
-        impl, result,
-        [&] {
-          return accept_into_op<Socket, Protocol>(peer, impl.protocol_, peer_endpoint, reports_aborted(impl));
-        },
-        handler, io_ex, "async_accept");
+    of(impl, handler, io_ex).accept(peer, peer_endpoint);
   }
 
   template <typename PeerIoExecutor, typename Handler, typename IoExecutor>
   void async_move_accept(implementation_type& impl, const PeerIoExecutor& peer_io_ex,
                          endpoint_type* peer_endpoint, Handler& handler, const IoExecutor& io_ex)
   {
-    start(
-        impl, prepare_accept(impl),
-        [&] {
-          return accept_new_op<Protocol, PeerIoExecutor>(peer_io_ex, impl.protocol_, peer_endpoint,
-                                                         reports_aborted(impl));
-        },
-        handler, io_ex, "async_accept");
+    of(impl, handler, io_ex).move_accept(peer_io_ex, peer_endpoint);
   }
 
   template <typename Handler, typename IoExecutor>
   void async_connect(implementation_type& impl, const endpoint_type& peer, Handler& handler,
                      const IoExecutor& io_ex)
   {
-    start(
-        impl, std::nullopt, [&] { return connect_op<endpoint_type>(peer); }, handler, io_ex, "async_connect");
+    of(impl, handler, io_ex).template start<connect_op<endpoint_type>>(std::nullopt, "async_connect", peer);
   }
+
+  static constexpr const char* tracked_as = "socket";
 
 private:
   template <typename>
@@ -345,49 +275,10 @@ private:
     });
   }
 
-  static bool reports_aborted(const implementation_type& impl) noexcept
-  {
-    return impl.state_ & socket_ops::enable_connection_aborted;
-  }
-
-  // accept(2) has no "do not block" of its own.
-  std::optional<int> prepare_accept(implementation_type& impl)
-  {
-    error_code ec;
-    if (impl.file_ && uring_.paths().path_for(accept_op<Protocol>::preferred) == path::readiness &&
-        !(impl.state_ & socket_ops::non_blocking) &&
-        !socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec))
-      return -ec.value();
-    return std::nullopt;
-  }
-
-  static asio::socket_base::wait_type read_or_urgent(asio::socket_base::message_flags flags) noexcept
-  {
-    return flags & asio::socket_base::message_out_of_band ? asio::socket_base::wait_error
-                                                          : asio::socket_base::wait_read;
-  }
-
-  /// A stream transfers nothing at once.
-  template <typename Buffer, typename Buffers>
-  static std::optional<int> nothing_to_do(const implementation_type& impl, const Buffers& buffers)
-  {
-    if ((impl.state_ & socket_ops::stream_oriented) && borrowed_buffers<Buffer, Buffers>::all_empty(buffers))
-      return on_ring::nothing_done;
-    return std::nullopt;
-  }
-  /// The wait that null_buffers stand for.
   template <typename Handler, typename IoExecutor>
-  void start_wait_for(implementation_type& impl, asio::socket_base::wait_type w, Handler& handler,
-                      const IoExecutor& io_ex, const char* name)
+  auto of(implementation_type& impl, Handler& handler, const IoExecutor& io_ex)
   {
-    this->template start_wait<std::size_t>(impl, w, handler, io_ex, "socket", name);
-  }
-
-  template <typename Describe, typename Handler, typename IoExecutor>
-  [[gnu::always_inline]] void start(implementation_type& impl, std::optional<int> result, Describe&& describe,
-                                    Handler& handler, const IoExecutor& io_ex, const char* name)
-  {
-    on_ring::start(impl, result, describe, handler, io_ex, "socket", name);
+    return operations<started_on_ring<socket_service, Handler, IoExecutor>>(*this, impl, handler, io_ex);
   }
 };
 

@@ -210,7 +210,7 @@ private:
   poll& poll_of(lane_kind kind) noexcept { return kind == lane_kind::in ? read_poll_ : write_poll_; }
 
   /// A stretch under the lock. What it decides (completions to queue, entries to submit, the end of the
-  /// descriptor's life) happens after the lock is released: no system call, no upcall under it.
+  /// file state's life) happens after the lock is released: no system call, no upcall under it.
   class section
   {
   public:

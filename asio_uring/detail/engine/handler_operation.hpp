@@ -82,7 +82,7 @@ private:
     return *op;
   }
 
-  // The memory of a record: the descriptor's own where the handler brings no allocator, the handler's
+  // The memory of a record: the file state's own where the handler brings no allocator, the handler's
   // otherwise.
   struct memory
   {
@@ -296,7 +296,7 @@ private:
       }
   }
 
-  // Leaves the descriptor with a result. False: it waits again, and may be gone already.
+  // Leaves its file state with a result. False: it waits again, and may be gone already.
   [[gnu::always_inline]] bool end(void* owner)
   {
     if (has_ended()) return true;

@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/operation.hpp: the record of one operation on a descriptor.
+// asio_uring/detail/engine/operation.hpp: the record of one operation on a file.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -105,7 +105,7 @@ public:
     /// Of a stream read that was cancelled too late: leaves its bytes for the next one. False: cannot, and
     /// the program gets them.
     bool (*keep)(operation&, kept_bytes&) noexcept;
-    /// The same where they can be left in the file: not under the descriptor's lock.
+    /// The same where they can be left in the file: not under the lock of its file state.
     bool (*undo)(operation&, int fd) noexcept;
     /// Takes bytes that an earlier read left.
     int (*take)(operation&, kept_bytes&);
@@ -126,7 +126,7 @@ protected:
   /// Where it stands on its way.
   enum class stage : unsigned char
   {
-    ended,    ///< the result is there, the descriptor has let go
+    ended,    ///< the result is there, the file state has let go
     left,     ///< the same, but what it has read is left for the next read: it was cancelled
     waiting,  ///< in its lane: for its turn, or for the lane's poll
     due,      ///< in its lane, first: the loop runs it, and it performs itself; or it is doing so
@@ -183,7 +183,7 @@ private:
     return static_cast<int>(std::atomic_ref<unsigned>(const_cast<unsigned&>(task_result_))
                                 .load(std::memory_order_acquire)) <= no_result + highest_thread;
   }
-  /// The descriptor has let go of it before the loop gets to it.
+  /// The file state has let go of it before the loop gets to it.
   void leave_stage(stage how) noexcept
   {
     std::atomic_ref<stage>(stage_).store(how, std::memory_order_release);

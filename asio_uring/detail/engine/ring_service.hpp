@@ -110,7 +110,7 @@ public:
   /// file descriptor is closed for instance. False: some is left, for the kernel refuses it at the moment.
   ASIO_URING_DECL bool submit_now() noexcept;
 
-  /// Lets what was started come before a synchronous call of that descriptor's, or of another one's if it has
+  /// Lets what was started come before a synchronous call of that file's, or of another one's if it has
   /// an effect.
   void flush(const file_state* d) noexcept
   {

@@ -13,7 +13,7 @@
 
 namespace asio_uring::detail {
 
-/// A message header and its vectors. One per lane of a descriptor is enough, for a lane has one operation in
+/// A message header and its vectors. One per lane of a file is enough, for a lane has one operation in
 /// the kernel; it is made when the first message is submitted, and stays.
 class submitted_message
 {

@@ -63,7 +63,7 @@ public:
     reactor_link* link_ = nullptr;
   };
 
-  /// Opens a descriptor of ours for the object's. An empty handle: the reactor has been shut down.
+  /// Opens a file state for the object's descriptor. An empty handle: the reactor has been shut down.
   static handle make(ring_service& service, reactor_state& state, int fd)
   {
     allocator memory;

@@ -32,7 +32,7 @@ protected:
   ring_service& uring_;
 };
 
-/// A stock service whose objects have a descriptor of ours. The synchronous functions are the stock's.
+/// A stock service whose objects have a file state of ours. The synchronous functions are the stock's.
 template <typename Stock>
 class service_on_ring : protected with_ring, public Stock
 {

@@ -12,7 +12,7 @@
 
 namespace asio_uring::detail {
 
-/// What a context's operations belong to that are about no object of ours: a descriptor without a file.
+/// What a context's operations belong to that are about no object of ours: a file state without a file.
 class loose_operations : private with_ring, public asio::execution_context::service
 {
 public:

@@ -220,8 +220,8 @@ ASIO_URING_DECL bool ring_service::start_keeper() noexcept
 
 ASIO_URING_DECL void ring_service::keep_ring() noexcept
 {
-  while (!has_keeper_.load(std::memory_order_acquire)) // as its starter has to say first
-    std::this_thread::yield();
+  for (unsigned times = 0; !has_keeper_.load(std::memory_order_acquire);) // as its starter has to say first
+    pause(times++);
   bind_ring();
   runners_.add(thread_identity::number());
   while (!loop_.keeper_stops()) {

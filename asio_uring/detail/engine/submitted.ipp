@@ -7,10 +7,10 @@
 #define ASIO_URING_DETAIL_ENGINE_SUBMITTED_IPP
 
 #include <asio_uring/detail/engine/file_state.hpp>
+#include <asio_uring/detail/engine/pause.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <cerrno>
 #include <chrono>
-#include <thread>
 
 namespace asio_uring::detail {
 
@@ -181,7 +181,8 @@ ASIO_URING_DECL void file_state::catch_up(lane_kind kind) noexcept
   constexpr std::chrono::seconds patience(1);
   service_.flush(this);
   if (has_caught_up(kind)) return;
-  for (const auto limit = clock::now() + patience; clock::now() < limit; std::this_thread::yield()) {
+  const auto limit = clock::now() + patience;
+  for (unsigned times = 0; clock::now() < limit; pause(times++)) {
     service_.collect_now();
     if (has_caught_up(kind)) return;
   }

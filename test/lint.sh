@@ -108,7 +108,7 @@ jamfile() {
     complain "Jamfile: b2 fails: $(tail -n 3 <<<"$commands")"
   fi
   for program in stock uring file as_type property; do
-    [[ $(grep -E "^ +\"g\+\+\" +-o [^ ]*/${program}_tests\"" <<<"$commands" | grep -oE '(main|soak|valgrind_enter)\.o"') == 'main.o"' ]] ||
+    [[ $(grep -E "^ +\"g\+\+\" +-o [^ ]*/${program}_tests\"" <<<"$commands" | grep -oE '(main|valgrind_enter)\.o"') == 'main.o"' ]] ||
       complain "Jamfile: ${program}_tests has not one main()"
   done
 }

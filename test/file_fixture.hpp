@@ -1,4 +1,4 @@
-// file_fixture.hpp: what the tests of files have in common.
+// test/file_fixture.hpp: what the tests of files have in common.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,6 +15,10 @@
 #include <sstream>
 
 namespace test {
+
+inline constexpr auto read_only = asio::file_base::read_only;
+inline constexpr auto read_write = asio::file_base::read_write;
+inline constexpr auto aw = asio::as_tuple(asio::use_awaitable);
 
 /// A directory of the test's own, removed with all that is in it. Not in /tmp, which may be in memory: direct
 /// I/O and extended attributes want a real file system.
@@ -41,6 +45,13 @@ inline std::string read_file(const std::string& name)
   std::ostringstream text;
   text << std::ifstream(name, std::ios::binary).rdbuf();
   return text.str();
+}
+
+inline std::string contents(asio::random_access_file& file)
+{
+  std::string all(file.size(), '\0');
+  asio::read_at(file, 0, asio::buffer(all));
+  return all;
 }
 
 /// Memory as direct I/O wants it.

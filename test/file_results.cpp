@@ -13,8 +13,6 @@ namespace errc = boost::system::errc;
 
 namespace {
 
-constexpr auto read_write = asio::file_base::read_write;
-
 /// Those that a file cannot have: the kernel's are signed, and take -1 for the file's position.
 constexpr std::uint64_t no_offsets[] = {std::uint64_t{1} << 63, ~std::uint64_t{1}, ~std::uint64_t{0}};
 

@@ -15,12 +15,6 @@ using boost::system::errc::make_error_code;
 namespace fs = std::filesystem;
 namespace errc = boost::system::errc;
 
-namespace {
-
-constexpr auto aw = asio::as_tuple(asio::use_awaitable);
-
-} // namespace
-
 BOOST_FIXTURE_TEST_SUITE(file_system, scratch_context)
 
 BOOST_AUTO_TEST_CASE(a_file_object_is_opened_and_closed)

@@ -18,8 +18,6 @@ using asio::stream_file;
 
 namespace {
 
-constexpr auto read_write = asio::file_base::read_write;
-
 /// An opcode that no kernel has: whether io_uring_enter is refused, if there is any answer.
 constexpr std::uint8_t entering = 255;
 

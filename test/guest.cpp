@@ -3,25 +3,19 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
+#include "child.hpp"
 #include "coroutines.hpp"
-#include "fixture.hpp"
 #include "threads.hpp"
 
-#include <boost/asio/connect_pipe.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/readable_pipe.hpp>
-#include <boost/asio/writable_pipe.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
-#include <fstream>
 #include <functional>
 #include <mutex>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 using namespace test;
 
@@ -150,35 +144,6 @@ private:
 };
 
 foreign_context::executor_type foreign_context::get_executor() noexcept { return executor_type(*this); }
-
-/// Runs `f` in a child process; its result, or -1 if the child died of something else.
-template <class F>
-int result_in_child(F f)
-{
-  std::fflush(nullptr);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::alarm(30 * slowness());
-    ::_exit(f());
-  }
-  int status = 0;
-  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/// How many files the process's epoll sets watch.
-int watched_files()
-{
-  namespace fs = std::filesystem;
-  int count = 0;
-  for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
-    std::error_code vanished;
-    if (fs::read_symlink(entry.path(), vanished) != "anon_inode:[eventpoll]") continue;
-    std::ifstream info("/proc/self/fdinfo/" + entry.path().filename().string());
-    for (std::string line; std::getline(info, line);)
-      count += line.starts_with("tfd:");
-  }
-  return count;
-}
 
 /// Memory of a handler's own.
 template <class T>
@@ -421,77 +386,6 @@ BOOST_AUTO_TEST_CASE(the_loop_ends_when_asked_though_a_wait_can_not_come_to_rest
   BOOST_CHECK(!context.stopped() && !wait.done());
 }
 
-BOOST_AUTO_TEST_CASE(a_forked_child_and_its_parent_watch_nothing_of_each_others)
-{
-  if (with_fallback()) return; // it has epoll sets of its own
-  for (const bool reactor_first : {false, true}) {
-    asio::io_context context;
-    if (reactor_first && !with_ring_pump()) asio::use_service<asio::detail::reactor>(context);
-    pair<> sockets(context);
-    outcome read;
-    char byte;
-    sockets.client.async_read_some(asio::buffer(&byte, 1), read.record());
-    settle(context);
-    asio::io_context apart;
-    asio::readable_pipe from_child(apart), until_end(apart);
-    asio::writable_pipe to_parent(apart), end(apart);
-    asio::connect_pipe(from_child, to_parent);
-    asio::connect_pipe(until_end, end);
-
-    const int watched = watched_files();
-    context.notify_fork(asio::io_context::fork_prepare);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::alarm(30 * slowness());
-      context.notify_fork(asio::io_context::fork_child);
-      int count = watched_files();
-      context.poll();
-      [[maybe_unused]] auto written = ::write(to_parent.native_handle(), &count, sizeof(count));
-      ::close(end.native_handle());
-      written = ::read(until_end.native_handle(), &count, 1);
-      ::_exit(0);
-    }
-    context.notify_fork(asio::io_context::fork_parent);
-    int watched_by_child = -1;
-    BOOST_REQUIRE_EQUAL(::read(from_child.native_handle(), &watched_by_child, sizeof(int)), 4);
-    BOOST_CHECK_EQUAL(watched_by_child, watched);
-    BOOST_CHECK_EQUAL(watched_files(), watched); // while the child lives
-    end.close();
-    int status = 0;
-    BOOST_CHECK(::waitpid(child, &status, 0) == child && status == 0);
-    write_text(sockets.server, "x");
-    finish(context);
-    CHECK_SUCCEEDED(read);
-  }
-}
-
-BOOST_AUTO_TEST_CASE(a_forked_child_that_is_told_nothing_leaves_the_reactor_to_its_parent)
-{
-  auto context = std::make_unique<asio::io_context>();
-  if (!with_ring_pump()) asio::use_service<asio::detail::reactor>(*context); // which the ring's pump replaces
-  listener acceptor(*context);
-  auto client = std::make_unique<tcp::socket>(*context);
-  tcp::socket server(*context);
-  outcome connected, read;
-  client->async_connect(acceptor.endpoint(), connected.record());
-  finish(*context);
-  CHECK_SUCCEEDED(connected);
-  acceptor.accept(server);
-
-  const int child = result_in_child([&] {
-    client.reset();
-    context.reset();
-    return 0;
-  });
-  BOOST_CHECK_EQUAL(child, 0);
-  char byte;
-  server.async_read_some(asio::buffer(&byte, 1), read.record());
-  write_text(*client, "x");
-  context->restart();
-  context->run_for(5s * slowness());
-  CHECK_SUCCEEDED(read);
-}
-
 BOOST_AUTO_TEST_CASE(memory_that_runs_out_does_not_hold_up_operations_that_need_none)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -504,7 +398,7 @@ BOOST_AUTO_TEST_CASE(memory_that_runs_out_does_not_hold_up_operations_that_need_
     no_handler,
     no_start
   };
-  const int result = result_in_child([] {
+  const int result = in_child([] {
     asio::io_context context;
     ready_readers readers(context, 1);
     tcp::socket& socket = readers.pairs[0]->server;

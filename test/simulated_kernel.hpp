@@ -6,6 +6,7 @@
 #define ASIO_URING_TEST_SIMULATED_KERNEL_HPP
 
 #include "simulation/decisions.hpp"
+#include "simulation/edges.hpp"
 #include "simulation/environment.hpp"
 #include "simulation/request.hpp"
 #include "simulation/shortened.hpp"
@@ -19,7 +20,6 @@
 #include <deque>
 #include <list>
 #include <set>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <utility>
 #include <vector>
@@ -54,8 +54,7 @@ public:
   {
     while (!requests_.empty())
       erase(requests_.begin());
-    for (const int own : {fd_, edges_})
-      if (own >= 0) ::close(own);
+    if (fd_ >= 0) ::close(fd_);
   }
 
   int enter(unsigned wait, const __kernel_timespec* timeout) noexcept override
@@ -219,7 +218,7 @@ private:
   }
   void start_chain()
   {
-    edges_collected_ = false;
+    edges_.outdate();
     requests_.emplace_back(chain_.front());
     if (chain_.size() > 1) requests_.back().behind.assign(chain_.begin() + 1, chain_.end());
     chain_.clear();
@@ -235,18 +234,13 @@ private:
       r->time = simulated_clock::time + std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
     } else if (r->entry.opcode != IORING_OP_NOP && !r->look_up())
       outside_.fail("a descriptor number is free, and an entry that names it is looked up");
-    if (r->multishot()) {
-      if (edges_ < 0) edges_ = own_number(::epoll_create1(EPOLL_CLOEXEC));
-      epoll_event event{r->entry.poll32_events | EPOLLRDHUP | EPOLLET, {}};
-      event.data.ptr = &*r;
-      r->edge = ::epoll_ctl(edges_, EPOLL_CTL_ADD, r->file, &event) < 0; // no file that can be polled
-    }
+    if (r->multishot()) edges_.add(*r);
     if (random_.chance(odds_.at_once)) look(r, false);
   }
 
   int cancel(std::uint64_t user_data)
   {
-    edges_collected_ = false;
+    edges_.outdate();
     const auto find = [&] {
       return std::find_if(requests_.begin(), requests_.end(),
                           [&](const request& r) { return r.entry.user_data == user_data && r.started; });
@@ -282,7 +276,7 @@ private:
   }
   iterator erase(iterator r)
   {
-    if (r->multishot() && r->file >= 0) ::epoll_ctl(edges_, EPOLL_CTL_DEL, r->file, nullptr);
+    if (r->multishot() && r->file >= 0) edges_.remove(*r);
     r->let_go();
     return requests_.erase(r);
   }
@@ -309,7 +303,7 @@ private:
   bool round(unsigned go_on, unsigned deliver)
   {
     bool happened = false;
-    edges_collected_ = false;
+    edges_.outdate();
     order_.clear();
     for (auto r = requests_.begin(); r != requests_.end(); ++r)
       order_.push_back(r);
@@ -426,7 +420,7 @@ private:
 
   bool look_for_edge(iterator r)
   {
-    if (!std::exchange(edges_collected_, true)) collect_edges();
+    edges_.collect();
     int events = 0;
     if (std::exchange(r->edge, false)) events = r->ready_events(with_unasked(r->entry.poll32_events));
     if (!events && random_.chance(odds_.spurious)) events = POLLIN;
@@ -435,15 +429,6 @@ private:
     if (random_.chance(odds_.poll_ends)) return end(r, events);
     finish(r->entry.user_data, events, IORING_CQE_F_MORE);
     return true;
-  }
-  void collect_edges()
-  {
-    epoll_event events[32];
-    for (int count = 32; count == 32;) {
-      count = ::epoll_wait(edges_, events, 32, 0);
-      for (int i = 0; i < count; ++i)
-        static_cast<request*>(events[i].data.ptr)->edge = true;
-    }
   }
 
   bool connect(iterator r)
@@ -495,8 +480,7 @@ private:
   std::vector<iterator> order_;
   std::deque<result> finished_;
   std::set<unsigned> ended_threads_;
-  bool edges_collected_ = false;
-  int edges_ = -1; // an epoll set that tells the edges of multishot polls
+  polled_edges edges_;
   int fd_ = -1;
 };
 

@@ -2,7 +2,7 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 //
-// property_tests --run_test=properties/ring_automatic -- --seed N --steps M repeats one program; without,
+// property_tests --run_test=programs/ring_automatic -- --seed N --steps M repeats one program; without,
 // many run. ASIO_URING_SEED, ASIO_URING_STEPS and ASIO_URING_SEEDS (how many) do the same.
 
 #include "../simulation/sleep.hpp"
@@ -32,7 +32,7 @@ std::optional<unsigned long long> argument(const char* option, const char* varia
 void run_seed(std::uint64_t seed, unsigned long steps, const settings& s)
 {
   decisions random(seed);
-  const std::string repeat = std::string("property_tests --run_test=properties/") + s.name + " -- --seed " +
+  const std::string repeat = std::string("property_tests --run_test=programs/") + s.name + " -- --seed " +
                              std::to_string(seed) + " --steps " + std::to_string(steps);
   // Also where an assertion fails.
   BOOST_TEST_CONTEXT("to repeat: " << repeat) { run_program(random, steps, s, repeat); }
@@ -58,7 +58,7 @@ void check_properties(const settings& s)
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(properties)
+BOOST_AUTO_TEST_SUITE(programs)
 
 BOOST_AUTO_TEST_CASE(ring_automatic) { check_properties({"ring_automatic"}); }
 BOOST_AUTO_TEST_CASE(ring_readiness) { check_properties({"ring_readiness", path::readiness}); }

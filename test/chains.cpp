@@ -1,4 +1,4 @@
-// chain.cpp: operations performed one after the other, and what becomes of those behind one that fails.
+// test/chains.cpp: operations performed one after the other, and what becomes of those behind one that fails.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

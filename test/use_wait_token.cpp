@@ -1,4 +1,4 @@
-// use_wait.cpp: the token that blocks the calling thread.
+// test/use_wait_token.cpp: the token that blocks the calling thread.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

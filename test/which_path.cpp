@@ -1,4 +1,4 @@
-// test/path_controller.cpp: the cheapest strategy is found and kept, whatever the noise.
+// test/which_path.cpp: the cheapest strategy is found and kept, whatever the noise.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -5,8 +5,9 @@
 #ifndef ASIO_URING_LOCAL_SEQ_PACKET_PROTOCOL_HPP
 #define ASIO_URING_LOCAL_SEQ_PACKET_PROTOCOL_HPP
 
-#if __has_include(<boost/asio/local/seq_packet_protocol.hpp>) // Boost 1.82
 #include <asio_uring/any_io_executor.hpp>
+
+#if defined(ASIO_URING_ASIO_HAS_LOCAL_SEQ_PACKET)
 #include <boost/asio/basic_seq_packet_socket.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/local/seq_packet_protocol.hpp>

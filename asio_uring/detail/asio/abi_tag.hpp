@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_DETAIL_ASIO_ABI_TAG_HPP
 #define ASIO_URING_DETAIL_ASIO_ABI_TAG_HPP
 
-#include <boost/asio/detail/config.hpp>
+#include <asio_uring/config.hpp>
 
 // In a program with as_default.hpp the classes of boost::asio's sockets are others than in a shared library
 // without. If both had the same name, the dynamic linker would give the library the program's member

@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_DETAIL_ASIO_FILE_BASE_HPP
 #define ASIO_URING_DETAIL_ASIO_FILE_BASE_HPP
 
-#include <boost/asio/detail/config.hpp>
+#include <asio_uring/config.hpp>
 
 #if defined(BOOST_ASIO_HAS_FILE)
 #error "asio_uring: do not define BOOST_ASIO_HAS_FILE; this header brings Asio's file classes"

@@ -25,13 +25,16 @@
 #include <boost/asio/detail/throw_error.hpp>
 #include <boost/asio/execution_context.hpp>
 
+#define ASIO_URING_HANDLER_CREATION ASIO_URING_ASIO_MACRO(HANDLER_CREATION)
+#define ASIO_URING_HANDLER_COMPLETION ASIO_URING_ASIO_MACRO(HANDLER_COMPLETION)
+#define ASIO_URING_HANDLER_INVOCATION_BEGIN ASIO_URING_ASIO_MACRO(HANDLER_INVOCATION_BEGIN)
+#define ASIO_URING_HANDLER_INVOCATION_END ASIO_URING_ASIO_MACRO(HANDLER_INVOCATION_END)
+
 namespace asio_uring::detail {
 
-namespace asio = boost::asio;
 namespace socket_ops = boost::asio::detail::socket_ops;
 namespace descriptor_ops = boost::asio::detail::descriptor_ops;
 using asio::detail::throw_error;
-using boost::system::error_code;
 
 using scheduler = asio::detail::scheduler;
 using epoll_reactor = asio::detail::epoll_reactor;

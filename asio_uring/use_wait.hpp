@@ -6,9 +6,8 @@
 #define ASIO_URING_USE_WAIT_HPP
 
 #include <asio_uring/detail/object/wait_for_completion.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/system/error_code.hpp>
+#include ASIO_URING_ASIO(associated_executor.hpp)
+#include ASIO_URING_ASIO(async_result.hpp)
 
 namespace asio_uring {
 
@@ -19,7 +18,7 @@ public:
   constexpr use_wait_t() = default;
 
   /// Reports a leading error code there instead of throwing it; it is cleared on success.
-  [[nodiscard]] constexpr use_wait_t operator()(boost::system::error_code& ec) const
+  [[nodiscard]] constexpr use_wait_t operator()(error_code& ec) const
   {
     use_wait_t token;
     token.error_ = &ec;
@@ -27,7 +26,7 @@ public:
   }
 
   // private:
-  boost::system::error_code* error_ = nullptr;
+  error_code* error_ = nullptr;
 };
 
 /// Blocks the calling thread until the operation has ended, and returns its values.
@@ -35,7 +34,7 @@ public:
  * @code
  * std::size_t n = file.async_read_some_at(0, buffer, asio_uring::use_wait);
  * std::size_t m = file.async_read_some_at(n, rest, asio_uring::use_wait(ec));
- * auto [error, k] = async_write(socket, data, boost::asio::as_tuple(asio_uring::use_wait));
+ * auto [error, k] = async_write(socket, data, asio::as_tuple(asio_uring::use_wait));
  * @endcode
  *
  * For every asynchronous operation of Asio's model, composed ones and co_spawn included. The values are

@@ -6,7 +6,7 @@
 #define ASIO_URING_VIA_HPP
 
 #include <asio_uring/use_uring.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
+#include ASIO_URING_ASIO(basic_stream_socket.hpp)
 #include <memory>
 #include <utility>
 
@@ -75,7 +75,7 @@ public:
    * Completion signature: void(error_code, std::size_t). Cancellation: terminal, partial, total; a cancelled
    * read has lost nothing. Errors: those of the object; error::eof at the end of the stream.
    */
-  template <typename Buffers, typename Token = boost::asio::default_completion_token_t<executor_type>,
+  template <typename Buffers, typename Token = asio::default_completion_token_t<executor_type>,
             typename O = Object>
   auto async_read_some(const Buffers& buffers, Token&& token = Token()) const
       -> decltype(std::declval<O&>().async_read_some(buffers, use_uring(std::declval<O&>(),
@@ -86,7 +86,7 @@ public:
 
   /// As the object's async_write_some, on io_uring.
   /** Completion signature: void(error_code, std::size_t). Cancellation: terminal, partial, total. */
-  template <typename Buffers, typename Token = boost::asio::default_completion_token_t<executor_type>,
+  template <typename Buffers, typename Token = asio::default_completion_token_t<executor_type>,
             typename O = Object>
   auto async_write_some(const Buffers& buffers, Token&& token = Token()) const
       -> decltype(std::declval<O&>().async_write_some(buffers, use_uring(std::declval<O&>(),
@@ -123,7 +123,7 @@ template <typename Object>
 
 /// How Beast's WebSocket ends a connection: as on the socket itself.
 template <typename Socket>
-void teardown(boost::beast::role_type role, view<Socket>& v, boost::system::error_code& ec)
+void teardown(boost::beast::role_type role, view<Socket>& v, error_code& ec)
 {
   boost::beast::websocket::teardown(role, v.next_layer(), ec);
 }

@@ -12,7 +12,7 @@
 // functions. So ours have an ABI tag, which the compiler makes a part of each symbol that mentions them:
 // declared before Asio does it, for a tag is part of a class's first declaration.
 //
-//   undefined reference to `connect(boost::asio::basic_stream_socket[abi:asio_uring_as_default]<...>&)'
+//   undefined reference to `connect(asio::basic_stream_socket[abi:asio_uring_as_default]<...>&)'
 //
 // says: connect() was compiled without as_default.hpp, and takes a socket.
 //

@@ -20,7 +20,7 @@
 #undef BOOST_ASIO_RANDOM_ACCESS_FILE_HPP
 
 #define BOOST_ASIO_HAS_FILE 1
-#include <boost/asio/file_base.hpp>
+#include ASIO_URING_ASIO(file_base.hpp)
 #undef BOOST_ASIO_HAS_FILE
 
 #endif // ASIO_URING_DETAIL_ASIO_FILE_BASE_HPP

@@ -7,7 +7,7 @@
 #define ASIO_URING_DETAIL_ASIO_IO_OBJECT_IMPL_HPP
 
 #include <asio_uring/enable_io_uring.hpp>
-#include <boost/asio/detail/io_object_impl.hpp>
+#include ASIO_URING_ASIO(detail/io_object_impl.hpp)
 
 namespace asio_uring::detail {
 

@@ -7,11 +7,11 @@
 
 #include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/asio/members.hpp>
-#include <boost/asio/basic_readable_pipe.hpp>
-#include <boost/asio/basic_socket.hpp>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_writable_pipe.hpp>
-#include <boost/asio/posix/basic_descriptor.hpp>
+#include ASIO_URING_ASIO(basic_readable_pipe.hpp)
+#include ASIO_URING_ASIO(basic_socket.hpp)
+#include ASIO_URING_ASIO(basic_socket_acceptor.hpp)
+#include ASIO_URING_ASIO(basic_writable_pipe.hpp)
+#include ASIO_URING_ASIO(posix/basic_descriptor.hpp)
 
 namespace asio_uring::detail {
 

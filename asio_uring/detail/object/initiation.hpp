@@ -8,8 +8,8 @@
 #include <asio_uring/detail/object/stock_object.hpp>
 #include <asio_uring/enable_io_uring.hpp>
 #include <bit>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
+#include ASIO_URING_ASIO(associated_executor.hpp)
+#include ASIO_URING_ASIO(async_result.hpp)
 #include <cassert>
 #include <concepts>
 #include <memory>

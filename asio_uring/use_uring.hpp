@@ -150,10 +150,8 @@ using completed_token_t = typename completed_token<
 } // namespace detail
 } // namespace asio_uring
 
-namespace boost::asio {
-
 template <typename Token, typename Object, typename... Signatures>
-struct async_result<asio_uring::use_uring_t<Token, Object>, Signatures...>
+struct asio_uring::asio::async_result<asio_uring::use_uring_t<Token, Object>, Signatures...>
 {
   template <typename Initiation, typename RawToken, typename... Args>
   static auto initiate(Initiation&& initiation, RawToken&& token, Args&&... args)
@@ -171,7 +169,7 @@ struct async_result<asio_uring::use_uring_t<Token, Object>, Signatures...>
 };
 
 template <typename... Signatures>
-struct async_result<asio_uring::partial_use_uring, Signatures...>
+struct asio_uring::asio::async_result<asio_uring::partial_use_uring, Signatures...>
 {
   template <typename Initiation, typename RawToken, typename... Args>
   static auto initiate(Initiation&& initiation, RawToken&&, Args&&... args)
@@ -184,7 +182,5 @@ struct async_result<asio_uring::partial_use_uring, Signatures...>
         std::forward<Initiation>(initiation), token, std::forward<Args>(args)...);
   }
 };
-
-} // namespace boost::asio
 
 #endif // ASIO_URING_USE_URING_HPP

@@ -65,10 +65,8 @@ inline constexpr use_wait_t use_wait{};
 
 } // namespace asio_uring
 
-namespace boost::asio {
-
 template <typename R, typename... Args>
-struct async_result<asio_uring::use_wait_t, R(Args...)>
+struct asio_uring::asio::async_result<asio_uring::use_wait_t, R(Args...)>
 {
   using values = asio_uring::detail::waited_values<std::decay_t<Args>...>;
   using return_type = typename values::return_type;
@@ -89,7 +87,7 @@ struct async_result<asio_uring::use_wait_t, R(Args...)>
 /// The I/O executor, so that what the operation does keeps its order with the object's strand. Being asked
 /// tells which context it is, where the initiation cannot.
 template <typename Values, typename Executor>
-struct associated_executor<asio_uring::detail::wait_handler<Values>, Executor>
+struct asio_uring::asio::associated_executor<asio_uring::detail::wait_handler<Values>, Executor>
 {
   using type = Executor;
   static type get(const asio_uring::detail::wait_handler<Values>&) noexcept { return type(); }
@@ -99,7 +97,5 @@ struct associated_executor<asio_uring::detail::wait_handler<Values>, Executor>
     return ex;
   }
 };
-
-} // namespace boost::asio
 
 #endif // ASIO_URING_USE_WAIT_HPP

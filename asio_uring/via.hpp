@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#if defined(ASIO_URING_HAS_BEAST)
 namespace boost::beast {
 
 enum class role_type;
@@ -23,6 +24,7 @@ void async_teardown(role_type, asio::basic_stream_socket<Protocol, Executor>&, T
 
 } // namespace websocket
 } // namespace boost::beast
+#endif
 
 namespace asio_uring {
 
@@ -121,6 +123,7 @@ template <typename Object>
   return view<Object>(object);
 }
 
+#if defined(ASIO_URING_HAS_BEAST)
 /// How Beast's WebSocket ends a connection: as on the socket itself.
 template <typename Socket>
 void teardown(boost::beast::role_type role, view<Socket>& v, error_code& ec)
@@ -132,6 +135,7 @@ void async_teardown(boost::beast::role_type role, view<Socket>& v, Handler&& han
 {
   boost::beast::websocket::async_teardown(role, v.next_layer(), std::forward<Handler>(handler));
 }
+#endif
 
 } // namespace asio_uring
 

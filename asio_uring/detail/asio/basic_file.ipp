@@ -25,16 +25,25 @@
 #include ASIO_URING_ASIO(post.hpp)
 #include <string>
 
-#define BOOST_ASIO_HAS_FILE 1
-
-namespace boost::asio::detail {
+ASIO_URING_ASIO_BEGIN
+namespace detail {
 using io_uring_file_service = asio_uring::detail::file_service;
 }
+ASIO_URING_ASIO_END
 
+#if defined(ASIO_URING_STANDALONE)
+#define ASIO_HAS_FILE 1
+#define ASIO_DETAIL_IO_URING_FILE_SERVICE_HPP
+#define ASIO_HAS_IO_URING 1
+#include <asio/basic_file.hpp>
+#undef ASIO_HAS_IO_URING
+#else
+#define BOOST_ASIO_HAS_FILE 1
 #define BOOST_ASIO_DETAIL_IO_URING_FILE_SERVICE_HPP
 #define BOOST_ASIO_HAS_IO_URING 1
-#include ASIO_URING_ASIO(basic_file.hpp)
+#include <boost/asio/basic_file.hpp>
 #undef BOOST_ASIO_HAS_IO_URING
+#endif
 
 #include ASIO_URING_ASIO(basic_random_access_file.hpp)
 #include ASIO_URING_ASIO(basic_stream_file.hpp)
@@ -43,6 +52,8 @@ using io_uring_file_service = asio_uring::detail::file_service;
 #if defined(ASIO_URING_AS_DEFAULT)
 #include ASIO_URING_ASIO(random_access_file.hpp)
 #include ASIO_URING_ASIO(stream_file.hpp)
+#elif defined(ASIO_URING_STANDALONE)
+#undef ASIO_HAS_FILE
 #else
 #undef BOOST_ASIO_HAS_FILE
 #endif

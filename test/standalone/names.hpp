@@ -11,7 +11,15 @@
 
 #include <asio/error_code.hpp>
 #include <asio/system_error.hpp>
+#include <ostream>
 #include <system_error>
+
+namespace std {
+
+// Boost.Test prints what it compares; that of Boost.System is an integer to it.
+inline ostream& operator<<(ostream& out, errc value) { return out << static_cast<int>(value); }
+
+} // namespace std
 
 namespace boost {
 

@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ASIO_NAMES_HPP
 
 #include <asio_uring/config.hpp>
+#include <asio_uring/detail/asio/one_asio.hpp>
 #include ASIO_URING_ASIO(async_result.hpp)
 #include ASIO_URING_ASIO(detail/buffer_sequence_adapter.hpp)
 #include ASIO_URING_ASIO(detail/deadline_timer_service.hpp)

@@ -1,4 +1,4 @@
-// asio_uring/any_io_executor.hpp: boost::asio::any_io_executor, with its I/O objects on io_uring.
+// asio_uring/any_io_executor.hpp: asio::any_io_executor, with its I/O objects on io_uring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -7,20 +7,20 @@
 
 #include <asio_uring/detail/object/io_object.hpp>
 #include <asio_uring/enable_io_uring.hpp>
-#include <boost/asio/any_io_executor.hpp>
+#include ASIO_URING_ASIO(any_io_executor.hpp)
 #include <concepts>
 
 namespace asio_uring {
 
-/// Holds any executor that boost::asio::any_io_executor holds, and converts from and to it. An I/O object
+/// Holds any executor that asio::any_io_executor holds, and converts from and to it. An I/O object
 /// with this executor type performs its operations through the io_uring of the executor's context.
-class any_io_executor : public boost::asio::any_io_executor
+class any_io_executor : public asio::any_io_executor
 {
 public:
-  using boost::asio::any_io_executor::any_io_executor;
+  using asio::any_io_executor::any_io_executor;
   any_io_executor() = default;
-  any_io_executor(const boost::asio::any_io_executor& ex) noexcept : boost::asio::any_io_executor(ex) {}
-  any_io_executor(boost::asio::any_io_executor&& ex) noexcept : boost::asio::any_io_executor(std::move(ex)) {}
+  any_io_executor(const asio::any_io_executor& ex) noexcept : asio::any_io_executor(ex) {}
+  any_io_executor(asio::any_io_executor&& ex) noexcept : asio::any_io_executor(std::move(ex)) {}
 };
 
 /// Also what Asio derives from it, as use_awaitable_t<>::as_default_on does.

@@ -3,17 +3,20 @@
 //   g++ -std=c++20 -include asio_uring/as_default.hpp program.cpp -luring
 //
 // To be the first header of every translation unit. All sockets and acceptors of boost::asio, those inside
-// Boost.Beast and other libraries too, then perform their operations through io_uring. A translation unit
-// that lacks it is refused by the linker (detail/asio/mixed_units.hpp); a shared library that lacks it keeps
-// its stock sockets (detail/asio/abi_tag.hpp). Macros for Boost.Asio belong on the command line
-// (detail/asio/late_macros.hpp).
+// Boost.Beast and other libraries too, then perform their operations through io_uring; with
+// ASIO_URING_STANDALONE those of Asio without Boost. A translation unit that lacks it is refused by the
+// linker (detail/asio/mixed_units.hpp); a shared library that lacks it keeps its stock sockets
+// (detail/asio/abi_tag.hpp). Macros for Asio belong on the command line (detail/asio/late_macros.hpp).
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #ifndef ASIO_URING_AS_DEFAULT_HPP
 #define ASIO_URING_AS_DEFAULT_HPP
 
-#if defined(BOOST_ASIO_DETAIL_CONFIG_HPP) && !defined(ASIO_URING_CONFIG_HPP)
+#if defined(ASIO_URING_STANDALONE) && defined(ASIO_DETAIL_CONFIG_HPP) && !defined(ASIO_URING_CONFIG_HPP)
+#error "asio_uring/as_default.hpp comes too late: include it before any header of Asio, best by -include"
+#elif !defined(ASIO_URING_STANDALONE) && defined(BOOST_ASIO_DETAIL_CONFIG_HPP) &&                            \
+    !defined(ASIO_URING_CONFIG_HPP)
 #error                                                                                                       \
     "asio_uring/as_default.hpp comes too late: include it before any header of Boost.Asio, best by -include"
 #elif defined(ASIO_URING_CONFIG_HPP) && !defined(ASIO_URING_AS_DEFAULT)
@@ -34,8 +37,13 @@
 #include <asio_uring/detail/asio/mixed_units.hpp>
 #include <asio_uring/detail/object/basic_files.hpp>
 
+#if defined(ASIO_URING_STANDALONE)
+#include <asio_uring/detail/asio/boost_asio.hpp>
+#include <asio_uring/detail/asio/late_standalone_macros.hpp>
+#else
 #include <asio_uring/detail/asio/late_macros.hpp>
 #include <asio_uring/detail/asio/standalone_asio.hpp>
+#endif
 
 #endif
 

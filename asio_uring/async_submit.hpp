@@ -60,13 +60,13 @@ struct finish_submission
  * called by any thread. Since Linux 5.11, and the opcode's own version.
  */
 template <detail::submission_result Result = int, detail::submits Object, typename Prepare,
-          boost::asio::completion_token_for<void(boost::system::error_code, Result)> Token =
-              boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+          asio::completion_token_for<void(error_code, Result)> Token =
+              asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_submit(Object&& object, Prepare prepare, Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code, Result)>(
-      object, detail::no_payload(), std::move(prepare), detail::finish_submission<Result>(), "async_submit",
-      std::forward<Token>(token));
+  return detail::submit<void(error_code, Result)>(object, detail::no_payload(), std::move(prepare),
+                                                  detail::finish_submission<Result>(), "async_submit",
+                                                  std::forward<Token>(token));
 }
 
 /// The same with an object that the operation owns, from the submission to the end.
@@ -80,12 +80,12 @@ auto async_submit(Object&& object, Prepare prepare, Token&& token = {})
  * IORING_CQE_F_BUFFER and the like included, on the thread that collects it: it should only take notes.
  */
 template <detail::submission_result Result = int, detail::submits Object, typename Payload, typename Prepare,
-          boost::asio::completion_token_for<void(boost::system::error_code, Result, Payload)> Token>
+          asio::completion_token_for<void(error_code, Result, Payload)> Token>
 auto async_submit(Object&& object, Payload payload, Prepare prepare, Token&& token)
 {
-  return detail::submit<void(boost::system::error_code, Result, Payload)>(
-      object, std::move(payload), std::move(prepare), detail::finish_submission<Result>(), "async_submit",
-      std::forward<Token>(token));
+  return detail::submit<void(error_code, Result, Payload)>(object, std::move(payload), std::move(prepare),
+                                                           detail::finish_submission<Result>(),
+                                                           "async_submit", std::forward<Token>(token));
 }
 
 } // namespace asio_uring

@@ -7,7 +7,7 @@
 
 #include <asio_uring/options.hpp>
 #include <asio_uring/ring/features.hpp>
-#include <boost/asio/execution_context.hpp>
+#include ASIO_URING_ASIO(execution_context.hpp)
 #include <iosfwd>
 #include <string>
 
@@ -29,7 +29,7 @@ struct backend_info
 
 /// Describes the backend of a context; sets up nothing.
 /** Thread safety: may be called by any thread once the context's first I/O object exists. */
-ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context);
+ASIO_URING_DECL backend_info backend(asio::execution_context& context);
 
 ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& b);
 

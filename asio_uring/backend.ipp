@@ -11,14 +11,14 @@
 
 namespace asio_uring {
 
-ASIO_URING_DECL backend_info backend(boost::asio::execution_context& context)
+ASIO_URING_DECL backend_info backend(asio::execution_context& context)
 {
   backend_info b;
-  if (!boost::asio::has_service<detail::ring_service>(context)) {
+  if (!asio::has_service<detail::ring_service>(context)) {
     b.reason = "no I/O object of asio_uring exists on this context yet";
     return b;
   }
-  auto& service = boost::asio::use_service<detail::ring_service>(context);
+  auto& service = asio::use_service<detail::ring_service>(context);
   const std::string unavailable = service.unavailable();
   b.io_uring = unavailable.empty();
   b.pump = service.pump().kind();

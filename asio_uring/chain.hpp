@@ -87,7 +87,7 @@ private:
     const int result = links_.result(i);
     const auto [size, reads] = all_.extents[i];
     if (result < 0 || static_cast<std::size_t>(result) >= size) return error_of(result);
-    return reads ? error_code(asio::error::eof) : error_code(EIO, boost::system::system_category());
+    return reads ? error_code(asio::error::eof) : error_code(EIO, system_category());
   }
 
   chain_entries all_;
@@ -132,14 +132,14 @@ public:
   template <detail::has_native_handle File, typename MutableBufferSequence>
   operation_chain& read_at(File& file, std::uint64_t offset, const MutableBufferSequence& buffers)
   {
-    return transfer<boost::asio::mutable_buffer>(file.native_handle(), offset, buffers);
+    return transfer<asio::mutable_buffer>(file.native_handle(), offset, buffers);
   }
 
   /// Writes at an offset (bytes): write(2).
   template <detail::has_native_handle File, typename ConstBufferSequence>
   operation_chain& write_at(File& file, std::uint64_t offset, const ConstBufferSequence& buffers)
   {
-    return transfer<boost::asio::const_buffer>(file.native_handle(), offset, buffers);
+    return transfer<asio::const_buffer>(file.native_handle(), offset, buffers);
   }
 
   /// Writes data and metadata to the device: fsync(2).
@@ -205,12 +205,12 @@ public:
    * kernel lacks an opcode; bad_descriptor for a file that is not open. Thread safety: without a file, may be
    * called by any thread. Since Linux 5.11.
    */
-  template <boost::asio::completion_token_for<void(boost::system::error_code, std::vector<int>)> Token =
-                boost::asio::default_completion_token_t<typename Start::executor_type>>
+  template <asio::completion_token_for<void(error_code, std::vector<int>)> Token =
+                asio::default_completion_token_t<typename Start::executor_type>>
   auto async_run(Token&& token = {})
   {
     hard_ = false;
-    return boost::asio::async_initiate<Token, void(boost::system::error_code, std::vector<int>)>(
+    return asio::async_initiate<Token, void(error_code, std::vector<int>)>(
         start_, token,
         [all = std::exchange(all_, {})]() mutable { return detail::chain_submission(std::move(all)); });
   }
@@ -219,11 +219,11 @@ private:
   template <typename Buffer, typename Buffers>
   operation_chain& transfer(int fd, std::uint64_t offset, const Buffers& buffers)
   {
-    constexpr bool reads = std::is_same_v<Buffer, boost::asio::mutable_buffer>;
+    constexpr bool reads = std::is_same_v<Buffer, asio::mutable_buffer>;
     std::vector<iovec> vectors;
     std::size_t size = 0;
-    const auto end = boost::asio::buffer_sequence_end(buffers);
-    for (auto it = boost::asio::buffer_sequence_begin(buffers); it != end; ++it) {
+    const auto end = asio::buffer_sequence_end(buffers);
+    for (auto it = asio::buffer_sequence_begin(buffers); it != end; ++it) {
       const Buffer buffer(*it);
       vectors.push_back({const_cast<void*>(buffer.data()), buffer.size()});
       size += buffer.size();

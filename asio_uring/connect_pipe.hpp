@@ -6,12 +6,12 @@
 #define ASIO_URING_CONNECT_PIPE_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/connect_pipe.hpp>
+#include ASIO_URING_ASIO(connect_pipe.hpp)
 
 namespace asio_uring {
 
 /// Connects two ends of a new pipe. Asio's own function: it works on whatever executor the ends have.
-using boost::asio::connect_pipe;
+using asio::connect_pipe;
 
 } // namespace asio_uring
 

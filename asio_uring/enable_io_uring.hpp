@@ -6,7 +6,7 @@
 #define ASIO_URING_ENABLE_IO_URING_HPP
 
 #include <asio_uring/config.hpp>
-#include <boost/asio/strand.hpp>
+#include ASIO_URING_ASIO(strand.hpp)
 
 namespace asio_uring {
 
@@ -23,7 +23,7 @@ inline constexpr bool enable_io_uring =
 
 /// A strand is what it runs on.
 template <typename Executor>
-inline constexpr bool enable_io_uring<boost::asio::strand<Executor>> = enable_io_uring<Executor>;
+inline constexpr bool enable_io_uring<asio::strand<Executor>> = enable_io_uring<Executor>;
 
 } // namespace asio_uring
 

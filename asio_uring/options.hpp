@@ -7,7 +7,7 @@
 
 #include <asio_uring/config.hpp>
 #include <asio_uring/ring/features.hpp>
-#include <boost/asio/execution_context.hpp>
+#include ASIO_URING_ASIO(execution_context.hpp)
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -37,8 +37,8 @@ enum class pump_kind
 enum class fallback
 {
   automatic, ///< the operations are performed with epoll and threads; backend() tells why
-  forbid, ///< boost::system::system_error, with the reason; a ring that fails later is replaced all the same
-  force   ///< epoll and threads in any case
+  forbid,    ///< system_error, with the reason; a ring that fails later is replaced all the same
+  force      ///< epoll and threads in any case
 };
 
 ASIO_URING_DECL const char* name(path p) noexcept;
@@ -88,11 +88,11 @@ struct options
  *
  * @throws std::invalid_argument for a value out of range, naming it; std::logic_error when the context has
  * its ring already, or pump_kind::ring is asked for and the context has a stock reactor already;
- * boost::system::system_error when the kernel gives no ring and the fallback is
+ * system_error when the kernel gives no ring and the fallback is
  * forbidden, or there is no descriptor left for it.
  * Thread safety: as the context's construction. Since Linux 5.11.
  */
-ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& = {});
+ASIO_URING_DECL void use_io_uring(asio::execution_context& context, const options& = {});
 
 } // namespace asio_uring
 

@@ -6,15 +6,15 @@
 #define ASIO_URING_OWNED_BUFFERS_HPP
 
 #include <asio_uring/config.hpp>
-#include <boost/asio/associated_allocator.hpp>
-#include <boost/asio/associator.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/read_at.hpp>
-#include <boost/asio/recycling_allocator.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/asio/write_at.hpp>
+#include ASIO_URING_ASIO(associated_allocator.hpp)
+#include ASIO_URING_ASIO(associator.hpp)
+#include ASIO_URING_ASIO(async_result.hpp)
+#include ASIO_URING_ASIO(buffer.hpp)
+#include ASIO_URING_ASIO(read.hpp)
+#include ASIO_URING_ASIO(read_at.hpp)
+#include ASIO_URING_ASIO(recycling_allocator.hpp)
+#include ASIO_URING_ASIO(write.hpp)
+#include ASIO_URING_ASIO(write_at.hpp)
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -25,7 +25,7 @@ namespace asio_uring {
 namespace detail {
 
 namespace views {
-using boost::asio::buffer;
+using asio::buffer;
 template <typename Buffer>
 auto view_of(Buffer& b) -> decltype(buffer(b)) // of Asio, or of the type's own namespace
 {
@@ -38,11 +38,11 @@ using view_of_t = decltype(views::view_of(std::declval<Buffer&>()));
 
 /// What has memory of its own: a vector, a string, an array. Not a view of somebody else's.
 template <typename Buffer>
-concept owned_buffer = std::movable<Buffer> && !boost::asio::is_const_buffer_sequence<Buffer>::value &&
-                       boost::asio::is_const_buffer_sequence<view_of_t<Buffer>>::value;
+concept owned_buffer = std::movable<Buffer> && !asio::is_const_buffer_sequence<Buffer>::value &&
+                       asio::is_const_buffer_sequence<view_of_t<Buffer>>::value;
 template <typename Buffer>
 concept owned_mutable_buffer =
-    owned_buffer<Buffer> && boost::asio::is_mutable_buffer_sequence<view_of_t<Buffer>>::value;
+    owned_buffer<Buffer> && asio::is_mutable_buffer_sequence<view_of_t<Buffer>>::value;
 
 /// A handler with the buffer of its operation. It is destroyed after the kernel is done with the operation,
 /// so the buffer is, too. The buffer stays in one place, in memory of the handler's allocator.
@@ -53,7 +53,7 @@ public:
   template <typename Given>
   owning_handler(Given&& handler, Buffer&& buffer)
       : handler_(std::forward<Given>(handler)),
-        allocator_(boost::asio::get_associated_allocator(handler_, default_allocator())),
+        allocator_(asio::get_associated_allocator(handler_, default_allocator())),
         buffer_(nullptr)
   {
     Buffer* const place = traits::allocate(allocator_, 1);
@@ -73,7 +73,7 @@ public:
 
   Buffer& buffer() noexcept { return *buffer_; }
 
-  void operator()(boost::system::error_code ec, std::size_t size)
+  void operator()(error_code ec, std::size_t size)
   {
     Buffer buffer(std::move(*buffer_));
     free();
@@ -83,9 +83,9 @@ public:
   const Handler& handler() const noexcept { return handler_; }
 
 private:
-  using default_allocator = boost::asio::recycling_allocator<void>;
+  using default_allocator = asio::recycling_allocator<void>;
   using traits = typename std::allocator_traits<
-      boost::asio::associated_allocator_t<Handler, default_allocator>>::template rebind_traits<Buffer>;
+      asio::associated_allocator_t<Handler, default_allocator>>::template rebind_traits<Buffer>;
 
   void free() noexcept
   {
@@ -103,7 +103,7 @@ private:
 template <typename Buffer, typename Transfer, typename Token>
 auto transfer_owned(Transfer transfer, Buffer&& buffer, Token&& token)
 {
-  return boost::asio::async_initiate<Token, void(boost::system::error_code, std::size_t, Buffer)>(
+  return asio::async_initiate<Token, void(error_code, std::size_t, Buffer)>(
       [transfer]<typename Handler>(Handler&& handler, Buffer given) { // a named handler stays its owner's
         owning_handler<Buffer, std::decay_t<Handler>> owner(std::forward<Handler>(handler), std::move(given));
         const auto view = views::view_of(owner.buffer());
@@ -124,56 +124,56 @@ auto transfer_owned(Transfer transfer, Buffer&& buffer, Token&& token)
 
 /// Reads from an offset until the buffer is full, or the end of the file: eof, with what was there.
 template <typename File, detail::owned_mutable_buffer Buffer,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
-              boost::asio::default_completion_token_t<typename File::executor_type>>
+          asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
+              asio::default_completion_token_t<typename File::executor_type>>
 auto async_read_at(File& file, std::uint64_t offset, Buffer buffer, Token&& token = {})
 {
   return detail::transfer_owned<Buffer>(
       [&file, offset](auto view, auto&& handler) {
-        boost::asio::async_read_at(file, offset, view, std::move(handler));
+        asio::async_read_at(file, offset, view, std::move(handler));
       },
       std::move(buffer), std::forward<Token>(token));
 }
 
 /// Writes the whole buffer at an offset.
 template <typename File, detail::owned_buffer Buffer,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
-              boost::asio::default_completion_token_t<typename File::executor_type>>
+          asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
+              asio::default_completion_token_t<typename File::executor_type>>
 auto async_write_at(File& file, std::uint64_t offset, Buffer buffer, Token&& token = {})
 {
   return detail::transfer_owned<Buffer>(
       [&file, offset](auto view, auto&& handler) {
-        boost::asio::async_write_at(file, offset, view, std::move(handler));
+        asio::async_write_at(file, offset, view, std::move(handler));
       },
       std::move(buffer), std::forward<Token>(token));
 }
 
 /// Reads until the buffer is full, or the end of the stream.
 template <typename Stream, detail::owned_mutable_buffer Buffer,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
-              boost::asio::default_completion_token_t<typename Stream::executor_type>>
+          asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
+              asio::default_completion_token_t<typename Stream::executor_type>>
 auto async_read(Stream& stream, Buffer buffer, Token&& token = {})
 {
   return detail::transfer_owned<Buffer>(
-      [&stream](auto view, auto&& handler) { boost::asio::async_read(stream, view, std::move(handler)); },
+      [&stream](auto view, auto&& handler) { asio::async_read(stream, view, std::move(handler)); },
       std::move(buffer), std::forward<Token>(token));
 }
 
 /// Writes the whole buffer.
 template <typename Stream, detail::owned_buffer Buffer,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
-              boost::asio::default_completion_token_t<typename Stream::executor_type>>
+          asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
+              asio::default_completion_token_t<typename Stream::executor_type>>
 auto async_write(Stream& stream, Buffer buffer, Token&& token = {})
 {
   return detail::transfer_owned<Buffer>(
-      [&stream](auto view, auto&& handler) { boost::asio::async_write(stream, view, std::move(handler)); },
+      [&stream](auto view, auto&& handler) { asio::async_write(stream, view, std::move(handler)); },
       std::move(buffer), std::forward<Token>(token));
 }
 
 /// Receives what is there, at least a byte.
 template <typename Socket, detail::owned_mutable_buffer Buffer,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
-              boost::asio::default_completion_token_t<typename Socket::executor_type>>
+          asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
+              asio::default_completion_token_t<typename Socket::executor_type>>
 auto async_receive(Socket& socket, Buffer buffer, Token&& token = {})
 {
   return detail::transfer_owned<Buffer>(
@@ -183,8 +183,8 @@ auto async_receive(Socket& socket, Buffer buffer, Token&& token = {})
 
 /// Sends what there is room for, at least a byte.
 template <typename Socket, detail::owned_buffer Buffer,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t, Buffer)> Token =
-              boost::asio::default_completion_token_t<typename Socket::executor_type>>
+          asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
+              asio::default_completion_token_t<typename Socket::executor_type>>
 auto async_send(Socket& socket, Buffer buffer, Token&& token = {})
 {
   return detail::transfer_owned<Buffer>(
@@ -197,8 +197,8 @@ auto async_send(Socket& socket, Buffer buffer, Token&& token = {})
 /// The handler's executor, allocator, cancellation slot and whatever else it has.
 template <template <typename, typename> class Associator, typename Buffer, typename Handler,
           typename DefaultCandidate>
-struct boost::asio::associator<Associator, asio_uring::detail::owning_handler<Buffer, Handler>,
-                               DefaultCandidate> : Associator<Handler, DefaultCandidate>
+struct asio_uring::asio::associator<Associator, asio_uring::detail::owning_handler<Buffer, Handler>,
+                                    DefaultCandidate> : Associator<Handler, DefaultCandidate>
 {
   using owner = asio_uring::detail::owning_handler<Buffer, Handler>;
   static auto get(const owner& h) noexcept { return Associator<Handler, DefaultCandidate>::get(h.handler()); }

@@ -17,7 +17,7 @@ namespace asio_uring {
  * Thread safety: as Asio's; distinct objects safe, shared objects unsafe. Since Linux 5.11.
  */
 template <typename Executor = any_io_executor>
-using basic_random_access_file = boost::asio::basic_random_access_file<Executor>;
+using basic_random_access_file = asio::basic_random_access_file<Executor>;
 
 using random_access_file = basic_random_access_file<>;
 

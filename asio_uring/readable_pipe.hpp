@@ -6,12 +6,12 @@
 #define ASIO_URING_READABLE_PIPE_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_readable_pipe.hpp>
+#include ASIO_URING_ASIO(basic_readable_pipe.hpp)
 
 namespace asio_uring {
 
-/// boost::asio::readable_pipe on io_uring.
-using readable_pipe = boost::asio::basic_readable_pipe<any_io_executor>;
+/// asio::readable_pipe on io_uring.
+using readable_pipe = asio::basic_readable_pipe<any_io_executor>;
 
 } // namespace asio_uring
 

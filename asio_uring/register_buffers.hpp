@@ -7,7 +7,7 @@
 
 #include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/object/submit.hpp>
-#include <boost/asio/buffer_registration.hpp>
+#include ASIO_URING_ASIO(buffer_registration.hpp)
 #include <memory>
 #include <sys/uio.h>
 #include <vector>
@@ -20,19 +20,19 @@ namespace asio_uring {
 class buffer_registration
 {
 public:
-  using const_iterator = std::vector<boost::asio::mutable_registered_buffer>::const_iterator;
+  using const_iterator = std::vector<asio::mutable_registered_buffer>::const_iterator;
 
   /// As register_buffers().
   template <typename MutableBufferSequence>
-  buffer_registration(boost::asio::execution_context& context, const MutableBufferSequence& memory)
+  buffer_registration(asio::execution_context& context, const MutableBufferSequence& memory)
   {
     detail::ring_service& service = detail::use_ring_service(context);
     // Where the fallback has no use for them they are only numbered.
     const void* const scope = service.features().opcode(IORING_OP_READ_FIXED) ? &service.buffers() : nullptr;
     std::vector<iovec> vectors;
-    const auto last = boost::asio::buffer_sequence_end(memory);
-    for (auto it = boost::asio::buffer_sequence_begin(memory); it != last; ++it) {
-      const boost::asio::mutable_buffer buffer(*it);
+    const auto last = asio::buffer_sequence_end(memory);
+    for (auto it = asio::buffer_sequence_begin(memory); it != last; ++it) {
+      const asio::mutable_buffer buffer(*it);
       vectors.push_back({buffer.data(), buffer.size()});
       buffers_.push_back(
           detail::registered_buffer_door::make_buffer(buffer, scope, static_cast<int>(buffers_.size())));
@@ -66,16 +66,13 @@ public:
   std::size_t size() const noexcept { return buffers_.size(); }
   const_iterator begin() const noexcept { return buffers_.begin(); }
   const_iterator end() const noexcept { return buffers_.end(); }
-  const boost::asio::mutable_registered_buffer& operator[](std::size_t i) const noexcept
-  {
-    return buffers_[i];
-  }
-  const boost::asio::mutable_registered_buffer& at(std::size_t i) const { return buffers_.at(i); }
+  const asio::mutable_registered_buffer& operator[](std::size_t i) const noexcept { return buffers_[i]; }
+  const asio::mutable_registered_buffer& at(std::size_t i) const { return buffers_.at(i); }
 
 private:
   detail::ring_service* service_ = nullptr; // to unregister from, while it lives
   std::weak_ptr<void> life_;
-  std::vector<boost::asio::mutable_registered_buffer> buffers_;
+  std::vector<asio::mutable_registered_buffer> buffers_;
 };
 
 /// Registers buffers with the ring of an execution context, or of an executor's or I/O object's. One
@@ -83,7 +80,7 @@ private:
 /**
  * @param memory Not copied: must outlive the registration and the operations on it; at most 1 GiB each.
  * @returns The registration, which ends with the context at the latest. A forked child has it, too.
- * @throws boost::system::system_error EBUSY: there is a registration already; ENOMEM: RLIMIT_MEMLOCK is too
+ * @throws system_error EBUSY: there is a registration already; ENOMEM: RLIMIT_MEMLOCK is too
  * low; EFAULT, EINVAL: not such memory.
  * Thread safety: may be called by any thread. Since Linux 5.11.
  */

@@ -19,18 +19,17 @@ namespace asio_uring {
  * as RLIMIT_NOFILE allows. Thread safety: as the file's functions. Since Linux 5.11.
  */
 template <typename Executor>
-boost::system::error_code register_file(boost::asio::basic_file<Executor>& file,
-                                        boost::system::error_code& ec)
+error_code register_file(asio::basic_file<Executor>& file, error_code& ec)
 {
   auto& impl = detail::impl_of(file);
   return ec = impl.get_service().register_with_ring(impl.get_implementation());
 }
 
-/// The same. @throws boost::system::system_error
+/// The same. @throws system_error
 template <typename Executor>
-void register_file(boost::asio::basic_file<Executor>& file)
+void register_file(asio::basic_file<Executor>& file)
 {
-  boost::system::error_code ec;
+  error_code ec;
   detail::throw_error(register_file(file, ec), "register_file");
 }
 

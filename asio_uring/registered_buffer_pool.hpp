@@ -6,8 +6,8 @@
 #define ASIO_URING_REGISTERED_BUFFER_POOL_HPP
 
 #include <asio_uring/register_buffers.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/experimental/concurrent_channel.hpp>
+#include ASIO_URING_ASIO(deferred.hpp)
+#include ASIO_URING_ASIO(experimental/concurrent_channel.hpp)
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -43,7 +43,7 @@ public:
   /// Ends the lease.
   void release() noexcept;
   /// The buffer; an empty one without a lease.
-  boost::asio::mutable_registered_buffer buffer() const noexcept;
+  asio::mutable_registered_buffer buffer() const noexcept;
   void* data() const noexcept { return buffer().data(); }
   std::size_t size() const noexcept { return buffer().size(); }
 
@@ -58,10 +58,7 @@ private:
 };
 
 /// Found by asio::buffer's callers, and by owned_buffers.hpp.
-inline boost::asio::mutable_registered_buffer buffer(const leased_buffer& lease) noexcept
-{
-  return lease.buffer();
-}
+inline asio::mutable_registered_buffer buffer(const leased_buffer& lease) noexcept { return lease.buffer(); }
 
 namespace detail {
 
@@ -95,8 +92,8 @@ public:
   {
     const std::lock_guard guard(mutex_);
     if (closed_)
-      throw boost::system::system_error(asio::error::bad_descriptor,
-                                        "registered_buffer_pool: the pool or its context has ended");
+      throw system_error(asio::error::bad_descriptor,
+                         "registered_buffer_pool: the pool or its context has ended");
     waiting_->async_receive(asio::deferred([self = shared_from_this()](error_code ec, std::size_t i) {
       return asio::deferred.values(ec, ec ? leased_buffer() : leased_buffer(self, i));
     }))(std::forward<Handler>(handler));
@@ -236,7 +233,7 @@ public:
       : pool_(std::make_shared<detail::buffer_pool>(object, count, size))
   {
     auto& context = detail::context_of(detail::executor_of(object));
-    boost::asio::use_service<detail::buffer_pools>(context).add(pool_);
+    asio::use_service<detail::buffer_pools>(context).add(pool_);
   }
   registered_buffer_pool(const registered_buffer_pool&) = delete;
   registered_buffer_pool& operator=(const registered_buffer_pool&) = delete;
@@ -249,12 +246,12 @@ public:
   /**
    * @param token Completion signature `void(error_code, leased_buffer)`.
    * Cancellation: terminal, partial, total. Errors: experimental::error::channel_cancelled, also where the
-   * pool ends. @throws boost::system::system_error bad_descriptor: the context has ended.
+   * pool ends. @throws system_error bad_descriptor: the context has ended.
    */
   template <typename Token>
   auto async_lease(Token&& token)
   {
-    return boost::asio::async_initiate<Token, void(boost::system::error_code, leased_buffer)>(
+    return asio::async_initiate<Token, void(error_code, leased_buffer)>(
         [pool = pool_](auto&& handler) { pool->async_lease(std::forward<decltype(handler)>(handler)); },
         token);
   }
@@ -271,9 +268,9 @@ inline void leased_buffer::release() noexcept
   if (const auto pool = std::exchange(pool_, nullptr)) pool->put_back(index_);
 }
 
-inline boost::asio::mutable_registered_buffer leased_buffer::buffer() const noexcept
+inline asio::mutable_registered_buffer leased_buffer::buffer() const noexcept
 {
-  return pool_ ? (*pool_)[index_] : boost::asio::mutable_registered_buffer();
+  return pool_ ? (*pool_)[index_] : asio::mutable_registered_buffer();
 }
 
 } // namespace asio_uring

@@ -17,7 +17,7 @@ namespace asio_uring {
  * when another thread begins to run the context.
  * Thread safety: as use_service.
  */
-inline int ring_descriptor(boost::asio::execution_context& context)
+inline int ring_descriptor(asio::execution_context& context)
 {
   return detail::use_ring_service(context).with_ring([](ring& r) { return r.fd(); });
 }

@@ -6,7 +6,7 @@
 #define ASIO_URING_STATISTICS_HPP
 
 #include <asio_uring/options.hpp>
-#include <boost/asio/execution_context.hpp>
+#include ASIO_URING_ASIO(execution_context.hpp)
 #include <cstdint>
 #include <iosfwd>
 
@@ -35,7 +35,7 @@ struct statistics_info
 
 /// What a context's ring has done; all zero before its first I/O object. Sets up nothing.
 /** Thread safety: may be called by any thread once the context's first I/O object exists. */
-ASIO_URING_DECL statistics_info statistics(boost::asio::execution_context& context);
+ASIO_URING_DECL statistics_info statistics(asio::execution_context& context);
 
 ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const statistics_info& s);
 

@@ -12,11 +12,11 @@
 
 namespace asio_uring {
 
-ASIO_URING_DECL statistics_info statistics(boost::asio::execution_context& context)
+ASIO_URING_DECL statistics_info statistics(asio::execution_context& context)
 {
   statistics_info s;
-  if (!boost::asio::has_service<detail::ring_service>(context)) return s;
-  auto& service = boost::asio::use_service<detail::ring_service>(context);
+  if (!asio::has_service<detail::ring_service>(context)) return s;
+  auto& service = asio::use_service<detail::ring_service>(context);
   const detail::counters& c = service.counts();
   s.operations = service.paths().operations();
   s.submitted = c.submitted.get();

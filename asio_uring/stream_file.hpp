@@ -18,9 +18,9 @@ namespace asio_uring {
  * Thread safety: as Asio's; distinct objects safe, shared objects unsafe. Since Linux 5.11.
  */
 template <typename Executor = any_io_executor>
-class basic_stream_file : public boost::asio::basic_stream_file<Executor>
+class basic_stream_file : public asio::basic_stream_file<Executor>
 {
-  using base = boost::asio::basic_stream_file<Executor>;
+  using base = asio::basic_stream_file<Executor>;
 
 public:
   using base::base;

@@ -6,9 +6,9 @@
 #define ASIO_URING_USE_URING_HPP
 
 #include <asio_uring/detail/object/initiation.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include ASIO_URING_ASIO(associated_executor.hpp)
+#include ASIO_URING_ASIO(async_result.hpp)
+#include ASIO_URING_ASIO(use_awaitable.hpp)
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -17,7 +17,7 @@ namespace asio_uring {
 
 /// A completion token that performs the operation through the io_uring of the object's context, and completes
 /// it as the token inside says. Made by use_uring.
-template <typename Token = boost::asio::use_awaitable_t<>, typename Object = void>
+template <typename Token = asio::use_awaitable_t<>, typename Object = void>
 class use_uring_t
 {
 public:
@@ -85,7 +85,7 @@ public:
 /// Puts one operation of a stock I/O object on io_uring.
 /**
  * @code
- * boost::asio::ip::tcp::socket socket(context); // stock, whatever its executor
+ * asio::ip::tcp::socket socket(context); // stock, whatever its executor
  * co_await socket.async_read_some(buffer, asio_uring::use_uring(use_awaitable));
  * socket.async_write_some(buffer, asio_uring::use_uring(handler));
  * co_await socket.async_connect(endpoint, asio_uring::use_uring);
@@ -144,16 +144,14 @@ struct completed_token<use_uring_t<Token, Object>>
 };
 
 template <typename Initiation>
-using completed_token_t = typename completed_token<boost::asio::default_completion_token_t<
-    boost::asio::associated_executor_t<std::decay_t<Initiation>>>>::type;
+using completed_token_t = typename completed_token<
+    asio::default_completion_token_t<asio::associated_executor_t<std::decay_t<Initiation>>>>::type;
 
 } // namespace detail
 } // namespace asio_uring
 
-namespace boost::asio {
-
 template <typename Token, typename Object, typename... Signatures>
-struct async_result<asio_uring::use_uring_t<Token, Object>, Signatures...>
+struct asio_uring::asio::async_result<asio_uring::use_uring_t<Token, Object>, Signatures...>
 {
   template <typename Initiation, typename RawToken, typename... Args>
   static auto initiate(Initiation&& initiation, RawToken&& token, Args&&... args)
@@ -171,7 +169,7 @@ struct async_result<asio_uring::use_uring_t<Token, Object>, Signatures...>
 };
 
 template <typename... Signatures>
-struct async_result<asio_uring::partial_use_uring, Signatures...>
+struct asio_uring::asio::async_result<asio_uring::partial_use_uring, Signatures...>
 {
   template <typename Initiation, typename RawToken, typename... Args>
   static auto initiate(Initiation&& initiation, RawToken&&, Args&&... args)
@@ -184,7 +182,5 @@ struct async_result<asio_uring::partial_use_uring, Signatures...>
         std::forward<Initiation>(initiation), token, std::forward<Args>(args)...);
   }
 };
-
-} // namespace boost::asio
 
 #endif // ASIO_URING_USE_URING_HPP

@@ -6,9 +6,8 @@
 #define ASIO_URING_USE_WAIT_HPP
 
 #include <asio_uring/detail/object/wait_for_completion.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/system/error_code.hpp>
+#include ASIO_URING_ASIO(associated_executor.hpp)
+#include ASIO_URING_ASIO(async_result.hpp)
 
 namespace asio_uring {
 
@@ -19,7 +18,7 @@ public:
   constexpr use_wait_t() = default;
 
   /// Reports a leading error code there instead of throwing it; it is cleared on success.
-  [[nodiscard]] constexpr use_wait_t operator()(boost::system::error_code& ec) const
+  [[nodiscard]] constexpr use_wait_t operator()(error_code& ec) const
   {
     use_wait_t token;
     token.error_ = &ec;
@@ -27,7 +26,7 @@ public:
   }
 
   // private:
-  boost::system::error_code* error_ = nullptr;
+  error_code* error_ = nullptr;
 };
 
 /// Blocks the calling thread until the operation has ended, and returns its values.
@@ -35,7 +34,7 @@ public:
  * @code
  * std::size_t n = file.async_read_some_at(0, buffer, asio_uring::use_wait);
  * std::size_t m = file.async_read_some_at(n, rest, asio_uring::use_wait(ec));
- * auto [error, k] = async_write(socket, data, boost::asio::as_tuple(asio_uring::use_wait));
+ * auto [error, k] = async_write(socket, data, asio::as_tuple(asio_uring::use_wait));
  * @endcode
  *
  * For every asynchronous operation of Asio's model, composed ones and co_spawn included. The values are
@@ -66,10 +65,8 @@ inline constexpr use_wait_t use_wait{};
 
 } // namespace asio_uring
 
-namespace boost::asio {
-
 template <typename R, typename... Args>
-struct async_result<asio_uring::use_wait_t, R(Args...)>
+struct asio_uring::asio::async_result<asio_uring::use_wait_t, R(Args...)>
 {
   using values = asio_uring::detail::waited_values<std::decay_t<Args>...>;
   using return_type = typename values::return_type;
@@ -90,7 +87,7 @@ struct async_result<asio_uring::use_wait_t, R(Args...)>
 /// The I/O executor, so that what the operation does keeps its order with the object's strand. Being asked
 /// tells which context it is, where the initiation cannot.
 template <typename Values, typename Executor>
-struct associated_executor<asio_uring::detail::wait_handler<Values>, Executor>
+struct asio_uring::asio::associated_executor<asio_uring::detail::wait_handler<Values>, Executor>
 {
   using type = Executor;
   static type get(const asio_uring::detail::wait_handler<Values>&) noexcept { return type(); }
@@ -100,7 +97,5 @@ struct associated_executor<asio_uring::detail::wait_handler<Values>, Executor>
     return ex;
   }
 };
-
-} // namespace boost::asio
 
 #endif // ASIO_URING_USE_WAIT_HPP

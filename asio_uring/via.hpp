@@ -6,10 +6,11 @@
 #define ASIO_URING_VIA_HPP
 
 #include <asio_uring/use_uring.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
+#include ASIO_URING_ASIO(basic_stream_socket.hpp)
 #include <memory>
 #include <utility>
 
+#if defined(ASIO_URING_HAS_BEAST)
 namespace boost::beast {
 
 enum class role_type;
@@ -23,6 +24,7 @@ void async_teardown(role_type, asio::basic_stream_socket<Protocol, Executor>&, T
 
 } // namespace websocket
 } // namespace boost::beast
+#endif
 
 namespace asio_uring {
 
@@ -75,7 +77,7 @@ public:
    * Completion signature: void(error_code, std::size_t). Cancellation: terminal, partial, total; a cancelled
    * read has lost nothing. Errors: those of the object; error::eof at the end of the stream.
    */
-  template <typename Buffers, typename Token = boost::asio::default_completion_token_t<executor_type>,
+  template <typename Buffers, typename Token = asio::default_completion_token_t<executor_type>,
             typename O = Object>
   auto async_read_some(const Buffers& buffers, Token&& token = Token()) const
       -> decltype(std::declval<O&>().async_read_some(buffers, use_uring(std::declval<O&>(),
@@ -86,7 +88,7 @@ public:
 
   /// As the object's async_write_some, on io_uring.
   /** Completion signature: void(error_code, std::size_t). Cancellation: terminal, partial, total. */
-  template <typename Buffers, typename Token = boost::asio::default_completion_token_t<executor_type>,
+  template <typename Buffers, typename Token = asio::default_completion_token_t<executor_type>,
             typename O = Object>
   auto async_write_some(const Buffers& buffers, Token&& token = Token()) const
       -> decltype(std::declval<O&>().async_write_some(buffers, use_uring(std::declval<O&>(),
@@ -121,9 +123,10 @@ template <typename Object>
   return view<Object>(object);
 }
 
+#if defined(ASIO_URING_HAS_BEAST)
 /// How Beast's WebSocket ends a connection: as on the socket itself.
 template <typename Socket>
-void teardown(boost::beast::role_type role, view<Socket>& v, boost::system::error_code& ec)
+void teardown(boost::beast::role_type role, view<Socket>& v, error_code& ec)
 {
   boost::beast::websocket::teardown(role, v.next_layer(), ec);
 }
@@ -132,6 +135,7 @@ void async_teardown(boost::beast::role_type role, view<Socket>& v, Handler&& han
 {
   boost::beast::websocket::async_teardown(role, v.next_layer(), std::forward<Handler>(handler));
 }
+#endif
 
 } // namespace asio_uring
 

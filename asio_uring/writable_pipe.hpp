@@ -6,12 +6,12 @@
 #define ASIO_URING_WRITABLE_PIPE_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_writable_pipe.hpp>
+#include ASIO_URING_ASIO(basic_writable_pipe.hpp)
 
 namespace asio_uring {
 
-/// boost::asio::writable_pipe on io_uring.
-using writable_pipe = boost::asio::basic_writable_pipe<any_io_executor>;
+/// asio::writable_pipe on io_uring.
+using writable_pipe = asio::basic_writable_pipe<any_io_executor>;
 
 } // namespace asio_uring
 

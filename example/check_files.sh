@@ -34,6 +34,16 @@ case $name in
     seq -f 'you are number %g' 50 | cmp - greetings || fail "greets otherwise"
     wait "$server" || fail "exit status $? after the last connection"
     ;;
+  echo_standalone)
+    timeout 20 "$program" 0 >output &
+    server=$!
+    for _ in {1..200}; do grep -q listening output && break || sleep 0.05; done
+    port=$(sed -n 's/.*listening.*://p' output)
+    head -c 1000000 /dev/urandom >sent
+    for _ in {1..5}; do timeout 20 nc -N 127.0.0.1 "$port" <sent | cmp - sent || fail "echoes otherwise"; done
+    kill -TERM "$server"
+    wait "$server" || fail "exit status $? after SIGTERM"
+    ;;
   read_two_ways)
     seq -s ' ' 100 >file
     part=$(tail -c +11 file | head -c 66)

@@ -47,8 +47,23 @@ internals() {
   done < <(grep -rnE 'include <boost/|boost::' asio_uring/ring || true)
   while read -r line; do
     complain "$line: belongs into detail/asio/"
-  done < <(grep -rnE '\b(boost::)?asio::detail::|boost/asio/detail/|BOOST_ASIO_VERSION' asio_uring |
+  done < <(grep -rnE '\basio::detail::|ASIO_URING_ASIO\(detail/|ASIO_URING_ASIO_MACRO' asio_uring |
     grep -vE '^asio_uring/(detail/asio/|config\.hpp:)' || true)
+}
+
+# Which Asio it is, Boost.Asio or Asio without Boost, config.hpp alone knows, but for what a macro cannot do: to define
+# macros, and to have a message name them.
+which_asio() {
+  local line folder=asio_uring/detail/asio
+  while read -r line; do
+    complain "$line: names one of the two Asios; see config.hpp"
+  done < <(grep -rnE 'boost(/|::)|namespace boost|BOOST_|\b(defined\(|undef |define |include <)(ASIO_[^U]|asio/)' asio_uring |
+    grep -vE ':[0-9]+: *//|^asio_uring/(config|as_default|via)\.hpp:' |
+    grep -vE "^$folder/(abi_tag|(late_|late_standalone_)macros|standalone_asio|boost_asio|file_base|basic_file)\.[hi]pp:" || true)
+  diff <(sed -E 's|<boost/|<|; s/BOOST_(ASIO_)/\1/g; s/Boost\.(Asio)/\1/g
+    s/(late)_macros/\1_standalone_macros/g; s/(LATE)_MACROS/\1_STANDALONE_MACROS/g
+    5s|^|// clang-format off\n// late_macros.hpp with other names: test/lint.sh compares them.\n|' $folder/late_macros.hpp) \
+    $folder/late_standalone_macros.hpp >&2 || complain "late_standalone_macros.hpp: is not late_macros.hpp with other names"
 }
 
 # Files, macros, functions and tests that the documentation names.
@@ -138,6 +153,7 @@ jamfile() {
 
 layers
 internals
+which_asio
 documentation
 opcodes
 first_lines

@@ -5,7 +5,7 @@
 #
 # VERSION    of Boost, such as 1.88, where the suite has several; otherwise its default
 # DIR        the chroot, made if it is not there (about four minutes), else used again; otherwise in /var/tmp
-# COMMAND    run in the clone; otherwise tools/demo.sh and tools/test.sh
+# COMMAND    run in the clone; otherwise tools/demo.sh, tools/test.sh and tools/test-standalone.sh
 #
 # Needs root. The kernel stays this machine's. Compilers are the suite's g++ and clang. Prints the versions, and the
 # exit code is that of the commands. What is mounted is so for this script only, and gone when it ends.
@@ -35,7 +35,7 @@ done
 (($#)) || usage
 suite=$1
 shift
-(($#)) || set -- bash -c 'tools/demo.sh && tools/test.sh'
+(($#)) || set -- bash -c 'tools/demo.sh && tools/test.sh && tools/test-standalone.sh'
 root=${root:-/var/tmp/asio_uring-$suite${boost:+-boost$boost}}
 ((EUID == 0)) || fail "needs root, to make and enter a chroot"
 cd "$(dirname "$0")/.."

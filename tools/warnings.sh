@@ -23,7 +23,8 @@ installed() {
   done | sort -u -k1,1 | cut -d' ' -f2
 }
 
-all_headers() { find asio_uring -name "*.hpp" ! -name src.hpp; }
+# The last is for Asio without Boost, which may not be there.
+all_headers() { find asio_uring -name "*.hpp" ! -name src.hpp ! -name late_standalone_macros.hpp; }
 
 versions() {
   local boost

@@ -8,7 +8,7 @@
 
 #include <asio_uring/detail/object/submit.hpp>
 #include <asio_uring/detail/op/results.hpp>
-#include <boost/asio/buffer.hpp>
+#include ASIO_URING_ASIO(buffer.hpp)
 #include <cstdint>
 #include <limits>
 #include <sys/mman.h>
@@ -33,7 +33,7 @@ namespace detail {
 
 /// One of a file's operations that completes with an error code: `prepare(sqe, fd)`.
 template <typename Executor, typename Prepare, typename Token>
-auto submit_on(boost::asio::basic_file<Executor>& file, Prepare prepare, const char* name, Token&& token)
+auto submit_on(asio::basic_file<Executor>& file, Prepare prepare, const char* name, Token&& token)
 {
   struct nothing
   {};
@@ -52,9 +52,9 @@ inline constexpr bool is_short(std::uint64_t length) noexcept
 } // namespace detail
 
 /// Writes data and metadata to the device: fsync(2). Since Linux 5.11.
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                 boost::asio::default_completion_token_t<Executor>>
-auto async_fsync(boost::asio::basic_file<Executor>& file, Token&& token = {})
+template <typename Executor,
+          asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
+auto async_fsync(asio::basic_file<Executor>& file, Token&& token = {})
 {
   return detail::submit_on(
       file, [](io_uring_sqe& sqe, int fd) { io_uring_prep_fsync(&sqe, fd, 0); }, "async_fsync",
@@ -62,9 +62,9 @@ auto async_fsync(boost::asio::basic_file<Executor>& file, Token&& token = {})
 }
 
 /// Writes data to the device, and of the metadata what is needed to read it: fdatasync(2). Since Linux 5.11.
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                 boost::asio::default_completion_token_t<Executor>>
-auto async_fdatasync(boost::asio::basic_file<Executor>& file, Token&& token = {})
+template <typename Executor,
+          asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
+auto async_fdatasync(asio::basic_file<Executor>& file, Token&& token = {})
 {
   return detail::submit_on(
       file, [](io_uring_sqe& sqe, int fd) { io_uring_prep_fsync(&sqe, fd, IORING_FSYNC_DATASYNC); },
@@ -76,10 +76,10 @@ auto async_fdatasync(boost::asio::basic_file<Executor>& file, Token&& token = {}
  * @param offset, length In bytes; length 0: to the end of the file. At most 4 GiB - 1: invalid_argument.
  * @param flags SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE, _WAIT_AFTER.
  */
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                 boost::asio::default_completion_token_t<Executor>>
-auto async_sync_file_range(boost::asio::basic_file<Executor>& file, std::uint64_t offset,
-                           std::uint64_t length, unsigned flags, Token&& token = {})
+template <typename Executor,
+          asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
+auto async_sync_file_range(asio::basic_file<Executor>& file, std::uint64_t offset, std::uint64_t length,
+                           unsigned flags, Token&& token = {})
 {
   return detail::submit_on(
       file,
@@ -96,10 +96,10 @@ auto async_sync_file_range(boost::asio::basic_file<Executor>& file, std::uint64_
  * @param mode FALLOC_FL_KEEP_SIZE and others, or 0.
  * @param offset, length In bytes.
  */
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                 boost::asio::default_completion_token_t<Executor>>
-auto async_fallocate(boost::asio::basic_file<Executor>& file, int mode, std::uint64_t offset,
-                     std::uint64_t length, Token&& token = {})
+template <typename Executor,
+          asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
+auto async_fallocate(asio::basic_file<Executor>& file, int mode, std::uint64_t offset, std::uint64_t length,
+                     Token&& token = {})
 {
   return detail::submit_on(
       file,
@@ -115,9 +115,9 @@ auto async_fallocate(boost::asio::basic_file<Executor>& file, int mode, std::uin
 
 /// Sets the size, in bytes; what is new reads as zeroes: ftruncate(2). Since Linux 5.11; by the ring
 /// since 6.9.
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                 boost::asio::default_completion_token_t<Executor>>
-auto async_ftruncate(boost::asio::basic_file<Executor>& file, std::uint64_t size, Token&& token = {})
+template <typename Executor,
+          asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
+auto async_ftruncate(asio::basic_file<Executor>& file, std::uint64_t size, Token&& token = {})
 {
   return detail::submit_on(
       file,
@@ -135,10 +135,10 @@ auto async_ftruncate(boost::asio::basic_file<Executor>& file, std::uint64_t size
  * invalid_argument before.
  * @param advice POSIX_FADV_WILLNEED and others.
  */
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                 boost::asio::default_completion_token_t<Executor>>
-auto async_fadvise(boost::asio::basic_file<Executor>& file, std::uint64_t offset, std::uint64_t length,
-                   int advice, Token&& token = {})
+template <typename Executor,
+          asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
+auto async_fadvise(asio::basic_file<Executor>& file, std::uint64_t offset, std::uint64_t length, int advice,
+                   Token&& token = {})
 {
   return detail::submit_on(
       file,
@@ -161,13 +161,13 @@ auto async_fadvise(boost::asio::basic_file<Executor>& file, std::uint64_t offset
  * @param memory Starts at a page; must stay mapped. 4 GiB and more since Linux 6.10.
  * @param advice MADV_WILLNEED and others.
  */
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
-auto async_madvise(Object&& object, boost::asio::mutable_buffer memory, int advice, Token&& token = {})
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
+auto async_madvise(Object&& object, asio::mutable_buffer memory, int advice, Token&& token = {})
 {
   struct nothing
   {};
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       object, nothing(),
       [=](io_uring_sqe& sqe) {
         sqe.opcode = IORING_OP_MADVISE;

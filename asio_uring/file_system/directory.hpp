@@ -37,11 +37,11 @@ struct two_paths
  * @param flags RENAME_NOREPLACE, RENAME_EXCHANGE, or 0: an existing target is replaced.
  * @param token Completion signature `void(error_code)`. Since Linux 5.11.
  */
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token>
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token>
 auto async_rename(Object&& object, std::filesystem::path from, std::filesystem::path to, unsigned flags,
                   Token&& token)
 {
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       object, detail::two_paths{std::move(from), std::move(to)},
       [flags](io_uring_sqe& sqe, detail::two_paths& p) {
         io_uring_prep_renameat(&sqe, AT_FDCWD, p.first.c_str(), AT_FDCWD, p.second.c_str(), flags);
@@ -50,8 +50,8 @@ auto async_rename(Object&& object, std::filesystem::path from, std::filesystem::
 }
 
 /// Renames a file or directory; an existing target is replaced.
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_rename(Object&& object, std::filesystem::path from, std::filesystem::path to, Token&& token = {})
 {
   return async_rename(object, std::move(from), std::move(to), 0U, std::forward<Token>(token));
@@ -59,12 +59,12 @@ auto async_rename(Object&& object, std::filesystem::path from, std::filesystem::
 
 /// Makes another name for a file: link(2).
 /** @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15. */
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_link(Object&& object, std::filesystem::path existing, std::filesystem::path name,
                 Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       object, detail::two_paths{std::move(existing), std::move(name)},
       [](io_uring_sqe& sqe, detail::two_paths& p) {
         io_uring_prep_linkat(&sqe, AT_FDCWD, p.first.c_str(), AT_FDCWD, p.second.c_str(), 0);
@@ -74,12 +74,12 @@ auto async_link(Object&& object, std::filesystem::path existing, std::filesystem
 
 /// Makes a symbolic link `name` to `target`: symlink(2).
 /** @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15. */
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_symlink(Object&& object, std::filesystem::path target, std::filesystem::path name,
                    Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       object, detail::two_paths{std::move(target), std::move(name)},
       [](io_uring_sqe& sqe, detail::two_paths& p) {
         io_uring_prep_symlinkat(&sqe, p.first.c_str(), AT_FDCWD, p.second.c_str());
@@ -89,11 +89,11 @@ auto async_symlink(Object&& object, std::filesystem::path target, std::filesyste
 
 /// Removes a name of a file: unlink(2).
 /** @param token Completion signature `void(error_code)`. Since Linux 5.11. */
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_unlink(Object&& object, std::filesystem::path path, Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       object, std::move(path),
       [](io_uring_sqe& sqe, std::filesystem::path& p) {
         io_uring_prep_unlinkat(&sqe, AT_FDCWD, p.c_str(), 0);
@@ -103,11 +103,11 @@ auto async_unlink(Object&& object, std::filesystem::path path, Token&& token = {
 
 /// Removes an empty directory: rmdir(2).
 /** @param token Completion signature `void(error_code)`. Since Linux 5.11. */
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_rmdir(Object&& object, std::filesystem::path path, Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       object, std::move(path),
       [](io_uring_sqe& sqe, std::filesystem::path& p) {
         io_uring_prep_unlinkat(&sqe, AT_FDCWD, p.c_str(), AT_REMOVEDIR);
@@ -120,12 +120,12 @@ auto async_rmdir(Object&& object, std::filesystem::path path, Token&& token = {}
  * @param permissions Less the umask.
  * @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15.
  */
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_mkdir(Object&& object, std::filesystem::path path, std::filesystem::perms permissions,
                  Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       object, std::move(path),
       [permissions](io_uring_sqe& sqe, std::filesystem::path& p) {
         io_uring_prep_mkdirat(&sqe, AT_FDCWD, p.c_str(), static_cast<mode_t>(permissions));
@@ -161,11 +161,10 @@ struct finish_with_statx
 
 /// Gets the status of a file: statx(2).
 /** @param token Completion signature `void(error_code, struct statx)`. Since Linux 5.11. */
-template <detail::submits Object,
-          boost::asio::completion_token_for<void(boost::system::error_code, struct ::statx)> Token>
+template <detail::submits Object, asio::completion_token_for<void(error_code, struct ::statx)> Token>
 auto async_statx(Object&& object, std::filesystem::path path, statx_options options, Token&& token)
 {
-  return detail::submit<void(boost::system::error_code, struct ::statx)>(
+  return detail::submit<void(error_code, struct ::statx)>(
       object, detail::statx_payload{std::move(path)},
       [options](io_uring_sqe& sqe, detail::statx_payload& p) {
         io_uring_prep_statx(&sqe, AT_FDCWD, p.path.c_str(), options.flags, options.mask, &p.status);
@@ -174,21 +173,19 @@ auto async_statx(Object&& object, std::filesystem::path path, statx_options opti
 }
 
 /// Gets the usual fields; symbolic links are followed.
-template <detail::submits Object,
-          boost::asio::completion_token_for<void(boost::system::error_code, struct ::statx)> Token =
-              boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+template <detail::submits Object, asio::completion_token_for<void(error_code, struct ::statx)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_statx(Object&& object, std::filesystem::path path, Token&& token = {})
 {
   return async_statx(object, std::move(path), statx_options(), std::forward<Token>(token));
 }
 
 /// Gets the status of an open file. Ended by the file's cancel() and close().
-template <typename Executor,
-          boost::asio::completion_token_for<void(boost::system::error_code, struct ::statx)> Token =
-              boost::asio::default_completion_token_t<Executor>>
-auto async_statx(boost::asio::basic_file<Executor>& file, Token&& token = {})
+template <typename Executor, asio::completion_token_for<void(error_code, struct ::statx)> Token =
+                                 asio::default_completion_token_t<Executor>>
+auto async_statx(asio::basic_file<Executor>& file, Token&& token = {})
 {
-  return detail::submit_on<void(boost::system::error_code, struct ::statx)>(
+  return detail::submit_on<void(error_code, struct ::statx)>(
       file, detail::statx_payload(),
       [fd = file.native_handle()](io_uring_sqe& sqe, detail::statx_payload& p) {
         io_uring_prep_statx(&sqe, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &p.status);

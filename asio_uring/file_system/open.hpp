@@ -31,7 +31,7 @@ struct finish_with_file
   // The file object may be gone.
   static void discard(int result) { unique_descriptor opened(result); }
 
-  boost::asio::basic_file<Executor>* file;
+  asio::basic_file<Executor>* file;
 };
 
 } // namespace detail
@@ -45,12 +45,12 @@ struct finish_with_file
  * Cancellation: terminal, partial, total; a file that was opened nevertheless is closed or delivered.
  * Errors: open(2)'s; already_open. Thread safety: as the file's functions. Since Linux 5.11.
  */
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                 boost::asio::default_completion_token_t<Executor>>
-auto async_open(boost::asio::basic_file<Executor>& file, std::filesystem::path path,
-                boost::asio::file_base::flags flags, Token&& token = {})
+template <typename Executor,
+          asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
+auto async_open(asio::basic_file<Executor>& file, std::filesystem::path path, asio::file_base::flags flags,
+                Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       file, std::move(path),
       [flags](io_uring_sqe& sqe, std::filesystem::path& p) {
         io_uring_prep_openat(&sqe, AT_FDCWD, p.c_str(), static_cast<int>(flags), 0777);
@@ -61,20 +61,19 @@ auto async_open(boost::asio::basic_file<Executor>& file, std::filesystem::path p
 /// Opens a file.
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
- * @param flags O_RDONLY and others of open(2); boost::asio::file_base's are the same.
+ * @param flags O_RDONLY and others of open(2); asio::file_base's are the same.
  * @param permissions Of a new file; less the umask.
  * @param token Completion signature `void(error_code, unique_descriptor)`.
  * Cancellation: terminal, partial, total; a descriptor that nobody gets is closed. Errors: open(2)'s. For a
  * FIFO whose other end nobody has open, the kernel's ring may not wait as open(2) does: reading is open at
  * once, writing is no_such_device_or_address. Thread safety: may be called by any thread. Since Linux 5.11.
  */
-template <detail::submits Object,
-          boost::asio::completion_token_for<void(boost::system::error_code, unique_descriptor)> Token =
-              boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+template <detail::submits Object, asio::completion_token_for<void(error_code, unique_descriptor)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_open(Object&& object, std::filesystem::path path, int flags, std::filesystem::perms permissions,
                 Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code, unique_descriptor)>(
+  return detail::submit<void(error_code, unique_descriptor)>(
       object, std::move(path),
       [flags, permissions](io_uring_sqe& sqe, std::filesystem::path& p) {
         io_uring_prep_openat(&sqe, AT_FDCWD, p.c_str(), flags, static_cast<mode_t>(permissions));
@@ -87,30 +86,30 @@ auto async_open(Object&& object, std::filesystem::path path, int flags, std::fil
  * @param token Completion signature `void(error_code)`. Whatever the error, the descriptor is closed.
  * Errors: close(2)'s; bad_descriptor. Thread safety: may be called by any thread. Since Linux 5.11.
  */
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_close(Object&& object, unique_descriptor descriptor, Token&& token = {})
 {
   struct finish : detail::finish_with_nothing
   {
-    static std::tuple<boost::system::error_code> arguments(int result, unique_descriptor& closed)
+    static std::tuple<error_code> arguments(int result, unique_descriptor& closed)
     {
       if (result != -ECANCELED) closed.release(); // it is closed even where close(2) reports an error
       return detail::finish_with_nothing::arguments(result, closed);
     }
   };
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       object, std::move(descriptor),
       [](io_uring_sqe& sqe, unique_descriptor& d) { io_uring_prep_close(&sqe, d.get()); }, finish(),
       "async_close", std::forward<Token>(token));
 }
 
 /// Closes a file object, which is closed for its owner at once, its operations cancelled.
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                 boost::asio::default_completion_token_t<Executor>>
-auto async_close(boost::asio::basic_file<Executor>& file, Token&& token = {})
+template <typename Executor,
+          asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
+auto async_close(asio::basic_file<Executor>& file, Token&& token = {})
 {
-  boost::system::error_code ec;
+  error_code ec;
   return async_close(file, unique_descriptor(file.release(ec)), std::forward<Token>(token));
 }
 

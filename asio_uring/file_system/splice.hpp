@@ -24,8 +24,8 @@ namespace asio_uring {
  * eof at the end of `in`. Thread safety: may be called by any thread. Since Linux 5.11.
  */
 template <detail::has_native_handle In, detail::has_native_handle Out,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)> Token =
-              boost::asio::default_completion_token_t<detail::executor_of_t<In&>>>
+          asio::completion_token_for<void(error_code, std::size_t)> Token =
+              asio::default_completion_token_t<detail::executor_of_t<In&>>>
 auto async_splice(In& in, std::optional<std::uint64_t> in_offset, Out& out,
                   std::optional<std::uint64_t> out_offset, unsigned size, unsigned flags, Token&& token = {})
 {
@@ -36,7 +36,7 @@ auto async_splice(In& in, std::optional<std::uint64_t> in_offset, Out& out,
   };
   // The kernel refuses an unknown flag with EINVAL.
   const bool valid = detail::is_offset(in_offset.value_or(0)) && detail::is_offset(out_offset.value_or(0));
-  return detail::submit<void(boost::system::error_code, std::size_t)>(
+  return detail::submit<void(error_code, std::size_t)>(
       in, nothing(),
       [=, from = in.native_handle(), to = out.native_handle()](io_uring_sqe& sqe) {
         io_uring_prep_splice(&sqe, from, place(in_offset), to, place(out_offset), size, valid ? flags : ~0U);
@@ -46,13 +46,13 @@ auto async_splice(In& in, std::optional<std::uint64_t> in_offset, Out& out,
 
 /// Repeats what is in one pipe into another, where it stays to be read: tee(2). As async_splice.
 template <detail::has_native_handle In, detail::has_native_handle Out,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)> Token =
-              boost::asio::default_completion_token_t<detail::executor_of_t<In&>>>
+          asio::completion_token_for<void(error_code, std::size_t)> Token =
+              asio::default_completion_token_t<detail::executor_of_t<In&>>>
 auto async_tee(In& in, Out& out, unsigned size, unsigned flags, Token&& token = {})
 {
   struct nothing
   {};
-  return detail::submit<void(boost::system::error_code, std::size_t)>(
+  return detail::submit<void(error_code, std::size_t)>(
       in, nothing(),
       [=, from = in.native_handle(), to = out.native_handle()](io_uring_sqe& sqe) {
         io_uring_prep_tee(&sqe, from, to, size, flags);

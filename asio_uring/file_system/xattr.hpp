@@ -7,7 +7,7 @@
 
 #include <asio_uring/detail/object/submit.hpp>
 #include <asio_uring/detail/op/results.hpp>
-#include <boost/asio/buffer.hpp>
+#include ASIO_URING_ASIO(buffer.hpp)
 #include <filesystem>
 #include <string>
 
@@ -38,13 +38,12 @@ struct attribute
  * @param value Filled; an empty buffer only asks for the size.
  * @param token Completion signature `void(error_code, std::size_t)`: the value's size in bytes.
  */
-template <detail::submits Object,
-          boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)> Token =
-              boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
-auto async_getxattr(Object&& object, std::filesystem::path path, std::string name,
-                    boost::asio::mutable_buffer value, Token&& token = {})
+template <detail::submits Object, asio::completion_token_for<void(error_code, std::size_t)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
+auto async_getxattr(Object&& object, std::filesystem::path path, std::string name, asio::mutable_buffer value,
+                    Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code, std::size_t)>(
+  return detail::submit<void(error_code, std::size_t)>(
       object, detail::attribute{std::move(path), std::move(name)},
       [value](io_uring_sqe& sqe, detail::attribute& a) {
         io_uring_prep_getxattr(&sqe, a.name.c_str(), static_cast<char*>(value.data()), a.path.c_str(),
@@ -58,12 +57,12 @@ auto async_getxattr(Object&& object, std::filesystem::path path, std::string nam
  * @param flags XATTR_CREATE, XATTR_REPLACE, or 0: either.
  * @param token Completion signature `void(error_code)`.
  */
-template <detail::submits Object, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                      boost::asio::default_completion_token_t<detail::executor_of_t<Object>>>
-auto async_setxattr(Object&& object, std::filesystem::path path, std::string name,
-                    boost::asio::const_buffer value, int flags, Token&& token = {})
+template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
+                                      asio::default_completion_token_t<detail::executor_of_t<Object>>>
+auto async_setxattr(Object&& object, std::filesystem::path path, std::string name, asio::const_buffer value,
+                    int flags, Token&& token = {})
 {
-  return detail::submit<void(boost::system::error_code)>(
+  return detail::submit<void(error_code)>(
       object, detail::attribute{std::move(path), std::move(name)},
       [=](io_uring_sqe& sqe, detail::attribute& a) {
         io_uring_prep_setxattr(&sqe, a.name.c_str(), static_cast<const char*>(value.data()), a.path.c_str(),
@@ -73,12 +72,12 @@ auto async_setxattr(Object&& object, std::filesystem::path path, std::string nam
 }
 
 /// Gets an attribute of an open file: fgetxattr(2). As async_getxattr.
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)>
-                                 Token = boost::asio::default_completion_token_t<Executor>>
-auto async_fgetxattr(boost::asio::basic_file<Executor>& file, std::string name,
-                     boost::asio::mutable_buffer value, Token&& token = {})
+template <typename Executor, asio::completion_token_for<void(error_code, std::size_t)> Token =
+                                 asio::default_completion_token_t<Executor>>
+auto async_fgetxattr(asio::basic_file<Executor>& file, std::string name, asio::mutable_buffer value,
+                     Token&& token = {})
 {
-  return detail::submit_on<void(boost::system::error_code, std::size_t)>(
+  return detail::submit_on<void(error_code, std::size_t)>(
       file, std::move(name),
       [value, fd = file.native_handle()](io_uring_sqe& sqe, std::string& n) {
         io_uring_prep_fgetxattr(&sqe, fd, n.c_str(), static_cast<char*>(value.data()),
@@ -88,12 +87,12 @@ auto async_fgetxattr(boost::asio::basic_file<Executor>& file, std::string name,
 }
 
 /// Sets an attribute of an open file: fsetxattr(2). As async_setxattr.
-template <typename Executor, boost::asio::completion_token_for<void(boost::system::error_code)> Token =
-                                 boost::asio::default_completion_token_t<Executor>>
-auto async_fsetxattr(boost::asio::basic_file<Executor>& file, std::string name,
-                     boost::asio::const_buffer value, int flags, Token&& token = {})
+template <typename Executor,
+          asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
+auto async_fsetxattr(asio::basic_file<Executor>& file, std::string name, asio::const_buffer value, int flags,
+                     Token&& token = {})
 {
-  return detail::submit_on<void(boost::system::error_code)>(
+  return detail::submit_on<void(error_code)>(
       file, std::move(name),
       [=, fd = file.native_handle()](io_uring_sqe& sqe, std::string& n) {
         io_uring_prep_fsetxattr(&sqe, fd, n.c_str(), static_cast<const char*>(value.data()), flags,

@@ -6,16 +6,16 @@
 #define ASIO_URING_GENERIC_DATAGRAM_PROTOCOL_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_datagram_socket.hpp>
-#include <boost/asio/generic/datagram_protocol.hpp>
+#include ASIO_URING_ASIO(basic_datagram_socket.hpp)
+#include ASIO_URING_ASIO(generic/datagram_protocol.hpp)
 
 namespace asio_uring::generic {
 
-/// boost::asio::generic::datagram_protocol with its I/O objects on io_uring; everything else is inherited.
-struct datagram_protocol : boost::asio::generic::datagram_protocol
+/// asio::generic::datagram_protocol with its I/O objects on io_uring; everything else is inherited.
+struct datagram_protocol : asio::generic::datagram_protocol
 {
-  using boost::asio::generic::datagram_protocol::datagram_protocol;
-  using socket = boost::asio::basic_datagram_socket<boost::asio::generic::datagram_protocol, any_io_executor>;
+  using asio::generic::datagram_protocol::datagram_protocol;
+  using socket = asio::basic_datagram_socket<asio::generic::datagram_protocol, any_io_executor>;
 };
 
 } // namespace asio_uring::generic

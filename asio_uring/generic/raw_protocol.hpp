@@ -6,16 +6,16 @@
 #define ASIO_URING_GENERIC_RAW_PROTOCOL_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_raw_socket.hpp>
-#include <boost/asio/generic/raw_protocol.hpp>
+#include ASIO_URING_ASIO(basic_raw_socket.hpp)
+#include ASIO_URING_ASIO(generic/raw_protocol.hpp)
 
 namespace asio_uring::generic {
 
-/// boost::asio::generic::raw_protocol with its I/O objects on io_uring; everything else is inherited.
-struct raw_protocol : boost::asio::generic::raw_protocol
+/// asio::generic::raw_protocol with its I/O objects on io_uring; everything else is inherited.
+struct raw_protocol : asio::generic::raw_protocol
 {
-  using boost::asio::generic::raw_protocol::raw_protocol;
-  using socket = boost::asio::basic_raw_socket<boost::asio::generic::raw_protocol, any_io_executor>;
+  using asio::generic::raw_protocol::raw_protocol;
+  using socket = asio::basic_raw_socket<asio::generic::raw_protocol, any_io_executor>;
 };
 
 } // namespace asio_uring::generic

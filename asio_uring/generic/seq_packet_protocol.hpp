@@ -6,17 +6,16 @@
 #define ASIO_URING_GENERIC_SEQ_PACKET_PROTOCOL_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_seq_packet_socket.hpp>
-#include <boost/asio/generic/seq_packet_protocol.hpp>
+#include ASIO_URING_ASIO(basic_seq_packet_socket.hpp)
+#include ASIO_URING_ASIO(generic/seq_packet_protocol.hpp)
 
 namespace asio_uring::generic {
 
-/// boost::asio::generic::seq_packet_protocol with its I/O objects on io_uring; everything else is inherited.
-struct seq_packet_protocol : boost::asio::generic::seq_packet_protocol
+/// asio::generic::seq_packet_protocol with its I/O objects on io_uring; everything else is inherited.
+struct seq_packet_protocol : asio::generic::seq_packet_protocol
 {
-  using boost::asio::generic::seq_packet_protocol::seq_packet_protocol;
-  using socket =
-      boost::asio::basic_seq_packet_socket<boost::asio::generic::seq_packet_protocol, any_io_executor>;
+  using asio::generic::seq_packet_protocol::seq_packet_protocol;
+  using socket = asio::basic_seq_packet_socket<asio::generic::seq_packet_protocol, any_io_executor>;
 };
 
 } // namespace asio_uring::generic

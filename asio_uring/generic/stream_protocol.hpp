@@ -6,17 +6,17 @@
 #define ASIO_URING_GENERIC_STREAM_PROTOCOL_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
+#include ASIO_URING_ASIO(basic_socket_acceptor.hpp)
+#include ASIO_URING_ASIO(basic_stream_socket.hpp)
+#include ASIO_URING_ASIO(generic/stream_protocol.hpp)
 
 namespace asio_uring::generic {
 
-/// boost::asio::generic::stream_protocol with its I/O objects on io_uring; everything else is inherited.
-struct stream_protocol : boost::asio::generic::stream_protocol
+/// asio::generic::stream_protocol with its I/O objects on io_uring; everything else is inherited.
+struct stream_protocol : asio::generic::stream_protocol
 {
-  using boost::asio::generic::stream_protocol::stream_protocol;
-  using socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, any_io_executor>;
+  using asio::generic::stream_protocol::stream_protocol;
+  using socket = asio::basic_stream_socket<asio::generic::stream_protocol, any_io_executor>;
 };
 
 } // namespace asio_uring::generic

@@ -6,17 +6,17 @@
 #define ASIO_URING_IP_ICMP_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_raw_socket.hpp>
-#include <boost/asio/ip/basic_resolver.hpp>
-#include <boost/asio/ip/icmp.hpp>
+#include ASIO_URING_ASIO(basic_raw_socket.hpp)
+#include ASIO_URING_ASIO(ip/basic_resolver.hpp)
+#include ASIO_URING_ASIO(ip/icmp.hpp)
 
 namespace asio_uring::ip {
 
-/// boost::asio::ip::icmp with its I/O objects on io_uring; everything else is inherited.
-struct icmp : boost::asio::ip::icmp
+/// asio::ip::icmp with its I/O objects on io_uring; everything else is inherited.
+struct icmp : asio::ip::icmp
 {
-  using socket = boost::asio::basic_raw_socket<boost::asio::ip::icmp, any_io_executor>;
-  using resolver = boost::asio::ip::basic_resolver<boost::asio::ip::icmp, any_io_executor>;
+  using socket = asio::basic_raw_socket<asio::ip::icmp, any_io_executor>;
+  using resolver = asio::ip::basic_resolver<asio::ip::icmp, any_io_executor>;
 };
 
 } // namespace asio_uring::ip

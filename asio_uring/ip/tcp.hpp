@@ -6,20 +6,20 @@
 #define ASIO_URING_IP_TCP_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_socket_iostream.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/ip/basic_resolver.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include ASIO_URING_ASIO(basic_socket_acceptor.hpp)
+#include ASIO_URING_ASIO(basic_socket_iostream.hpp)
+#include ASIO_URING_ASIO(basic_stream_socket.hpp)
+#include ASIO_URING_ASIO(ip/basic_resolver.hpp)
+#include ASIO_URING_ASIO(ip/tcp.hpp)
 
 namespace asio_uring::ip {
 
-/// boost::asio::ip::tcp with its I/O objects on io_uring; everything else is inherited.
-struct tcp : boost::asio::ip::tcp
+/// asio::ip::tcp with its I/O objects on io_uring; everything else is inherited.
+struct tcp : asio::ip::tcp
 {
-  using socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, any_io_executor>;
-  using acceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, any_io_executor>;
-  using resolver = boost::asio::ip::basic_resolver<boost::asio::ip::tcp, any_io_executor>;
+  using socket = asio::basic_stream_socket<asio::ip::tcp, any_io_executor>;
+  using acceptor = asio::basic_socket_acceptor<asio::ip::tcp, any_io_executor>;
+  using resolver = asio::ip::basic_resolver<asio::ip::tcp, any_io_executor>;
 };
 
 } // namespace asio_uring::ip

@@ -6,17 +6,17 @@
 #define ASIO_URING_IP_UDP_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_datagram_socket.hpp>
-#include <boost/asio/ip/basic_resolver.hpp>
-#include <boost/asio/ip/udp.hpp>
+#include ASIO_URING_ASIO(basic_datagram_socket.hpp)
+#include ASIO_URING_ASIO(ip/basic_resolver.hpp)
+#include ASIO_URING_ASIO(ip/udp.hpp)
 
 namespace asio_uring::ip {
 
-/// boost::asio::ip::udp with its I/O objects on io_uring; everything else is inherited.
-struct udp : boost::asio::ip::udp
+/// asio::ip::udp with its I/O objects on io_uring; everything else is inherited.
+struct udp : asio::ip::udp
 {
-  using socket = boost::asio::basic_datagram_socket<boost::asio::ip::udp, any_io_executor>;
-  using resolver = boost::asio::ip::basic_resolver<boost::asio::ip::udp, any_io_executor>;
+  using socket = asio::basic_datagram_socket<asio::ip::udp, any_io_executor>;
+  using resolver = asio::ip::basic_resolver<asio::ip::udp, any_io_executor>;
 };
 
 } // namespace asio_uring::ip

@@ -6,12 +6,12 @@
 #define ASIO_URING_LOCAL_CONNECT_PAIR_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/local/connect_pair.hpp>
+#include ASIO_URING_ASIO(local/connect_pair.hpp)
 
 namespace asio_uring::local {
 
 /// Connects two new sockets with each other. Asio's own function: it works on whatever executor they have.
-using boost::asio::local::connect_pair;
+using asio::local::connect_pair;
 
 } // namespace asio_uring::local
 

@@ -6,15 +6,15 @@
 #define ASIO_URING_LOCAL_DATAGRAM_PROTOCOL_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_datagram_socket.hpp>
-#include <boost/asio/local/datagram_protocol.hpp>
+#include ASIO_URING_ASIO(basic_datagram_socket.hpp)
+#include ASIO_URING_ASIO(local/datagram_protocol.hpp)
 
 namespace asio_uring::local {
 
-/// boost::asio::local::datagram_protocol with its I/O objects on io_uring; everything else is inherited.
-struct datagram_protocol : boost::asio::local::datagram_protocol
+/// asio::local::datagram_protocol with its I/O objects on io_uring; everything else is inherited.
+struct datagram_protocol : asio::local::datagram_protocol
 {
-  using socket = boost::asio::basic_datagram_socket<boost::asio::local::datagram_protocol, any_io_executor>;
+  using socket = asio::basic_datagram_socket<asio::local::datagram_protocol, any_io_executor>;
 };
 
 } // namespace asio_uring::local

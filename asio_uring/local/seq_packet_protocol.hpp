@@ -5,21 +5,20 @@
 #ifndef ASIO_URING_LOCAL_SEQ_PACKET_PROTOCOL_HPP
 #define ASIO_URING_LOCAL_SEQ_PACKET_PROTOCOL_HPP
 
-#if __has_include(<boost/asio/local/seq_packet_protocol.hpp>) // Boost 1.82
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_seq_packet_socket.hpp>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/local/seq_packet_protocol.hpp>
+
+#if defined(ASIO_URING_ASIO_HAS_LOCAL_SEQ_PACKET)
+#include ASIO_URING_ASIO(basic_seq_packet_socket.hpp)
+#include ASIO_URING_ASIO(basic_socket_acceptor.hpp)
+#include ASIO_URING_ASIO(local/seq_packet_protocol.hpp)
 
 namespace asio_uring::local {
 
-/// boost::asio::local::seq_packet_protocol with its I/O objects on io_uring; everything else is inherited.
-struct seq_packet_protocol : boost::asio::local::seq_packet_protocol
+/// asio::local::seq_packet_protocol with its I/O objects on io_uring; everything else is inherited.
+struct seq_packet_protocol : asio::local::seq_packet_protocol
 {
-  using socket =
-      boost::asio::basic_seq_packet_socket<boost::asio::local::seq_packet_protocol, any_io_executor>;
-  using acceptor =
-      boost::asio::basic_socket_acceptor<boost::asio::local::seq_packet_protocol, any_io_executor>;
+  using socket = asio::basic_seq_packet_socket<asio::local::seq_packet_protocol, any_io_executor>;
+  using acceptor = asio::basic_socket_acceptor<asio::local::seq_packet_protocol, any_io_executor>;
 };
 
 } // namespace asio_uring::local

@@ -6,17 +6,17 @@
 #define ASIO_URING_LOCAL_STREAM_PROTOCOL_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
+#include ASIO_URING_ASIO(basic_socket_acceptor.hpp)
+#include ASIO_URING_ASIO(basic_stream_socket.hpp)
+#include ASIO_URING_ASIO(local/stream_protocol.hpp)
 
 namespace asio_uring::local {
 
-/// boost::asio::local::stream_protocol with its I/O objects on io_uring; everything else is inherited.
-struct stream_protocol : boost::asio::local::stream_protocol
+/// asio::local::stream_protocol with its I/O objects on io_uring; everything else is inherited.
+struct stream_protocol : asio::local::stream_protocol
 {
-  using socket = boost::asio::basic_stream_socket<boost::asio::local::stream_protocol, any_io_executor>;
-  using acceptor = boost::asio::basic_socket_acceptor<boost::asio::local::stream_protocol, any_io_executor>;
+  using socket = asio::basic_stream_socket<asio::local::stream_protocol, any_io_executor>;
+  using acceptor = asio::basic_socket_acceptor<asio::local::stream_protocol, any_io_executor>;
 };
 
 } // namespace asio_uring::local

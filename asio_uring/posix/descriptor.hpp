@@ -6,12 +6,12 @@
 #define ASIO_URING_POSIX_DESCRIPTOR_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/posix/basic_descriptor.hpp>
+#include ASIO_URING_ASIO(posix/basic_descriptor.hpp)
 
 namespace asio_uring::posix {
 
-/// boost::asio::posix::descriptor on io_uring.
-using descriptor = boost::asio::posix::basic_descriptor<any_io_executor>;
+/// asio::posix::descriptor on io_uring.
+using descriptor = asio::posix::basic_descriptor<any_io_executor>;
 
 } // namespace asio_uring::posix
 

@@ -6,12 +6,12 @@
 #define ASIO_URING_POSIX_STREAM_DESCRIPTOR_HPP
 
 #include <asio_uring/any_io_executor.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include ASIO_URING_ASIO(posix/basic_stream_descriptor.hpp)
 
 namespace asio_uring::posix {
 
-/// boost::asio::posix::stream_descriptor on io_uring.
-using stream_descriptor = boost::asio::posix::basic_stream_descriptor<any_io_executor>;
+/// asio::posix::stream_descriptor on io_uring.
+using stream_descriptor = asio::posix::basic_stream_descriptor<any_io_executor>;
 
 } // namespace asio_uring::posix
 

@@ -5,14 +5,14 @@
 #ifndef ASIO_URING_DETAIL_ASIO_ABI_TAG_HPP
 #define ASIO_URING_DETAIL_ASIO_ABI_TAG_HPP
 
-#include <boost/asio/detail/config.hpp>
+#include <asio_uring/config.hpp>
 
-// In a program with as_default.hpp the classes of boost::asio's sockets are others than in a shared library
+// In a program with as_default.hpp the classes of Asio's sockets are others than in a shared library
 // without. If both had the same name, the dynamic linker would give the library the program's member
 // functions. So ours have an ABI tag, which the compiler makes a part of each symbol that mentions them:
 // declared before Asio does it, for a tag is part of a class's first declaration.
 //
-//   undefined reference to `connect(boost::asio::basic_stream_socket[abi:asio_uring_as_default]<...>&)'
+//   undefined reference to `connect(asio::basic_stream_socket[abi:asio_uring_as_default]<...>&)'
 //
 // says: connect() was compiled without as_default.hpp, and takes a socket.
 //
@@ -20,16 +20,10 @@
 // template of some other library that has a socket as a member. The rest is what has one and names neither.
 
 #define ASIO_URING_TAGGED [[gnu::abi_tag("asio_uring_as_default")]]
-#if !defined(BOOST_ASIO_INLINE_NAMESPACE_BEGIN) // Asio 1.38
-#define BOOST_ASIO_INLINE_NAMESPACE_BEGIN
-#define BOOST_ASIO_INLINE_NAMESPACE_END
-#define ASIO_URING_NO_INLINE_NAMESPACE
-#endif
 
-namespace boost::asio {
-BOOST_ASIO_INLINE_NAMESPACE_BEGIN
+ASIO_URING_ASIO_BEGIN
 
-#if !defined(BOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT)
+#if !defined(ASIO_URING_ASIO_USE_TS_EXECUTOR_AS_DEFAULT)
 class ASIO_URING_TAGGED any_io_executor;
 #endif
 template <typename Protocol, typename Executor>
@@ -81,19 +75,15 @@ template <typename Protocol, typename Executor, typename Iterator, typename Cond
 class ASIO_URING_TAGGED iterator_connect_op;
 } // namespace detail
 
-BOOST_ASIO_INLINE_NAMESPACE_END
-} // namespace boost::asio
+ASIO_URING_ASIO_END
 
+#if defined(ASIO_URING_HAS_BEAST)
 namespace boost::beast {
 template <typename Protocol, typename Executor, typename RatePolicy>
 class ASIO_URING_TAGGED basic_stream;
 } // namespace boost::beast
-
-#if defined(ASIO_URING_NO_INLINE_NAMESPACE)
-#undef BOOST_ASIO_INLINE_NAMESPACE_BEGIN
-#undef BOOST_ASIO_INLINE_NAMESPACE_END
-#undef ASIO_URING_NO_INLINE_NAMESPACE
 #endif
+
 #undef ASIO_URING_TAGGED
 
 #endif // ASIO_URING_DETAIL_ASIO_ABI_TAG_HPP

@@ -6,8 +6,8 @@
 #define ASIO_URING_DETAIL_ASIO_CONTRACT_HPP
 
 #include <asio_uring/detail/asio/names.hpp>
-#include <boost/asio/posix/descriptor_base.hpp>
-#include <boost/asio/socket_base.hpp>
+#include ASIO_URING_ASIO(posix/descriptor_base.hpp)
+#include ASIO_URING_ASIO(socket_base.hpp)
 #include <type_traits>
 
 // Seen in Boost 1.81 to 1.92 (Asio 1.26 to 1.38). The private members are in members.hpp, with their types.
@@ -35,7 +35,7 @@ static_assert(int(asio::posix::descriptor_base::wait_read) == int(asio::socket_b
 
 /// Whether a socket's transfers make its descriptor non-blocking, and not its connect and accept alone: since
 /// Asio 1.38.2 transfers have a flag of their own for that.
-inline constexpr bool transfers_set_non_blocking = BOOST_ASIO_VERSION < 103802;
+inline constexpr bool transfers_set_non_blocking = ASIO_URING_ASIO_MACRO(VERSION) < 103802;
 
 } // namespace asio_uring::detail
 

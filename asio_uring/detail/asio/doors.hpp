@@ -6,7 +6,7 @@
 #define ASIO_URING_DETAIL_ASIO_DOORS_HPP
 
 #include <asio_uring/detail/asio/names.hpp>
-#include <boost/asio/buffer_registration.hpp>
+#include ASIO_URING_ASIO(buffer_registration.hpp)
 
 namespace asio_uring::detail {
 

@@ -7,7 +7,7 @@
 #define ASIO_URING_DETAIL_ASIO_IO_OBJECT_IMPL_HPP
 
 #include <asio_uring/enable_io_uring.hpp>
-#include <boost/asio/detail/io_object_impl.hpp>
+#include ASIO_URING_ASIO(detail/io_object_impl.hpp)
 
 namespace asio_uring::detail {
 
@@ -19,14 +19,13 @@ template <typename Stock>
 using replacement_t = typename replacement<Stock>::type;
 
 } // namespace asio_uring::detail
-namespace boost::asio::detail {
 
 /// Every I/O object class of Asio keeps its service in an io_object_impl. For executors on io_uring it is
 /// ours; the classes themselves, and so their whole public surface, stay Asio's.
 template <typename Stock, typename Executor>
 requires(asio_uring::enable_io_uring<Executor>&& requires {
   typename asio_uring::detail::replacement_t<Stock>;
-}) class io_object_impl<Stock, Executor>
+}) class asio_uring::asio::detail::io_object_impl<Stock, Executor>
     : public io_object_impl<asio_uring::detail::replacement_t<Stock>, Executor>
 {
   using base = io_object_impl<asio_uring::detail::replacement_t<Stock>, Executor>;
@@ -56,7 +55,5 @@ private:
       return std::move(other);
   }
 };
-
-} // namespace boost::asio::detail
 
 #endif // ASIO_URING_DETAIL_ASIO_IO_OBJECT_IMPL_HPP

@@ -1,5 +1,5 @@
-// asio_uring/detail/asio/late_macros.hpp: says so where a source defines a macro for Boost.Asio that comes
-// too late.
+// asio_uring/detail/asio/late_macros.hpp: says so where a source defines a macro for Boost.Asio
+// that comes too late.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -15,10 +15,9 @@ namespace asio_uring::detail {
 template <typename Tag, typename Type, auto Member>
 struct expose_member
 {
-  static_assert(
-      std::is_same_v<decltype(Member), Type>,
-      "asio_uring: a private member of this version of Boost.Asio has another type than those known "
-      "to this version of asio_uring");
+  static_assert(std::is_same_v<decltype(Member), Type>,
+                "asio_uring: a private member of this version of Asio has another type than those known "
+                "to this version of asio_uring");
   friend auto member_of(Tag) { return Member; }
 };
 
@@ -30,7 +29,7 @@ struct expose_member
   template struct expose_member<tag, type, &member>;
 
 // clang-format off
-// A compiler error here: this version of Boost.Asio is not known to this version of asio_uring.
+// A compiler error here: this version of Asio is not known to this version of asio_uring.
 ASIO_URING_MEMBER(reactor_timer_fd, int epoll_reactor::*, epoll_reactor::timer_fd_)
 ASIO_URING_MEMBER(reactor_epoll_fd, int epoll_reactor::*, epoll_reactor::epoll_fd_)
 ASIO_URING_MEMBER(reactor_timer_queues, asio::detail::timer_queue_set epoll_reactor::*, epoll_reactor::timer_queues_)

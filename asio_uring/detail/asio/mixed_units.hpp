@@ -6,7 +6,7 @@
 #ifndef ASIO_URING_DETAIL_ASIO_MIXED_UNITS_HPP
 #define ASIO_URING_DETAIL_ASIO_MIXED_UNITS_HPP
 
-// With as_default.hpp the same names of boost::asio mean other classes than without. Their symbols differ
+// With as_default.hpp the same names of Asio mean other classes than without. Their symbols differ
 // (detail/asio/abi_tag.hpp), but not those of a class that has a socket as a member: a program of both would
 // be silently broken. A translation unit that makes stock sockets or timers has the `id` of their service,
 // which one with as_default.hpp never has; one that starts operations on stock sockets has what connects or
@@ -18,7 +18,8 @@
 //
 // says: compile stock.cpp with asio_uring/as_default.hpp, too. The symbols are hidden: what a shared library
 // has of its own is no matter, except to the linker gold, which refuses that, too. Not found are units that
-// only hold or pass on a stock socket, and what clang has compiled and lld or mold links.
+// only hold or pass on a stock socket, what clang has compiled and lld or mold links, and an Asio in a
+// namespace of its version.
 //
 // ASIO_URING_ALLOW_MIXED_UNITS, defined everywhere, leaves check and tags out, for units whose stock objects
 // are of other types than those on io_uring: an executor for which enable_io_uring is specialised to be
@@ -30,16 +31,32 @@
   [[gnu::used, gnu::visibility("hidden"),                                                                    \
     gnu::section(".tbss.compiled_with_asio_uring_as_default." #name)]] inline constinit thread_local char    \
       name asm(symbol);
+// Asio's namespaces, and what stands for those that a name has had already; the last is a timer's clock.
+#if defined(ASIO_URING_STANDALONE)
+#define ASIO_URING_IN_DETAIL "N4asio6detail"
+#define ASIO_URING_ASIO_AGAIN "S_"
+#define ASIO_URING_DETAIL_AGAIN "S0_"
+#define ASIO_URING_CLOCK_AGAIN "S6_"
+#define ASIO_URING_PTIME "N5boost10posix_time5ptimeE"
+#else
+#define ASIO_URING_IN_DETAIL "N5boost4asio6detail"
+#define ASIO_URING_ASIO_AGAIN "S0_"
+#define ASIO_URING_DETAIL_AGAIN "S1_"
+#define ASIO_URING_CLOCK_AGAIN "S7_"
+#define ASIO_URING_PTIME "NS_10posix_time5ptimeE"
+#endif
 // g++ 16 leaves out an id that nobody asks for, but not its guard.
+#define ASIO_URING_ID(service)                                                                               \
+  ASIO_URING_IN_DETAIL "30execution_context_service_baseIN" ASIO_URING_DETAIL_AGAIN service "EE2idE"
 #define ASIO_URING_NO_STOCK_SERVICE(name, service)                                                           \
-  ASIO_URING_NO_STOCK(name, "_ZN5boost4asio6detail30execution_context_service_baseINS1_" service "EE2idE")   \
-  ASIO_URING_NO_STOCK(name##_guard,                                                                          \
-                      "_ZGVN5boost4asio6detail30execution_context_service_baseINS1_" service "EE2idE")
+  ASIO_URING_NO_STOCK(name, "_Z" ASIO_URING_ID(service))                                                     \
+  ASIO_URING_NO_STOCK(name##_guard, "_ZGV" ASIO_URING_ID(service))
 #define ASIO_URING_NO_STOCK_SOCKET(name, protocol)                                                           \
-  ASIO_URING_NO_STOCK_SERVICE(name, "23reactive_socket_serviceINS0_" protocol "EE")
+  ASIO_URING_NO_STOCK_SERVICE(name, "23reactive_socket_serviceIN" ASIO_URING_ASIO_AGAIN protocol "EE")
 #define ASIO_URING_NO_STOCK_TIMER(name, clock)                                                               \
-  ASIO_URING_NO_STOCK_SERVICE(name, "22deadline_timer_serviceINS1_18chrono_time_traitsINSt" clock            \
-                                    "ENS0_11wait_traitsIS7_EEEEE")
+  ASIO_URING_NO_STOCK_SERVICE(name, "22deadline_timer_serviceIN" ASIO_URING_DETAIL_AGAIN                     \
+                                    "18chrono_time_traitsINSt" clock "EN" ASIO_URING_ASIO_AGAIN              \
+                                    "11wait_traitsI" ASIO_URING_CLOCK_AGAIN "EEEEE")
 
 namespace asio_uring::detail::no_stock {
 
@@ -57,20 +74,27 @@ ASIO_URING_NO_STOCK_TIMER(steady_timer, "6chrono3_V212steady_clock")
 ASIO_URING_NO_STOCK_TIMER(system_timer, "6chrono3_V212system_clock")
 ASIO_URING_NO_STOCK_TIMER(steady_timer_of_libcxx, "3__16chrono12steady_clock")
 ASIO_URING_NO_STOCK_TIMER(system_timer_of_libcxx, "3__16chrono12system_clock")
-ASIO_URING_NO_STOCK_SERVICE(deadline_timer,
-                            "22deadline_timer_serviceINS0_11time_traitsINS_10posix_time5ptimeEEEE")
+ASIO_URING_NO_STOCK_SERVICE(deadline_timer, "22deadline_timer_serviceIN" ASIO_URING_ASIO_AGAIN
+                                            "11time_traitsI" ASIO_URING_PTIME "EEE")
 ASIO_URING_NO_STOCK_SERVICE(signal_set, "18signal_set_service")
 
-ASIO_URING_NO_STOCK(connecting,
-                    "_ZN5boost4asio6detail31reactive_socket_connect_op_base10do_performEPNS1_10reactor_opE")
-ASIO_URING_NO_STOCK(cancelling, "_ZTVN5boost4asio6detail20cancellation_handlerINS1_28reactive_socket_service_"
-                                "base23reactor_op_cancellationEEE")
+ASIO_URING_NO_STOCK(connecting, "_Z" ASIO_URING_IN_DETAIL
+                                "31reactive_socket_connect_op_base10do_performEPN" ASIO_URING_DETAIL_AGAIN
+                                "10reactor_opE")
+ASIO_URING_NO_STOCK(cancelling, "_ZTV" ASIO_URING_IN_DETAIL "20cancellation_handlerIN" ASIO_URING_DETAIL_AGAIN
+                                "28reactive_socket_service_base23reactor_op_cancellationEEE")
 
 } // namespace asio_uring::detail::no_stock
 
 #undef ASIO_URING_NO_STOCK_TIMER
 #undef ASIO_URING_NO_STOCK_SOCKET
 #undef ASIO_URING_NO_STOCK_SERVICE
+#undef ASIO_URING_ID
+#undef ASIO_URING_IN_DETAIL
+#undef ASIO_URING_ASIO_AGAIN
+#undef ASIO_URING_DETAIL_AGAIN
+#undef ASIO_URING_CLOCK_AGAIN
+#undef ASIO_URING_PTIME
 #undef ASIO_URING_NO_STOCK
 
 #endif

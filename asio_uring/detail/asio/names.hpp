@@ -1,4 +1,4 @@
-// asio_uring/detail/asio/names.hpp: what is taken from boost::asio::detail, by the names it has here.
+// asio_uring/detail/asio/names.hpp: what is taken from asio::detail, by the names it has here.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -6,32 +6,36 @@
 #define ASIO_URING_DETAIL_ASIO_NAMES_HPP
 
 #include <asio_uring/config.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/detail/buffer_sequence_adapter.hpp>
-#include <boost/asio/detail/deadline_timer_service.hpp>
-#include <boost/asio/detail/descriptor_ops.hpp>
-#include <boost/asio/detail/epoll_reactor.hpp>
-#include <boost/asio/detail/handler_tracking.hpp>
-#include <boost/asio/detail/non_const_lvalue.hpp>
-#include <boost/asio/detail/op_queue.hpp>
-#include <boost/asio/detail/reactive_descriptor_service.hpp>
-#include <boost/asio/detail/reactive_socket_service.hpp>
-#include <boost/asio/detail/reactor_op.hpp>
-#include <boost/asio/detail/scheduler.hpp>
-#include <boost/asio/detail/scheduler_operation.hpp>
-#include <boost/asio/detail/scheduler_task.hpp>
-#include <boost/asio/detail/signal_set_service.hpp>
-#include <boost/asio/detail/socket_ops.hpp>
-#include <boost/asio/detail/throw_error.hpp>
-#include <boost/asio/execution_context.hpp>
+#include <asio_uring/detail/asio/one_asio.hpp>
+#include ASIO_URING_ASIO(async_result.hpp)
+#include ASIO_URING_ASIO(detail/buffer_sequence_adapter.hpp)
+#include ASIO_URING_ASIO(detail/deadline_timer_service.hpp)
+#include ASIO_URING_ASIO(detail/descriptor_ops.hpp)
+#include ASIO_URING_ASIO(detail/epoll_reactor.hpp)
+#include ASIO_URING_ASIO(detail/handler_tracking.hpp)
+#include ASIO_URING_ASIO(detail/non_const_lvalue.hpp)
+#include ASIO_URING_ASIO(detail/op_queue.hpp)
+#include ASIO_URING_ASIO(detail/reactive_descriptor_service.hpp)
+#include ASIO_URING_ASIO(detail/reactive_socket_service.hpp)
+#include ASIO_URING_ASIO(detail/reactor_op.hpp)
+#include ASIO_URING_ASIO(detail/scheduler.hpp)
+#include ASIO_URING_ASIO(detail/scheduler_operation.hpp)
+#include ASIO_URING_ASIO(detail/scheduler_task.hpp)
+#include ASIO_URING_ASIO(detail/signal_set_service.hpp)
+#include ASIO_URING_ASIO(detail/socket_ops.hpp)
+#include ASIO_URING_ASIO(detail/throw_error.hpp)
+#include ASIO_URING_ASIO(execution_context.hpp)
+
+#define ASIO_URING_HANDLER_CREATION ASIO_URING_ASIO_MACRO(HANDLER_CREATION)
+#define ASIO_URING_HANDLER_COMPLETION ASIO_URING_ASIO_MACRO(HANDLER_COMPLETION)
+#define ASIO_URING_HANDLER_INVOCATION_BEGIN ASIO_URING_ASIO_MACRO(HANDLER_INVOCATION_BEGIN)
+#define ASIO_URING_HANDLER_INVOCATION_END ASIO_URING_ASIO_MACRO(HANDLER_INVOCATION_END)
 
 namespace asio_uring::detail {
 
-namespace asio = boost::asio;
-namespace socket_ops = boost::asio::detail::socket_ops;
-namespace descriptor_ops = boost::asio::detail::descriptor_ops;
+namespace socket_ops = asio::detail::socket_ops;
+namespace descriptor_ops = asio::detail::descriptor_ops;
 using asio::detail::throw_error;
-using boost::system::error_code;
 
 using scheduler = asio::detail::scheduler;
 using epoll_reactor = asio::detail::epoll_reactor;

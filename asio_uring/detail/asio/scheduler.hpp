@@ -8,10 +8,10 @@
 
 #include <asio_uring/detail/asio/members.hpp>
 #include <type_traits>
-#if BOOST_ASIO_VERSION >= 103400
-#include <boost/asio/config.hpp>
+#if ASIO_URING_ASIO_MACRO(VERSION) >= 103400
+#include ASIO_URING_ASIO(config.hpp)
 #else
-#include <boost/asio/detail/concurrency_hint.hpp>
+#include ASIO_URING_ASIO(detail/concurrency_hint.hpp)
 #endif
 
 namespace asio_uring::detail {
@@ -61,10 +61,10 @@ inline bool has_thread_in_reactor(scheduler& s)
 /// Whether the context's concurrency hint, or configuration, asks for locks in I/O.
 inline bool wants_locks(scheduler& s)
 {
-#if BOOST_ASIO_VERSION >= 103400 // Boost 1.87
+#if ASIO_URING_ASIO_MACRO(VERSION) >= 103400 // Boost 1.87
   return asio::config(s.context()).get("reactor", "io_locking", true);
 #else
-  return BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(REACTOR_IO, s.concurrency_hint());
+  return ASIO_URING_ASIO_MACRO(CONCURRENCY_HINT_IS_LOCKING)(REACTOR_IO, s.concurrency_hint());
 #endif
 }
 

@@ -7,22 +7,22 @@
 
 #include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/asio/members.hpp>
-#include <boost/asio/basic_readable_pipe.hpp>
-#include <boost/asio/basic_socket.hpp>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_writable_pipe.hpp>
-#include <boost/asio/posix/basic_descriptor.hpp>
+#include ASIO_URING_ASIO(basic_readable_pipe.hpp)
+#include ASIO_URING_ASIO(basic_socket.hpp)
+#include ASIO_URING_ASIO(basic_socket_acceptor.hpp)
+#include ASIO_URING_ASIO(basic_writable_pipe.hpp)
+#include ASIO_URING_ASIO(posix/basic_descriptor.hpp)
 
 namespace asio_uring::detail {
 
 struct stock_access;
 
 } // namespace asio_uring::detail
-namespace boost::asio {
 
 // Acceptors and pipes keep their service private, but are friends of each other.
 template <>
-class basic_socket_acceptor<asio_uring::detail::stock_access, asio_uring::detail::stock_access>
+class asio_uring::asio::basic_socket_acceptor<asio_uring::detail::stock_access,
+                                              asio_uring::detail::stock_access>
 {
 public:
   template <typename Protocol, typename Executor>
@@ -32,7 +32,7 @@ public:
   }
 };
 template <>
-class basic_readable_pipe<asio_uring::detail::stock_access>
+class asio_uring::asio::basic_readable_pipe<asio_uring::detail::stock_access>
 {
 public:
   template <typename Executor>
@@ -42,7 +42,7 @@ public:
   }
 };
 template <>
-class basic_writable_pipe<asio_uring::detail::stock_access>
+class asio_uring::asio::basic_writable_pipe<asio_uring::detail::stock_access>
 {
 public:
   template <typename Executor>
@@ -51,8 +51,6 @@ public:
     return pipe.impl_.get_implementation();
   }
 };
-
-} // namespace boost::asio
 
 namespace asio_uring::detail {
 

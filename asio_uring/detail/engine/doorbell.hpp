@@ -196,7 +196,7 @@ private:
   void open()
   {
     fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd_ < 0) throw_error(error_code(errno, boost::system::system_category()), "eventfd");
+    if (fd_ < 0) throw_error(error_code(errno, system_category()), "eventfd");
   }
 
   int fd_ = -1;

@@ -34,7 +34,7 @@ ASIO_URING_DECL void guest_pump::restart()
   }
   if (error) {
     stop_watching();
-    throw_error(error_code(error, boost::system::system_category()), "epoll_ctl");
+    throw_error(error_code(error, system_category()), "epoll_ctl");
   }
   wait_again(); // the first event may have come before there was a state
   if (service_.unfinished()) wake();

@@ -10,8 +10,8 @@
 #include <asio_uring/detail/engine/handler_work.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
 #include <asio_uring/detail/engine/slot_cancellation.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/recycling_allocator.hpp>
+#include ASIO_URING_ASIO(associated_cancellation_slot.hpp)
+#include ASIO_URING_ASIO(recycling_allocator.hpp)
 #include <cstdint>
 #include <memory>
 
@@ -20,7 +20,7 @@ namespace asio_uring::detail {
 /// Turns a kernel result into Asio's error code.
 inline error_code error_of(int result) noexcept
 {
-  return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
+  return result < 0 ? error_code(-result, system_category()) : error_code();
 }
 
 /// The one record of all operations. What differs between them is the description.
@@ -77,7 +77,7 @@ private:
     auto* op = new (record.address) handler_operation(describe, handler, io_ex, service, io_native, d);
     if constexpr (traits::names_late) op->name_numbers(service.numbers());
     record.address = nullptr;
-    BOOST_ASIO_HANDLER_CREATION(
+    ASIO_URING_HANDLER_CREATION(
         (service.context(), *op, object, d, static_cast<std::uintmax_t>(d ? d->fd() : -1), name));
     return *op;
   }
@@ -346,7 +346,7 @@ private:
       if (file_state* d = self->home())
         self->description().for_each_late_number([&](int n) { d->service().numbers().remove(n); });
 
-    BOOST_ASIO_HANDLER_COMPLETION((*self));
+    ASIO_URING_HANDLER_COMPLETION((*self));
     if (!owner) [[unlikely]] {
       if constexpr (traits::discards) self->description().discard(result);
       // The handler may own the last reference to the allocator's memory: it goes after the record.
@@ -357,9 +357,9 @@ private:
     // Everything the upcall needs leaves the record, then the record goes, then the upcall.
     auto arguments = self->description().arguments(result);
     if constexpr (std::is_same_v<decltype(arguments), std::tuple<error_code, std::size_t>>) {
-      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments), std::get<1>(arguments)));
+      ASIO_URING_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments), std::get<1>(arguments)));
     } else {
-      BOOST_ASIO_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
+      ASIO_URING_HANDLER_INVOCATION_BEGIN((std::get<0>(arguments)));
     }
     if (self->held_ == held_executors::none) [[likely]] {
       Handler handler(std::move(self->handler_));
@@ -372,7 +372,7 @@ private:
       record.release();
       work.dispatch(std::move(bound), owner);
     }
-    BOOST_ASIO_HANDLER_INVOCATION_END;
+    ASIO_URING_HANDLER_INVOCATION_END;
   }
 
   // Operations of no order are one piece of the scheduler's work, with the handler that runs.

@@ -6,16 +6,16 @@
 #define ASIO_URING_DETAIL_ENGINE_HANDLER_WORK_HPP
 
 #include <asio_uring/detail/engine/ring_service.hpp>
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associated_allocator.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/execution/allocator.hpp>
-#include <boost/asio/execution/context.hpp>
-#include <boost/asio/execution/outstanding_work.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/prefer.hpp>
-#include <boost/asio/query.hpp>
-#include <boost/asio/require.hpp>
+#include ASIO_URING_ASIO(any_io_executor.hpp)
+#include ASIO_URING_ASIO(associated_allocator.hpp)
+#include ASIO_URING_ASIO(associated_executor.hpp)
+#include ASIO_URING_ASIO(execution/allocator.hpp)
+#include ASIO_URING_ASIO(execution/context.hpp)
+#include ASIO_URING_ASIO(execution/outstanding_work.hpp)
+#include ASIO_URING_ASIO(io_context.hpp)
+#include ASIO_URING_ASIO(prefer.hpp)
+#include ASIO_URING_ASIO(query.hpp)
+#include ASIO_URING_ASIO(require.hpp)
 #include <new>
 #include <tuple>
 #include <type_traits>

@@ -195,7 +195,7 @@ ASIO_URING_DECL void ring_service::replace_ring(int error) noexcept
   for (unsigned times = 0;; pause(times++))
     try {
       return pump_->restart();
-    } catch (const boost::system::system_error& e) {
+    } catch (const system_error& e) {
       // The context's own reactor has lost its descriptors, too: nobody waits there any more.
       if (e.code().value() != ENOMEM && e.code().value() != ENOSPC) return;
     } catch (const std::exception&) {

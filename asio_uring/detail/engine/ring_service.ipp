@@ -16,7 +16,6 @@
 #include <asio_uring/detail/engine/settings.hpp>
 #include <asio_uring/ring/fallback_kernel.hpp>
 #include <asio_uring/ring/result.hpp>
-#include <boost/system/system_error.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
@@ -229,13 +228,13 @@ ASIO_URING_DECL ring_service::runner ring_service::last_runner() const noexcept
 
 } // namespace detail
 
-ASIO_URING_DECL void use_io_uring(boost::asio::execution_context& context, const options& o)
+ASIO_URING_DECL void use_io_uring(asio::execution_context& context, const options& o)
 {
-  if (boost::asio::has_service<detail::ring_service>(context))
+  if (asio::has_service<detail::ring_service>(context))
     throw std::logic_error(
         "asio_uring: use_io_uring: the context has its ring already; call it before the context's "
         "first I/O object, once");
-  boost::asio::make_service<detail::ring_service>(context, o);
+  asio::make_service<detail::ring_service>(context, o);
 }
 
 } // namespace asio_uring

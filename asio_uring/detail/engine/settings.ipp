@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <asio_uring/detail/engine/settings.hpp>
-#include <boost/system/system_error.hpp>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -115,8 +114,7 @@ ASIO_URING_DECL std::string setup_advice(const std::system_error& e)
 
 [[noreturn]] ASIO_URING_DECL void refuse_setup(const std::system_error& e)
 {
-  throw boost::system::system_error(error_code(e.code().value(), boost::system::system_category()),
-                                    setup_advice(e));
+  throw system_error(error_code(e.code().value(), system_category()), setup_advice(e));
 }
 
 } // namespace detail

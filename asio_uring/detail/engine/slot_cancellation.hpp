@@ -6,7 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_SLOT_CANCELLATION_HPP
 
 #include <asio_uring/detail/engine/file_state.hpp>
-#include <boost/asio/cancellation_type.hpp>
+#include ASIO_URING_ASIO(cancellation_type.hpp)
 
 namespace asio_uring::detail {
 

@@ -8,7 +8,7 @@
 #include <asio_uring/detail/object/operations.hpp>
 #include <asio_uring/detail/object/service_on_ring.hpp>
 #include <asio_uring/unique_descriptor.hpp>
-#include <boost/asio/posix/descriptor_base.hpp>
+#include ASIO_URING_ASIO(posix/descriptor_base.hpp)
 #include <cerrno>
 #include <sys/epoll.h>
 
@@ -50,7 +50,7 @@ public:
     // Of a descriptor itself, epoll tells first that it is none, then that it cannot be polled.
     epoll_event event{};
     const bool refused = ::epoll_ctl(fd, EPOLL_CTL_DEL, fd, &event) < 0;
-    if (refused && errno == EBADF) return ec = error_code(errno, boost::system::system_category());
+    if (refused && errno == EBADF) return ec = error_code(errno, system_category());
     take(impl, fd, !(refused && errno == EPERM));
     return ec = error_code();
   }

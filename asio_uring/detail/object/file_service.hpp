@@ -216,7 +216,7 @@ private:
 
   static error_code last_error(bool succeeded) noexcept
   {
-    return succeeded ? error_code() : error_code(errno, boost::system::system_category());
+    return succeeded ? error_code() : error_code(errno, system_category());
   }
 
   /// A transfer of nothing succeeds without asking the kernel, as Asio has it.

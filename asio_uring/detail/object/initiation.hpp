@@ -8,8 +8,8 @@
 #include <asio_uring/detail/object/stock_object.hpp>
 #include <asio_uring/enable_io_uring.hpp>
 #include <bit>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
+#include ASIO_URING_ASIO(associated_executor.hpp)
+#include ASIO_URING_ASIO(async_result.hpp)
 #include <cassert>
 #include <concepts>
 #include <memory>
@@ -25,16 +25,12 @@ struct initiation_probe
 
 } // namespace asio_uring::detail
 
-namespace boost::asio {
-
 template <typename... Signatures>
-struct async_result<asio_uring::detail::initiation_probe, Signatures...>
+struct asio_uring::asio::async_result<asio_uring::detail::initiation_probe, Signatures...>
 {
   template <typename Initiation, typename RawToken, typename... Args>
   static std::type_identity<std::decay_t<Initiation>> initiate(Initiation&&, RawToken&&, Args&&...);
 };
-
-} // namespace boost::asio
 
 namespace asio_uring::detail {
 
@@ -197,7 +193,7 @@ public:
     else if constexpr (!stock_io_object<object_type>)
       static_assert(
           stock_io_object<object_type>,
-          "asio_uring::use_uring: the object has to be a socket, acceptor, descriptor or pipe of Boost.Asio");
+          "asio_uring::use_uring: the object has to be a socket, acceptor, descriptor or pipe of Asio");
     else if constexpr (kind_of<object_type, Initiation>() == operation_kind::other)
       static_assert(
           kind_of<object_type, Initiation>() != operation_kind::other,

@@ -9,7 +9,7 @@
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <atomic>
-#include <boost/asio/recycling_allocator.hpp>
+#include ASIO_URING_ASIO(recycling_allocator.hpp)
 #include <cerrno>
 #include <memory>
 #include <utility>

@@ -11,7 +11,7 @@
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/detail/op/wait.hpp>
-#include <boost/asio/error.hpp>
+#include ASIO_URING_ASIO(error.hpp)
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
@@ -216,7 +216,7 @@ protected:
   /// Asio's reactor refuses what is no descriptor when it registers it.
   static error_code check_descriptor(int fd) noexcept
   {
-    return ::fcntl(fd, F_GETFD) < 0 ? error_code(errno, boost::system::system_category()) : error_code();
+    return ::fcntl(fd, F_GETFD) < 0 ? error_code(errno, system_category()) : error_code();
   }
 
   bool has_kept(const implementation_type& impl) const

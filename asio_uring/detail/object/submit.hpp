@@ -8,7 +8,7 @@
 #include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/object/basic_files.hpp>
 #include <asio_uring/detail/op/entry.hpp>
-#include <boost/asio/async_result.hpp>
+#include ASIO_URING_ASIO(async_result.hpp)
 
 namespace asio_uring::detail {
 

@@ -7,15 +7,14 @@
 
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <atomic>
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/execution/context.hpp>
-#include <boost/asio/query.hpp>
-#include <boost/asio/strand.hpp>
-#include <boost/asio/system_executor.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/system/system_error.hpp>
+#include ASIO_URING_ASIO(any_io_executor.hpp)
+#include ASIO_URING_ASIO(cancellation_signal.hpp)
+#include ASIO_URING_ASIO(error.hpp)
+#include ASIO_URING_ASIO(execution/context.hpp)
+#include ASIO_URING_ASIO(query.hpp)
+#include ASIO_URING_ASIO(strand.hpp)
+#include ASIO_URING_ASIO(system_executor.hpp)
+#include ASIO_URING_ASIO(thread_pool.hpp)
 #include <condition_variable>
 #include <exception>
 #include <memory>
@@ -77,7 +76,7 @@ public:
           *error = aborted;
           return return_type();
         }
-      throw boost::system::system_error(aborted);
+      throw system_error(aborted);
     }
     if (error) *error = error_code();
     if constexpr (leads_with_error) {
@@ -86,7 +85,7 @@ public:
         if (error)
           *error = first;
         else if (first)
-          throw boost::system::system_error(first);
+          throw system_error(first);
       } else if (first)
         std::rethrow_exception(first);
     }

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <asio_uring/detail/asio/names.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
-#include <boost/asio/buffer.hpp>
+#include ASIO_URING_ASIO(buffer.hpp)
 #include <cerrno>
 #include <cstddef>
 #include <memory>

@@ -8,8 +8,8 @@
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/op/buffers.hpp>
 #include <asio_uring/detail/op/wait.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/socket_base.hpp>
+#include ASIO_URING_ASIO(error.hpp)
+#include ASIO_URING_ASIO(socket_base.hpp)
 #include <cerrno>
 #include <poll.h>
 

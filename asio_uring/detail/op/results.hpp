@@ -7,7 +7,7 @@
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/unique_descriptor.hpp>
-#include <boost/asio/error.hpp>
+#include ASIO_URING_ASIO(error.hpp)
 
 namespace asio_uring::detail {
 

@@ -7,7 +7,7 @@
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/op/buffers.hpp>
-#include <boost/asio/error.hpp>
+#include ASIO_URING_ASIO(error.hpp)
 #include <cstdint>
 #include <limits>
 #include <unistd.h>

@@ -7,7 +7,7 @@
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/op/vectors.hpp>
-#include <boost/asio/error.hpp>
+#include ASIO_URING_ASIO(error.hpp)
 #include <cstdint>
 #include <unistd.h>
 

@@ -6,8 +6,8 @@
 #define ASIO_URING_DETAIL_OP_WAIT_HPP
 
 #include <asio_uring/detail/engine/handler_operation.hpp>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/socket_base.hpp>
+#include ASIO_URING_ASIO(buffer.hpp)
+#include ASIO_URING_ASIO(socket_base.hpp)
 #include <cerrno>
 #include <poll.h>
 #include <type_traits>

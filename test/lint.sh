@@ -104,7 +104,7 @@ first_lines() {
 test_sources() {
   local file
   for file in test/*.cpp test/whole_program/*.cpp; do
-    grep -qw "$(basename "$file" .cpp)" "$(dirname "$file")/CMakeLists.txt" cmake/*.cmake || complain "$file: belongs to no test"
+    grep -qw "$(basename "$file" .cpp)" "$(dirname "$file")/CMakeLists.txt" cmake/*.cmake test/suites.cmake || complain "$file: belongs to no test"
   done
 }
 

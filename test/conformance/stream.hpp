@@ -11,6 +11,11 @@
 #include <poll.h>
 #include <sys/mman.h>
 
+inline net::ip::tcp::endpoint loopback(unsigned short port = 0)
+{
+  return {net::ip::address_v4::loopback(), port};
+}
+
 /// Two connected TCP sockets, of IPv4 or 6.
 template <typename Socket = net::ip::tcp::socket>
 void connect_tcp(Socket& client, Socket& server, const char* address = "127.0.0.1")
@@ -59,6 +64,8 @@ struct generic_pair
   }
   static auto protocol() { return net::generic::stream_protocol(AF_INET, IPPROTO_TCP); }
 };
+
+#define STREAMS tcp_pair, local_pair, generic_pair
 
 /// `text` in `count` buffers of equal size but for the last.
 inline std::vector<net::const_buffer> pieces(const std::string& text, std::size_t count)

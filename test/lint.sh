@@ -93,6 +93,29 @@ test_sources() {
   done
 }
 
+# A file can be read at one sitting.
+lengths() {
+  local most folder file lines
+  while read -r most folder; do
+    while read -r lines file; do
+      ((lines <= most)) || complain "$file: has $lines lines, and $most are the most: divide it by what it is about"
+    done < <(find $folder -type f \( -name '*pp' -o -name '*.sh' -o -name '*.py' \) ! -name fallback_kernel.ipp -exec wc -l {} \;)
+  done <<'END'
+400 asio_uring
+500 test bench example tools
+END
+}
+
+# What ctest and doc/opcodes.md call a suite is the file that it is in.
+suites() {
+  local file suite
+  while IFS=: read -r file suite; do
+    suite=${suite#*\(}
+    suite=${suite%%[,)]*}
+    [[ $suite == "$(basename "$file" .cpp)" ]] || complain "$file: its suite is called $suite"
+  done < <(grep -rE --include='*.cpp' '^BOOST_(AUTO|FIXTURE)_TEST_SUITE\(' test)
+}
+
 # The Jamfile links each test program with one main(). Building them all would not be quick.
 jamfile() {
   local commands program
@@ -119,5 +142,7 @@ documentation
 opcodes
 first_lines
 test_sources
+lengths
+suites
 jamfile
 ((complaints == 0))

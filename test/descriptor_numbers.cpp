@@ -4,6 +4,8 @@
 
 #include "fixture.hpp"
 
+#include <thread>
+
 using namespace test;
 
 BOOST_AUTO_TEST_SUITE(descriptor_numbers)

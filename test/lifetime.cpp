@@ -4,7 +4,6 @@
 
 #include "fixture.hpp"
 
-#include <functional>
 #include <thread>
 
 using namespace test;

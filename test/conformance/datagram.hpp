@@ -68,4 +68,54 @@ struct generic_datagram
 template <typename T>
 using endpoint_of = typename T::socket::endpoint_type;
 
+template <typename T>
+void every_operation(net::io_context& context, typename T::socket& s, const endpoint_of<T>& peer)
+{
+  static char data[16];
+  auto in = net::buffer(data);
+  auto out = net::buffer("0123456789", 10);
+  endpoint_of<T> from;
+  s.async_send(out, handler("send"));
+  run(context);
+  s.async_send(out, 0, handler("send flags"));
+  run(context);
+  s.async_send_to(out, peer, handler("send_to"));
+  run(context);
+  s.async_send_to(out, peer, 0, handler("send_to flags"));
+  run(context);
+  s.async_receive(in, handler("receive"));
+  run(context);
+  s.async_receive(in, 0, handler("receive flags"));
+  run(context);
+  s.async_receive_from(in, from, handler("receive_from"));
+  run(context);
+  s.async_receive_from(in, from, 0, handler("receive_from flags"));
+  run(context);
+  s.async_receive(net::null_buffers(), handler("receive null_buffers"));
+  run(context);
+  s.async_receive_from(net::null_buffers(), from, handler("receive_from null_buffers"));
+  run(context);
+  s.async_send(net::null_buffers(), handler("send null_buffers"));
+  run(context);
+  s.async_send_to(net::null_buffers(), peer, handler("send_to null_buffers"));
+  run(context);
+}
+
+template <typename T>
+void every_call(typename T::socket& s, const endpoint_of<T>& peer)
+{
+  static char data[16];
+  auto in = net::buffer(data);
+  auto out = net::buffer("0123456789", 10);
+  endpoint_of<T> from;
+  SHOW(s.send(out));
+  BOTH(s, send, out, 0);
+  SHOW(s.send_to(out, peer));
+  BOTH(s, send_to, out, peer, 0);
+  SHOW(s.receive(in));
+  BOTH(s, receive, in, 0);
+  SHOW(s.receive_from(in, from));
+  BOTH(s, receive_from, in, from, 0);
+}
+
 #endif // ASIO_URING_TEST_CONFORMANCE_DATAGRAM_HPP

@@ -2,9 +2,8 @@
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#include "basic_socket.hpp"
+#include "datagram.hpp"
 #include <netinet/ip_icmp.h>
-#include <unistd.h>
 
 // --- raw sockets: without the right to open one, the error is what is compared
 

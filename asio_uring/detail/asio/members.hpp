@@ -50,18 +50,53 @@ ASIO_URING_MEMBER(descriptor_reactor_data, reactor_state* stock_descriptor::*, s
 
 #undef ASIO_URING_MEMBER
 
-// As Asio's own asynchronous operations make a descriptor non-blocking; its synchronous ones know. To be
-// called with what a service keeps of an object.
+// What a service keeps of a socket or descriptor.
+
+template <typename Implementation>
+inline constexpr bool is_socket = !std::is_base_of_v<stock_descriptor, Implementation>;
+
+template <typename Implementation>
+auto& number_of(Implementation& impl) noexcept
+{
+  if constexpr (is_socket<Implementation>)
+    return impl.socket_;
+  else
+    return impl.*member_of(descriptor_number{});
+}
+/// Flags of socket_ops or descriptor_ops.
+template <typename Implementation>
+auto& state_of(Implementation& impl) noexcept
+{
+  if constexpr (is_socket<Implementation>)
+    return impl.state_;
+  else
+    return impl.*member_of(descriptor_state{});
+}
+template <typename Implementation>
+auto& protocol_of(Implementation& impl) noexcept
+{
+  return impl.protocol_;
+}
+template <typename Implementation>
+reactor_state* reactor_data_of(Implementation& impl) noexcept
+{
+  if constexpr (is_socket<Implementation>)
+    return impl.reactor_data_;
+  else
+    return impl.*member_of(descriptor_reactor_data{});
+}
+
+/// As Asio's own asynchronous operations make a descriptor non-blocking; its synchronous ones know.
 template <typename Implementation>
 bool set_non_blocking(Implementation& impl, error_code& ec)
 {
-  if constexpr (std::is_base_of_v<stock_descriptor, Implementation>) {
-    auto& state = impl.*member_of(descriptor_state{});
+  auto& state = state_of(impl);
+  if constexpr (is_socket<Implementation>)
+    return (state & socket_ops::non_blocking) ||
+           socket_ops::set_internal_non_blocking(number_of(impl), state, true, ec);
+  else
     return (state & descriptor_ops::non_blocking) ||
-           descriptor_ops::set_internal_non_blocking(impl.*member_of(descriptor_number{}), state, true, ec);
-  } else
-    return (impl.state_ & socket_ops::non_blocking) ||
-           socket_ops::set_internal_non_blocking(impl.socket_, impl.state_, true, ec);
+           descriptor_ops::set_internal_non_blocking(number_of(impl), state, true, ec);
 }
 
 } // namespace asio_uring::detail

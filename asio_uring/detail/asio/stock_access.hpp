@@ -82,26 +82,6 @@ struct stock_access
   {
     return asio::basic_writable_pipe<stock_access>::implementation_of(pipe);
   }
-
-  static int descriptor_of(const stock_descriptor& impl) noexcept
-  {
-    return impl.*member_of(descriptor_number{});
-  }
-  static reactor_state* reactor_data_of(const stock_descriptor& impl) noexcept
-  {
-    return impl.*member_of(descriptor_reactor_data{});
-  }
-
-  template <typename Implementation>
-  static int descriptor_of(const Implementation& impl) noexcept
-  {
-    return impl.socket_;
-  }
-  template <typename Implementation>
-  static reactor_state* reactor_data_of(const Implementation& impl) noexcept
-  {
-    return impl.reactor_data_;
-  }
 };
 
 /// A socket, acceptor, descriptor or pipe of Asio, or what is derived from one.

@@ -64,13 +64,16 @@ struct description_traits
   static constexpr bool discards = requires(D & d) { d.discard(0); };
   /// `static constexpr bool polls = true`: is submitted as a poll.
   static constexpr bool polls = requires { D::polls; };
+  /// `static constexpr bool connects = true`: Asio's service makes a socket non-blocking with it, in all
+  /// versions.
+  static constexpr bool connects = requires { D::connects; };
   /// `static constexpr bool may_need_worker = true`: the kernel may need a thread of its own for it.
   static constexpr bool may_need_worker = D::preferred == preference::always_submitted || requires
   {
     D::may_need_worker;
   };
 
-  // Of what is not about one file:
+  // Of what is not about one file. Where it is always submitted, `perform` and `more` are never called.
 
   /// `static constexpr bool any_thread = true`: several threads may start operations at a time.
   static constexpr bool any_thread = requires { D::any_thread; };
@@ -78,8 +81,10 @@ struct description_traits
   static constexpr bool may_be_refused = requires(D & d, const ring& r) { d.refused(r); };
   /// `int call_instead(ring_service&)` and `call()`: what a thread does for want of an opcode.
   static constexpr bool calls = requires(D & d) { d.call(); };
-  /// `std::optional<int> completed(int result, unsigned flags)`: what a completion's result is to become, or
-  /// nothing if it is not the last.
+  /// `std::optional<int> completed(int result, unsigned flags)`: the operation's result, or nothing if the
+  /// completion is not the last, as with a zero-copy send. By whoever collects (request.hpp), and instead of
+  /// what else becomes of an unexpected result: nothing is tried again. A description that delivers more than
+  /// once has no place yet: operation::on_completion and handler_operation::end assume one result.
   static constexpr bool completes_itself = requires(D & d) { d.completed(0, 0u); };
   /// `linked_requests& links()`, submitted instead of it, and `bool drains()`: whether the file's operations
   /// must have ended before.

@@ -27,9 +27,10 @@
 //
 // Each side writes first and looks then, all sequentially consistent: one of the two sees the other.
 // take_idle() gives the wake-up to one of many. To wake is the pump's business, or the keeper's doorbell: an
-// eventfd that the ring polls, so that the sleep in the ring ends with its completion. An entry that is on
-// the ring needs nobody's wake-up: notify() submits it, unless it is called by the loop itself, which does so
-// when its handlers have run. As a guest the ring is idle between turns: nobody is going to enter it by
+// eventfd that the ring polls, so that the sleep in the ring ends with its completion. The
+// loop's own entries are submitted when its handlers have run. Of others', notify() submits what is on the
+// ring if any thread may enter it; a bound ring's owner is woken in the same way, and takes with its enter
+// what was published until then. As a guest the ring is idle between turns: nobody is going to enter it by
 // himself. A thread that needs the kernel now takes a number, ask(), and waits until it is answered
 // (ring_ownership.ipp).
 

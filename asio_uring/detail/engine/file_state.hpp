@@ -300,7 +300,7 @@ private:
   ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;
   ASIO_URING_DECL void submit_drained(section& s) noexcept;
   ASIO_URING_DECL void arm(poll& p, section& s) noexcept;
-  ASIO_URING_COLD void end_poll(operation& op, int result) noexcept;
+  ASIO_URING_COLD void end_wait(operation& op, int result) noexcept;
   static void enqueue(operation& op, completion_queue& out) noexcept
   {
     op.stage_ = operation::stage::due;

@@ -58,9 +58,9 @@ private:
 /// Where an operation waits for its turn.
 enum class lane_kind : unsigned char
 {
-  in,  ///< reads and accepts: one after the other
-  out, ///< writes: one after the other, so bytes never interleave
-  none ///< waits and connects: side by side
+  in,  ///< reads and accepts, and a stream file's writes, too: one after the other
+  out, ///< other writes: one after the other, so bytes never interleave
+  none ///< waits, connects, and what has no order: side by side
 };
 
 /// The path of an operation where neither the program nor the environment forces one.
@@ -166,7 +166,7 @@ protected:
     out.push(&self);
   }
 
-  /// The file descriptor, -1 if the socket has been closed since. Not under the descriptor's lock.
+  /// The file descriptor, -1 if the socket has been closed since. Not under the lock of its file state.
   ASIO_URING_DECL int open_fd() const noexcept;
 
 private:

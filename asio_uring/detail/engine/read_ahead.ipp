@@ -71,7 +71,7 @@ int file_state::receive_ahead(msghdr& message) noexcept
     // What the kernel would tell those who wait for data is here.
     for (operation* op = lane_of(lane_kind::none).first; op; op = op->following_)
       if (op->waits_for_data()) {
-        end_poll(*op, POLLIN);
+        end_wait(*op, POLLIN);
         s.submitted = true;
       }
   } else if (crowd_ < least || !may_read_ahead_)

@@ -23,7 +23,9 @@ public:
   {
     /// Fills a zeroed entry; user_data is set by the submitter.
     void (*prepare)(request&, io_uring_sqe&) noexcept;
-    /// A completion arrived. Whatever becomes ready to run is pushed to the queue.
+    /// A completion arrived. Whatever becomes ready to run is pushed to the queue, once. Called by whoever
+    /// collects: the loop, the keeper, or a synchronous function; by one of them at a time, and with no lock
+    /// of a file held.
     void (*completed)(request&, int result, unsigned flags, completion_queue&) noexcept;
     /// Requests submitted instead of this one, or null. It is completed when they have all ended.
     linked_requests* (*links)(request&) noexcept = nullptr;

@@ -38,7 +38,7 @@ private:
   ring_service& service_;
   lock lock_;
   bool armed_ = false;
-  file_state* first_ = nullptr; // and on by descriptor::next_in_doubt_
+  file_state* first_ = nullptr; // and on by file_state::next_in_doubt_
   static constexpr __kernel_timespec interval_{0, 20'000'000};
 };
 

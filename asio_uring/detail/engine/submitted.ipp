@@ -31,10 +31,11 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned f
   const bool interrupted =
       result == -EINTR && (t.lane != lane_kind::none || t.preferred == preference::always_submitted);
   const bool retry = interrupted || (t.retry && t.retry(self, result));
-  if (more) [[unlikely]] {
+  if (more) [[unlikely]] { // of a standing poll: nothing else completes more than once here
+    assert(self.stands());
     if (!retry) {
       file_state::section s(*self.home_);
-      self.home_->end_poll(self, result);
+      self.home_->end_wait(self, result);
     }
     return;
   }
@@ -116,7 +117,7 @@ ASIO_URING_DECL bool file_state::again(operation& op, int& result, bool retry, c
 }
 
 // What a standing poll was to bring is there. The record goes when the poll has ended.
-void file_state::end_poll(operation& op, int result) noexcept
+void file_state::end_wait(operation& op, int result) noexcept
 {
   op.polling_ = operation::polling::over;
   op.set_result(result);

@@ -37,11 +37,11 @@ public:
   {
     this->construct(impl);
     if (!other_service.is_open(other)) return;
-    const auto state = other.*member_of(descriptor_state{});
+    const auto state = state_of(other);
     error_code ec;
     unique_descriptor fd(other_service.release(other, ec));
     if (!assign(impl, fd.get(), ec)) fd.release();
-    impl.*member_of(descriptor_state{}) |= state; // which knows nothing of not_pollable
+    state_of(impl) |= state; // which knows nothing of not_pollable
   }
 
   error_code assign(implementation_type& impl, int fd, error_code& ec)
@@ -119,7 +119,7 @@ public:
 
   std::optional<int> known_wait(implementation_type& impl, asio::socket_base::wait_type what) const
   {
-    return impl.*member_of(descriptor_state{}) & not_pollable ? -EOPNOTSUPP : on_ring::known_wait(impl, what);
+    return state_of(impl) & not_pollable ? -EOPNOTSUPP : on_ring::known_wait(impl, what);
   }
 
   static constexpr const char* tracked_as = "descriptor";
@@ -129,8 +129,8 @@ protected:
   void take(implementation_type& impl, int fd, bool pollable)
   {
     impl.file_ = &uring_.open_file_state(fd, {.readable = true});
-    impl.*member_of(descriptor_number{}) = fd;
-    impl.*member_of(descriptor_state{}) =
+    number_of(impl) = fd;
+    state_of(impl) =
         static_cast<descriptor_ops::state_type>(descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
   }
 

@@ -62,10 +62,11 @@ public:
       wait_instead(read_or_urgent(flags), "async_receive(null_buffers)");
     else if (flags & asio::socket_base::message_out_of_band)
       this->template start<receive_urgent_op<Buffers>>(nothing_to_do<asio::mutable_buffer>(buffers),
-                                                       "async_receive", buffers, flags, this->impl().state_);
+                                                       "async_receive", buffers, flags,
+                                                       state_of(this->impl()));
     else
       this->template start<receive_op<Buffers>>(nothing_to_do<asio::mutable_buffer>(buffers), "async_receive",
-                                                buffers, flags, this->impl().state_);
+                                                buffers, flags, state_of(this->impl()));
   }
 
   template <typename Buffers, typename Endpoint>
@@ -91,20 +92,20 @@ public:
   template <typename Socket, typename Endpoint>
   void accept(Socket& peer, Endpoint* peer_endpoint)
   {
-    using protocol = std::remove_cvref_t<decltype(this->impl().protocol_)>;
+    using protocol = std::remove_cvref_t<decltype(protocol_of(this->impl()))>;
     std::optional<int> result = -EALREADY; // the description knows better
     if (!peer.is_open()) result = this->make_non_blocking(accept_op<protocol>::preferred);
     this->template start<accept_into_op<Socket, protocol>>(
-        result, "async_accept", peer, this->impl().protocol_, peer_endpoint, reports_aborted());
+        result, "async_accept", peer, protocol_of(this->impl()), peer_endpoint, reports_aborted());
   }
 
   template <typename PeerExecutor, typename Endpoint>
   void move_accept(const PeerExecutor& peer_ex, Endpoint* peer_endpoint)
   {
-    using protocol = std::remove_cvref_t<decltype(this->impl().protocol_)>;
+    using protocol = std::remove_cvref_t<decltype(protocol_of(this->impl()))>;
     this->template start<accept_new_op<protocol, PeerExecutor>>(
         this->make_non_blocking(accept_op<protocol>::preferred), "async_accept", peer_ex,
-        this->impl().protocol_, peer_endpoint, reports_aborted());
+        protocol_of(this->impl()), peer_endpoint, reports_aborted());
   }
 
   template <typename Buffers>
@@ -144,7 +145,7 @@ private:
   template <typename Buffer, typename Buffers>
   std::optional<int> nothing_to_do(const Buffers& buffers)
   {
-    if ((this->impl().state_ & socket_ops::stream_oriented) &&
+    if ((state_of(this->impl()) & socket_ops::stream_oriented) &&
         borrowed_buffers<Buffer, Buffers>::all_empty(buffers))
       return 0;
     return std::nullopt;
@@ -156,7 +157,7 @@ private:
     this->template start<receive_message_op<Buffers, Detail>>(std::nullopt, name, buffers, flags, detail);
   }
 
-  bool reports_aborted() { return this->impl().state_ & socket_ops::enable_connection_aborted; }
+  bool reports_aborted() { return state_of(this->impl()) & socket_ops::enable_connection_aborted; }
 
   template <typename Buffer, typename Buffers>
   void transfer(const Buffers& buffers, const char* name)

@@ -190,19 +190,11 @@ protected:
   /// What Asio's service would have done by now.
   void leave_non_blocking(implementation_type& impl)
   {
-    constexpr bool all = transfers_set_non_blocking || !requires { impl.socket_; };
+    constexpr bool all = transfers_set_non_blocking || !is_socket<implementation_type>;
     const bool done = all ? impl.on_loop_ != tribool::unknown : impl.connects_;
     error_code ignored;
     if (done && impl.file_ && !Stock::native_non_blocking(impl))
       Stock::native_non_blocking(impl, true, ignored);
-  }
-
-  static int& number_of(implementation_type& impl) noexcept
-  {
-    if constexpr (requires { impl.socket_; })
-      return impl.socket_;
-    else
-      return impl.*member_of(descriptor_number{});
   }
 
   template <typename OtherImplementation>
@@ -280,7 +272,7 @@ public:
     const bool native = on_loop == tribool::yes;
     using description = std::invoke_result_t<Describe&>;
     using record = handler_operation<description, Handler, IoExecutor>;
-    if constexpr (requires { description::connects; })
+    if constexpr (description_traits<description>::connects)
       if (!result) impl.connects_ = true;
     if (result)
       record::complete(uring_, impl.file_, native, *result, describe, handler, io_ex, object, name);

@@ -54,12 +54,12 @@ public:
   {
     this->construct(impl);
     if (!other_service.is_open(other)) return;
-    const Protocol1 protocol = other.protocol_;
-    const auto state = other.state_;
+    const Protocol1 protocol = protocol_of(other);
+    const auto state = state_of(other);
     error_code ec;
     unique_descriptor fd(other_service.release(other, ec));
     if (!assign(impl, protocol_type(protocol), fd.get(), ec)) fd.release();
-    impl.state_ = state;
+    state_of(impl) = state;
   }
 
   error_code open(implementation_type& impl, const protocol_type& protocol, error_code& ec)
@@ -87,9 +87,9 @@ public:
                                                                          : 0;
     impl.file_ =
         &uring_.open_file_state(fd, kind_of_socket(protocol.family(), protocol.type(), protocol.protocol()));
-    impl.socket_ = fd;
-    impl.protocol_ = protocol;
-    impl.state_ = state;
+    number_of(impl) = fd;
+    protocol_of(impl) = protocol;
+    state_of(impl) = state;
     return ec = error_code();
   }
 
@@ -98,7 +98,7 @@ public:
   error_code set_option(implementation_type& impl, const Option& option, error_code& ec)
   {
     stock::set_option(impl, option, ec);
-    if (!ec && option.level(impl.protocol_) == SOL_SOCKET && option.name(impl.protocol_) == SO_RCVLOWAT)
+    if (!ec && option.level(protocol_of(impl)) == SOL_SOCKET && option.name(protocol_of(impl)) == SO_RCVLOWAT)
       impl.file_->try_reads_at_once();
     return ec;
   }
@@ -154,9 +154,9 @@ public:
                       asio::socket_base::message_flags flags, error_code& ec)
   {
     if (const auto size = take_datagram(impl, buffers, flags)) return ec = error_code(), *size;
-    if (finds_kept(impl) && impl.state_ & socket_ops::stream_oriented &&
+    if (finds_kept(impl) && state_of(impl) & socket_ops::stream_oriented &&
         !borrowed_buffers<asio::mutable_buffer, Buffers>::all_empty(buffers))
-      return this->take_kept(impl, receive_op<Buffers>(buffers, flags, impl.state_), ec);
+      return this->take_kept(impl, receive_op<Buffers>(buffers, flags, state_of(impl)), ec);
     return stock::receive(impl, buffers, flags, ec);
   }
 
@@ -265,7 +265,7 @@ private:
   std::optional<std::size_t> take_datagram(implementation_type& impl, const Buffers& buffers,
                                            asio::socket_base::message_flags flags, Detail... detail)
   {
-    if (!(impl.state_ & socket_ops::datagram_oriented) || !impl.file_) return std::nullopt;
+    if (!(state_of(impl) & socket_ops::datagram_oriented) || !impl.file_) return std::nullopt;
     this->catch_up(impl, lane_kind::in);
     return borrowed_buffers<asio::mutable_buffer, Buffers>(buffers).with_message([&](msghdr& message) {
       (detail.ask(message), ...);

@@ -29,4 +29,4 @@ esac
 tools/install-dependencies.sh "${packages[@]}"
 cmake --preset "$preset"
 cmake --build --preset "$preset" --parallel "$(nproc)"
-exec "${run[@]}" ctest --preset "$preset" --parallel 2 --no-tests=error 2>&1
+exec "${run[@]}" ctest --preset "$preset" --parallel 3 --no-tests=error 2>&1

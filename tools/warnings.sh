@@ -26,6 +26,15 @@ installed() {
 # The last is for Asio without Boost, which may not be there.
 all_headers() { find asio_uring -name "*.hpp" ! -name src.hpp ! -name late_standalone_macros.hpp; }
 
+# What another header begins with has been compiled alone with it.
+headers_to_compile() {
+  comm -23 <(all_headers | sort) <(
+    all_headers | xargs awk 'FNR == 1 { begun = 0 }
+      begun || /^(\/\/.*)?$/ || /^#(ifndef|define) ASIO_URING_[A-Z_]*_HPP$/ { next }
+      { begun = 1 }
+      /^#include <asio_uring\/.*\.hpp>$/ { gsub(/^#include <|>$/, ""); print }' | sort -u)
+}
+
 versions() {
   local boost
   boost=$("$1" "${flags[@]}" -E -P - <<<$'#include <boost/version.hpp>\nBOOST_LIB_VERSION' | tail -n 1)
@@ -51,7 +60,7 @@ check_program() {
 
 check_headers() {
   local header
-  for header in $(all_headers); do
+  for header in $(headers_to_compile); do
     try "$1" "$header" -fsyntax-only - <<<"#include <$header>"
   done
 }

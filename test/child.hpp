@@ -15,6 +15,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,8 +55,8 @@ int in_child(F&& f)
 }
 
 /// The system call answers with this error from here on, in this thread and what it makes of threads and
-/// children.
-inline void forbid(long system_call, int error)
+/// children; or in all threads.
+inline void forbid(long system_call, int error, bool all_threads = false)
 {
   sock_filter instructions[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
@@ -64,7 +65,8 @@ inline void forbid(long system_call, int error)
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const sock_fprog program{std::size(instructions), instructions};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0, &program))
     std::abort();
 }
 

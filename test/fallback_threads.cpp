@@ -8,6 +8,7 @@
 #include <asio_uring/async_submit.hpp>
 #include <asio_uring/ring/worker_threads.hpp>
 #include <future>
+#include <optional>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <thread>
@@ -334,7 +335,7 @@ BOOST_FIXTURE_TEST_CASE(what_a_child_closes_or_destroys_goes_on_in_its_parent, o
 
 BOOST_FIXTURE_TEST_CASE(a_child_waits_for_no_thread_of_its_parent, on_the_stand_in)
 {
-  auto leased = std::make_unique<leased_file>(path("leased"));
+  std::optional<leased_file> leased(path("leased")); // no memory that the child would leave behind
   outcome opened;
   const auto record = [&](error_code ec, asio_uring::unique_descriptor) { opened.record()(ec); };
   asio_uring::async_open(context, path("leased"), O_RDONLY, std::filesystem::perms(0600), record);

@@ -328,6 +328,25 @@ BOOST_AUTO_TEST_CASE(objects_and_contexts_are_destroyed_when_entering_the_ring_i
                  }) == 0);
 }
 
+namespace {
+
+// Operations that one thread starts and another completes. The number of those that failed.
+int exchange_beside_a_loop(pair<>& p)
+{
+  int failed = 0;
+  for (int i = 0; i < 20; ++i) {
+    char byte;
+    std::promise<error_code> read, written;
+    p.server.async_read_some(asio::buffer(&byte, 1), [&](error_code e, std::size_t) { read.set_value(e); });
+    p.client.async_write_some(two_buffers.front() + 6,
+                              [&](error_code e, std::size_t) { written.set_value(e); });
+    failed += read.get_future().get() || written.get_future().get();
+  }
+  return failed;
+}
+
+} // namespace
+
 // The filter is that of one thread: others enter as before.
 BOOST_AUTO_TEST_CASE(a_thread_that_may_not_enter_the_ring_starts_operations_beside_one_that_runs_the_context)
 {
@@ -337,16 +356,36 @@ BOOST_AUTO_TEST_CASE(a_thread_that_may_not_enter_the_ring_starts_operations_besi
                pair<> p(context);
                std::thread loop([&] { context.run(); });
                forbid(SYS_io_uring_enter, EPERM);
-               int failed = 0;
-               for (int i = 0; i < 20; ++i) {
-                 char byte;
-                 std::promise<error_code> read, written;
-                 p.server.async_read_some(asio::buffer(&byte, 1),
-                                          [&](error_code e, std::size_t) { read.set_value(e); });
-                 p.client.async_write_some(two_buffers.front() + 6,
-                                           [&](error_code e, std::size_t) { written.set_value(e); });
-                 failed += read.get_future().get() || written.get_future().get();
-               }
+               const int failed = exchange_beside_a_loop(p);
+               p.server.close();
+               work.reset();
+               loop.join();
+               return failed;
+             }) == 0);
+}
+
+// The thread is there because another one needed the kernel while the loop stayed in a handler.
+BOOST_AUTO_TEST_CASE(a_ring_with_a_thread_of_its_own_is_refused_to_all_threads)
+{
+  BOOST_TEST(in_child([&] {
+               asio::io_context context;
+               auto work = asio::make_work_guard(context);
+               pair<> p(context), q(context);
+               std::thread loop([&] { context.run(); });
+               int failed = exchange_beside_a_loop(p);
+               std::promise<void> begun, closed;
+               asio::post(context, [&] {
+                 begun.set_value();
+                 closed.get_future().wait();
+               });
+               begun.get_future().wait();
+               char byte;
+               q.server.async_read_some(asio::buffer(&byte, 1), [](error_code, std::size_t) {});
+               q.server.close();
+               closed.set_value();
+               failed += exchange_beside_a_loop(p);
+               forbid(SYS_io_uring_enter, EPERM, true);
+               failed += exchange_beside_a_loop(p);
                p.server.close();
                work.reset();
                loop.join();

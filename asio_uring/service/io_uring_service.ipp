@@ -504,9 +504,9 @@ ASIO_URING_DECL bool io_uring_service::turn(std::chrono::nanoseconds timeout, co
 {
   ready_.move_to(out);
   if (!bound_.load(std::memory_order_relaxed)) {
-    // Others enter beside it, but do not replace it.
+    // Others enter beside it, but do not replace it. A keeper goes on with what has replaced its ring.
     const bool locks = own_process();
-    if (locks) ring_lock_.acquire();
+    if (locks && !lock_ring()) return false;
     owner_.store(thread_name(), std::memory_order_relaxed);
     turn_ring(timeout, out);
     owner_.store(0, std::memory_order_relaxed);

@@ -54,8 +54,10 @@ struct full_connection : connection<Protocol>
       error_code ignored;
       while (this->client.read_some(asio::buffer(space), ignored) > 0) {
       }
-      pause.expires_after(1ms);
-      pause.async_wait([](error_code) {});
+      if (pause.expiry() < std::chrono::steady_clock::now()) {
+        pause.expires_after(1ms);
+        pause.async_wait([](error_code) {});
+      }
       return done();
     });
   }

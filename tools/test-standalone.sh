@@ -5,6 +5,8 @@
 #
 # ASIO_INCLUDE_DIR    where asio.hpp is, 1.30 or newer; otherwise the system's (Debian's libasio-dev)
 # Environment: CXXFLAGS, such as -DASIO_ENABLE_VERSION_NAMESPACE; JOBS, compilers at a time.
+# With g++: to clang, which takes the library and echo_standalone, "namespace asio = boost::asio" of the sources is an error
+# where asio is a namespace already.
 # The last lines are CTest's summary, the exit code is CTest's.
 set -euo pipefail
 exec </dev/null

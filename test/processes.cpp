@@ -149,10 +149,20 @@ BOOST_AUTO_TEST_CASE(a_ring_with_a_thread_of_its_own_is_refused_to_all_threads)
                failed += exchange_beside_a_loop(p);
                forbid(SYS_io_uring_enter, EPERM, true);
                failed += exchange_beside_a_loop(p);
-               p.server.close();
-               work.reset();
+               context.stop();
                loop.join();
-               return failed;
+
+               // And forks.
+               context.restart();
+               context.notify_fork(asio::io_context::fork_prepare);
+               const pid_t child = ::fork();
+               context.notify_fork(child == 0 ? asio::io_context::fork_child : asio::io_context::fork_parent);
+               std::thread again([&] { context.run(); });
+               pair<> own(context);
+               failed += exchange_beside_a_loop(own);
+               work.reset();
+               again.join();
+               return child == 0 ? failed : failed + exit_code_of(child);
              }) == 0);
 }
 

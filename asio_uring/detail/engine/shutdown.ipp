@@ -122,7 +122,7 @@ ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
     ready_.push_all(found);
   }
   if (in_child) event_fd_.reset(); // the parent's ring signals it
-  const bool locked = rested && bound_.load(std::memory_order_relaxed);
+  const bool locked = rested && (has_keeper_before_fork_ || bound_.load(std::memory_order_relaxed));
   set_up_ring();
   if (has_keeper_before_fork_ && start_keeper()) return; // which keeps the lock
   pump_->restart();

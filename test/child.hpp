@@ -65,9 +65,11 @@ inline void forbid(long system_call, int error, bool all_threads = false)
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const sock_fprog program{std::size(instructions), instructions};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0, &program))
-    std::abort();
+  const bool forbidden =
+      ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+      (all_threads ? ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program)
+                   : ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) == 0;
+  if (!forbidden) std::abort();
 }
 
 } // namespace test

@@ -56,7 +56,7 @@ template <typename Implementation>
 inline constexpr bool is_socket = !std::is_base_of_v<stock_descriptor, Implementation>;
 
 template <typename Implementation>
-auto& number_of(Implementation& impl) noexcept
+auto& descriptor_of(Implementation& impl) noexcept
 {
   if constexpr (is_socket<Implementation>)
     return impl.socket_;
@@ -93,10 +93,10 @@ bool set_non_blocking(Implementation& impl, error_code& ec)
   auto& state = state_of(impl);
   if constexpr (is_socket<Implementation>)
     return (state & socket_ops::non_blocking) ||
-           socket_ops::set_internal_non_blocking(number_of(impl), state, true, ec);
+           socket_ops::set_internal_non_blocking(descriptor_of(impl), state, true, ec);
   else
     return (state & descriptor_ops::non_blocking) ||
-           descriptor_ops::set_internal_non_blocking(number_of(impl), state, true, ec);
+           descriptor_ops::set_internal_non_blocking(descriptor_of(impl), state, true, ec);
 }
 
 } // namespace asio_uring::detail

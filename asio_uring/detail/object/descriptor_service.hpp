@@ -129,7 +129,7 @@ protected:
   void take(implementation_type& impl, int fd, bool pollable)
   {
     impl.file_ = &uring_.open_file_state(fd, {.readable = true});
-    number_of(impl) = fd;
+    descriptor_of(impl) = fd;
     state_of(impl) =
         static_cast<descriptor_ops::state_type>(descriptor_ops::possible_dup | (pollable ? 0 : not_pollable));
   }

@@ -94,7 +94,7 @@ public:
   int native_handle(const implementation_type& impl) const noexcept
   {
     come_to_position(impl);
-    return number_of(impl);
+    return descriptor_of(impl);
   }
 
   int release(implementation_type& impl, error_code& ec)
@@ -115,29 +115,29 @@ public:
   {
     this->flush(impl);
     struct stat status;
-    ec = last_error(::fstat(number_of(impl), &status) == 0);
+    ec = last_error(::fstat(descriptor_of(impl), &status) == 0);
     return ec ? 0 : static_cast<std::uint64_t>(status.st_size);
   }
   error_code resize(implementation_type& impl, std::uint64_t size, error_code& ec)
   {
     this->flush(impl);
-    return ec = last_error(::ftruncate(number_of(impl), static_cast<off_t>(size)) == 0);
+    return ec = last_error(::ftruncate(descriptor_of(impl), static_cast<off_t>(size)) == 0);
   }
   error_code sync_all(implementation_type& impl, error_code& ec)
   {
     this->flush(impl);
-    return ec = last_error(::fsync(number_of(impl)) == 0);
+    return ec = last_error(::fsync(descriptor_of(impl)) == 0);
   }
   error_code sync_data(implementation_type& impl, error_code& ec)
   {
     this->flush(impl);
-    return ec = last_error(::fdatasync(number_of(impl)) == 0);
+    return ec = last_error(::fdatasync(descriptor_of(impl)) == 0);
   }
   std::uint64_t seek(implementation_type& impl, std::int64_t offset, asio::file_base::seek_basis whence,
                      error_code& ec)
   {
     come_to_position(impl);
-    const off_t position = ::lseek(number_of(impl), offset, whence);
+    const off_t position = ::lseek(descriptor_of(impl), offset, whence);
     ec = last_error(position >= 0);
     return ec ? 0 : static_cast<std::uint64_t>(position);
   }
@@ -243,7 +243,7 @@ private:
     transfer_at<Buffer, Buffers> description(offset, buffers, uring_.buffers());
     if (result > 0) {
       this->flush(impl);
-      result = description.perform(number_of(impl));
+      result = description.perform(descriptor_of(impl));
     }
     std::tie(ec, size) = description.arguments(result);
     return size;

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_DETAIL_OBJECT_OPERATIONS_HPP
 #define ASIO_URING_DETAIL_OBJECT_OPERATIONS_HPP
 
+#include <asio_uring/detail/asio/members.hpp>
 #include <asio_uring/detail/op/accept.hpp>
 #include <asio_uring/detail/op/receive.hpp>
 #include <asio_uring/detail/op/send.hpp>

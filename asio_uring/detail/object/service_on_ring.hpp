@@ -176,7 +176,7 @@ protected:
   {
     if (!impl.file_) return;
     close_descriptor(impl);
-    int& number = number_of(impl);
+    int& number = descriptor_of(impl);
     number = uring_.numbers().number_to_close(number);
   }
 

@@ -87,7 +87,7 @@ public:
                                                                          : 0;
     impl.file_ =
         &uring_.open_file_state(fd, kind_of_socket(protocol.family(), protocol.type(), protocol.protocol()));
-    number_of(impl) = fd;
+    descriptor_of(impl) = fd;
     protocol_of(impl) = protocol;
     state_of(impl) = state;
     return ec = error_code();

@@ -98,7 +98,7 @@ protected:
       reactor_state* const state = reactor_data_of(impl_);
       if (!state)
         result = -EBADF;
-      else if (uring_.stopped() || !(link = reactor_link::make(uring_, *state, number_of(impl_))))
+      else if (uring_.stopped() || !(link = reactor_link::make(uring_, *state, descriptor_of(impl_))))
         result = -ECANCELED;
     }
     file_state* const d = link.file();
@@ -142,7 +142,7 @@ private:
   template <typename Endpoint>
   bool is_in_progress(const Endpoint& peer, error_code& ec) const
   {
-    return socket_ops::connect(number_of(impl_), peer.data(), peer.size(), ec) != 0 &&
+    return socket_ops::connect(descriptor_of(impl_), peer.data(), peer.size(), ec) != 0 &&
            (ec == asio::error::in_progress || ec == asio::error::would_block);
   }
 

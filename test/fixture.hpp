@@ -89,6 +89,25 @@ void run_until(asio::io_context& context, Predicate done)
   }
 }
 
+/// Reads whatever comes to a socket, whose peer waits for room, until `done()` holds.
+template <class Socket, class Predicate>
+void read_until(asio::io_context& context, Socket& socket, Predicate done)
+{
+  std::string space(1 << 16, '\0');
+  socket.non_blocking(true);
+  asio::steady_timer pause(context);
+  run_until(context, [&] {
+    boost::system::error_code ignored;
+    while (socket.read_some(asio::buffer(space), ignored) > 0) {
+    }
+    if (pause.expiry() < std::chrono::steady_clock::now()) {
+      pause.expires_after(1ms);
+      pause.async_wait([](boost::system::error_code) {});
+    }
+    return done();
+  });
+}
+
 inline std::chrono::microseconds processor_time()
 {
   rusage u;

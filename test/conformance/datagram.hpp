@@ -10,25 +10,19 @@
 
 using net::ip::udp;
 
-struct udp4
+template <int Version> // of IP
+struct udp_pair
 {
-  static constexpr const char* name = "udp4";
+  static constexpr bool is_v4 = Version == 4;
+  static constexpr const char* name = is_v4 ? "udp4" : "udp6";
   using socket = udp::socket;
   net::io_context context;
-  socket a{context, udp::endpoint(net::ip::make_address("127.0.0.1"), 0)};
-  socket b{context, udp::endpoint(net::ip::make_address("127.0.0.1"), 0)};
-  static auto protocol() { return udp::v4(); }
+  socket a{context, any_port()}, b{context, any_port()};
+  static auto protocol() { return is_v4 ? udp::v4() : udp::v6(); }
+  static udp::endpoint any_port() { return {net::ip::make_address(is_v4 ? "127.0.0.1" : "::1"), 0}; }
 };
-
-struct udp6
-{
-  static constexpr const char* name = "udp6";
-  using socket = udp::socket;
-  net::io_context context;
-  socket a{context, udp::endpoint(net::ip::make_address("::1"), 0)};
-  socket b{context, udp::endpoint(net::ip::make_address("::1"), 0)};
-  static auto protocol() { return udp::v6(); }
-};
+using udp4 = udp_pair<4>;
+using udp6 = udp_pair<6>;
 
 struct local_datagram
 {

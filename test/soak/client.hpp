@@ -154,18 +154,13 @@ private:
   }
   bool goes_on(error_code e, const char* what)
   {
-    if (this->over_) return false;
-    if (e == asio::error::operation_aborted) {
-      ++total.aborted;
-      return true;
-    }
-    if (!e) return true;
-    if (killed_)
-      ++total.killed;
-    else
-      complain(total.lost, std::string(what) + ": " + e.message());
-    end();
-    return false;
+    return peer<Stream>::goes_on(e, [&] {
+      if (killed_)
+        ++total.killed;
+      else
+        complain(total.lost, std::string(what) + ": " + e.message());
+      end();
+    });
   }
 
   auto next()

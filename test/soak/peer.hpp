@@ -117,6 +117,17 @@ protected:
                 }});
   }
 
+  /// Whether a session goes on after an operation; `failed()` ends one that does not.
+  template <class F>
+  bool goes_on(error_code e, F failed)
+  {
+    if (over_) return false;
+    if (e == asio::error::operation_aborted) ++total.aborted;
+    if (!e || e == asio::error::operation_aborted) return true;
+    failed();
+    return false;
+  }
+
   auto room() { return cut(asio::buffer(in_, random_size(random_, 15)), random_); }
 
   /// Calls f now and then, until it is over.

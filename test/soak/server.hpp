@@ -74,16 +74,11 @@ private:
   }
   bool goes_on(error_code e, const char* what)
   {
-    if (this->over_) return false;
-    if (e == asio::error::operation_aborted) {
-      ++total.aborted;
-      return true;
-    }
-    if (!e) return true;
-    if (text_ && !is_killed(text_->how()))
-      report(total.lost, text_->id(), std::string("the server ") + what + ": " + e.message());
-    this->end();
-    return false;
+    return peer<Stream>::goes_on(e, [&] {
+      if (text_ && !is_killed(text_->how()))
+        report(total.lost, text_->id(), std::string("the server ") + what + ": " + e.message());
+      this->end();
+    });
   }
   auto rest() { return cut(asio::const_buffer(this->in_.data() + sent_, filled_ - sent_), this->random_); }
 

@@ -15,15 +15,13 @@
 
 // All functions here
 //
-// - are performed by the kernel's own threads, and block nobody; where the kernel's ring lacks the opcode, by
-// a
-//   thread of the context's; nothing orders them after writes in flight: start them when those have
+// - are performed by the kernel's own threads, and block nobody; where the kernel's ring lacks the opcode,
+//   by a thread of the context's; nothing orders them after writes in flight: start them when those have
 //   completed;
 // - are among the file's operations: its cancel() and close() end them, as does a cancellation signal
 //   (terminal, partial, total) as long as the kernel has not begun;
 // - complete with `void(error_code)`: the errors of the system call they are named after, bad_descriptor
-// where
-//   the file is not open;
+//   where the file is not open;
 // - are as safe between threads as the file's other functions.
 
 // Where the parameters of liburing's function have other types in other versions, the entry is filled here.

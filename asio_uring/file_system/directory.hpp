@@ -14,9 +14,8 @@
 //
 // - take an execution context, an executor, or an I/O object, which gives its executor;
 // - copy the paths, which are relative to the working directory;
-// - are performed by the kernel's own threads, and block nobody; where the kernel's ring lacks the opcode, by
-// a
-//   thread of the context's;
+// - are performed by the kernel's own threads, and block nobody; where the kernel's ring lacks the opcode,
+//   by a thread of the context's;
 // - can be cancelled (terminal, partial, total) as long as the kernel has not begun; what it did nevertheless
 //   is reported as done;
 // - fail with the errors of the system call they are named after;

@@ -18,9 +18,8 @@
 //   cancelled (terminal, partial, total) as long as that has not begun; those of a file end with its cancel()
 //   and close();
 // - fail with the errors of the system call they are named after, ENODATA where there is no such attribute
-// and
-//   ERANGE where the buffer is too small among them, and with operation_not_supported where the file system
-//   lacks them.
+//   and ERANGE where the buffer is too small among them, and with operation_not_supported where the file
+//   system lacks them.
 
 namespace asio_uring {
 namespace detail {

@@ -207,10 +207,6 @@ public:
         [&] { return stream_file_write<Buffers>(buffers); }, handler, io_ex, "file", "async_write_some");
   }
 
-  // --- for the operations that are not Asio's
-
-  using descriptor_service::start;
-
 private:
   static error_code last_error(bool succeeded) noexcept
   {

@@ -318,6 +318,25 @@ BOOST_AUTO_TEST_CASE(a_thread_that_waits_comes_back_though_another_has_consumed_
   }
 }
 
+// Asio's loop sleeps in a set of its own; several threads end, one while the loop takes what another has told.
+BOOST_AUTO_TEST_CASE(who_sleeps_beside_the_ring_misses_no_thread_that_ends)
+{
+  emulated k;
+  pollfd told{k.ring.fd(), POLLIN, 0};
+  struct statx answers[6];
+  for (int i = 0; i < rounds(5000); ++i) {
+    for (struct statx& answer : answers)
+      k.push(1, [&](io_uring_sqe* s) { io_uring_prep_statx(s, AT_FDCWD, "/", 0, STATX_BASIC_STATS, &answer); });
+    k.results.clear();
+    do {
+      k.ring.submit();
+      k.collect();
+      if (k.results[1].size() == std::size(answers)) break;
+      BOOST_REQUIRE_EQUAL(::poll(&told, 1, static_cast<int>(20'000 * slowness())), 1);
+    } while (true);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_forked_child_can_end_what_its_parent_waits_for_and_start_nothing)
 {
   with_pipe e;

@@ -220,12 +220,13 @@ ASIO_URING_DECL void fallback_kernel::wake() noexcept
   [[maybe_unused]] const auto written = ::write(descriptors_.wake, &one, sizeof(one));
 }
 
-/// To be followed by a look at what threads have performed: they may have tried to wake meanwhile.
+/// To be followed by a look at what threads have performed: they may have found woken_ set still. It is the
+/// last to be reset, for a write that comes before the read would be lost with it.
 ASIO_URING_DECL void fallback_kernel::drain_wake() noexcept
 {
-  woken_ = false;
   std::uint64_t count;
   [[maybe_unused]] const auto size = ::read(descriptors_.wake, &count, sizeof(count));
+  woken_.exchange(false);
 }
 
 // --- the memory of operations, and their completions

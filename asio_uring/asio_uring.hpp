@@ -40,6 +40,7 @@
 #include <asio_uring/use_uring.hpp>
 #include <asio_uring/use_wait.hpp>
 #include <asio_uring/via.hpp>
+#include <asio_uring/within.hpp>
 #include <asio_uring/writable_pipe.hpp>
 
 #endif // ASIO_URING_ASIO_URING_HPP

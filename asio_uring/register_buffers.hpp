@@ -6,6 +6,7 @@
 #define ASIO_URING_REGISTER_BUFFERS_HPP
 
 #include <asio_uring/detail/asio/doors.hpp>
+#include <asio_uring/detail/engine/use_ring_service.hpp>
 #include <asio_uring/detail/object/submit.hpp>
 #include ASIO_URING_ASIO(buffer_registration.hpp)
 #include <memory>

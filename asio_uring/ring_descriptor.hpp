@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_RING_DESCRIPTOR_HPP
 #define ASIO_URING_RING_DESCRIPTOR_HPP
 
-#include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/detail/engine/use_ring_service.hpp>
 
 namespace asio_uring {
 

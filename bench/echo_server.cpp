@@ -1,5 +1,6 @@
 // An ordinary Boost.Asio echo server, written as its tutorial would, with callbacks or with coroutines; it
-// can close a connection after one message, give each read a deadline, and serve datagrams.
+// can close a connection after one message, give each read a deadline, or each read and each write, and serve
+// datagrams.
 #include "server.hpp"
 #include <array>
 #include <boost/asio/awaitable.hpp>
@@ -11,41 +12,53 @@
 #include <boost/asio/write.hpp>
 #include <memory>
 #include <optional>
+#ifdef ASIO_URING_AS_DEFAULT
+#include <asio_uring/within.hpp>
+#endif
 
 namespace asio = boost::asio;
 using boost::system::error_code;
 
 struct manner
 {
-  bool once, deadline;
+  bool once, deadline, within;
 };
+
+constexpr std::chrono::seconds limit(30);
 
 template <class Socket>
 class session : public std::enable_shared_from_this<session<Socket>>
 {
 public:
-  session(Socket socket, manner how) : socket_(std::move(socket)), once_(how.once)
+  session(Socket socket, manner how) : socket_(std::move(socket)), how_(how)
   {
-    if (how.deadline) deadline_.emplace(socket_.get_executor());
+#ifndef ASIO_URING_AS_DEFAULT
+    how_.deadline |= how_.within;
+#endif
+    if (how_.deadline) deadline_.emplace(socket_.get_executor());
   }
 
   void read()
   {
     if (deadline_) watch();
-    socket_.async_read_some(asio::buffer(data_),
-                            [self = this->shared_from_this()](error_code failed, std::size_t size) {
-                              if (!failed)
-                                self->write(size);
-                              else if (self->deadline_)
-                                self->deadline_->cancel();
-                            });
+    auto handler = [self = this->shared_from_this()](error_code failed, std::size_t size) {
+      if (!failed)
+        self->write(size);
+      else if (self->deadline_)
+        self->deadline_->cancel();
+    };
+#ifdef ASIO_URING_AS_DEFAULT
+    if (how_.within)
+      return socket_.async_read_some(asio::buffer(data_), asio_uring::within(limit, std::move(handler)));
+#endif
+    socket_.async_read_some(asio::buffer(data_), std::move(handler));
   }
 
 private:
   // The timer of the read before is cancelled by it.
   void watch()
   {
-    deadline_->expires_after(std::chrono::seconds(30));
+    deadline_->expires_after(limit);
     deadline_->async_wait([self = this->shared_from_this()](error_code cancelled) {
       if (!cancelled) self->socket_.close();
     });
@@ -53,15 +66,21 @@ private:
 
   void write(std::size_t size)
   {
-    asio::async_write(socket_, asio::buffer(data_, size),
-                      [self = this->shared_from_this()](error_code failed, std::size_t) {
-                        if (!failed && !self->once_) self->read();
-                      });
+    if (deadline_ && how_.within) watch();
+    auto handler = [self = this->shared_from_this()](error_code failed, std::size_t) {
+      if (!failed && !self->how_.once) self->read();
+    };
+#ifdef ASIO_URING_AS_DEFAULT
+    if (how_.within)
+      return asio::async_write(socket_, asio::buffer(data_, size),
+                               asio_uring::within(limit, std::move(handler)));
+#endif
+    asio::async_write(socket_, asio::buffer(data_, size), std::move(handler));
   }
 
   Socket socket_;
   std::optional<asio::steady_timer> deadline_;
-  bool once_;
+  manner how_;
   std::array<char, 8192> data_;
 };
 
@@ -127,7 +146,7 @@ int main(int argc, char** argv)
   bench::options const given(
       argc, argv,
       "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode callbacks|coroutines]\n"
-      "            [--once] [--deadline] [--threads N] [--spin MICROSECONDS]");
+      "            [--once] [--deadline] [--within] [--threads N] [--spin MICROSECONDS]");
   if (given.has("udp")) {
     asio::io_context context;
     bench::prepare(given, context);
@@ -144,6 +163,6 @@ int main(int argc, char** argv)
     if (mode == "coroutines")
       asio::co_spawn(acceptor.get_executor(), listen(acceptor), asio::detached);
     else
-      accept(acceptor, {given.has("once"), given.has("deadline")});
+      accept(acceptor, {given.has("once"), given.has("deadline"), given.has("within")});
   });
 }

@@ -51,6 +51,7 @@ for n in 1 64; do
 done
 for n in 1 64 1000; do
   workload "tcp-deadline-$n" programs echo_server tcp shared --deadline "load $timed --connections $n"
+  workload "tcp-within-$n" programs echo_server tcp shared --within "load $timed --connections $n"
 done
 
 workload tcp-accept-close-64 opening echo_server tcp shared --once "load $timed --connections 64 --once"

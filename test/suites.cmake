@@ -8,11 +8,12 @@ set(suites tokens coroutines streams waits sockets errors cancel cancel_races re
 # What is the library's own.
 set(token_suites use_uring_token use_uring_lifetime use_uring_streams)
 set(type_suites own_api options which_path fallback fallback_kernel own_streams use_uring_token use_uring_lifetime
-    use_uring_streams given_arguments locks)
+    use_uring_streams given_arguments locks timing_wheel)
 
 # Files, and whatever else the ring performs that a reactor never could.
 set(file_suites files file_operations file_system file_results given_up owned_buffers chains submit opcodes
-    use_wait_token registered_buffers no_memory fallback_threads calls_in_threads late_numbers forked_files)
+    use_wait_token registered_buffers no_memory fallback_threads calls_in_threads late_numbers forked_files deadlines
+    deadline_handlers)
 
 # What is on Beast, or has cases that are.
 set(suites_on_beast beast_streams)

@@ -11,6 +11,7 @@
 #endif
 #include <array>
 #include <boost/asio.hpp>
+#include <chrono>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -290,6 +291,10 @@ asio::awaitable<void> coroutine(asio::ip::tcp::socket& socket, asio_uring::ip::t
   co_await socket.async_read_some(asio::buffer(data),
                                   asio_uring::use_uring(asio::as_tuple(asio::use_awaitable)));
   co_await asio::async_read(ours, asio::buffer(data), asio::use_awaitable);
+  co_await asio::async_read(ours, asio::buffer(data),
+                            asio_uring::within(std::chrono::seconds(1), asio::use_awaitable));
+  socket.async_write_some(asio::buffer(data), asio_uring::until(std::chrono::steady_clock::now(), handler));
+  ours.async_connect({}, asio_uring::within(std::chrono::duration<float>(1.5f), handler));
 }
 
 } // namespace

@@ -376,6 +376,7 @@ private:
 
 // The functions of the ring's service, too: the two classes know each other.
 #if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/detail/engine/deadlines.ipp>
 #include <asio_uring/detail/engine/file_state.ipp>
 #include <asio_uring/detail/engine/read_ahead.ipp>
 #include <asio_uring/detail/engine/readiness.ipp>

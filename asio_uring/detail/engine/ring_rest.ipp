@@ -123,6 +123,7 @@ void ring_service::for_each_submitted(F&& f)
       d->for_each_submitted(f);
   }
   if (doubts_.armed()) f(doubts_);
+  if (deadlines_->armed()) f(*deadlines_);
   if (doorbell_) doorbell_->for_each_submitted(f);
   pump_->for_each_submitted([](request& q, const void* g) { (*static_cast<const std::decay_t<F>*>(g))(q); },
                             std::addressof(f));

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <asio_uring/detail/engine/counters.hpp>
+#include <asio_uring/detail/engine/deadlines.hpp>
 #include <asio_uring/detail/engine/doorbell.hpp>
 #include <asio_uring/detail/engine/file_kind.hpp>
 #include <asio_uring/detail/engine/late_numbers.hpp>
@@ -180,6 +181,7 @@ public:
   registered_files& files() noexcept { return files_; }
   registered_buffers& buffers() noexcept { return buffers_; }
   detail::doubts& doubts() noexcept { return doubts_; }
+  detail::deadlines& deadlines() noexcept { return *deadlines_; }
 
   detail::pump& pump() noexcept { return *pump_; }
   /// Whether handlers run in the scheduler's threads: no executor needs to be asked.
@@ -199,6 +201,9 @@ public:
   {
     return with_ring([this](const ring&) { return unavailable_; });
   }
+
+  /// Of all contexts.
+  static std::uint64_t services_ended() noexcept { return services_ended_.load(std::memory_order_acquire); }
 
   // For the pumps.
   /// Submits what handlers left, waits for at most `timeout` if there is nothing to run, collects.
@@ -312,6 +317,7 @@ private:
   /// a wake-up.
   ASIO_URING_DECL std::chrono::nanoseconds sleep_at_most(std::chrono::nanoseconds limit) const noexcept;
 
+  inline static std::atomic<std::uint64_t> services_ended_{0};
   std::shared_ptr<void> life_ = std::make_shared<bool>();
   counters counters_;
   options options_;
@@ -340,6 +346,7 @@ private:
   std::atomic<bool> effects_{false};   // entries on the ring may be noticed outside
   ready_list ready_{locking_};
   detail::doubts doubts_{*this, locking_};
+  owned_deadlines deadlines_{new detail::deadlines(*this, locking_)};
   registered_files files_;
   registered_buffers buffers_;
   static constexpr unsigned most_readers_ahead = 64;
@@ -377,15 +384,6 @@ private:
   detail::pump* pump_ = nullptr; // owned by the context (ring pump) or by guest_
   std::unique_ptr<guest_pump> guest_;
 };
-
-/// The context's service, constructed if need be. Asio lets several threads construct a service and keeps
-/// one; ours puts itself in the reactor's place, so no second one must begin.
-inline ring_service& use_ring_service(asio::execution_context& context)
-{
-  static std::mutex constructing;
-  const std::lock_guard guard(constructing);
-  return asio::use_service<ring_service>(context);
-}
 
 } // namespace asio_uring::detail
 

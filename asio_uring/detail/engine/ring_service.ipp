@@ -132,6 +132,7 @@ ASIO_URING_DECL void ring_service::signal_completions(ring& r)
 
 ASIO_URING_DECL ring_service::~ring_service()
 {
+  services_ended_.fetch_add(1, std::memory_order_release);
   completion_queue left; // what the destruction of handlers has posted; destroyed with the queue
   ready_.move_to(left);
 }

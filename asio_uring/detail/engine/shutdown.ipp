@@ -30,6 +30,7 @@ ASIO_URING_DECL void ring_service::shutdown()
   pump_->withdraw();
   if (doorbell_) doorbell_->withdraw();
   if (doubts_.armed()) submitter_.cancel(doubts_);
+  if (deadlines_->armed()) submitter_.cancel(*deadlines_);
   for (const auto& d : file_states_)
     d->abandon(given_up);
   if (ours) {

@@ -7,6 +7,7 @@
 
 #include <asio_uring/detail/asio/io_object_impl.hpp>
 #include <asio_uring/detail/asio/names.hpp>
+#include <asio_uring/detail/engine/use_ring_service.hpp>
 #include <asio_uring/detail/object/descriptor_service.hpp>
 #include <asio_uring/detail/object/socket_service.hpp>
 

@@ -9,7 +9,7 @@
 #include <asio_uring/detail/asio/contract.hpp>
 #include <asio_uring/detail/asio/members.hpp>
 #include <asio_uring/detail/engine/handler_operation.hpp>
-#include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/detail/engine/use_ring_service.hpp>
 #include <asio_uring/detail/op/wait.hpp>
 #include ASIO_URING_ASIO(error.hpp)
 #include <fcntl.h>

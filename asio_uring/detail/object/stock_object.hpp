@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_OBJECT_STOCK_OBJECT_HPP
 
 #include <asio_uring/detail/asio/stock_access.hpp>
+#include <asio_uring/detail/engine/use_ring_service.hpp>
 #include <asio_uring/detail/object/operations.hpp>
 #include <asio_uring/detail/object/reactor_link.hpp>
 #include <type_traits>

@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(threads_and_strands)
     asio::co_spawn(
         asio::make_strand(pool),
         [&]() -> asio::awaitable<void> {
-          for (int n = 0; n != count;) {
+          for (int n = 0; n < count;) {
             char data[4];
             auto [ec, size] = co_await asio::async_read(a, asio::buffer(data, 1 + n % 2),
                                                         within(1ms, asio::as_tuple(asio::use_awaitable)));

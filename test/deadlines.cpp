@@ -149,12 +149,13 @@ BOOST_AUTO_TEST_CASE(no_byte_is_lost_when_the_time_comes_with_the_data)
   asio::io_context context;
   pair<> p(context);
   const int count = rounds(300);
+  int sent = 0;
   std::thread writer([&] {
     std::mt19937 random(5);
     for (int i = 0; i != count; ++i) {
       std::this_thread::sleep_for(std::chrono::microseconds(500 + random() % 1500));
       const char c = static_cast<char>(i);
-      BOOST_CHECK_EQUAL(::send(p.client.native_handle(), &c, 1, 0), 1);
+      sent += ::send(p.client.native_handle(), &c, 1, 0) == 1;
     }
     p.client.shutdown(tcp::socket::shutdown_send);
   });
@@ -172,6 +173,7 @@ BOOST_AUTO_TEST_CASE(no_byte_is_lost_when_the_time_comes_with_the_data)
   next({}, 0);
   finish(context);
   writer.join();
+  BOOST_TEST(sent == count);
   BOOST_TEST(timed_out > 0);
   BOOST_REQUIRE_EQUAL(all.size(), static_cast<std::size_t>(count));
   for (int i = 0; i != count; ++i)

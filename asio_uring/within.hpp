@@ -46,6 +46,8 @@ public:
  * error::operation_aborted. What it has done counts as without a limit: a read that has received data at
  * that moment completes with them, a composed one reports how much it has transferred, and no byte is lost.
  * An operation whose end is an exception_ptr ends with a system_error of that code.
+ * It goes outside of what takes the error away (`within(5s, redirect_error(token, ec))`), and inside of
+ * use_uring.
  *
  * No timer object, and no allocation once as many operations have been under way at a time: a deadline is an
  * entry in a wheel of the context's, which has one kernel timer. It is not work: a context whose operations

@@ -42,6 +42,29 @@ BOOST_FIXTURE_TEST_CASE(coroutines_futures_and_tuples, connection<>)
                         [](const auto& e) { return e.code() == asio::error::timed_out; });
 }
 
+BOOST_FIXTURE_TEST_CASE(a_limit_goes_with_other_tokens, connection<>)
+{
+  char data[8];
+  const auto read = [&](auto&& token) {
+    return server.async_read_some(asio::buffer(data), std::forward<decltype(token)>(token));
+  };
+  BOOST_CHECK_EXCEPTION(read(within(20ms, asio_uring::use_wait)), boost::system::system_error,
+                        [](const auto& e) { return e.code() == asio::error::timed_out; });
+  error_code waited, redirected, in_tuple, by_token;
+  read(within(20ms, asio_uring::use_wait(waited)));
+  BOOST_TEST(waited == asio::error::timed_out);
+  read(asio::as_tuple(
+      within(20ms, [&](std::tuple<error_code, std::size_t> result) { in_tuple = std::get<0>(result); })));
+  finish(context);
+  BOOST_TEST(in_tuple == asio::error::timed_out);
+  read(within(20ms, asio::redirect_error(asio::detached, redirected)));
+  finish(context);
+  BOOST_TEST(redirected == asio::error::timed_out);
+  read(asio_uring::use_uring(within(20ms, [&](error_code ec, std::size_t) { by_token = ec; })));
+  finish(context);
+  BOOST_TEST(by_token == asio::error::timed_out);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_coroutine_has_its_time, connection<>)
 {
   char data[8];

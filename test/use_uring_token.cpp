@@ -71,6 +71,23 @@ BOOST_AUTO_TEST_CASE(a_mutable_buffer_that_is_sent_is_sent)
   BOOST_CHECK_EQUAL(read_text(p.server, 2), "hi");
 }
 
+BOOST_AUTO_TEST_CASE(an_operation_of_a_stock_object_has_a_limited_time)
+{
+  stock_pair p;
+  char data[4];
+  outcome ours, stock, read;
+  p.server.async_read_some(asio::buffer(data), use_uring(asio_uring::within(20ms, ours.record())));
+  finish(p.context);
+  CHECK_FAILED(ours, asio::error::timed_out);
+  p.server.async_read_some(asio::buffer(data), asio_uring::within(20ms, stock.record()));
+  finish(p.context);
+  CHECK_FAILED(stock, asio::error::timed_out);
+  write_text(p.client, "late");
+  p.server.async_read_some(asio::buffer(data), use_uring(asio_uring::within(60s, read.record())));
+  finish(p.context);
+  CHECK_SUCCEEDED(read);
+}
+
 BOOST_AUTO_TEST_CASE(futures)
 {
   stock_pair p;

@@ -76,7 +76,7 @@ class deadlines final : public request
 public:
   using clock = std::chrono::steady_clock;
 
-  ASIO_URING_DECL deadlines(ring_service& service, bool locking);
+  ASIO_URING_DECL explicit deadlines(ring_service& service);
 
   /// For an operation that is going to be started; `ex` if its handler does not run in the loop. May
   /// allocate.
@@ -98,7 +98,7 @@ private:
   ASIO_URING_DECL void recycle(deadline& d, locked& guard) noexcept;
 
   ring_service& service_;
-  lock lock_;
+  lock lock_{true}; // handlers of other contexts give back, whatever the hint says of this one
   timing_wheel wheel_;
   std::atomic<timing_wheel::tick_type> armed_at_{timing_wheel::never};
   __kernel_timespec until_then_{};

@@ -63,8 +63,8 @@ ASIO_URING_DECL timing_wheel::tick_type deadlines::ticks_until(clock::time_point
   return static_cast<timing_wheel::tick_type>(std::max<decltype(since)>(since, 0));
 }
 
-ASIO_URING_DECL deadlines::deadlines(ring_service& service, bool locking)
-    : request(functions()), service_(service), lock_(locking), wheel_(ticks_until(clock::now()))
+ASIO_URING_DECL deadlines::deadlines(ring_service& service)
+    : request(functions()), service_(service), wheel_(ticks_until(clock::now()))
 {}
 
 ASIO_URING_DECL const request::type& deadlines::functions() noexcept

@@ -346,7 +346,7 @@ private:
   std::atomic<bool> effects_{false};   // entries on the ring may be noticed outside
   ready_list ready_{locking_};
   detail::doubts doubts_{*this, locking_};
-  owned_deadlines deadlines_{new detail::deadlines(*this, locking_)};
+  owned_deadlines deadlines_{new detail::deadlines(*this)};
   registered_files files_;
   registered_buffers buffers_;
   static constexpr unsigned most_readers_ahead = 64;

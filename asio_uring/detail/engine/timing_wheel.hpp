@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -48,10 +49,7 @@ public:
 
   explicit timing_wheel(tick_type now) noexcept : now_(now) {}
 
-  bool empty() const noexcept
-  {
-    return std::all_of(std::begin(used_), std::end(used_), [](std::uint64_t u) { return u == 0; });
-  }
+  bool empty() const noexcept { return next() == never; }
 
   /// Due at the tick, or at the next one if that has gone by.
   void insert(entry& e, tick_type tick) noexcept

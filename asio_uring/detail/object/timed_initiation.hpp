@@ -15,6 +15,7 @@
 #include <chrono>
 #include <exception>
 #include <memory>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -74,6 +75,11 @@ inline void set_timed_out(std::exception_ptr& thrown)
       thrown = std::make_exception_ptr(system_error(asio::error::timed_out));
   } catch (...) {
   }
+}
+template <typename... Others>
+void set_timed_out(std::tuple<error_code, Others...>& result) // of as_tuple
+{
+  set_timed_out(std::get<0>(result));
 }
 template <typename Other>
 void set_timed_out(Other&)

@@ -25,9 +25,6 @@ struct no_more_descriptors
   ~no_more_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before); }
 };
 
-/// An endpoint nobody listens on.
-tcp::endpoint refusing_endpoint(asio::io_context& context) { return listener(context).endpoint(); }
-
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(errors)
@@ -36,7 +33,8 @@ BOOST_AUTO_TEST_CASE(connect_refused)
 {
   asio::io_context context;
   tcp::socket client(context), blocking(context);
-  auto endpoint = refusing_endpoint(context);
+  const refusing_port port(context);
+  const tcp::endpoint endpoint = port.endpoint();
   outcome connected;
   client.async_connect(endpoint, connected.record());
   finish(context);
@@ -52,7 +50,8 @@ BOOST_AUTO_TEST_CASE(connect_again_on_the_same_socket_after_a_refusal)
   listener acceptor(context);
   tcp::socket client(context);
   outcome refused, connected;
-  client.async_connect(refusing_endpoint(context), refused.record());
+  const refusing_port port(context);
+  client.async_connect(port.endpoint(), refused.record());
   finish(context);
   client.close();
   client.async_connect(acceptor.endpoint(), connected.record());
@@ -396,7 +395,8 @@ BOOST_AUTO_TEST_CASE(throwing_forms_carry_the_same_errors)
 {
   asio::io_context context;
   tcp::socket socket(context);
-  auto endpoint = refusing_endpoint(context);
+  const refusing_port port(context);
+  const tcp::endpoint endpoint = port.endpoint();
   BOOST_CHECK_EXCEPTION(socket.connect(endpoint), boost::system::system_error,
                         [](auto& e) { return e.code() == asio::error::connection_refused; });
   BOOST_CHECK_THROW(tcp::socket(context).cancel(), boost::system::system_error);

@@ -175,6 +175,13 @@ struct listener : tcp::acceptor
   tcp::endpoint endpoint() const { return local_endpoint(); }
 };
 
+/// A port on which nobody listens, and no other program can while this lives.
+struct refusing_port : tcp::socket
+{
+  explicit refusing_port(asio::io_context& context) : tcp::socket(context, loopback()) {}
+  tcp::endpoint endpoint() const { return local_endpoint(); }
+};
+
 template <class Socket>
 void connect(Socket& client, Socket& server)
 {

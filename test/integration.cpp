@@ -25,9 +25,6 @@ tcp::resolver::results_type results(std::vector<tcp::endpoint> endpoints)
   return tcp::resolver::results_type::create(endpoints.begin(), endpoints.end(), "localhost", "test");
 }
 
-/// An endpoint at which nobody listens.
-tcp::endpoint refusing(asio::io_context& context) { return listener(context).endpoint(); }
-
 /// What `stream` has to say until `delimiter`, the delimiter included.
 template <class Stream, class Delimiter>
 asio::awaitable<std::string> line(Stream& stream, std::string& buffered, Delimiter delimiter)
@@ -47,7 +44,8 @@ BOOST_AUTO_TEST_CASE(connect_to_the_second_result_after_the_first_has_refused)
 {
   asio::io_context context;
   listener acceptor(context);
-  const auto refused = refusing(context);
+  const refusing_port port(context);
+  const tcp::endpoint refused = port.endpoint();
   tcp::socket client(context);
   const auto found = results({refused, acceptor.endpoint()});
   std::vector<tcp::endpoint> tried;
@@ -69,7 +67,8 @@ BOOST_AUTO_TEST_CASE(connect_to_the_second_result_after_the_first_has_refused)
 BOOST_AUTO_TEST_CASE(connect_when_every_result_refuses)
 {
   asio::io_context context;
-  const auto refused = refusing(context);
+  const refusing_port port(context);
+  const tcp::endpoint refused = port.endpoint();
   tcp::socket client(context);
   error_code error;
   asio::async_connect(client, results({refused, refused}),

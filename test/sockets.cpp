@@ -375,10 +375,10 @@ BOOST_AUTO_TEST_CASE(connect_goes_on_to_the_next_endpoint_after_a_refusal)
 {
   asio::io_context context;
   listener acceptor(context);
-  auto refusing = listener(context).endpoint();
+  const refusing_port refusing(context);
   tcp::socket client(context);
   outcome connected;
-  std::vector<tcp::endpoint> endpoints{refusing, acceptor.endpoint()};
+  std::vector<tcp::endpoint> endpoints{refusing.endpoint(), acceptor.endpoint()};
   asio::async_connect(client, endpoints, [&](error_code e, const tcp::endpoint&) { connected.record()(e); });
   finish(context);
   CHECK_SUCCEEDED(connected);

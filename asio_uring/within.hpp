@@ -56,8 +56,7 @@ public:
  * Completion signature: the operation's. Cancellation: the slot of the token inside does what it does
  * without a limit. Errors: the operation's, and error::timed_out. Thread safety: as the operation's; the
  * deadline cancels it on its handler's executor, so a composed operation whose context several threads run
- * belongs on a strand, as for every cancellation. Handlers that several contexts share have to be gone
- * before the operation's own context is. Since Linux 5.11, and with the fallback.
+ * belongs on a strand, as for every cancellation. Since Linux 5.11, and with the fallback.
  */
 template <typename Rep, typename Period, typename Token>
 [[nodiscard]] constexpr auto within(std::chrono::duration<Rep, Period> duration, Token&& token)

@@ -15,7 +15,7 @@ using asio_uring::until;
 using asio_uring::within;
 using std::chrono::steady_clock;
 
-/// How long it takes until the operation has ended; not less than `least`.
+/// What was started at `from` has taken at least that long.
 inline void check_time(steady_clock::time_point from, steady_clock::duration least)
 {
   BOOST_CHECK_GE((steady_clock::now() - from) / 1us, least / 1us);

@@ -6,7 +6,6 @@
 #include "deadline_fixture.hpp"
 #include "replaced_new.hpp"
 #include <atomic>
-#include <future>
 #include <thread>
 
 using namespace test;
@@ -76,7 +75,7 @@ BOOST_FIXTURE_TEST_CASE(a_coroutine_has_its_time, connection<>)
     throw std::runtime_error("its own");
     co_return 1;
   };
-  std::exception_ptr late, thrown, good;
+  std::exception_ptr late, thrown;
   asio::co_spawn(context, waits(), within(20ms, [&](std::exception_ptr e, int) { late = e; }));
   asio::co_spawn(context, throws(), within(20s, [&](std::exception_ptr e, int) { thrown = e; }));
   finish(context);
@@ -221,7 +220,7 @@ BOOST_FIXTURE_TEST_CASE(the_steady_state_of_deadlines_allocates_nothing, connect
 BOOST_AUTO_TEST_CASE(threads_and_strands)
 {
   asio::thread_pool pool(3);
-  std::vector<std::unique_ptr<asio::local::stream_protocol::socket>> sockets;
+  std::vector<std::unique_ptr<local::socket>> sockets;
   std::atomic<int> timed_out{0}, read{0};
   constexpr int pairs = 8;
   const int count = rounds(60);
@@ -269,19 +268,9 @@ BOOST_FIXTURE_TEST_CASE(after_a_fork_both_processes_end_in_time, connection<>)
   const auto start = steady_clock::now();
   server.async_read_some(asio::buffer(data), within(100ms, o.record()));
   context.poll();
-  context.notify_fork(asio::io_context::fork_prepare);
-  const pid_t child = ::fork();
-  if (child == 0)
-    exit_with([&] {
-      context.notify_fork(asio::io_context::fork_child);
-      finish(context);
-      return o.error == asio::error::timed_out ? 0 : 1;
-    });
-  context.notify_fork(asio::io_context::fork_parent);
-  finish(context);
+  fork_and_finish(context, [&] { return o.error == asio::error::timed_out; });
   CHECK_FAILED(o, asio::error::timed_out);
   check_time(start, 100ms);
-  BOOST_TEST(exit_code_of(child) == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

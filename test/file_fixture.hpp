@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_TEST_FILE_FIXTURE_HPP
 #define ASIO_URING_TEST_FILE_FIXTURE_HPP
 
+#include "child.hpp"
 #include "fixture.hpp"
 
 #include <asio_uring/asio_uring.hpp>
@@ -19,6 +20,25 @@ namespace test {
 inline constexpr auto read_only = asio::file_base::read_only;
 inline constexpr auto read_write = asio::file_base::read_write;
 inline constexpr auto aw = asio::as_tuple(asio::use_awaitable);
+
+/// Forks behind what was started; then both processes run the context to the end of its work. `ended()` has
+/// to hold in both.
+template <class Ended>
+void fork_and_finish(asio::io_context& context, Ended ended)
+{
+  context.notify_fork(asio::io_context::fork_prepare);
+  const pid_t child = ::fork();
+  if (child == 0)
+    exit_with([&] {
+      context.notify_fork(asio::io_context::fork_child);
+      finish(context);
+      return ended() ? 0 : 1;
+    });
+  context.notify_fork(asio::io_context::fork_parent);
+  finish(context);
+  BOOST_TEST(ended());
+  BOOST_TEST(exit_code_of(child) == 0);
+}
 
 /// A directory of the test's own, removed with all that is in it. Not in /tmp, which may be in memory: direct
 /// I/O and extended attributes want a real file system.

@@ -16,23 +16,10 @@ namespace {
 
 struct forked_context : scratch_context
 {
-  /// Forks behind what was started; then both processes run the context to the end of its work. `ended()` has
-  /// to hold in both.
   template <class Ended>
   void fork(Ended ended)
   {
-    context.notify_fork(asio::io_context::fork_prepare);
-    const pid_t child = ::fork();
-    if (child == 0)
-      exit_with([&] {
-        context.notify_fork(asio::io_context::fork_child);
-        finish(context);
-        return ended() ? 0 : 1;
-      });
-    context.notify_fork(asio::io_context::fork_parent);
-    finish(context);
-    BOOST_TEST(ended());
-    BOOST_TEST(exit_code_of(child) == 0);
+    fork_and_finish(context, ended);
   }
 };
 

@@ -42,10 +42,11 @@ public:
   {
   public:
     virtual ~executor() = default;
-    /// What is destroyed without having been called has still to be told: see emission.
+    /// The function calls d.emit(true); if it is destroyed without having run, d.emit(false).
     virtual void dispatch(deadline& d) = 0;
   };
-  /// To be called by the function that an executor dispatches, or that does not run after all.
+  /// Its time has come: emits the signal, if this `runs` where the operation's handler does and the operation
+  /// has not ended meanwhile.
   ASIO_URING_DECL void emit(bool runs) noexcept;
 
 private:
@@ -66,7 +67,7 @@ struct give_back_deadline
 {
   void operator()(deadline* d) const noexcept { d->give_back(); }
 };
-/// By an operation, until that ends.
+/// Held by an operation until it ends.
 using held_deadline = std::unique_ptr<deadline, give_back_deadline>;
 
 /// All of a context's. One kernel timer, set to the first; a deadline that an operation meets costs no

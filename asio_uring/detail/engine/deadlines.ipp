@@ -83,12 +83,10 @@ ASIO_URING_DECL held_deadline deadlines::take(std::unique_ptr<deadline::executor
 {
   const locked guard(lock_);
   if (!free_) {
-    made_.reserve(made_.size() + 1);
     made_.push_back(std::make_unique<deadline>(*this));
     free_ = made_.back().get();
   }
   deadline& d = *std::exchange(free_, free_->next_free_);
-  d.next_free_ = nullptr;
   d.executor_ = std::move(ex);
   d.held_ = true;
   d.expired_ = false;

@@ -6,6 +6,7 @@
 #ifndef ASIO_URING_ASIO_URING_HPP
 #define ASIO_URING_ASIO_URING_HPP
 
+#include <asio_uring/accept_stream.hpp>
 #include <asio_uring/any_io_executor.hpp>
 #include <asio_uring/async_submit.hpp>
 #include <asio_uring/backend.hpp>

@@ -29,6 +29,7 @@
 #include <asio_uring/detail/engine/second_looks.ipp>
 #include <asio_uring/detail/engine/settings.ipp>
 #include <asio_uring/detail/engine/shutdown.ipp>
+#include <asio_uring/detail/engine/source.ipp>
 #include <asio_uring/detail/engine/submitted.ipp>
 #include <asio_uring/detail/engine/turn.ipp>
 #include <asio_uring/detail/object/wait_for_completion.ipp>

@@ -8,25 +8,6 @@
 
 using namespace test;
 
-namespace {
-
-/// Lowers the limit of open descriptors to those open now.
-struct no_more_descriptors
-{
-  rlimit before;
-  no_more_descriptors()
-  {
-    ::getrlimit(RLIMIT_NOFILE, &before);
-    int lowest_free = ::dup(0);
-    ::close(lowest_free);
-    rlimit tight{static_cast<rlim_t>(lowest_free), before.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &tight);
-  }
-  ~no_more_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before); }
-};
-
-} // namespace
-
 BOOST_AUTO_TEST_SUITE(errors)
 
 BOOST_AUTO_TEST_CASE(connect_refused)

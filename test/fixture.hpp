@@ -307,6 +307,21 @@ inline std::size_t open_descriptors()
   return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), {}));
 }
 
+/// Lowers the limit of open descriptors to those open now.
+struct no_more_descriptors
+{
+  rlimit before;
+  no_more_descriptors()
+  {
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    int lowest_free = ::dup(0);
+    ::close(lowest_free);
+    rlimit tight{static_cast<rlim_t>(lowest_free), before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &tight);
+  }
+  ~no_more_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before); }
+};
+
 /// A path for a UNIX socket, removed again.
 struct socket_path
 {

@@ -31,8 +31,9 @@ struct features
 
   /// Multishot poll came with 5.13, as did IORING_FEAT_RSRC_TAGS.
   bool multishot_poll() const noexcept { return has(IORING_FEAT_RSRC_TAGS); }
-  /// IORING_ASYNC_CANCEL_ANY came with 5.19, as did IORING_SETUP_TASKRUN_FLAG.
+  /// IORING_ASYNC_CANCEL_ANY and multishot accept came with 5.19, as did IORING_SETUP_TASKRUN_FLAG.
   bool cancel_any() const noexcept { return setup(IORING_SETUP_TASKRUN_FLAG); }
+  bool multishot_accept() const noexcept { return cancel_any(); }
 };
 
 /// The names of the set-up flags and of the kernel's features, separated by spaces.

@@ -26,9 +26,9 @@ class asio_uring::asio::basic_socket_acceptor<asio_uring::detail::stock_access,
 {
 public:
   template <typename Protocol, typename Executor>
-  static auto& implementation_of(basic_socket_acceptor<Protocol, Executor>& acceptor)
+  static auto& impl_of(basic_socket_acceptor<Protocol, Executor>& acceptor)
   {
-    return acceptor.impl_.get_implementation();
+    return acceptor.impl_;
   }
 };
 template <>
@@ -36,9 +36,9 @@ class asio_uring::asio::basic_readable_pipe<asio_uring::detail::stock_access>
 {
 public:
   template <typename Executor>
-  static auto& implementation_of(basic_readable_pipe<Executor>& pipe)
+  static auto& impl_of(basic_readable_pipe<Executor>& pipe)
   {
-    return pipe.impl_.get_implementation();
+    return pipe.impl_;
   }
 };
 template <>
@@ -46,13 +46,30 @@ class asio_uring::asio::basic_writable_pipe<asio_uring::detail::stock_access>
 {
 public:
   template <typename Executor>
-  static auto& implementation_of(basic_writable_pipe<Executor>& pipe)
+  static auto& impl_of(basic_writable_pipe<Executor>& pipe)
   {
-    return pipe.impl_.get_implementation();
+    return pipe.impl_;
   }
 };
 
 namespace asio_uring::detail {
+
+// doors.hpp's function for these.
+template <typename Protocol, typename Executor>
+auto& impl_of(asio::basic_socket_acceptor<Protocol, Executor>& acceptor)
+{
+  return asio::basic_socket_acceptor<stock_access, stock_access>::impl_of(acceptor);
+}
+template <typename Executor>
+auto& impl_of(asio::basic_readable_pipe<Executor>& pipe)
+{
+  return asio::basic_readable_pipe<stock_access>::impl_of(pipe);
+}
+template <typename Executor>
+auto& impl_of(asio::basic_writable_pipe<Executor>& pipe)
+{
+  return asio::basic_writable_pipe<stock_access>::impl_of(pipe);
+}
 
 /// Reaches what a stock object keeps in its service.
 struct stock_access
@@ -70,17 +87,17 @@ struct stock_access
   template <typename Protocol, typename Executor>
   static auto& implementation_of(asio::basic_socket_acceptor<Protocol, Executor>& acceptor)
   {
-    return asio::basic_socket_acceptor<stock_access, stock_access>::implementation_of(acceptor);
+    return impl_of(acceptor).get_implementation();
   }
   template <typename Executor>
   static auto& implementation_of(asio::basic_readable_pipe<Executor>& pipe)
   {
-    return asio::basic_readable_pipe<stock_access>::implementation_of(pipe);
+    return impl_of(pipe).get_implementation();
   }
   template <typename Executor>
   static auto& implementation_of(asio::basic_writable_pipe<Executor>& pipe)
   {
-    return asio::basic_writable_pipe<stock_access>::implementation_of(pipe);
+    return impl_of(pipe).get_implementation();
   }
 };
 

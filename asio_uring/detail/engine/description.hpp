@@ -56,6 +56,10 @@ struct description_traits
   /// `int take(kept_bytes&)`, and `bool keep(int result, kept_bytes&)`: of a read that was cancelled too
   /// late.
   static constexpr bool keeps = requires(D & d, kept_bytes& bytes) { d.take(bytes); };
+  /// `int take_ahead(source&)`: takes what the file's source has received; -EAGAIN: nothing. With
+  /// `static constexpr bool from_source = true` that is all that it does: the source is there for it.
+  static constexpr bool takes_ahead = requires(D & d, source& s) { d.take_ahead(s); };
+  static constexpr bool from_source = requires { D::from_source; };
   /// `bool undo(int fd, int result)`: is tried before keep.
   static constexpr bool undoes = requires(D & d) { d.undo(0, 0); };
   /// `int finish(int fd, int result)`: called when the handler is about to run.

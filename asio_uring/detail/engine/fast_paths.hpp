@@ -11,7 +11,8 @@ namespace asio_uring::detail {
 
 // Each does what is usual in a few instructions under the lock, and leaves the rest to its slow twin, which
 // is out of line: start() to start_slowly(), end_send() to end_send_slowly(), begin_call() to
-// end_without_call(), end_call() to end_call_slowly(), settle_unordered() and settle_submitted() to settle().
+// ends_without_call(), end_call() to end_call_slowly(), settle_unordered() and settle_submitted() to
+// settle().
 
 inline bool file_state::completes(const operation& op) const noexcept
 {
@@ -42,7 +43,7 @@ inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
   lock_.acquire();
   lane& l = lane_of(kind);
   const bool by_calls = service_.paths().readiness(preferred) || (kind == lane_kind::in && ahead_);
-  if (kind == lane_kind::none || l.first || (kind == lane_kind::in && !kept_.empty()) ||
+  if (kind == lane_kind::none || l.first || (kind == lane_kind::in && kept_.first_to_be_asked()) ||
       !(by_calls ? kind == lane_kind::in && (l.ready || read_poll_.armed_) : may_submit_at_once(kind)))
     return start_slowly(op);
   op.previous_ = op.following_ = nullptr;
@@ -137,10 +138,8 @@ inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
 [[gnu::always_inline]] inline bool file_state::begin_call(operation& op, lane_kind kind) noexcept
 {
   lock_.acquire();
-  if (op.cancelled_ | (kind == lane_kind::in && !kept_.empty())) {
-    end_without_call(op);
-    return false;
-  }
+  if (op.cancelled_ | (kind == lane_kind::in && kept_.first_to_be_asked()))
+    if (ends_without_call(op)) return false;
   lane& l = lane_of(kind);
   l.busy = true;
   l.ready = false; // an event from here on sets it again

@@ -7,10 +7,12 @@
 
 #include <asio_uring/detail/engine/datagrams_ahead.hpp>
 #include <asio_uring/detail/engine/lane.hpp>
+#include <asio_uring/detail/engine/lane_poll.hpp>
 #include <asio_uring/detail/engine/lock.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
 #include <asio_uring/detail/engine/record_memory.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/detail/engine/source.hpp>
 #include <asio_uring/detail/engine/submitted_message.hpp>
 #include <cerrno>
 #include <memory>
@@ -131,6 +133,24 @@ public:
     return f(kept_);
   }
 
+  // What a source receives before anybody has asked for it: source.ipp.
+  /// The file's source; where it has none, `make()` makes it.
+  template <typename Source, typename Make>
+  Source& use_source(Make&& make);
+  /// Starts an operation that the source serves.
+  ASIO_URING_DECL void start_from_source(operation& op, const void* cancellation_key) noexcept;
+  /// The loop runs it. False: it waits again.
+  ASIO_URING_DECL bool end_from_source(operation& op) noexcept;
+  /// Nobody is going to ask the source: it receives no more. What it has is left to ordinary operations.
+  ASIO_URING_DECL void stop_source() noexcept;
+  bool has_source() noexcept
+  {
+    return with_kept([](kept_bytes& bytes) { return bytes.has_source(); });
+  }
+  /// For a synchronous function: runs f(source&) if the source has something.
+  template <typename F>
+  auto take_ahead(F&& f) -> std::optional<decltype(f(std::declval<source&>()))>;
+
   // Datagrams: read_ahead.ipp.
   /// Receives one by a call that does not block, or one that was received ahead. Between begin_call and
   /// end_call.
@@ -163,8 +183,9 @@ public:
     for_each([&](operation& op) {
       if (op.in_kernel()) f(static_cast<request&>(op));
     });
-    for (poll* p : {&read_poll_, &write_poll_})
+    for (lane_poll* p : {&read_poll_, &write_poll_})
       if (p->armed_) f(static_cast<request&>(*p));
+    if (source_ && source_->in_kernel()) f(static_cast<request&>(*source_));
   }
   /// Whether an operation is on the ring, or was taken from there.
   bool has_submitted() const noexcept
@@ -180,34 +201,14 @@ public:
 
 private:
   friend class doubts;
-  friend class ring_service;
+  friend class lane_poll;
   friend class operation;
-
-  /// The poll of a lane: one shot for a write that found no room, and for the first read, so that a
-  /// connection with one request ends without anything to cancel; standing for the reads that follow, and
-  /// after one shot in vain. For the kernel reports what nobody asked for, that the peer has half-closed, or
-  /// a message in the error queue, and would do so at once again; a standing poll tells each change once.
-  class poll final : public request
-  {
-  public:
-    poll(file_state& d, lane& l, unsigned events) noexcept
-        : request(functions()), file_(d), lane_(l), events_(static_cast<int>(events))
-    {}
-
-  private:
-    friend class file_state;
-    ASIO_URING_DECL static const request::type& functions() noexcept;
-    file_state& file_;
-    lane& lane_;
-    const int events_;
-    bool standing_ = false;
-    bool armed_ = false;
-    bool cancelled_ = false;
-  };
+  friend class ring_service;
+  friend class source;
 
   record_memory& memory_of(lane_kind which) noexcept { return record_memory_[which == lane_kind::out]; }
   lane& lane_of(lane_kind kind) noexcept { return lanes_[static_cast<unsigned>(kind)]; }
-  poll& poll_of(lane_kind kind) noexcept { return kind == lane_kind::in ? read_poll_ : write_poll_; }
+  lane_poll& poll_of(lane_kind kind) noexcept { return kind == lane_kind::in ? read_poll_ : write_poll_; }
 
   /// A stretch under the lock. What it decides (completions to queue, entries to submit, the end of the
   /// file state's life) happens after the lock is released: no system call, no upcall under it.
@@ -259,7 +260,7 @@ private:
   ASIO_URING_COLD void look(section& s) noexcept;
   ASIO_URING_COLD void go_on(section& s, completion_queue& out) noexcept;
 
-  ASIO_URING_COLD void end_without_call(operation& op) noexcept;
+  ASIO_URING_COLD bool ends_without_call(operation& op) noexcept;
   ASIO_URING_COLD bool end_call_slowly(operation& op, int result) noexcept;
   ASIO_URING_COLD void run_again(operation& op, section& s) noexcept;
   ASIO_URING_COLD void start_slowly(operation& op) noexcept;
@@ -270,7 +271,8 @@ private:
     l.eager = eager_ | ((events & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
     if (runnable(l)) enqueue(*l.first, out);
   }
-  ASIO_URING_COLD void polled_slowly(poll& p, int result, unsigned flags, completion_queue& out) noexcept;
+  ASIO_URING_COLD void polled_slowly(lane_poll& p, int result, unsigned flags,
+                                     completion_queue& out) noexcept;
   ASIO_URING_DECL bool resume(operation& op, int result) noexcept;
   ASIO_URING_DECL bool again(operation& op, int& result, bool retry, completion_queue& out) noexcept;
 
@@ -299,7 +301,7 @@ private:
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;
   ASIO_URING_DECL void submit_drained(section& s) noexcept;
-  ASIO_URING_DECL void arm(poll& p, section& s) noexcept;
+  ASIO_URING_DECL void arm(lane_poll& p, section& s) noexcept;
   ASIO_URING_COLD void end_wait(operation& op, int result) noexcept;
   static void enqueue(operation& op, completion_queue& out) noexcept
   {
@@ -341,8 +343,16 @@ private:
   ASIO_URING_DECL void cancel(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool is_behind_submitted(const operation& op) noexcept;
   ASIO_URING_DECL void give_back_cancelled(lane& l, section& s) noexcept;
+  ASIO_URING_DECL void go_on(source& from, section& s) noexcept;
+  ASIO_URING_DECL void serve(completion_queue& out, section& s) noexcept;
+  ASIO_URING_DECL void end_source(source& from, section& s) noexcept;
+  ASIO_URING_DECL bool ends_by_now(source& from, section& s) noexcept;
+  ASIO_URING_DECL bool source_makes_way(operation& op, section& s) noexcept;
+  ASIO_URING_DECL bool source_has_caught_up(section& s) noexcept;
+  ASIO_URING_DECL void drop_source() noexcept;
+  ASIO_URING_DECL void set_source(std::unique_ptr<source> s) noexcept;
   ASIO_URING_DECL void end_polls(section& s) noexcept;
-  ASIO_URING_DECL void end_poll(poll& p, section& s) noexcept;
+  ASIO_URING_DECL void end_poll(lane_poll& p, section& s) noexcept;
   template <typename F>
   void for_each(F&& f);
 
@@ -359,16 +369,33 @@ private:
   doubt doubt_ = doubt::none;
   file_state* next_in_doubt_; // unless there is none
   lane lanes_[3];
-  poll read_poll_;
-  poll write_poll_;
+  lane_poll read_poll_;
+  lane_poll write_poll_;
   record_memory record_memory_[2];
   std::unique_ptr<submitted_message> messages_[2];
   kept_bytes kept_;
+  std::unique_ptr<source> source_;
   std::atomic<bool> may_read_ahead_{false};
   unsigned char crowd_ = 0;                // how often in a row another datagram was waiting, about
   std::unique_ptr<datagrams_ahead> ahead_; // while that is usual
   file_state* next_free_ = nullptr;
 };
+
+template <typename Source, typename Make>
+Source& file_state::use_source(Make&& make)
+{
+  const locked guard(lock_);
+  if (!source_) set_source(make());
+  return static_cast<Source&>(*source_);
+}
+
+template <typename F>
+auto file_state::take_ahead(F&& f) -> std::optional<decltype(f(std::declval<source&>()))>
+{
+  const locked guard(lock_);
+  if (!source_ || !source_->has_result()) return std::nullopt;
+  return f(*source_);
+}
 
 } // namespace asio_uring::detail
 
@@ -385,6 +412,7 @@ private:
 #include <asio_uring/detail/engine/ring_service.ipp>
 #include <asio_uring/detail/engine/second_looks.ipp>
 #include <asio_uring/detail/engine/shutdown.ipp>
+#include <asio_uring/detail/engine/source.ipp>
 #include <asio_uring/detail/engine/submitted.ipp>
 #include <asio_uring/detail/engine/turn.ipp>
 #endif

@@ -134,6 +134,7 @@ ASIO_URING_DECL void file_state::advance(lane_kind kind, section& s) noexcept
   while (l.first && l.first->stage_ == operation::stage::waiting && !l.busy) {
     operation& op = *l.first;
     l.in_vain = false;
+    if (kind == lane_kind::in && source_ && !source_makes_way(op, s)) return;
     if (op.get_type().take && !kept_.empty())
       enqueue(op, s.ready); // taken when the handler is about to run, so that it can still be cancelled
     else if (completes(op))
@@ -174,7 +175,7 @@ ASIO_URING_DECL void file_state::submit_drained(section& s) noexcept
   if (l.first && l.first->stage_ == operation::stage::waiting && !has_to_wait(*l.first)) submit(*l.first, s);
 }
 
-ASIO_URING_DECL void file_state::arm(poll& p, section& s) noexcept
+ASIO_URING_DECL void file_state::arm(lane_poll& p, section& s) noexcept
 {
   if (p.armed_) return;
   if (p.lane_.in_vain) {
@@ -237,11 +238,12 @@ ASIO_URING_DECL void file_state::cancel(const void* cancellation_key) noexcept
 
 ASIO_URING_DECL void file_state::end_polls(section& s) noexcept
 {
-  for (poll* p : {&read_poll_, &write_poll_})
+  for (lane_poll* p : {&read_poll_, &write_poll_})
     end_poll(*p, s);
+  if (source_) ends_by_now(*source_, s);
 }
 
-ASIO_URING_DECL void file_state::end_poll(poll& p, section& s) noexcept
+ASIO_URING_DECL void file_state::end_poll(lane_poll& p, section& s) noexcept
 {
   if (!p.armed_ || std::exchange(p.cancelled_, true)) return;
   service_.cancel(p);
@@ -251,6 +253,7 @@ ASIO_URING_DECL void file_state::end_poll(poll& p, section& s) noexcept
 ASIO_URING_DECL void file_state::close() noexcept
 {
   std::unique_ptr<datagrams_ahead> unwanted;
+  std::unique_ptr<source> unwanted_source;
   section s(*this);
   // Another thread may be within a call that does not block: the number must not be reused meanwhile.
   for (unsigned times = 0; lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy || looking_; ++times) {
@@ -277,6 +280,7 @@ ASIO_URING_DECL void file_state::close() noexcept
     }
   });
   end_polls(s);
+  if (source_ && !source_->armed_) unwanted_source = std::move(source_);
   // The kernel holds the file as long as a request does: have them ended while the number is still ours.
   const bool submitted = std::exchange(s.submitted, false);
   const int place = registered_.exchange(-1, std::memory_order_relaxed);

@@ -51,6 +51,8 @@ public:
       if (d.begin_send(Description::preferred)) return d.end_send(op, key, op.description().perform(d.fd()));
     if constexpr (traits::unordered)
       d.start_unordered(op, key);
+    else if constexpr (traits::from_source)
+      d.start_from_source(op, key);
     else
       d.start(op, Description::lane, Description::preferred, key);
   }
@@ -270,6 +272,14 @@ private:
       return 0;
   }
 
+  static int do_take_ahead(operation& op, source& from) noexcept
+  {
+    if constexpr (traits::takes_ahead)
+      return description_of(op).take_ahead(from);
+    else
+      return -EAGAIN;
+  }
+
   static constexpr operation::type operation_type = {
       {&do_prepare, traits::completes_itself || traits::unordered ? &do_completed : &on_completion,
        traits::chained ? &do_links : nullptr},
@@ -281,6 +291,8 @@ private:
       traits::keeps ? &do_keep : nullptr,
       traits::undoes ? &do_undo : nullptr,
       traits::keeps ? &do_take : nullptr,
+      traits::takes_ahead ? &do_take_ahead : nullptr,
+      traits::from_source,
       traits::chained ? &do_drains : nullptr,
       traits::may_need_worker};
 
@@ -305,7 +317,9 @@ private:
       d.settle_unordered(*this);
       return true;
     }
-    if constexpr (Description::lane != lane_kind::none)
+    if constexpr (traits::from_source) {
+      if (where() == stage::due && owner) return d.end_from_source(*this);
+    } else if constexpr (Description::lane != lane_kind::none)
       if (where() == stage::due && owner) {
         if (!d.begin_call(*this, Description::lane)) return true;
         int result;

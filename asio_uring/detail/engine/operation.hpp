@@ -16,12 +16,22 @@
 namespace asio_uring::detail {
 
 class file_state;
+class source;
 
 /// Bytes that a cancelled read had already taken from the kernel; the next read gets them first.
 class kept_bytes
 {
 public:
-  bool empty() const noexcept { return empty_; }
+  bool empty() const noexcept { return taken_ == bytes_.size(); }
+  /// Whether reads have to look for something that is theirs before they ask the kernel: for bytes, or for
+  /// what a source has.
+  bool first_to_be_asked() const noexcept { return first_; }
+  bool has_source() const noexcept { return source_; }
+  void set_source(bool has) noexcept
+  {
+    source_ = has;
+    first_ = source_ || !empty();
+  }
   std::size_t size() const noexcept { return bytes_.size() - taken_; }
   const std::byte* data() const noexcept { return bytes_.data() + taken_; }
   /// False: there is no memory.
@@ -37,7 +47,7 @@ public:
   {
     const auto* first = static_cast<const std::byte*>(data);
     bytes_.insert(bytes_.end(), first, first + size);
-    empty_ = bytes_.empty();
+    first_ = source_ || !empty();
   }
   void consume(std::size_t size) noexcept
   {
@@ -45,14 +55,15 @@ public:
     if (taken_ == bytes_.size()) {
       bytes_.clear();
       taken_ = 0;
-      empty_ = true;
+      first_ = source_;
     }
   }
 
 private:
   std::vector<std::byte> bytes_;
   std::size_t taken_ = 0;
-  bool empty_ = true; // asked before every read
+  bool source_ = false;
+  bool first_ = false; // asked before every read
 };
 
 /// Where an operation waits for its turn.
@@ -109,6 +120,10 @@ public:
     bool (*undo)(operation&, int fd) noexcept;
     /// Takes bytes that an earlier read left.
     int (*take)(operation&, kept_bytes&);
+    /// Takes what the file's source has received before it was asked for; -EAGAIN: there is nothing.
+    int (*take_ahead)(operation&, source&) noexcept;
+    /// Whether it is for a source to serve it. What can take from one, and is not, ends the source.
+    bool from_source;
     /// Whether it begins when what was started before it has ended.
     bool (*drains)(const operation&) noexcept;
     /// Whether the kernel may need a thread of its own for it.

@@ -12,16 +12,16 @@
 
 namespace asio_uring::detail {
 
-ASIO_URING_DECL const request::type& file_state::poll::functions() noexcept
+ASIO_URING_DECL const request::type& lane_poll::functions() noexcept
 {
   static constexpr request::type type = {
       [](request& r, io_uring_sqe& sqe) noexcept {
-        auto& self = static_cast<poll&>(r);
+        auto& self = static_cast<lane_poll&>(r);
         io_uring_prep_poll_add(&sqe, self.file_.fd_, static_cast<unsigned>(self.events_));
         if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
       },
       [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
-        auto& self = static_cast<poll&>(r);
+        auto& self = static_cast<lane_poll&>(r);
         file_state& d = self.file_;
         if (!(flags & IORING_CQE_F_MORE) || result < 0 || !(result & self.events_) || !d.lock_.try_acquire())
           return d.polled_slowly(self, result, flags, out);
@@ -31,7 +31,7 @@ ASIO_URING_DECL const request::type& file_state::poll::functions() noexcept
   return type;
 }
 
-void file_state::polled_slowly(poll& p, int result, unsigned flags, completion_queue& out) noexcept
+void file_state::polled_slowly(lane_poll& p, int result, unsigned flags, completion_queue& out) noexcept
 {
   section s(*this);
   lane& l = p.lane_;
@@ -97,17 +97,22 @@ ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, o
   return attempt::ended;
 }
 
-// A due operation was cancelled meanwhile, or is served with what an earlier read has left.
-void file_state::end_without_call(operation& op) noexcept
+// Whether a due operation has ended: it was cancelled meanwhile, or is served with what is here. Otherwise
+// the lock stays held.
+bool file_state::ends_without_call(operation& op) noexcept
 {
-  section s(*this, section::held);
   const operation::type& type = op.get_type();
+  const bool takes = type.take && !kept_.empty();
+  const bool takes_ahead = type.take_ahead && source_ && source_->has_result();
+  if (!op.cancelled_ && !takes && !takes_ahead) return false;
+  section s(*this, section::held);
   if (op.cancelled_)
     op.set_result(-ECANCELED);
   else
-    op.set_result(type.take(op, kept_));
+    op.set_result(takes ? type.take(op, kept_) : type.take_ahead(op, *source_));
   remove(op);
   if (!closed_) advance(type.lane, s);
+  return true;
 }
 
 bool file_state::end_call_slowly(operation& op, int result) noexcept
@@ -182,7 +187,7 @@ void file_state::look(section& s) noexcept
 // Without multishot poll, what was woken in vain has waited for this moment.
 void file_state::go_on(section& s, completion_queue& out) noexcept
 {
-  for (poll* p : {&read_poll_, &write_poll_}) {
+  for (lane_poll* p : {&read_poll_, &write_poll_}) {
     if (p->lane_.in_vain && !p->armed_) p->lane_.ready = true;
     if (runnable(p->lane_)) enqueue(*p->lane_.first, out);
   }

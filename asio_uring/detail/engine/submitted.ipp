@@ -193,6 +193,7 @@ ASIO_URING_DECL void file_state::catch_up(lane_kind kind) noexcept
 ASIO_URING_DECL bool file_state::has_caught_up(lane_kind kind) noexcept
 {
   section s(*this);
+  if (kind == lane_kind::in && source_ && !source_has_caught_up(s)) return false;
   const lane& l = lane_of(kind);
   operation* const op = l.first;
   if (!op || !op->cancelled_) return true;

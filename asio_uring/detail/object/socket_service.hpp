@@ -122,6 +122,15 @@ public:
   template <typename Socket>
   error_code accept(implementation_type& impl, Socket& peer, endpoint_type* peer_endpoint, error_code& ec)
   {
+    if (impl.file_ && !peer.is_open() && impl.file_->has_source()) {
+      this->catch_up(impl, lane_kind::in);
+      const auto accepted =
+          impl.file_->take_ahead([](source& from) { return static_cast<accept_source&>(from).take(); });
+      if (accepted)
+        return ec =
+                   std::get<0>(accept_into_op<Socket, Protocol>(peer, protocol_of(impl), peer_endpoint, false)
+                                   .arguments(*accepted));
+    }
     this->flush(impl);
     return stock::accept(impl, peer, peer_endpoint, ec);
   }

@@ -63,6 +63,11 @@ using executor_of_t = decltype(executor_of(std::declval<std::remove_reference_t<
 template <typename T>
 concept submits = executor<std::remove_cvref_t<T>> || has_executor<std::remove_reference_t<T>>;
 
+/// The same for a function that a token may be given to in its place: tokens may have an executor, too.
+template <typename T>
+concept gives_executor =
+    executor<std::remove_cvref_t<T>> || std::is_convertible_v<T&, asio::execution_context&>;
+
 /// Starts what `describe()` makes, with an executor.
 template <typename Executor>
 class initiate_submission

@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_OP_ACCEPT_HPP
 
 #include <asio_uring/detail/asio/doors.hpp>
+#include <asio_uring/detail/op/accept_source.hpp>
 #include <asio_uring/detail/op/receive.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <unistd.h>
@@ -38,6 +39,11 @@ public:
     return result_of(::accept(fd, address(), peer_endpoint_ ? &length_ : nullptr));
   }
   bool more(int) const noexcept { return true; }
+  int take_ahead(source& from) noexcept
+  {
+    length_ = 0; // the address is not known yet
+    return static_cast<accept_source&>(from).take();
+  }
 
   /// A connection that went away before it was accepted is nobody's error, unless asked for.
   bool retry(int result) const noexcept
@@ -55,11 +61,12 @@ protected:
   /// Gives the accepted descriptor to the peer. Throws if the address does not fit, which a UNIX client can
   /// bring about: its name may be one byte longer than the endpoint.
   template <typename Socket>
-  error_code adopt(Socket& peer, int result) const
+  error_code adopt(Socket& peer, int result)
   {
     unique_descriptor accepted(result);
     error_code ec = error_of(result);
     if (ec) return ec;
+    if (peer_endpoint_ && length_ == 0) ask_for_address(result);
     if (peer_endpoint_) peer_endpoint_->resize(length_);
     give(peer, accepted.get(), ec);
     if (!ec) accepted.release();
@@ -67,6 +74,14 @@ protected:
   }
 
 private:
+  /// Of a peer that has gone meanwhile it stays unspecified.
+  void ask_for_address(int fd)
+  {
+    length_ = capacity();
+    if (::getpeername(fd, address(), &length_) == 0) return;
+    *peer_endpoint_ = endpoint_type();
+    length_ = static_cast<socklen_t>(peer_endpoint_->size());
+  }
   template <typename Socket>
   void give(Socket& peer, int fd, error_code& ec) const
   {
@@ -130,6 +145,15 @@ public:
 
 private:
   socket_type peer_;
+};
+
+/// The next connection that the acceptor's source has.
+template <typename Protocol, typename PeerExecutor>
+class next_connection_op : public accept_new_op<Protocol, PeerExecutor>
+{
+public:
+  static constexpr bool from_source = true;
+  using accept_new_op<Protocol, PeerExecutor>::accept_new_op;
 };
 
 } // namespace asio_uring::detail

@@ -1,0 +1,154 @@
+// asio_uring/accept_stream.hpp: the connections of an acceptor, one after the other.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_ACCEPT_STREAM_HPP
+#define ASIO_URING_ACCEPT_STREAM_HPP
+
+#include <asio_uring/detail/object/io_object.hpp>
+#include <asio_uring/detail/object/next.hpp>
+#include <asio_uring/detail/object/submit.hpp>
+#include <asio_uring/detail/op/accept.hpp>
+#include ASIO_URING_ASIO(async_result.hpp)
+#include ASIO_URING_ASIO(basic_socket_acceptor.hpp)
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace asio_uring {
+
+struct accept_stream_options
+{
+  /// Connections that are accepted and that nobody has asked for; with so many the kernel is told to stop,
+  /// and to go on when half of them are taken. What it has accepted by then, at most the listener's backlog,
+  /// comes on top.
+  std::size_t max_ready = 64;
+};
+
+/// Accepts connections before they are asked for: one submission for all of them.
+/**
+ * @code
+ * asio_uring::accept_stream connections(acceptor);
+ * for (;;) {
+ *   tcp::socket socket = co_await connections.async_next(use_awaitable);
+ *   co_spawn(context, session(std::move(socket)), detached);
+ * }
+ * @endcode
+ *
+ * It begins with the first async_next. Where descriptors or memory are used up it pauses, up to a quarter of
+ * a second, and goes on; connections wait in the listener's backlog meanwhile, and nobody is told. What is
+ * left when the stream goes, or when async_accept is called beside it, is what the acceptor accepts next;
+ * what is left when the acceptor is closed, is closed.
+ *
+ * The acceptor, of a type of ours or with as_default.hpp, must outlive it. Thread safety: distinct objects
+ * safe, shared ones unsafe, the acceptor included. Since Linux 5.19 by one submission; before, and with the
+ * fallback, by one for each connection.
+ */
+template <typename Protocol, typename Executor = asio::any_io_executor>
+class accept_stream
+{
+public:
+  using protocol_type = Protocol;
+  using executor_type = Executor;
+  using endpoint_type = typename Protocol::endpoint;
+  using acceptor_type = asio::basic_socket_acceptor<Protocol, Executor>;
+  /// The socket that async_next makes with an executor.
+  template <typename PeerExecutor>
+  using socket_on = typename Protocol::socket::template rebind_executor<PeerExecutor>::other;
+
+  explicit accept_stream(acceptor_type& acceptor, const accept_stream_options& o = {}) noexcept
+      : acceptor_(&acceptor), options_(o)
+  {
+    static_assert(
+        detail::is_on_ring<acceptor_type>,
+        "asio_uring::accept_stream: the acceptor is a stock one: use asio_uring/ip/tcp.hpp and the like, or "
+        "as_default.hpp");
+  }
+  accept_stream(accept_stream&& other) noexcept
+      : acceptor_(std::exchange(other.acceptor_, nullptr)), options_(other.options_)
+  {}
+  accept_stream& operator=(accept_stream&& other) noexcept
+  {
+    std::swap(acceptor_, other.acceptor_);
+    std::swap(options_, other.options_);
+    return *this;
+  }
+  /// Cancels what waits for a connection.
+  ~accept_stream()
+  {
+    if (!acceptor_) return;
+    if (detail::file_state* const file = detail::file_of(*acceptor_)) file->stop_source();
+  }
+
+  executor_type get_executor() noexcept { return acceptor_->get_executor(); }
+
+  /// Waits for the next connection.
+  /**
+   * @param peer_executor Of the socket; without it the acceptor's. An execution context gives its executor.
+   * @param peer_endpoint Set before the handler is called, to the peer's address; unspecified where the peer
+   * has gone by then. Must live until the handler is called.
+   * @param token Completion signature `void(error_code, socket)`. Several may wait; first come, first served.
+   *
+   * Cancellation: terminal, partial and total: no connection is taken; the acceptor's cancel() and close(),
+   * and the stream's end, do the same. Errors: as async_accept, but for no_descriptors and the like (see
+   * above): invalid_argument, the acceptor does not listen; bad_descriptor, it is closed; operation_aborted.
+   */
+  template <typename Token = asio::default_completion_token_t<Executor>>
+  requires(!detail::gives_executor<Token> &&
+           !std::is_same_v<std::remove_cvref_t<Token>, endpoint_type>) auto async_next(Token&& token = {})
+  {
+    return next(get_executor(), nullptr, std::forward<Token>(token));
+  }
+
+  template <typename Token = asio::default_completion_token_t<Executor>>
+  auto async_next(endpoint_type& peer_endpoint, Token&& token = {})
+  {
+    return next(get_executor(), &peer_endpoint, std::forward<Token>(token));
+  }
+
+  template <detail::gives_executor Peer, typename Token = asio::default_completion_token_t<Executor>>
+  auto async_next(Peer&& peer_executor, Token&& token = {})
+  {
+    return next(detail::executor_of(peer_executor), nullptr, std::forward<Token>(token));
+  }
+
+  template <detail::gives_executor Peer, typename Token = asio::default_completion_token_t<Executor>>
+  auto async_next(Peer&& peer_executor, endpoint_type& peer_endpoint, Token&& token = {})
+  {
+    return next(detail::executor_of(peer_executor), &peer_endpoint, std::forward<Token>(token));
+  }
+
+private:
+  template <typename PeerExecutor, typename Token>
+  auto next(const PeerExecutor& ex, endpoint_type* peer_endpoint, Token&& token)
+  {
+    const auto prepare = [acceptor = acceptor_, most = std::max<std::size_t>(options_.max_ready, 1)](
+                             detail::file_state& file) -> std::optional<int> {
+      file.use_source<detail::accept_source>(
+          [&] { return std::make_unique<detail::accept_source>(file, most, reports_aborted(*acceptor)); });
+      return std::nullopt;
+    };
+    const auto describe = [acceptor = acceptor_, ex, peer_endpoint] {
+      return detail::next_connection_op<Protocol, PeerExecutor>(
+          ex, detail::protocol_of(detail::impl_of(*acceptor).get_implementation()), peer_endpoint,
+          reports_aborted(*acceptor));
+    };
+    return asio::async_initiate<Token, void(error_code, socket_on<PeerExecutor>)>(
+        detail::initiate_next<acceptor_type>(*acceptor_), token, prepare, describe);
+  }
+  static bool reports_aborted(acceptor_type& acceptor)
+  {
+    return detail::state_of(detail::impl_of(acceptor).get_implementation()) &
+           detail::socket_ops::enable_connection_aborted;
+  }
+
+  acceptor_type* acceptor_;
+  accept_stream_options options_;
+};
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_ACCEPT_STREAM_HPP

@@ -1,0 +1,240 @@
+// asio_uring/detail/engine/source.ipp: sources, and the operations that they serve.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_ENGINE_SOURCE_IPP
+#define ASIO_URING_DETAIL_ENGINE_SOURCE_IPP
+
+#include <algorithm>
+#include <asio_uring/detail/engine/file_state.hpp>
+#include <asio_uring/detail/engine/ring_service.hpp>
+#include <utility>
+
+namespace asio_uring::detail {
+
+ASIO_URING_DECL const request::type& source::functions() noexcept
+{
+  static constexpr request::type type = {
+      [](request& r, io_uring_sqe& sqe) noexcept {
+        auto& self = static_cast<source&>(r);
+        if (self.waiting_)
+          io_uring_prep_timeout(&sqe, &self.time_, 0, 0);
+        else
+          self.describe(sqe, self.file_.fd_);
+      },
+      [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
+        static_cast<source&>(r).completed(result, flags, out);
+      }};
+  return type;
+}
+
+void source::completed(int result, unsigned flags, completion_queue& out) noexcept
+{
+  std::unique_ptr<source> unwanted; // it is gone after the section
+  file_state& f = file_;
+  file_state::section s(f);
+  const bool more = flags & IORING_CQE_F_MORE;
+  lane& l = f.lane_of(lane_kind::in);
+  outcome what = outcome::nothing;
+  if (std::exchange(waiting_, false) || result == -ECANCELED || result == -EINTR) {
+  } else if (!polls())
+    what = take_in(result, flags);
+  else if (!f.closed_ && !cancelled_) {
+    // Some at once, but not all that a peer which is faster than the program may have.
+    constexpr unsigned most = 8;
+    in_vain_ = true;
+    for (unsigned times = 0; times < most; ++times) {
+      unsigned received = 0;
+      l.busy = true; // the number stays ours
+      s.unlock();
+      const int called = perform(f.fd_, received);
+      s.relock();
+      l.busy = false;
+      const outcome next = called == -EAGAIN ? outcome::nothing : take_in(called, received);
+      if (next != outcome::nothing) {
+        what = next;
+        in_vain_ = false;
+      }
+      if (next != outcome::result || full(false)) break;
+    }
+  }
+  if (what == outcome::starved && (more || !wait_for_memory())) {
+    if (more) f.end_source(*this, s); // a poll that stands
+    what = outcome::nothing;
+  }
+  if (!more && what != outcome::starved) {
+    f.service_.forget(*this);
+    armed_ = cancelled_ = false;
+    --f.references_;
+  }
+  if (f.closed_) {
+    if (!armed_) unwanted = std::move(f.source_);
+    return;
+  }
+  if (what == outcome::exhausted && running_ && !armed_) {
+    waiting_ = true;
+    time_ = {0, std::chrono::nanoseconds(pause_).count()};
+    pause_ = std::min(2 * pause_, last_pause);
+  } else if (what == outcome::result)
+    pause_ = first_pause;
+  f.go_on(*this, s);
+  f.serve(out, s);
+  s.submitted = false; // the turn of the ring that brought us here goes on
+}
+
+source::outcome source::take_in(int result, unsigned flags) noexcept
+{
+  const outcome what = receive(result, flags);
+  if (what == outcome::end) {
+    ended_ = true;
+    end_ = result;
+    running_ = false;
+  }
+  return what;
+}
+
+// --- of a file
+
+ASIO_URING_DECL void file_state::start_from_source(operation& op, const void* cancellation_key) noexcept
+{
+  service_.work_started();
+  section s(*this);
+  op.cancellation_key_ = cancellation_key;
+  append(op);
+  if (service_.stopped())
+    give_back(op, -ECANCELED, s);
+  else
+    advance(lane_kind::in, s);
+}
+
+ASIO_URING_DECL bool file_state::end_from_source(operation& op) noexcept
+{
+  section s(*this);
+  int result = op.cancelled_ ? -ECANCELED : op.get_type().take_ahead(op, *source_);
+  const bool ended = result != -EAGAIN;
+  if (ended) {
+    remove(op);
+    op.set_result(result);
+    if (source_) go_on(*source_, s);
+  } else {
+    op.stage_ = operation::stage::waiting; // a synchronous function was faster
+    service_.nothing_completed();
+  }
+  if (!closed_) advance(lane_kind::in, s);
+  return ended;
+}
+
+/// Has the source receive, or pause, as is due.
+ASIO_URING_DECL void file_state::go_on(source& from, section& s) noexcept
+{
+  from.paused_ = from.full(from.paused_);
+  if (from.armed_) {
+    if (from.paused_) end_source(from, s);
+    return;
+  }
+  if (!from.running_ || from.paused_ || from.ended_ || closed_ || service_.stopped()) return;
+  if (read_poll_.armed_) end_poll(read_poll_, s); // of reads that were calls
+  from.armed_ = true;
+  ++references_;
+  service_.push(from);
+  s.submitted = true;
+}
+
+ASIO_URING_DECL void file_state::end_source(source& from, section& s) noexcept
+{
+  if (!from.armed_ || from.cancelled_) return;
+  if (from.withdraw()) {
+    from.armed_ = false;
+    --references_;
+    return;
+  }
+  from.cancelled_ = true;
+  service_.cancel(from);
+  s.submitted = true;
+}
+
+/// Whether the first operation of the lane goes on as where there is no source.
+ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noexcept
+{
+  source& from = *source_;
+  if (op.get_type().from_source) {
+    from.running_ = true;
+    if (from.empty())
+      go_on(from, s);
+    else
+      enqueue(op, s.ready);
+    return false;
+  }
+  if (!ends_by_now(from, s)) return false; // what it still receives comes first
+  const bool left = from.leave_to(kept_);
+  if (left && !kept_.empty()) return true;
+  if (left && from.has_result()) {
+    enqueue(op, s.ready);
+    return false;
+  }
+  if (!left || (from.ended_ && from.end_ < 0)) {
+    give_back(op, left ? from.take_end() : -ENOMEM, s); // the kernel tells of an error once
+    advance(lane_kind::in, s);
+    return false;
+  }
+  drop_source();
+  return true;
+}
+
+/// Something may have come.
+ASIO_URING_DECL void file_state::serve(completion_queue& out, section& s) noexcept
+{
+  const lane& l = lane_of(lane_kind::in);
+  if (!l.first || !l.first->get_type().from_source) return advance(lane_kind::in, s);
+  if (l.first->stage_ == operation::stage::waiting && !l.busy && !source_->empty()) enqueue(*l.first, out);
+}
+
+/// Ends the source. False: the kernel has it still.
+ASIO_URING_DECL bool file_state::ends_by_now(source& from, section& s) noexcept
+{
+  from.running_ = false;
+  end_source(from, s);
+  return !from.armed_;
+}
+
+/// Of a synchronous function: whether the source has ended, and has left what it had. One that is asked goes
+/// on.
+ASIO_URING_DECL bool file_state::source_has_caught_up(section& s) noexcept
+{
+  const operation* const op = lane_of(lane_kind::in).first;
+  if (op && op->get_type().from_source) return true;
+  if (!ends_by_now(*source_, s)) return false;
+  if (source_->leave_to(kept_) && source_->empty()) drop_source();
+  return true;
+}
+
+/// Unless somebody is going to ask it, a source that has nothing goes: the file is as any other then.
+ASIO_URING_DECL void file_state::drop_source() noexcept
+{
+  source_->ended_ = false; // of an end the kernel tells again
+  for (const operation* op = lane_of(lane_kind::in).first; op; op = op->following_)
+    if (op->get_type().from_source) return;
+  set_source(nullptr);
+}
+
+ASIO_URING_DECL void file_state::set_source(std::unique_ptr<source> s) noexcept
+{
+  source_ = std::move(s);
+  kept_.set_source(source_ != nullptr);
+}
+
+ASIO_URING_DECL void file_state::stop_source() noexcept
+{
+  section s(*this);
+  if (!source_) return;
+  for (operation* op = lane_of(lane_kind::in).first; op;) {
+    operation* const following = op->following_;
+    if (op->get_type().from_source) cancel(*op, s);
+    op = following;
+  }
+  ends_by_now(*source_, s);
+}
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_ENGINE_SOURCE_IPP

@@ -1,0 +1,57 @@
+// asio_uring/detail/object/next.hpp: how a stream asks an I/O object's source.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_OBJECT_NEXT_HPP
+#define ASIO_URING_DETAIL_OBJECT_NEXT_HPP
+
+#include <asio_uring/detail/asio/stock_access.hpp>
+#include <asio_uring/detail/engine/file_state.hpp>
+#include <optional>
+
+namespace asio_uring::detail {
+
+/// Whether an I/O object's service is ours.
+template <typename Object>
+concept is_on_ring = requires(Object& object)
+{
+  impl_of(object).get_implementation().file_;
+};
+
+/// The state of its file; null while it is closed.
+template <typename Object>
+file_state* file_of(Object& object) noexcept
+{
+  return impl_of(object).get_implementation().file_;
+}
+
+/// Starts what asks the source of an object's file.
+template <typename Object>
+class initiate_next
+{
+public:
+  using executor_type = typename Object::executor_type;
+
+  explicit initiate_next(Object& object) noexcept : object_(&object) {}
+  executor_type get_executor() const noexcept { return object_->get_executor(); }
+
+  /// `prepare(file_state&)` sees to the source, and has a result where that cannot be; `describe()` makes the
+  /// description.
+  template <typename Handler, typename Prepare, typename Describe>
+  void operator()(Handler&& handler, Prepare&& prepare, Describe&& describe) const
+  {
+    non_const_lvalue<Handler> kept(handler);
+    auto& impl = impl_of(*object_);
+    std::optional<int> refused;
+    if (file_state* const file = file_of(*object_)) refused = prepare(*file);
+    impl.get_service().start(impl.get_implementation(), refused, describe, kept.value, impl.get_executor(),
+                             std::remove_reference_t<decltype(impl.get_service())>::tracked_as, "async_next");
+  }
+
+private:
+  Object* object_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_OBJECT_NEXT_HPP

@@ -1,0 +1,86 @@
+// asio_uring/detail/op/accept_source.hpp: connections that are accepted before anybody has asked for them.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_OP_ACCEPT_SOURCE_HPP
+#define ASIO_URING_DETAIL_OP_ACCEPT_SOURCE_HPP
+
+#include <asio_uring/detail/engine/file_state.hpp>
+#include <cerrno>
+#include <cstddef>
+#include <new>
+#include <unistd.h>
+#include <vector>
+
+namespace asio_uring::detail {
+
+class accept_source final : public source
+{
+public:
+  /// `most`: connections that nobody has taken; from then on it pauses.
+  accept_source(file_state& file, std::size_t most, bool reports_aborted) noexcept
+      : source(file), most_(most), reports_aborted_(reports_aborted)
+  {}
+  ~accept_source() override
+  {
+    while (has_result())
+      ::close(pop());
+  }
+
+  /// The first of them, the error that has ended it, or -EAGAIN.
+  int take() noexcept { return has_result() ? pop() : take_end(); }
+
+private:
+  void describe(io_uring_sqe& sqe, int fd) noexcept override
+  {
+    io_uring_prep_accept(&sqe, fd, nullptr, nullptr, 0);
+    if (file().service().features().multishot_accept()) sqe.ioprio |= IORING_ACCEPT_MULTISHOT;
+  }
+  outcome receive(int result, unsigned) noexcept override
+  {
+    switch (-result) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      return outcome::exhausted;
+    case ECONNABORTED:
+    case EPROTO: // went away before it was accepted
+      return reports_aborted_ ? outcome::end : outcome::nothing;
+    case EAGAIN:
+      return outcome::nothing;
+    default:
+      if (result < 0) return outcome::end;
+    }
+    try {
+      connections_.push_back(result);
+      return outcome::result;
+    } catch (const std::bad_alloc&) {
+      ::close(result);
+      return outcome::exhausted;
+    }
+  }
+  bool has_result() const noexcept override { return next_ != connections_.size(); }
+  bool full(bool paused) const noexcept override
+  {
+    return connections_.size() - next_ >= (paused ? most_ / 2 + 1 : most_);
+  }
+  int pop() noexcept
+  {
+    const int first = connections_[next_++];
+    if (next_ == connections_.size()) {
+      connections_.clear();
+      next_ = 0;
+    }
+    return first;
+  }
+
+  const std::size_t most_;
+  const bool reports_aborted_;
+  std::vector<int> connections_;
+  std::size_t next_ = 0; // of these
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_OP_ACCEPT_SOURCE_HPP

@@ -79,8 +79,7 @@ public:
   /// Cancels what waits for a connection.
   ~accept_stream()
   {
-    if (!acceptor_) return;
-    if (detail::file_state* const file = detail::file_of(*acceptor_)) file->stop_source();
+    if (acceptor_) detail::stop_source(*acceptor_);
   }
 
   executor_type get_executor() noexcept { return acceptor_->get_executor(); }

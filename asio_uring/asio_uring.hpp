@@ -10,6 +10,7 @@
 #include <asio_uring/any_io_executor.hpp>
 #include <asio_uring/async_submit.hpp>
 #include <asio_uring/backend.hpp>
+#include <asio_uring/buffer_ring.hpp>
 #include <asio_uring/chain.hpp>
 #include <asio_uring/connect_pipe.hpp>
 #include <asio_uring/enable_io_uring.hpp>
@@ -30,6 +31,7 @@
 #include <asio_uring/posix/stream_descriptor.hpp>
 #include <asio_uring/random_access_file.hpp>
 #include <asio_uring/readable_pipe.hpp>
+#include <asio_uring/receive_stream.hpp>
 #include <asio_uring/register_buffers.hpp>
 #include <asio_uring/register_file.hpp>
 #include <asio_uring/registered_buffer_pool.hpp>

@@ -13,6 +13,7 @@
 #include <asio_uring/asio_uring.hpp>
 
 #include <asio_uring/backend.ipp>
+#include <asio_uring/detail/engine/buffer_group.ipp>
 #include <asio_uring/detail/engine/deadlines.ipp>
 #include <asio_uring/detail/engine/file_state.ipp>
 #include <asio_uring/detail/engine/guest_pump.ipp>

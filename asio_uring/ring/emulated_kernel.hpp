@@ -9,6 +9,7 @@
 #include <asio_uring/ring/queues.hpp>
 #include <atomic>
 #include <bit>
+#include <cerrno>
 #include <deque>
 #include <memory>
 #include <string>
@@ -47,6 +48,9 @@ public:
   virtual int bind() noexcept { return 0; }
   /// The ring is given back: all requests end, and nobody enters any more.
   virtual void retire() noexcept {}
+
+  /// A queue of buffers from which receives choose. 0, or a negative errno.
+  virtual int register_buffer_queue(const io_uring_buf_reg&) noexcept { return -EINVAL; }
 
   const asio_uring::features& features() const noexcept { return features_; }
 

@@ -34,6 +34,8 @@ struct features
   /// IORING_ASYNC_CANCEL_ANY and multishot accept came with 5.19, as did IORING_SETUP_TASKRUN_FLAG.
   bool cancel_any() const noexcept { return setup(IORING_SETUP_TASKRUN_FLAG); }
   bool multishot_accept() const noexcept { return cancel_any(); }
+  /// Multishot receive came with 6.0, as did zero-copy sends.
+  bool multishot_receive() const noexcept { return opcode(IORING_OP_SEND_ZC); }
 };
 
 /// The names of the set-up flags and of the kernel's features, separated by spaces.

@@ -133,6 +133,21 @@ public:
            shared(queues_.sq_head).load(std::memory_order_acquire);
   }
 
+  /// A queue of buffers from which receives choose (IORING_REGISTER_PBUF_RING); and its end. 0, or a negative
+  /// errno.
+  int register_buffer_queue(const io_uring_buf_reg& queue) noexcept
+  {
+    return emulation_ ? emulation_->register_buffer_queue(queue)
+                      : io_uring_register(static_cast<unsigned>(fd_), IORING_REGISTER_PBUF_RING, &queue, 1);
+  }
+  int unregister_buffer_queue(std::uint16_t id) noexcept
+  {
+    io_uring_buf_reg queue{};
+    queue.bgid = id;
+    return emulation_ ? 0
+                      : io_uring_register(static_cast<unsigned>(fd_), IORING_UNREGISTER_PBUF_RING, &queue, 1);
+  }
+
   /// To be called between cancelling what uses a file descriptor and closing it.
   void let_go(int fd) noexcept
   {

@@ -15,9 +15,34 @@
 
 namespace asio_uring::detail {
 
-/// An operation as data: as a submission entry (prepare) and as a call that does not block (perform).
+/// What the ring performs, or a call: as a submission entry, and as a call that does not block.
 template <typename D>
-concept description = requires(D& d, io_uring_sqe& sqe, submitted_message& message, int fd, int result)
+concept performed_description = requires(D& d, int fd, int result)
+{
+  {
+    d.perform(fd)
+    } -> std::same_as<int>; // -EAGAIN: not now
+  {
+    d.more(result)
+    } -> std::same_as<bool>; // whether more is likely to be there at once
+}
+&&(
+    requires(D& d, io_uring_sqe& sqe) { d.prepare(sqe, 0); } ||
+    requires(D & d, io_uring_sqe& sqe, submitted_message& message) { d.prepare(sqe, 0, message); });
+
+/// What a source serves.
+template <typename D>
+concept served_description = requires(D& d, source& s)
+{
+  D::from_source;
+  {
+    d.take_ahead(s)
+    } -> std::same_as<int>; // -EAGAIN: there is nothing
+};
+
+/// An operation as data.
+template <typename D>
+concept description = (performed_description<D> || served_description<D>)&&requires(D& d, int result)
 {
   {
     D::lane
@@ -25,17 +50,8 @@ concept description = requires(D& d, io_uring_sqe& sqe, submitted_message& messa
   {
     D::preferred
     } -> std::convertible_to<preference>;
-  {
-    d.perform(fd)
-    } -> std::same_as<int>; // -EAGAIN: not now
-  {
-    d.more(result)
-    } -> std::same_as<bool>; // whether more is likely to be there at once
-  d.arguments(result);       // the handler's arguments as a tuple
-}
-&&(
-    requires(D& d, io_uring_sqe& sqe) { d.prepare(sqe, 0); } ||
-    requires(D & d, io_uring_sqe& sqe, submitted_message& message) { d.prepare(sqe, 0, message); });
+  d.arguments(result); // the handler's arguments as a tuple
+};
 
 /// What a description may have besides: what has it, does more.
 template <description D>

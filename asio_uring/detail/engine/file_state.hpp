@@ -403,6 +403,7 @@ auto file_state::take_ahead(F&& f) -> std::optional<decltype(f(std::declval<sour
 
 // The functions of the ring's service, too: the two classes know each other.
 #if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/detail/engine/buffer_group.ipp>
 #include <asio_uring/detail/engine/deadlines.ipp>
 #include <asio_uring/detail/engine/file_state.ipp>
 #include <asio_uring/detail/engine/read_ahead.ipp>

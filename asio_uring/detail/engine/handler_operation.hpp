@@ -8,6 +8,7 @@
 #include <asio_uring/detail/engine/description.hpp>
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/handler_work.hpp>
+#include <asio_uring/detail/engine/memory_of_record.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
 #include <asio_uring/detail/engine/slot_cancellation.hpp>
 #include ASIO_URING_ASIO(associated_cancellation_slot.hpp)
@@ -84,50 +85,13 @@ private:
     return *op;
   }
 
-  // The memory of a record: the file state's own where the handler brings no allocator, the handler's
-  // otherwise.
-  struct memory
-  {
-    using handler_allocator = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
-    // An allocator of a fixed size wants to know that of the record: where this is needed it is complete.
-    using allocator_type =
-        typename std::allocator_traits<handler_allocator>::template rebind_alloc<handler_operation>;
-    static constexpr bool handler_has_allocator =
-        !std::is_same_v<handler_allocator, asio::recycling_allocator<void>>;
-
-    memory(const Handler& handler, file_state* d)
-        : home(d), allocator(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()))
-    {
-      if (!handler_has_allocator && !traits::any_thread && home)
-        address = home->allocate(Description::lane, sizeof(handler_operation));
-      if (!address) address = std::allocator_traits<allocator_type>::allocate(allocator, 1);
-    }
-    memory(handler_operation& op)
-        : home(op.home()),
-          allocator(asio::get_associated_allocator(op.handler_, asio::recycling_allocator<void>())),
-          address(&op)
-    {}
-    [[gnu::always_inline]] ~memory() { release(); }
-    [[gnu::always_inline]] void release() noexcept
-    {
-      if (!address) return;
-      if (handler_has_allocator || traits::any_thread || !home ||
-          !home->deallocate(Description::lane, address))
-        std::allocator_traits<allocator_type>::deallocate(allocator, static_cast<handler_operation*>(address),
-                                                          1);
-      address = nullptr;
-    }
-
-    file_state* home;
-    [[no_unique_address]] allocator_type allocator;
-    void* address = nullptr;
-  };
+  using memory = memory_of_record<handler_operation, Handler, Description::lane, traits::any_thread>;
 
   // A record whose operation has ended. It goes before the upcall, and with an exception that comes earlier.
   class ended_record
   {
   public:
-    explicit ended_record(handler_operation& op) : op_(&op), memory_(op) {}
+    explicit ended_record(handler_operation& op) : op_(&op), memory_(op, op.handler_, op.home()) {}
     [[gnu::always_inline]] ~ended_record() { release(); }
     [[gnu::always_inline]] void release() noexcept
     {
@@ -190,7 +154,7 @@ private:
     auto& self = static_cast<handler_operation&>(static_cast<operation&>(r));
     if constexpr (traits::uses_message)
       self.description().prepare(sqe, self.home()->fd(), self.home()->message(Description::lane));
-    else
+    else if constexpr (!traits::from_source)
       self.description().prepare(sqe, self.home()->fd());
     if constexpr (traits::polls)
       if (self.stands()) sqe.len = IORING_POLL_ADD_MULTI;
@@ -225,7 +189,13 @@ private:
     }
     return true;
   }
-  static int do_perform(operation& op, int fd) noexcept { return description_of(op).perform(fd); }
+  static int do_perform(operation& op, int fd) noexcept
+  {
+    if constexpr (traits::from_source)
+      return -EAGAIN;
+    else
+      return description_of(op).perform(fd);
+  }
   static linked_requests* do_links(request& r) noexcept
   {
     if constexpr (traits::chained)
@@ -240,7 +210,13 @@ private:
     else
       return false;
   }
-  static bool do_more(const operation& op, int result) noexcept { return description_of(op).more(result); }
+  static bool do_more(const operation& op, int result) noexcept
+  {
+    if constexpr (traits::from_source)
+      return false;
+    else
+      return description_of(op).more(result);
+  }
   static bool do_retry(const operation& op, int result) noexcept
   {
     if constexpr (traits::retries_by_result)

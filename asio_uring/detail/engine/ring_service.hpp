@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_RING_SERVICE_HPP
 
 #include <algorithm>
+#include <asio_uring/detail/engine/buffer_group.hpp>
 #include <asio_uring/detail/engine/counters.hpp>
 #include <asio_uring/detail/engine/deadlines.hpp>
 #include <asio_uring/detail/engine/doorbell.hpp>
@@ -180,6 +181,7 @@ public:
 
   registered_files& files() noexcept { return files_; }
   registered_buffers& buffers() noexcept { return buffers_; }
+  detail::buffer_groups& buffer_groups() noexcept { return buffer_groups_; }
   detail::doubts& doubts() noexcept { return doubts_; }
   detail::deadlines& deadlines() noexcept { return *deadlines_; }
 
@@ -349,6 +351,7 @@ private:
   owned_deadlines deadlines_{new detail::deadlines(*this)};
   registered_files files_;
   registered_buffers buffers_;
+  detail::buffer_groups buffer_groups_;
   static constexpr unsigned most_readers_ahead = 64;
   std::atomic<unsigned> readers_ahead_{0};
   sleeper loop_;

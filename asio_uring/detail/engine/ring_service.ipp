@@ -105,6 +105,7 @@ ASIO_URING_DECL void ring_service::use_ring(ring&& r, std::string unavailable)
     for (const auto& d : file_states_)
       d->forget_registration();
   buffers_.move_to(now);
+  buffer_groups_.move_to(now);
   owner_.store(0, std::memory_order_relaxed);
   bound_.store(now.bound(), std::memory_order_relaxed);
   auto& features = now.kernels() ? kernel_features_ : emulated_features_;

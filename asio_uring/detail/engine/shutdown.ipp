@@ -27,6 +27,7 @@ ASIO_URING_DECL void ring_service::shutdown()
   stopped_ = true;
   paths_.stop();
   completion_queue given_up;
+  buffer_groups_.abandon();
   pump_->withdraw();
   if (doorbell_) doorbell_->withdraw();
   if (doubts_.armed()) submitter_.cancel(doubts_);

@@ -12,6 +12,7 @@
 namespace asio_uring::detail {
 
 class file_state;
+class kept_bytes;
 
 /// A request that delivers again and again (a multishot accept or receive), and what it has delivered and
 /// nobody has taken yet.
@@ -57,12 +58,16 @@ protected:
   /// It is a poll: makes the call when that tells of something. Returns what a completion would.
   virtual bool polls() const noexcept { return false; }
   virtual int perform(int /*fd*/, unsigned& /*flags*/) noexcept { return -EAGAIN; }
+  /// Whether after this result more is likely to be there at once.
+  virtual bool more(int /*result*/) const noexcept { return true; }
   /// From now on it waits for memory, in place of being with the kernel; who gets some pushes it. False:
   /// there is some.
   virtual bool wait_for_memory() noexcept { return false; }
   virtual bool waits_for_memory() const noexcept { return false; }
   /// Takes it back from there. False: it does not wait.
   virtual bool withdraw() noexcept { return false; }
+  /// It has ended, perhaps without having used the memory that it has waited for.
+  virtual void pass_on() noexcept {}
 
   /// Of the last completion that was an end: the result for whoever asks; -EAGAIN: there was none.
   int take_end() noexcept
@@ -76,6 +81,7 @@ protected:
   bool tells_changes() const noexcept { return in_vain_; }
 
 private:
+  friend class buffer_group;
   friend class file_state;
 
   ASIO_URING_DECL static const request::type& functions() noexcept;
@@ -87,6 +93,7 @@ private:
   static constexpr std::chrono::milliseconds first_pause{1}, last_pause{250};
 
   file_state& file_;
+  source* next_waiting_; // for memory
   int end_ = 0;
   bool ended_ = false;     // with end_, which nobody has been told yet
   bool running_ = false;   // to go on without being asked

@@ -33,7 +33,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
   std::unique_ptr<source> unwanted; // it is gone after the section
   file_state& f = file_;
   file_state::section s(f);
-  const bool more = flags & IORING_CQE_F_MORE;
+  const bool goes_on = flags & IORING_CQE_F_MORE;
   lane& l = f.lane_of(lane_kind::in);
   outcome what = outcome::nothing;
   if (std::exchange(waiting_, false) || result == -ECANCELED || result == -EINTR) {
@@ -55,17 +55,18 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
         what = next;
         in_vain_ = false;
       }
-      if (next != outcome::result || full(false)) break;
+      if (next != outcome::result || full(false) || !more(called)) break;
     }
   }
-  if (what == outcome::starved && (more || !wait_for_memory())) {
-    if (more) f.end_source(*this, s); // a poll that stands
+  if (what == outcome::starved && (goes_on || !wait_for_memory())) {
+    if (goes_on) f.end_source(*this, s); // a poll that stands
     what = outcome::nothing;
   }
-  if (!more && what != outcome::starved) {
+  if (!goes_on && what != outcome::starved) {
     f.service_.forget(*this);
     armed_ = cancelled_ = false;
     --f.references_;
+    pass_on();
   }
   if (f.closed_) {
     if (!armed_) unwanted = std::move(f.source_);

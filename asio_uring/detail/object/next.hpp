@@ -25,6 +25,13 @@ file_state* file_of(Object& object) noexcept
   return impl_of(object).get_implementation().file_;
 }
 
+/// At the end of a stream on it.
+template <typename Object>
+void stop_source(Object& object) noexcept
+{
+  if (file_state* const file = file_of(object)) file->stop_source();
+}
+
 /// Starts what asks the source of an object's file.
 template <typename Object>
 class initiate_next

@@ -1,0 +1,209 @@
+// asio_uring/detail/op/receive_source.hpp: bytes of a stream that are received before anybody has asked for
+// them.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_DETAIL_OP_RECEIVE_SOURCE_HPP
+#define ASIO_URING_DETAIL_OP_RECEIVE_SOURCE_HPP
+
+#include <asio_uring/detail/engine/buffer_group.hpp>
+#include <asio_uring/detail/engine/file_state.hpp>
+#include <asio_uring/detail/engine/received_buffer.hpp>
+#include <asio_uring/detail/op/buffers.hpp>
+#include ASIO_URING_ASIO(error.hpp)
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <poll.h>
+#include <sys/socket.h>
+#include <tuple>
+#include <utility>
+
+namespace asio_uring::detail {
+
+/// Receives into the buffers of a group: by a multishot receive, or by a poll and calls. What it has is a
+/// list of buffers.
+class received_source : public source
+{
+public:
+  struct water_marks
+  {
+    unsigned high, low; ///< buffers: with so many it pauses, with no more it goes on
+  };
+
+  ~received_source() override
+  {
+    while (count_ > 0)
+      group_->give_back(pop());
+  }
+  bool uses(const buffer_group& group) const noexcept { return group_.get() == &group; }
+
+protected:
+  received_source(file_state& file, std::shared_ptr<buffer_group> group, const water_marks& marks) noexcept
+      : source(file), group_(std::move(group)), marks_(marks)
+  {}
+
+  void prepare_choice(io_uring_sqe& sqe) const noexcept
+  {
+    sqe.ioprio |= IORING_RECV_MULTISHOT;
+    sqe.flags |= IOSQE_BUFFER_SELECT;
+    sqe.buf_group = group_->id();
+  }
+  void describe(io_uring_sqe& sqe, int fd) noexcept final
+  {
+    polls_ = !group_->with_kernel();
+    if (!polls_) return describe_receive(sqe, fd);
+    io_uring_prep_poll_add(&sqe, fd, POLLIN);
+    if (tells_changes() && file().service().features().multishot_poll()) sqe.len = IORING_POLL_ADD_MULTI;
+  }
+  virtual void describe_receive(io_uring_sqe& sqe, int fd) noexcept = 0;
+  /// The call, into that buffer. The kernel's result.
+  virtual int call(int fd, unsigned buffer) noexcept = 0;
+
+  bool polls() const noexcept final { return polls_; }
+  int perform(int fd, unsigned& flags) noexcept final
+  {
+    const int buffer = group_->take();
+    if (buffer < 0) return -ENOBUFS;
+    const int result = call(fd, static_cast<unsigned>(buffer));
+    if (result < 0)
+      group_->give_back(static_cast<unsigned>(buffer));
+    else
+      flags = IORING_CQE_F_BUFFER | static_cast<unsigned>(buffer) << IORING_CQE_BUFFER_SHIFT;
+    return result;
+  }
+
+  outcome receive(int result, unsigned flags) noexcept final
+  {
+    const bool filled = flags & IORING_CQE_F_BUFFER;
+    const unsigned buffer = flags >> IORING_CQE_BUFFER_SHIFT;
+    if (filled && !polls_) group_->taken(buffer);
+    if (filled && result >= 0 && is_result(result)) {
+      push(buffer, static_cast<unsigned>(result));
+      return outcome::result;
+    }
+    if (filled) group_->give_back(buffer);
+    if (result == -ENOBUFS) return outcome::starved;
+    return result == -EAGAIN ? outcome::nothing : outcome::end;
+  }
+  /// Whether it is one, and not the end.
+  virtual bool is_result(int result) const noexcept = 0;
+
+  bool has_result() const noexcept final { return count_ > 0; }
+  bool full(bool paused) const noexcept final { return paused ? count_ > marks_.low : count_ >= marks_.high; }
+  bool wait_for_memory() noexcept final { return group_->wait(*this); }
+  bool waits_for_memory() const noexcept final { return group_->waits(*this); }
+  bool withdraw() noexcept final { return group_->withdraw(*this); }
+  void pass_on() noexcept final { group_->pass_on(); }
+
+  buffer_group& group() const noexcept { return *group_; }
+  unsigned first() const noexcept { return first_; }
+  received_buffer take_first() noexcept
+  {
+    const unsigned size = group()[first_].size;
+    const unsigned buffer = pop();
+    return received_buffer(group_, buffer, asio::const_buffer(group_->data(buffer), size));
+  }
+  unsigned pop() noexcept
+  {
+    const unsigned buffer = first_;
+    first_ = group()[buffer].next;
+    --count_;
+    return buffer;
+  }
+
+private:
+  void push(unsigned buffer, unsigned size) noexcept
+  {
+    group()[buffer].size = size;
+    if (count_++ == 0)
+      first_ = static_cast<std::uint16_t>(buffer);
+    else
+      group()[last_].next = static_cast<std::uint16_t>(buffer);
+    last_ = static_cast<std::uint16_t>(buffer);
+  }
+
+  const std::shared_ptr<buffer_group> group_;
+  const water_marks marks_;
+  unsigned count_ = 0;
+  std::uint16_t first_ = 0, last_ = 0;
+  bool polls_ = false;
+};
+
+inline received_source::water_marks marks_of(unsigned high, unsigned low) noexcept
+{
+  high = std::max(high, 1U);
+  return {high, std::min(low, high - 1)};
+}
+
+/// The file's source, which has to use the same buffers; a result where it does not.
+template <typename Source>
+std::optional<int> use_received_source(file_state& file, const std::shared_ptr<buffer_group>& group,
+                                       const received_source::water_marks& marks)
+{
+  const auto& used = file.use_source<Source>([&] { return std::make_unique<Source>(file, group, marks); });
+  return used.uses(*group) ? std::nullopt : std::optional(-EALREADY);
+}
+
+/// Of a stream socket.
+class stream_source final : public received_source
+{
+public:
+  stream_source(file_state& file, std::shared_ptr<buffer_group> group, const water_marks& marks) noexcept
+      : received_source(file, std::move(group), marks)
+  {}
+
+  /// The size of what comes first; 0 at the end, an error, or -EAGAIN.
+  int take(received_buffer& into) noexcept
+  {
+    if (!has_result()) return take_end();
+    into = take_first();
+    return static_cast<int>(into.size());
+  }
+
+private:
+  void describe_receive(io_uring_sqe& sqe, int fd) noexcept override
+  {
+    io_uring_prep_recv(&sqe, fd, nullptr, 0, 0);
+    prepare_choice(sqe);
+  }
+  int call(int fd, unsigned buffer) noexcept override
+  {
+    return result_of(::recv(fd, group().data(buffer), group().size(), MSG_DONTWAIT));
+  }
+  bool more(int result) const noexcept override { return static_cast<std::size_t>(result) == group().size(); }
+  bool is_result(int result) const noexcept override { return result > 0; }
+  bool leave_to(kept_bytes& bytes) noexcept override
+  {
+    while (has_result()) {
+      const unsigned buffer = first(), size = group()[buffer].size;
+      if (!bytes.reserve(size)) return false;
+      bytes.append(group().data(buffer), size);
+      group().give_back(pop());
+    }
+    return true;
+  }
+};
+
+/// The next that a stream's source has.
+class next_received_op
+{
+public:
+  static constexpr lane_kind lane = lane_kind::in;
+  static constexpr preference preferred = preference::by_completion;
+  static constexpr bool from_source = true;
+
+  int take_ahead(source& from) noexcept { return static_cast<stream_source&>(from).take(received_); }
+  std::tuple<error_code, received_buffer> arguments(int result) noexcept
+  {
+    return {result == 0 ? error_code(asio::error::eof) : error_of(result), std::move(received_)};
+  }
+
+private:
+  received_buffer received_;
+};
+
+} // namespace asio_uring::detail
+
+#endif // ASIO_URING_DETAIL_OP_RECEIVE_SOURCE_HPP

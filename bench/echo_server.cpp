@@ -1,6 +1,6 @@
 // An ordinary Boost.Asio echo server, written as its tutorial would, with callbacks or with coroutines; it
 // can close a connection after one message, give each read a deadline, or each read and each write, and serve
-// datagrams.
+// datagrams. With --stream, what is not stock Asio receives by a stream, and sends on what that has received.
 #include "server.hpp"
 #include <array>
 #include <boost/asio/awaitable.hpp>
@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #ifdef ASIO_URING_AS_DEFAULT
+#include <asio_uring/receive_stream.hpp>
 #include <asio_uring/within.hpp>
 #endif
 
@@ -21,7 +22,7 @@ using boost::system::error_code;
 
 struct manner
 {
-  bool once, deadline, within;
+  bool once, deadline, within, stream;
 };
 
 constexpr std::chrono::seconds limit(30);
@@ -84,12 +85,53 @@ private:
   std::array<char, 8192> data_;
 };
 
+#ifdef ASIO_URING_AS_DEFAULT
+std::optional<asio_uring::buffer_ring> buffers;
+
+template <class Protocol>
+class stream_session : public std::enable_shared_from_this<stream_session<Protocol>>
+{
+public:
+  explicit stream_session(typename Protocol::socket socket) : socket_(std::move(socket)) {}
+
+  void read()
+  {
+    received_.async_next(
+        [self = this->shared_from_this()](error_code failed, asio_uring::received_buffer data) {
+          if (!failed) self->write(std::move(data));
+        });
+  }
+
+private:
+  void write(asio_uring::received_buffer data)
+  {
+    data_ = std::move(data);
+    asio::async_write(socket_, asio::buffer(data_),
+                      [self = this->shared_from_this()](error_code failed, std::size_t) {
+                        self->data_.release();
+                        if (!failed) self->read();
+                      });
+  }
+
+  typename Protocol::socket socket_;
+  asio_uring::receive_stream<Protocol> received_{socket_, *buffers};
+  asio_uring::received_buffer data_;
+};
+#endif
+
 template <class Acceptor>
 void accept(Acceptor& acceptor, manner how)
 {
   acceptor.async_accept([&acceptor, how](error_code failed, auto socket) {
     if (!failed) {
       bench::set_no_delay(socket);
+#ifdef ASIO_URING_AS_DEFAULT
+      if (how.stream) {
+        if (!buffers) buffers.emplace(acceptor, asio_uring::buffer_ring_options{.buffers = 1024});
+        std::make_shared<stream_session<typename Acceptor::protocol_type>>(std::move(socket))->read();
+        return accept(acceptor, how);
+      }
+#endif
       std::make_shared<session<decltype(socket)>>(std::move(socket), how)->read();
     }
     accept(acceptor, how);
@@ -146,7 +188,7 @@ int main(int argc, char** argv)
   bench::options const given(
       argc, argv,
       "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode callbacks|coroutines]\n"
-      "            [--once] [--deadline] [--within] [--threads N] [--spin MICROSECONDS]");
+      "            [--once] [--deadline] [--within] [--stream] [--threads N] [--spin MICROSECONDS]");
   if (given.has("udp")) {
     asio::io_context context;
     bench::prepare(given, context);
@@ -163,6 +205,6 @@ int main(int argc, char** argv)
     if (mode == "coroutines")
       asio::co_spawn(acceptor.get_executor(), listen(acceptor), asio::detached);
     else
-      accept(acceptor, {given.has("once"), given.has("deadline"), given.has("within")});
+      accept(acceptor, {given.has("once"), given.has("deadline"), given.has("within"), given.has("stream")});
   });
 }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace asio_uring::detail {
@@ -67,8 +68,13 @@ public:
   ASIO_URING_DECL void give_back(unsigned buffer) noexcept;
 
   // The sources that wait for a buffer.
-  /// False: there is one.
-  ASIO_URING_DECL bool wait(source& s) noexcept;
+  /// False: there is one; or, with `behind_others`, nobody waits.
+  ASIO_URING_DECL bool wait(source& s, bool behind_others) noexcept;
+  /// Something has come of one that was promised a buffer.
+  void settle(source& s) noexcept
+  {
+    if (std::exchange(s.promised_, false)) promised_.fetch_sub(1, std::memory_order_relaxed);
+  }
   /// Where there is a free one, the first of them begins anew. Returns the service if it is to be notified.
   ASIO_URING_DECL ring_service* pass_on() noexcept;
   ASIO_URING_DECL bool withdraw(source& s) noexcept;
@@ -109,6 +115,7 @@ private:
   std::mutex waiting_mutex_;
   ring_service* service_; // until it ends
   std::atomic<bool> awaited_{false};
+  std::atomic<unsigned> promised_{0}; // free ones, to sources that begin anew
   source* first_waiting_ = nullptr;
   source* last_waiting_ = nullptr;
 };

@@ -98,11 +98,13 @@ ASIO_URING_DECL void buffer_group::give_back(unsigned buffer) noexcept
 
 // --- who waits for one
 
-ASIO_URING_DECL bool buffer_group::wait(source& s) noexcept
+ASIO_URING_DECL bool buffer_group::wait(source& s, bool behind_others) noexcept
 {
+  if (behind_others && !awaited_.load(std::memory_order_seq_cst)) return false;
   const std::lock_guard guard(waiting_mutex_);
+  if (behind_others && !first_waiting_) return false;
   awaited_.store(true, std::memory_order_seq_cst);
-  if (free_.load(std::memory_order_seq_cst) > 0 || grow()) {
+  if (!first_waiting_ && (free_.load(std::memory_order_seq_cst) > 0 || grow())) {
     awaited_.store(first_waiting_ != nullptr, std::memory_order_relaxed);
     return false;
   }
@@ -114,11 +116,13 @@ ASIO_URING_DECL bool buffer_group::wait(source& s) noexcept
 
 ASIO_URING_DECL ring_service* buffer_group::pass_on() noexcept
 {
-  if (!awaited_.load(std::memory_order_seq_cst) || free() == 0) return nullptr;
+  if (!awaited_.load(std::memory_order_seq_cst)) return nullptr;
   const std::lock_guard guard(waiting_mutex_);
   source* const first = first_waiting_;
-  if (!first || !service_) return nullptr;
+  if (!first || !service_ || free() <= promised_.load(std::memory_order_relaxed)) return nullptr;
   remove(*first, nullptr);
+  first->promised_ = true;
+  promised_.fetch_add(1, std::memory_order_relaxed);
   service_->push(*first);
   return service_;
 }

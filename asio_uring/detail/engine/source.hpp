@@ -55,18 +55,20 @@ protected:
   virtual bool full(bool paused) const noexcept = 0;
   /// Leaves all results to ordinary reads of the file. False: there is no memory.
   virtual bool leave_to(kept_bytes&) noexcept { return true; }
+  /// And takes over what such reads have left; it has nothing else then. False: there is no memory.
+  virtual bool take_over(kept_bytes&) noexcept { return true; }
   /// It is a poll: makes the call when that tells of something. Returns what a completion would.
   virtual bool polls() const noexcept { return false; }
   virtual int perform(int /*fd*/, unsigned& /*flags*/) noexcept { return -EAGAIN; }
   /// Whether after this result more is likely to be there at once.
   virtual bool more(int /*result*/) const noexcept { return true; }
-  /// From now on it waits for memory, in place of being with the kernel; who gets some pushes it. False:
-  /// there is some.
-  virtual bool wait_for_memory() noexcept { return false; }
+  /// From now on it waits for memory, in place of being with the kernel; who gets some pushes it.
+  /// `behind_others`: if others wait. False: there is some.
+  virtual bool wait_for_memory(bool /*behind_others*/) noexcept { return false; }
   virtual bool waits_for_memory() const noexcept { return false; }
   /// Takes it back from there. False: it does not wait.
   virtual bool withdraw() noexcept { return false; }
-  /// It has ended, perhaps without having used the memory that it has waited for.
+  /// Something has come of it, perhaps without using the memory that it has waited for.
   virtual void pass_on() noexcept {}
 
   /// Of the last completion that was an end: the result for whoever asks; -EAGAIN: there was none.
@@ -93,7 +95,8 @@ private:
   static constexpr std::chrono::milliseconds first_pause{1}, last_pause{250};
 
   file_state& file_;
-  source* next_waiting_; // for memory
+  source* next_waiting_;  // for memory
+  bool promised_ = false; // some is there for it
   int end_ = 0;
   bool ended_ = false;     // with end_, which nobody has been told yet
   bool running_ = false;   // to go on without being asked

@@ -58,7 +58,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
       if (next != outcome::result || full(false) || !more(called)) break;
     }
   }
-  if (what == outcome::starved && (goes_on || !wait_for_memory())) {
+  if (what == outcome::starved && (goes_on || !running_ || !wait_for_memory(false))) {
     if (goes_on) f.end_source(*this, s); // a poll that stands
     what = outcome::nothing;
   }
@@ -66,8 +66,8 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
     f.service_.forget(*this);
     armed_ = cancelled_ = false;
     --f.references_;
-    pass_on();
   }
+  pass_on();
   if (f.closed_) {
     if (!armed_) unwanted = std::move(f.source_);
     return;
@@ -137,6 +137,7 @@ ASIO_URING_DECL void file_state::go_on(source& from, section& s) noexcept
   if (read_poll_.armed_) end_poll(read_poll_, s); // of reads that were calls
   from.armed_ = true;
   ++references_;
+  if (from.wait_for_memory(true)) return; // others have waited longer
   service_.push(from);
   s.submitted = true;
 }
@@ -159,6 +160,11 @@ ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noe
 {
   source& from = *source_;
   if (op.get_type().from_source) {
+    if (!kept_.empty() && !from.take_over(kept_)) {
+      give_back(op, -ENOMEM, s);
+      advance(lane_kind::in, s);
+      return false;
+    }
     from.running_ = true;
     if (from.empty())
       go_on(from, s);

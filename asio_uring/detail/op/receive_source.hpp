@@ -13,7 +13,9 @@
 #include ASIO_URING_ASIO(error.hpp)
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <poll.h>
 #include <sys/socket.h>
@@ -90,12 +92,16 @@ protected:
   /// Whether it is one, and not the end.
   virtual bool is_result(int result) const noexcept = 0;
 
-  bool has_result() const noexcept final { return count_ > 0; }
+  bool has_result() const noexcept override { return count_ > 0; }
   bool full(bool paused) const noexcept final { return paused ? count_ > marks_.low : count_ >= marks_.high; }
-  bool wait_for_memory() noexcept final { return group_->wait(*this); }
+  bool wait_for_memory(bool behind_others) noexcept final { return group_->wait(*this, behind_others); }
   bool waits_for_memory() const noexcept final { return group_->waits(*this); }
   bool withdraw() noexcept final { return group_->withdraw(*this); }
-  void pass_on() noexcept final { group_->pass_on(); }
+  void pass_on() noexcept final
+  {
+    group_->settle(*this);
+    group_->pass_on();
+  }
 
   buffer_group& group() const noexcept { return *group_; }
   unsigned first() const noexcept { return first_; }
@@ -158,7 +164,7 @@ public:
   int take(received_buffer& into) noexcept
   {
     if (!has_result()) return take_end();
-    into = take_first();
+    into = returned_ ? std::move(*std::exchange(returned_, nullptr)) : take_first();
     return static_cast<int>(into.size());
   }
 
@@ -174,8 +180,14 @@ private:
   }
   bool more(int result) const noexcept override { return static_cast<std::size_t>(result) == group().size(); }
   bool is_result(int result) const noexcept override { return result > 0; }
+  bool has_result() const noexcept override { return returned_ || received_source::has_result(); }
   bool leave_to(kept_bytes& bytes) noexcept override
   {
+    if (returned_) {
+      if (!bytes.reserve(returned_->size())) return false;
+      bytes.append(returned_->data(), returned_->size());
+      returned_.reset();
+    }
     while (has_result()) {
       const unsigned buffer = first(), size = group()[buffer].size;
       if (!bytes.reserve(size)) return false;
@@ -184,6 +196,22 @@ private:
     }
     return true;
   }
+  /// In memory of its own: free buffers are the kernel's.
+  bool take_over(kept_bytes& bytes) noexcept override
+  try {
+    auto own = std::make_shared<buffer_group>(file().service(), 0, 1, 1, bytes.size(), false);
+    const auto buffer = static_cast<unsigned>(own->take());
+    std::byte* const data = own->data(buffer);
+    std::memcpy(data, bytes.data(), bytes.size());
+    returned_ =
+        std::make_unique<received_buffer>(std::move(own), buffer, asio::const_buffer(data, bytes.size()));
+    bytes.consume(bytes.size());
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+
+  std::unique_ptr<received_buffer> returned_; // comes first
 };
 
 /// The next that a stream's source has.

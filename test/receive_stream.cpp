@@ -1,0 +1,662 @@
+// receive_stream.cpp: bytes that are received before they are asked for.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#include "file_fixture.hpp"
+#include <asio_uring/receive_stream.hpp>
+#include <deque>
+#include <thread>
+
+using namespace test;
+
+namespace {
+
+using asio_uring::buffer_ring;
+using asio_uring::received_buffer;
+
+struct next_bytes
+{
+  outcome ended;
+  received_buffer data;
+  auto record()
+  {
+    return [this](error_code ec, received_buffer b) {
+      ended.record()(ec, b.size());
+      data = std::move(b);
+    };
+  }
+};
+
+/// A connection whose server has a stream with few buffers.
+struct streaming : connection<>
+{
+  buffer_ring buffers{context, {.buffers = 4, .size = 64}};
+  asio_uring::receive_stream<tcp> received{server, buffers};
+
+  std::string next_text()
+  {
+    next_bytes next;
+    received.async_next(next.record());
+    run_until(context, [&] { return next.ended.done(); });
+    return next.ended.error ? next.ended.error.message() : std::string(next.data.text());
+  }
+  /// Lets the loop do what can be done, though nobody waits for anything.
+  void turn()
+  {
+    const auto work = asio::make_work_guard(context);
+    for (int turns = 0; turns < 10; ++turns)
+      settle(context);
+  }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(receive_stream)
+
+BOOST_FIXTURE_TEST_CASE(a_stream_is_echoed_without_a_copy, streaming)
+{
+  const pattern bytes;
+  constexpr std::size_t size = 300'000;
+  bool ended = false;
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        for (;;) {
+          auto [ec, data] = co_await received.async_next(aw);
+          if (ec) {
+            BOOST_TEST(ec == asio::error::eof);
+            break;
+          }
+          co_await asio::async_write(server, asio::buffer(data), asio::use_awaitable);
+        }
+        ended = true;
+        server.shutdown(tcp::socket::shutdown_send);
+      },
+      asio::detached);
+  asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<void> {
+        std::size_t sent = 0;
+        while (sent < size)
+          sent += co_await client.async_write_some(
+              bytes.at(sent, std::min<std::size_t>(size - sent, 1 + sent % 777)), asio::use_awaitable);
+        client.shutdown(tcp::socket::shutdown_send);
+      },
+      asio::detached);
+  std::string back;
+  asio::async_read(client, asio::dynamic_buffer(back), [](error_code, std::size_t) {});
+  finish(context);
+  BOOST_TEST(ended);
+  BOOST_TEST(back.size() == size);
+  BOOST_TEST(bytes.matches(0, back.data(), back.size()));
+  BOOST_TEST(buffers.free_buffers() == 4u);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_waits_holds_no_buffer, streaming)
+{
+  std::vector<pair<>> idle;
+  std::vector<asio_uring::receive_stream<tcp>> streams;
+  int ended = 0;
+  for (int i = 0; i < 50; ++i)
+    idle.emplace_back(context);
+  for (pair<>& p : idle) {
+    streams.emplace_back(p.server, buffers);
+    streams.back().async_next([&](error_code ec, received_buffer) { ended += ec == asio::error::eof; });
+  }
+  settle(context);
+  BOOST_TEST(buffers.free_buffers() == 4u);
+  BOOST_TEST(sleeps(context));
+  write_text(client, "hello");
+  BOOST_TEST(next_text() == "hello"); // the fifty are still waiting, and work
+  idle.clear();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_cancelled_next_takes_nothing, streaming)
+{
+  std::mt19937 random(1);
+  const pattern bytes;
+  std::size_t sent = 0, got = 0;
+  for (int i = 0; i < rounds(400); ++i) {
+    asio::cancellation_signal signal;
+    next_bytes first, second;
+    received.async_next(asio::bind_cancellation_slot(signal.slot(), first.record()));
+    received.async_next(second.record());
+    if (random() % 2) settle(context);
+    const std::size_t size = 1 + random() % 100;
+    sent += asio::write(client, bytes.at(sent, size));
+    if (random() % 2) signal.emit(asio::cancellation_type::total);
+    if (random() % 2) settle(context);
+    signal.emit(asio::cancellation_type::terminal);
+    run_until(context, [&] { return first.ended.done(); });
+    if (got + first.data.size() == sent) server.cancel(); // there is nothing for the second
+    finish(context);
+    for (next_bytes* next : {&first, &second}) {
+      BOOST_REQUIRE((!next->ended.error || next->ended.error == asio::error::operation_aborted));
+      BOOST_REQUIRE(bytes.matches(got, next->data.text().data(), next->data.size()));
+      got += next->data.size();
+    }
+  }
+  while (got < sent) {
+    const std::string text = next_text();
+    BOOST_REQUIRE(bytes.matches(got, text.data(), text.size()));
+    got += text.size();
+  }
+  BOOST_TEST(got == sent);
+}
+
+// --- ends
+
+BOOST_FIXTURE_TEST_CASE(the_end_is_told_after_the_bytes_and_again, streaming)
+{
+  write_text(client, "last");
+  client.shutdown(tcp::socket::shutdown_send);
+  BOOST_TEST(next_text() == "last");
+  BOOST_TEST(next_text() == "End of file");
+  BOOST_TEST(next_text() == "End of file");
+  BOOST_TEST(sleeps(context));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_reset_is_told, streaming)
+{
+  next_bytes next;
+  received.async_next(next.record());
+  settle(context);
+  client.set_option(asio::socket_base::linger(true, 0));
+  client.close();
+  finish(context);
+  CHECK_FAILED(next.ended, asio::error::connection_reset);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_closed_sockets_buffers_come_home, streaming)
+{
+  next_bytes held, waiting, closed;
+  received.async_next(held.record());
+  write_text(client, "held");
+  finish(context);
+  received.async_next(waiting.record());
+  settle(context);
+  server.close();
+  finish(context);
+  CHECK_FAILED(waiting.ended, asio::error::operation_aborted);
+  write_text(client, "lost");
+  turn();
+  BOOST_TEST(buffers.free_buffers() == 3u);
+  BOOST_TEST(held.data.text() == "held");
+  held.data.release();
+  BOOST_TEST(buffers.free_buffers() == 4u);
+  received.async_next(closed.record());
+  finish(context);
+  CHECK_FAILED(closed.ended, asio::error::bad_descriptor);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_received_outlives_context_and_ring)
+{
+  received_buffer kept;
+  {
+    streaming s;
+    next_bytes next;
+    s.received.async_next(next.record());
+    write_text(s.client, "kept");
+    finish(s.context);
+    kept = std::move(next.data);
+    write_text(s.client, "left");
+    s.received.async_next([](error_code, received_buffer) {});
+    settle(s.context);
+  }
+  BOOST_TEST(kept.text() == "kept");
+  auto front = kept.split(2);
+  BOOST_TEST(front.text() == "ke");
+  BOOST_TEST(kept.text() == "pt");
+}
+
+// --- back to an ordinary socket
+
+BOOST_FIXTURE_TEST_CASE(an_ordinary_read_gets_first_what_was_received_ahead, streaming)
+{
+  const pattern bytes;
+  constexpr std::size_t size = 1000;
+  asio::write(client, bytes.at(0, size));
+  const std::string first = next_text();
+  turn(); // more is received
+  std::string all = first, more(size - first.size() - 100, '\0');
+  BOOST_TEST(server.available() == size - first.size());
+  outcome o;
+  asio::async_read(server, asio::buffer(more), o.record());
+  finish(context);
+  CHECK_SUCCEEDED(o);
+  all += more;
+  all += next_text();
+  turn();
+  // And a synchronous one.
+  std::string rest(size - all.size(), '\0');
+  asio::read(server, asio::buffer(rest));
+  all += rest;
+  BOOST_TEST(bytes.matches(0, all.data(), all.size()));
+  write_text(client, "x");
+  BOOST_TEST(next_text() == "x");
+  client.close();
+  outcome end;
+  server.async_read_some(asio::buffer(rest), end.record());
+  finish(context);
+  CHECK_FAILED(end, asio::error::eof);
+}
+
+BOOST_FIXTURE_TEST_CASE(reads_and_nexts_are_served_in_their_order, streaming)
+{
+  const pattern bytes;
+  std::mt19937 random(7);
+  std::size_t sent = 0, got = 0, waiting = 0;
+  std::deque<std::string> places;
+  std::deque<received_buffer> held;
+  bool intact = true;
+  const auto take = [&](error_code ec, const char* data, std::size_t size) {
+    --waiting;
+    if (ec == asio::error::operation_aborted) return;
+    intact = intact && !ec && bytes.matches(got, data, size);
+    got += size;
+  };
+  std::optional<asio_uring::receive_stream<tcp>> stream(std::in_place, server, buffers);
+  asio::cancellation_signal signals[8];
+  for (int i = 0; i < rounds(4000); ++i) {
+    switch (random() % 10) {
+    case 0:
+    case 1:
+      ++waiting;
+      stream->async_next(
+          asio::bind_cancellation_slot(signals[random() % 8].slot(), [&](error_code ec, received_buffer b) {
+            take(ec, b.text().data(), b.size());
+            if (held.size() < 2) held.push_back(std::move(b));
+          }));
+      break;
+    case 2: {
+      std::string& place = places.emplace_back(1 + random() % 100, '\0');
+      ++waiting;
+      server.async_read_some(
+          asio::buffer(place),
+          asio::bind_cancellation_slot(signals[random() % 8].slot(),
+                                       [&](error_code ec, std::size_t n) { take(ec, place.data(), n); }));
+      break;
+    }
+    case 3:
+      signals[random() % 8].emit(asio::cancellation_type::total);
+      break;
+    case 4:
+      if (random() % 4 == 0) server.cancel();
+      break;
+    case 5:
+      if (!held.empty()) held.pop_front();
+      break;
+    case 6:
+      if (random() % 4 == 0) stream.emplace(server, buffers);
+      break;
+    case 7:
+      if (waiting == 0 && sent > got) {
+        std::string place(1 + random() % 100, '\0');
+        const std::size_t n = server.read_some(asio::buffer(place));
+        intact = intact && bytes.matches(got, place.data(), n);
+        got += n;
+      }
+      break;
+    default:
+      if (sent - got < 2000) sent += asio::write(client, bytes.at(sent, 1 + random() % 200));
+    }
+    if (random() % 3 == 0) context.poll_one();
+    if (random() % 10 == 0) settle(context);
+    BOOST_REQUIRE(intact);
+  }
+  server.cancel();
+  held.clear();
+  finish(context);
+  BOOST_TEST(waiting == 0u);
+  std::string rest(sent - got, '\0');
+  asio::read(server, asio::buffer(rest));
+  BOOST_TEST(bytes.matches(got, rest.data(), rest.size()));
+  BOOST_TEST(intact);
+  BOOST_TEST(buffers.free_buffers() == 4u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_second_stream_has_to_use_the_same_buffers, streaming)
+{
+  buffer_ring others(context, {.buffers = 1});
+  asio_uring::receive_stream second(server, others);
+  next_bytes next, refused, accepted;
+  received.async_next(next.record());
+  settle(context);
+  second.async_next(refused.record());
+  settle(context);
+  CHECK_FAILED(refused.ended, asio::error::already_started);
+  write_text(client, "first");
+  finish(context);
+  BOOST_TEST(next.data.text() == "first");
+  char byte;
+  write_text(client, "xsecond");
+  asio::read(server, asio::buffer(&byte, 1)); // leaves the first stream behind, with what it has
+  std::string rest(6, '\0');
+  asio::read(server, asio::buffer(rest));
+  second.async_next(accepted.record());
+  write_text(client, "third");
+  finish(context);
+  BOOST_TEST(accepted.data.text() == "third");
+}
+
+// --- memory
+
+BOOST_AUTO_TEST_CASE(a_program_that_lags_stops_its_peer)
+{
+  connection<> c;
+  buffer_ring buffers(c.context, {.buffers = 64, .size = 4096});
+  asio_uring::receive_stream received(c.server, buffers, {.high_water = 4, .low_water = 2});
+  const pattern bytes;
+  std::size_t sent = 0, got = 0;
+  c.client.non_blocking(true);
+  const auto send = [&] {
+    for (;;) {
+      error_code ec;
+      sent += c.client.send(bytes.at(sent, 1 << 16), 0, ec);
+      if (ec) return;
+    }
+  };
+  const auto work = asio::make_work_guard(c.context);
+  next_bytes next;
+  received.async_next(next.record());
+  for (int i = 0; i < 20; ++i) {
+    send();
+    settle(c.context);
+  }
+  BOOST_TEST(buffers.free_buffers() >=
+             40u); // of what was on its way when the kernel was told, some come on top
+  for (std::size_t before = ~std::size_t(0); got < sent || before != sent;) {
+    before = sent;
+    run_until(c.context, [&] { return next.ended.done(); });
+    BOOST_REQUIRE(next.ended.succeeded());
+    BOOST_REQUIRE(bytes.matches(got, next.data.text().data(), next.data.size()));
+    got += next.data.size();
+    if (sent < 50'000'000 / (slowness() * 4)) send();
+    if (got == sent) break;
+    next = {};
+    received.async_next(next.record());
+  }
+  BOOST_TEST(got == sent);
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_free_buffer_streams_wait, streaming)
+{
+  std::vector<received_buffer> held;
+  const pattern bytes;
+  asio::write(client, bytes.at(0, 1000));
+  for (int i = 0; i < 4; ++i) {
+    next_bytes next;
+    received.async_next(next.record());
+    finish(context);
+    BOOST_REQUIRE(next.ended.succeeded());
+    held.push_back(std::move(next.data));
+  }
+  BOOST_TEST(buffers.free_buffers() == 0u);
+  next_bytes fifth;
+  received.async_next(fifth.record());
+  settle(context);
+  BOOST_TEST(sleeps(context));
+  BOOST_TEST(!fifth.ended.done());
+  BOOST_TEST(bytes.matches(0, held[0].text().data(), held[0].size()));
+  // One comes home from another thread, while the loop sleeps.
+  std::thread other([&] {
+    std::this_thread::sleep_for(20ms);
+    held.erase(held.begin());
+  });
+  finish(context);
+  other.join();
+  BOOST_TEST(bytes.matches(256, fifth.data.text().data(), fifth.data.size()));
+  // Closed while it waits for a buffer.
+  next_bytes closed;
+  received.async_next(closed.record());
+  settle(context);
+  server.close();
+  finish(context);
+  CHECK_FAILED(closed.ended, asio::error::operation_aborted);
+  held.clear();
+  fifth.data.release();
+  turn();
+  BOOST_TEST(buffers.free_buffers() == 4u);
+}
+
+BOOST_FIXTURE_TEST_CASE(streams_share_the_buffers_fairly, streaming)
+{
+  constexpr std::size_t streams = 12, size = 3000;
+  const pattern bytes;
+  std::vector<pair<>> pairs;
+  std::vector<std::size_t> got(streams);
+  std::size_t least_when_first_ended = size;
+  std::deque<received_buffer> held; // always one at least
+  for (std::size_t i = 0; i < streams; ++i) {
+    pairs.emplace_back(context);
+    asio::write(pairs.back().client, bytes.at(0, size));
+  }
+  for (std::size_t i = 0; i < streams; ++i)
+    asio::co_spawn(
+        context,
+        [&, i]() -> asio::awaitable<void> {
+          asio_uring::receive_stream stream(pairs[i].server, buffers, {.high_water = 2, .low_water = 1});
+          while (got[i] < size) {
+            received_buffer data = co_await stream.async_next(asio::use_awaitable);
+            if (!bytes.matches(got[i], data.text().data(), data.size())) co_return;
+            got[i] += data.size();
+            held.push_back(std::move(data));
+            if (held.size() > 2) held.pop_front();
+          }
+          least_when_first_ended =
+              std::min(least_when_first_ended, *std::min_element(got.begin(), got.end()));
+        },
+        asio::detached);
+  finish(context);
+  for (const std::size_t n : got)
+    BOOST_TEST(n == size);
+  BOOST_TEST(least_when_first_ended > 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_ring_of_buffers_grows_to_its_limit)
+{
+  connection<> c;
+  buffer_ring buffers(c.context, {.buffers = 1, .size = 64, .max_buffers = 3});
+  asio_uring::receive_stream received(c.server, buffers);
+  write_text(c.client, std::string(1000, 'x'));
+  std::vector<received_buffer> held;
+  while (held.size() < 3) {
+    next_bytes next;
+    received.async_next(next.record());
+    finish(c.context);
+    BOOST_REQUIRE(next.ended.succeeded());
+    held.push_back(std::move(next.data));
+  }
+  BOOST_TEST(buffers.buffers() == 3u);
+  next_bytes none;
+  received.async_next(none.record());
+  settle(c.context);
+  BOOST_TEST(!none.ended.done());
+  held.clear();
+  finish(c.context);
+  CHECK_SUCCEEDED(none.ended);
+}
+
+BOOST_AUTO_TEST_CASE(rings_of_buffers_come_and_go)
+{
+  connection<> c;
+  for (int i = 0; i < 20; ++i) {
+    buffer_ring buffers(c.context, {.buffers = 2, .size = 64});
+    buffer_ring beside(c.context, {.buffers = 2, .size = 64});
+    asio_uring::receive_stream received(c.server, i % 2 ? buffers : beside);
+    next_bytes next;
+    received.async_next(next.record());
+    write_text(c.client, "text");
+    finish(c.context);
+    BOOST_TEST(next.data.text() == "text");
+    char byte;
+    c.client.send(asio::buffer("x", 1));
+    asio::read(c.server, asio::buffer(&byte, 1));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(parts_of_a_buffer_give_it_back_together, streaming)
+{
+  write_text(client, "one two three");
+  next_bytes next;
+  received.async_next(next.record());
+  finish(context);
+  received_buffer rest = std::move(next.data), one = rest.split(3);
+  rest.remove_prefix(1);
+  received_buffer two = rest.split(3);
+  rest.remove_prefix(1);
+  rest.remove_suffix(2);
+  BOOST_TEST(one.text() == "one");
+  BOOST_TEST(two.text() == "two");
+  BOOST_TEST(rest.text() == "thr");
+  BOOST_TEST(asio::buffer(two).size() == 3u);
+  turn();
+  BOOST_TEST(buffers.free_buffers() == 3u);
+  two.release();
+  rest = received_buffer();
+  BOOST_TEST(two.empty());
+  BOOST_TEST(buffers.free_buffers() == 3u);
+  std::thread([part = std::move(one)]() mutable { part.release(); }).join();
+  BOOST_TEST(buffers.free_buffers() == 4u);
+  rest.remove_prefix(100);
+  rest.remove_suffix(100);
+  BOOST_TEST(rest.split(5).empty());
+}
+
+BOOST_AUTO_TEST_CASE(values_out_of_range_are_named)
+{
+  asio::io_context context;
+  const auto names = [](const char* what) {
+    return [what](const std::invalid_argument& e) {
+      return std::string(e.what()).find(what) != std::string::npos;
+    };
+  };
+  BOOST_CHECK_EXCEPTION(buffer_ring(context, {.buffers = 0}), std::invalid_argument, names("::buffers = 0"));
+  BOOST_CHECK_EXCEPTION(buffer_ring(context, {.buffers = 40000}), std::invalid_argument, names("1 to 32768"));
+  BOOST_CHECK_EXCEPTION(buffer_ring(context, {.size = 63}), std::invalid_argument, names("::size = 63"));
+  BOOST_CHECK_EXCEPTION(buffer_ring(context, {.buffers = 4, .max_buffers = 3}), std::invalid_argument,
+                        names("::max_buffers = 3"));
+}
+
+// --- the smallest, and other threads and processes
+
+BOOST_AUTO_TEST_CASE(the_smallest_rings_will_do)
+{
+  asio::io_context context;
+  asio_uring::use_io_uring(context, {.entries = 2, .completions = 4});
+  buffer_ring buffers(context, {.buffers = 2, .size = 64});
+  const pattern bytes;
+  constexpr std::size_t size = 20'000;
+  std::vector<pair<>> pairs;
+  for (int i = 0; i < 4; ++i)
+    pairs.emplace_back(context);
+  int right = 0;
+  for (pair<>& p : pairs) {
+    asio::co_spawn(
+        context,
+        [&]() -> asio::awaitable<void> {
+          asio_uring::receive_stream stream(p.server, buffers);
+          std::size_t got = 0;
+          for (;;) {
+            auto [ec, data] = co_await stream.async_next(aw);
+            if (ec || !bytes.matches(got, data.text().data(), data.size())) break;
+            got += data.size();
+          }
+          right += got == size;
+        },
+        asio::detached);
+    asio::co_spawn(
+        context,
+        [&]() -> asio::awaitable<void> {
+          co_await asio::async_write(p.client, bytes.at(0, size), asio::use_awaitable);
+          p.client.close();
+        },
+        asio::detached);
+  }
+  finish(context);
+  BOOST_TEST(right == 4);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_loop_may_move_to_another_thread, streaming)
+{
+  const pattern bytes;
+  std::size_t sent = 0, got = 0;
+  received_buffer held;
+  for (int i = 0; i < 6; ++i) {
+    next_bytes next;
+    received.async_next(next.record());
+    std::thread([&] { settle(context); }).join();
+    sent += asio::write(client, bytes.at(sent, 100));
+    if (i % 2) std::thread([&] { run_until(context, [&] { return next.ended.done(); }); }).join();
+    finish(context);
+    BOOST_REQUIRE(next.ended.succeeded());
+    BOOST_TEST(bytes.matches(got, next.data.text().data(), next.data.size()));
+    got += next.data.size();
+    held = std::move(next.data);
+  }
+  std::string rest(sent - got, '\0');
+  asio::read(server, asio::buffer(rest));
+  BOOST_TEST(bytes.matches(got, rest.data(), rest.size()));
+}
+
+BOOST_AUTO_TEST_CASE(with_threads_every_byte_is_received_once)
+{
+  constexpr std::size_t size = 200'000;
+  constexpr int connections = 4;
+  const pattern bytes;
+  asio::io_context clients_context;
+  asio::thread_pool pool(2);
+  buffer_ring buffers(pool, {.buffers = 8, .size = 512});
+  std::vector<std::future<std::size_t>> all;
+  std::vector<std::unique_ptr<pair<>>> pairs;
+  for (int i = 0; i < connections; ++i) {
+    auto strand = asio::make_strand(pool);
+    tcp::acceptor acceptor(clients_context, loopback());
+    auto& client = *pairs.emplace_back(std::make_unique<pair<>>(clients_context));
+    client.client = tcp::socket(clients_context);
+    client.client.connect(acceptor.local_endpoint());
+    auto server = std::make_shared<asio::basic_stream_socket<tcp, decltype(strand)>>(acceptor.accept(strand));
+    all.push_back(asio::co_spawn(
+        strand,
+        [&, server]() -> asio::awaitable<std::size_t> {
+          asio_uring::receive_stream stream(*server, buffers);
+          std::size_t got = 0;
+          for (;;) {
+            auto [ec, data] = co_await stream.async_next(aw);
+            if (ec || !bytes.matches(got, data.text().data(), data.size())) co_return got;
+            got += data.size();
+          }
+        },
+        asio::use_future));
+  }
+  for (std::size_t sent = 0; sent < size; sent += 1000)
+    for (auto& p : pairs)
+      asio::write(p->client, bytes.at(sent, 1000));
+  for (auto& p : pairs)
+    p->client.close();
+  for (auto& got : all)
+    BOOST_TEST(got.get() == size);
+  pool.join();
+}
+
+BOOST_FIXTURE_TEST_CASE(both_processes_go_on_after_a_fork, streaming)
+{
+  write_text(client, "before");
+  BOOST_TEST(next_text() == "before");
+  next_bytes waiting;
+  received.async_next(waiting.record());
+  settle(context);
+  const pid_t writer = ::fork(); // one message for each
+  if (writer == 0)
+    exit_with([&] {
+      for (int i = 0; i < 20; ++i) {
+        std::this_thread::sleep_for(20ms);
+        [[maybe_unused]] const auto n = ::write(client.native_handle(), "x", 1);
+      }
+      return 0;
+    });
+  fork_and_finish(context, [&] { return waiting.ended.succeeded() && waiting.data.text().front() == 'x'; });
+  BOOST_TEST(exit_code_of(writer) == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -344,7 +344,7 @@ BOOST_FIXTURE_TEST_CASE(a_second_stream_has_to_use_the_same_buffers, streaming)
 BOOST_AUTO_TEST_CASE(a_program_that_lags_stops_its_peer)
 {
   connection<> c;
-  buffer_ring buffers(c.context, {.buffers = 64, .size = 4096});
+  buffer_ring buffers(c.context, {.buffers = 256, .size = 4096});
   asio_uring::receive_stream received(c.server, buffers, {.high_water = 4, .low_water = 2});
   const pattern bytes;
   std::size_t sent = 0, got = 0;
@@ -371,6 +371,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_lags_stops_its_peer)
     BOOST_REQUIRE(next.ended.succeeded());
     BOOST_REQUIRE(bytes.matches(got, next.data.text().data(), next.data.size()));
     got += next.data.size();
+    BOOST_REQUIRE(buffers.free_buffers() >= 128u);
     if (sent < 50'000'000 / (slowness() * 4)) send();
     if (got == sent) break;
     next = {};

@@ -75,6 +75,11 @@ public:
   {
     if (std::exchange(s.promised_, false)) promised_.fetch_sub(1, std::memory_order_relaxed);
   }
+  /// Whether there are not enough for all.
+  bool scarce() const noexcept
+  {
+    return awaited_.load(std::memory_order_relaxed) || promised_.load(std::memory_order_relaxed) > 0;
+  }
   /// Where there is a free one, the first of them begins anew. Returns the service if it is to be notified.
   ASIO_URING_DECL ring_service* pass_on() noexcept;
   ASIO_URING_DECL bool withdraw(source& s) noexcept;

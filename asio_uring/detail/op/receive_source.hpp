@@ -48,7 +48,7 @@ protected:
 
   void prepare_choice(io_uring_sqe& sqe) const noexcept
   {
-    sqe.ioprio |= IORING_RECV_MULTISHOT;
+    if (singly_ == 0 && !group_->scarce()) sqe.ioprio |= IORING_RECV_MULTISHOT;
     sqe.flags |= IOSQE_BUFFER_SELECT;
     sqe.buf_group = group_->id();
   }
@@ -83,6 +83,8 @@ protected:
     if (filled && !polls_) group_->taken(buffer);
     if (filled && result >= 0 && is_result(result)) {
       push(buffer, static_cast<unsigned>(result));
+      if (singly_ > 0) --singly_;
+      if (count_ >= marks_.high) singly_ = while_lagging;
       return outcome::result;
     }
     if (filled) group_->give_back(buffer);
@@ -130,10 +132,13 @@ private:
     last_ = static_cast<std::uint16_t>(buffer);
   }
 
+  static constexpr unsigned char while_lagging = 64;
+
   const std::shared_ptr<buffer_group> group_;
   const water_marks marks_;
   unsigned count_ = 0;
   std::uint16_t first_ = 0, last_ = 0;
+  unsigned char singly_ = 0; // how many are to be received one by one
   bool polls_ = false;
 };
 

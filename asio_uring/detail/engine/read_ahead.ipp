@@ -34,9 +34,11 @@ inline bool operation::waits_for_data() noexcept
 
 ASIO_URING_DECL int file_state::receive_datagram(msghdr& message, int flags) noexcept
 {
+  std::unique_ptr<datagrams_ahead> unwanted;
   {
     const locked guard(lock_);
     if (has_datagrams() && !(flags & MSG_ERRQUEUE)) return ahead_->take(message, flags);
+    if (ahead_ && !may_read_ahead_ && !has_datagrams()) unwanted = stop_ahead();
   }
   if (ahead_ && flags == 0)
     if (const int result = receive_ahead(message); !is_forbidden(result)) return result;

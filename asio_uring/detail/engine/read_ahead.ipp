@@ -20,9 +20,6 @@
 
 namespace asio_uring::detail {
 
-/// What a sandbox says of a call that it does not let pass.
-inline bool is_forbidden(int result) noexcept { return result == -ENOSYS || result == -EPERM; }
-
 /// Whether it is in the kernel, and ends when there is something to read.
 inline bool operation::waits_for_data() noexcept
 {

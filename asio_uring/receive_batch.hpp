@@ -13,6 +13,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <netinet/in.h>
@@ -61,7 +62,6 @@ private:
   std::size_t size_ = 0;
   int flags_ = 0;
   unsigned segment_size_ = 0;
-  alignas(cmsghdr) std::byte control_[256]; // other options of the program's are told first: timestamps
 };
 
 /// Where async_receive_many puts datagrams: as many buffers as it has room for. A range of what the last one
@@ -105,18 +105,15 @@ public:
       set_buffer(i++, *it);
   }
 
-  basic_receive_batch(basic_receive_batch&& other) noexcept
-      : memory_(std::move(other.memory_)),
-        datagrams_(std::exchange(other.datagrams_, {})),
-        headers_(std::exchange(other.headers_, {})),
-        size_(std::exchange(other.size_, 0))
-  {}
+  basic_receive_batch(basic_receive_batch&& other) noexcept { *this = std::move(other); }
   basic_receive_batch& operator=(basic_receive_batch&& other) noexcept
   {
     memory_ = std::move(other.memory_);
     datagrams_ = std::exchange(other.datagrams_, {});
     headers_ = std::exchange(other.headers_, {});
+    controls_ = std::move(other.controls_);
     size_ = std::exchange(other.size_, 0);
+    with_segment_size_ = other.with_segment_size_;
     return *this;
   }
 
@@ -145,22 +142,38 @@ private:
   template <typename>
   friend class detail::receive_many_op;
 
-  explicit basic_receive_batch(std::size_t count) : datagrams_(count), headers_(count) {}
+  explicit basic_receive_batch(std::size_t count)
+      : datagrams_(count),
+        headers_(count),
+        controls_(std::make_unique_for_overwrite<control_messages[]>(count)),
+        size_(count) // all headers are to be made
+  {
+    for (std::size_t i = 0; i < count; ++i) {
+      headers_[i].msg_hdr.msg_name = datagrams_[i].sender_.data();
+      headers_[i].msg_hdr.msg_iov = &datagrams_[i].room_;
+      headers_[i].msg_hdr.msg_iovlen = 1;
+    }
+    begin_receiving(false);
+  }
 
-  /// Before an operation. `with_segment_size`: that is asked for. A UNIX socket is left without room for
-  /// control messages, for it would get passed descriptors, which nobody takes.
+  // Other options of the program's are told before the size of segments: timestamps.
+  struct control_messages
+  {
+    alignas(cmsghdr) std::byte bytes[256];
+  };
+
+  /// Before an operation: headers that a receive has changed are as before. `with_segment_size`: that is
+  /// asked for. A UNIX socket is left without room for control messages, for it would get passed descriptors,
+  /// which nobody takes.
   void begin_receiving(bool with_segment_size) noexcept
   {
-    size_ = 0;
-    for (std::size_t i = 0; i < capacity(); ++i) {
-      value_type& d = datagrams_[i];
+    std::size_t changed = std::exchange(size_, 0);
+    if (std::exchange(with_segment_size_, with_segment_size) != with_segment_size) changed = capacity();
+    for (std::size_t i = 0; i < changed; ++i) {
       msghdr& m = headers_[i].msg_hdr;
-      m.msg_name = d.sender_.data();
-      m.msg_namelen = static_cast<socklen_t>(d.sender_.capacity());
-      m.msg_iov = &d.room_;
-      m.msg_iovlen = 1;
-      m.msg_control = with_segment_size ? d.control_ : nullptr;
-      m.msg_controllen = with_segment_size ? sizeof(d.control_) : 0;
+      m.msg_namelen = static_cast<socklen_t>(datagrams_[i].sender_.capacity());
+      m.msg_control = with_segment_size ? &controls_[i] : nullptr;
+      m.msg_controllen = with_segment_size ? sizeof(control_messages) : 0;
     }
   }
   mmsghdr* headers() noexcept { return headers_.data(); }
@@ -193,7 +206,9 @@ private:
   std::unique_ptr<std::byte[]> memory_;
   std::vector<value_type> datagrams_;
   std::vector<mmsghdr> headers_;
+  std::unique_ptr<control_messages[]> controls_;
   std::size_t size_ = 0;
+  bool with_segment_size_ = false;
 };
 
 /// The batch for the sockets of a protocol: `receive_batch<udp> batch(64, 2048)`.

@@ -46,13 +46,7 @@ public:
     headers_.reserve(count);
     buffers_.reserve(count);
   }
-  basic_send_batch(basic_send_batch&& other) noexcept
-      : datagrams_(std::exchange(other.datagrams_, {})),
-        headers_(std::exchange(other.headers_, {})),
-        buffers_(std::exchange(other.buffers_, {})),
-        first_(std::exchange(other.first_, 0)),
-        segmented_(std::exchange(other.segmented_, false))
-  {}
+  basic_send_batch(basic_send_batch&& other) noexcept { *this = std::move(other); }
   basic_send_batch& operator=(basic_send_batch&& other) noexcept
   {
     datagrams_ = std::exchange(other.datagrams_, {});

@@ -60,9 +60,9 @@ struct mail
   std::array<socket, 3> senders = {open(), open(), open()};
   receive_batch<protocol> batch{8, 100};
 
-  socket open()
+  socket open() { return make(family.name()); }
+  socket make(const endpoint& name)
   {
-    const endpoint name = family.name();
     socket s(context, name.protocol());
     s.bind(name);
     return s;

@@ -30,7 +30,7 @@ constexpr void check_is_ours()
 
 } // namespace detail
 
-/// Receives as many datagrams as there are, one at least, and 1024 or what the batch has room for at most.
+/// Receives as many datagrams as there are: one at least, and no more than the batch has room for.
 /**
  * @code
  * asio_uring::receive_batch<udp> batch(64, 2048);

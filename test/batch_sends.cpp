@@ -138,6 +138,46 @@ BOOST_FIXTURE_TEST_CASE(those_that_were_sent_before_a_cancellation_count, crowd)
   CHECK_FAILED(rest, asio::error::operation_aborted);
 }
 
+BOOST_AUTO_TEST_CASE(a_batch_may_be_larger_than_what_the_kernel_takes_at_once)
+{
+  asio::io_context context;
+  unix_datagram::socket from(context), to(context);
+  asio::local::connect_pair(from, to);
+  send_batch<unix_datagram> out;
+  constexpr std::size_t count = 2500;
+  for (std::size_t i = 0; i != count; ++i)
+    out.push_back(asio::buffer("x", 1));
+  outcome o;
+  async_send_many(from, out, o.record());
+  receive_batch<unix_datagram> in(100, 8);
+  std::size_t received = 0;
+  while (received < count) {
+    outcome r;
+    async_receive_many(to, in, r.record());
+    run_until(context, [&] { return r.done(); });
+    received += in.size();
+  }
+  finish(context);
+  CHECK_SUCCEEDED(o);
+  BOOST_TEST(o.bytes == count);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_synchronous_send_comes_after_what_was_started_before, Family, families)
+{
+  mail<Family> m;
+  const auto to = m.senders[0].local_endpoint();
+  send_batch<typename Family::protocol> out;
+  out.push_back(asio::buffer("b", 1), to);
+  outcome o;
+  asio::post(m.context, [&] {
+    m.receiver.async_send_to(asio::buffer("a", 1), to, o.record());
+    BOOST_TEST(send_many(m.receiver, out) == 1u);
+  });
+  finish(m.context);
+  CHECK_SUCCEEDED(o);
+  BOOST_TEST((received_singly(m.senders[0], 2) == std::vector<std::string>{"a", "b"}));
+}
+
 BOOST_AUTO_TEST_CASE(a_refused_destination_is_told)
 {
   asio::io_context context;

@@ -9,6 +9,7 @@
 #include <asio_uring/within.hpp>
 #include <future>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <thread>
 
 using namespace test;
@@ -70,6 +71,44 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(long_ones_are_cut_and_empty_ones_count, Family, fa
       ++i;
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(names_are_told_whole_whatever_was_received_before)
+{
+  // A path without a terminating zero, of which the kernel counts one.
+  mail<unix_sockets> m;
+  socket_path shorter;
+  sockaddr_un longest{};
+  longest.sun_family = AF_UNIX;
+  std::string path = shorter.name;
+  path.resize(sizeof(longest.sun_path), 'l');
+  std::memcpy(longest.sun_path, path.data(), path.size());
+  unix_datagram::socket named(m.context, unix_datagram()), nameless(m.context, unix_datagram());
+  BOOST_REQUIRE(::bind(named.native_handle(), reinterpret_cast<sockaddr*>(&longest), sizeof(longest)) == 0);
+  for (int i = 0; i != 2; ++i) {
+    for (auto* s : {&nameless, &named})
+      s->send_to(asio::buffer("x", 1), m.receiver.local_endpoint());
+    m.send(0, "x");
+    BOOST_REQUIRE(m.receive().succeeded());
+    BOOST_REQUIRE(m.batch.size() == 3u);
+    BOOST_TEST(m.batch[0].sender().path() == "");
+    BOOST_TEST(m.batch[1].sender().path() == path);
+    BOOST_TEST(m.batch[2].sender().path() == m.senders[0].local_endpoint().path());
+    m.send(0, "x");
+    BOOST_REQUIRE(m.receive().succeeded());
+    BOOST_TEST(m.batch[0].sender().path() == m.senders[0].local_endpoint().path());
+  }
+  ::unlink(path.c_str());
+}
+
+BOOST_AUTO_TEST_CASE(a_large_batch_takes_all_that_waits)
+{
+  mail<unix_sockets> m;
+  m.batch = receive_batch<unix_datagram>(3000, 8);
+  m.send_texts(0, 10);
+  const outcome o = m.receive();
+  CHECK_SUCCEEDED(o);
+  BOOST_TEST(o.bytes == 10u);
 }
 
 BOOST_AUTO_TEST_CASE(they_go_into_buffers_of_the_program_and_others_in_their_place)

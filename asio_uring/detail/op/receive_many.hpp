@@ -5,7 +5,6 @@
 #ifndef ASIO_URING_DETAIL_OP_RECEIVE_MANY_HPP
 #define ASIO_URING_DETAIL_OP_RECEIVE_MANY_HPP
 
-#include <algorithm>
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/op/buffers.hpp>
 #include <sys/socket.h>
@@ -70,11 +69,7 @@ public:
   }
 
 private:
-  // The kernel's own limit.
-  unsigned most() const noexcept
-  {
-    return static_cast<unsigned>(std::min<std::size_t>(batch_->capacity(), 1024));
-  }
+  unsigned most() const noexcept { return static_cast<unsigned>(batch_->capacity()); }
   int receive_one(int fd, int flags) noexcept
   {
     mmsghdr& header = *batch_->headers();

@@ -71,7 +71,7 @@ private:
     while (end < batch_->size() && !batch_->at(end).split)
       ++end;
     mmsghdr& first = batch_->header(sent_);
-    const auto count = static_cast<unsigned>(std::min<std::size_t>(end - sent_, 1024));
+    const auto count = static_cast<unsigned>(end - sent_); // the kernel takes 1024 of them
     const int result = uninterrupted([&] { return ::sendmmsg(fd, &first, count, flags_); });
     // The way to the peer has no checksums but the kernel's, which segments are not made with.
     if (result == -EIO && batch_->at(sent_).segmented()) {

@@ -13,6 +13,7 @@
 #include <asio_uring/buffer_ring.hpp>
 #include <asio_uring/chain.hpp>
 #include <asio_uring/connect_pipe.hpp>
+#include <asio_uring/datagram_batches.hpp>
 #include <asio_uring/enable_io_uring.hpp>
 #include <asio_uring/generic/datagram_protocol.hpp>
 #include <asio_uring/generic/raw_protocol.hpp>
@@ -31,14 +32,18 @@
 #include <asio_uring/posix/stream_descriptor.hpp>
 #include <asio_uring/random_access_file.hpp>
 #include <asio_uring/readable_pipe.hpp>
+#include <asio_uring/receive_batch.hpp>
 #include <asio_uring/receive_stream.hpp>
 #include <asio_uring/register_buffers.hpp>
 #include <asio_uring/register_file.hpp>
 #include <asio_uring/registered_buffer_pool.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <asio_uring/ring_descriptor.hpp>
+#include <asio_uring/segments.hpp>
+#include <asio_uring/send_batch.hpp>
 #include <asio_uring/statistics.hpp>
 #include <asio_uring/stream_file.hpp>
+#include <asio_uring/udp_offload.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <asio_uring/use_uring.hpp>
 #include <asio_uring/use_wait.hpp>

@@ -1,6 +1,7 @@
 // An ordinary Boost.Asio echo server, written as its tutorial would, with callbacks or with coroutines; it
 // can close a connection after one message, give each read a deadline, or each read and each write, and serve
-// datagrams. With --stream, what is not stock Asio receives by a stream, and sends on what that has received.
+// datagrams: one by one, or in batches. With --stream it receives by a stream, and sends on what that has received.
+// Where there are no batches and streams, with stock Asio, it does without.
 #include "server.hpp"
 #include <array>
 #include <boost/asio/awaitable.hpp>
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #ifdef ASIO_URING_AS_DEFAULT
+#include <asio_uring/datagram_batches.hpp>
 #include <asio_uring/receive_stream.hpp>
 #include <asio_uring/within.hpp>
 #endif
@@ -183,20 +185,63 @@ private:
   std::array<char, 8192> data_;
 };
 
+#ifdef ASIO_URING_AS_DEFAULT
+class datagram_batches
+{
+public:
+  explicit datagram_batches(asio::ip::udp::socket socket) : socket_(std::move(socket)) { receive(); }
+
+private:
+  void receive()
+  {
+    asio_uring::async_receive_many(socket_, received_,
+                                   [this](error_code failed, std::size_t) { failed ? receive() : reply(); });
+  }
+  void reply()
+  {
+    replies_.clear();
+    for (auto& datagram : received_)
+      replies_.push_back(datagram.data(), datagram.sender());
+    send();
+  }
+  // Behind one that cannot be sent, as if there had been none.
+  void send()
+  {
+    asio_uring::async_send_many(socket_, replies_, [this](error_code failed, std::size_t sent) {
+      if (!failed) return receive();
+      replies_.consume(sent + 1);
+      send();
+    });
+  }
+
+  asio::ip::udp::socket socket_;
+  asio_uring::receive_batch<asio::ip::udp> received_{64, 8192};
+  asio_uring::send_batch<asio::ip::udp> replies_{64};
+};
+#else
+using datagram_batches = datagrams;
+#endif
+
+template <class Datagrams>
+void run_datagrams(bench::options const& given)
+{
+  asio::io_context context;
+  bench::prepare(given, context);
+  asio::signal_set signals(context, SIGINT, SIGTERM);
+  auto const port = static_cast<unsigned short>(given.number("udp", 0));
+  Datagrams serve({context, {asio::ip::address_v4::loopback(), port}});
+  signals.async_wait([&](auto, int) { context.stop(); });
+  context.run();
+}
+
 int main(int argc, char** argv)
 {
   bench::options const given(
       argc, argv,
       "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode callbacks|coroutines]\n"
-      "            [--once] [--deadline] [--within] [--stream] [--threads N] [--spin MICROSECONDS]");
+      "            [--once] [--deadline] [--within] [--stream] [--batches] [--threads N] [--spin MICROSECONDS]");
   if (given.has("udp")) {
-    asio::io_context context;
-    bench::prepare(given, context);
-    asio::signal_set signals(context, SIGINT, SIGTERM);
-    auto const port = static_cast<unsigned short>(given.number("udp", 0));
-    datagrams serve({context, {asio::ip::address_v4::loopback(), port}});
-    signals.async_wait([&](auto, int) { context.stop(); });
-    context.run();
+    given.has("batches") ? run_datagrams<datagram_batches>(given) : run_datagrams<datagrams>(given);
     return 0;
   }
   auto const mode = given.text("mode", "callbacks");

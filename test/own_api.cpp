@@ -314,4 +314,29 @@ BOOST_AUTO_TEST_CASE(the_number_of_a_rings_descriptor_is_free_when_its_context_h
   BOOST_CHECK_EQUAL(next, lowest);
 }
 
+BOOST_AUTO_TEST_CASE(batches_of_datagrams_go_through_sockets_by_type)
+{
+  asio::io_context context;
+  using udp = asio_uring::ip::udp;
+  udp::socket socket(context, {asio::ip::address_v4::loopback(), 0});
+  asio_uring::send_batch<udp> out;
+  asio_uring::receive_batch<udp> in(4, 16);
+  for (const char* text : {"a", "b", "c"})
+    out.push_back(asio::buffer(text, 1), socket.local_endpoint());
+  std::string got;
+  asio_uring::async_send_many(socket, out, [&](error_code ec, std::size_t count) {
+    BOOST_CHECK(!ec);
+    BOOST_CHECK_EQUAL(count, 3u);
+  });
+  context.run();
+  while (got.size() < 3) {
+    context.restart();
+    asio_uring::async_receive_many(socket, in, asio::detached);
+    context.run();
+    for (const auto& d : in)
+      got.append(static_cast<const char*>(d.data().data()), d.size());
+  }
+  BOOST_CHECK_EQUAL(got, "abc");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -339,6 +339,16 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_socket_is_not_handed_on_without_what_was_receive
   BOOST_TEST(::close(fd) == 0);
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(who_asks_for_the_number_ends_it_at_once, P, protocols)
+{
+  crowded_receiver<P> c(200);
+  c.warm_up();
+  c.receiver.native_handle();
+  const auto before = asio_uring::statistics(c.context).read_ahead;
+  c.receive_rest();
+  BOOST_TEST(asio_uring::statistics(c.context).read_ahead == before);
+}
+
 BOOST_AUTO_TEST_CASE(none_is_received_ahead_where_the_option_forbids_it)
 {
   asio::io_context refused;

@@ -185,6 +185,27 @@ void descriptors(asio::posix::stream_descriptor& d, asio_uring::posix::stream_de
   operations<plain>{}.stream(stream);
 }
 
+template <typename Socket>
+void batches(Socket& s)
+{
+  using protocol = typename Socket::protocol_type;
+  char data[16];
+  asio_uring::receive_batch<protocol> in(2, 16);
+  in = asio_uring::receive_batch<protocol>(asio::buffer(data));
+  asio_uring::send_batch<protocol> out(2);
+  asio_uring::async_receive_many(s, in, handler);
+  asio_uring::receive_many(s, in);
+  for (const auto& d : in) {
+    out.push_back(asio::buffer(data), d.sender(), d.segment_size());
+    for (const asio::const_buffer segment : d.segments())
+      out.push_back(segment);
+  }
+  asio_uring::async_send_many(s, out, handler);
+  out.consume(asio_uring::send_many(s, out));
+  s.set_option(asio_uring::udp_segment(1200));
+  s.set_option(asio_uring::udp_gro(true));
+}
+
 void whole_library(asio::io_context& context)
 {
   namespace net = asio_uring;
@@ -209,6 +230,9 @@ void whole_library(asio::io_context& context)
   on_ring(tcp, udp, icmp, acceptor, local, local_acceptor, local_datagrams, stream, datagrams, raw, packets,
           descriptor, readable, writable, stream_file, file);
   operations<plain>{}.sequenced(packets);
+  batches(udp);
+  batches(local_datagrams);
+  batches(datagrams);
 
   asio::ip::tcp::socket stock_tcp(context);
   asio::ip::udp::socket stock_udp(context);

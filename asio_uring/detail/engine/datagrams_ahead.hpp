@@ -17,6 +17,9 @@
 
 namespace asio_uring::detail {
 
+/// What a sandbox says of a call that it does not let pass.
+inline bool is_forbidden(int result) noexcept { return result == -ENOSYS || result == -EPERM; }
+
 /// One call receives the datagram that is asked for, and what waits behind it into memory of our own, where
 /// the next receives find it: whole, in order, with its sender.
 class datagrams_ahead

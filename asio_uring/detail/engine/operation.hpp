@@ -81,6 +81,7 @@ enum class preference : unsigned char
   by_calls,        ///< readiness
   reading,         ///< as the strategy in use has it
   sending,         ///< likewise
+  always_called,   ///< readiness, whatever is forced: no opcode does what the call does
   always_submitted ///< completion, whatever is forced: a file is always ready, and a plain call would block
 };
 

@@ -40,6 +40,7 @@ public:
   path path_for(preference preferred) const noexcept
   {
     if (preferred == preference::always_submitted) return path::completion;
+    if (preferred == preference::always_called) return path::readiness;
     if (options_.path != path::automatic) return options_.path;
     const strategy s = strategy_.load(std::memory_order_relaxed);
     const bool calls = preferred == preference::by_calls ||
@@ -50,6 +51,7 @@ public:
   /// Whether one that begins now may be submitted before it ends.
   bool may_submit(preference preferred) const noexcept
   {
+    if (preferred == preference::always_called) return false;
     return preferred == preference::always_submitted || options_.path == path::completion ||
            (options_.path == path::automatic && preferred != preference::by_calls);
   }
@@ -85,7 +87,7 @@ private:
 
   const options& options_;
   counter& switches_;
-  std::atomic<bool> readiness_[5] = {}; // by preference: path_for() without its questions
+  std::atomic<bool> readiness_[6] = {}; // by preference: path_for() without its questions
   std::atomic<strategy> strategy_{strategy::calls};
   path_controller controller_;
   std::atomic<unsigned> other_path_costs_{0}; // in thousandths of the one in use; 0: it was not tried yet

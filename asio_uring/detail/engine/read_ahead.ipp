@@ -20,9 +20,6 @@
 
 namespace asio_uring::detail {
 
-/// What a sandbox says of a call that it does not let pass.
-inline bool is_forbidden(int result) noexcept { return result == -ENOSYS || result == -EPERM; }
-
 /// Whether it is in the kernel, and ends when there is something to read.
 inline bool operation::waits_for_data() noexcept
 {
@@ -34,9 +31,11 @@ inline bool operation::waits_for_data() noexcept
 
 ASIO_URING_DECL int file_state::receive_datagram(msghdr& message, int flags) noexcept
 {
+  std::unique_ptr<datagrams_ahead> unwanted;
   {
     const locked guard(lock_);
     if (has_datagrams() && !(flags & MSG_ERRQUEUE)) return ahead_->take(message, flags);
+    if (ahead_ && !may_read_ahead_ && !has_datagrams()) unwanted = stop_ahead();
   }
   if (ahead_ && flags == 0)
     if (const int result = receive_ahead(message); !is_forbidden(result)) return result;

@@ -10,6 +10,7 @@
 #include <asio_uring/detail/object/socket_kind.hpp>
 #include <asio_uring/detail/op/connect.hpp>
 #include <asio_uring/unique_descriptor.hpp>
+#include <netinet/udp.h>
 
 namespace asio_uring::detail {
 
@@ -93,13 +94,16 @@ public:
     return ec = error_code();
   }
 
-  /// What is there below the low-water mark is no event, and yet the next read's.
+  /// What is there below the low-water mark is no event, and yet the next read's. What is received ahead has
+  /// no place for the size of the segments that a datagram was made of.
   template <typename Option>
   error_code set_option(implementation_type& impl, const Option& option, error_code& ec)
   {
     stock::set_option(impl, option, ec);
     if (!ec && option.level(protocol_of(impl)) == SOL_SOCKET && option.name(protocol_of(impl)) == SO_RCVLOWAT)
       impl.file_->try_reads_at_once();
+    if (!ec && option.level(protocol_of(impl)) == IPPROTO_UDP && option.name(protocol_of(impl)) == UDP_GRO)
+      impl.file_->stop_reading_ahead();
     return ec;
   }
 

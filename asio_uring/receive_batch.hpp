@@ -1,0 +1,220 @@
+// asio_uring/receive_batch.hpp: room for many datagrams, and those that were received.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_RECEIVE_BATCH_HPP
+#define ASIO_URING_RECEIVE_BATCH_HPP
+
+#include <algorithm>
+#include <asio_uring/config.hpp>
+#include <asio_uring/segments.hpp>
+#include ASIO_URING_ASIO(buffer.hpp)
+#include ASIO_URING_ASIO(socket_base.hpp)
+#include <cassert>
+#include <cstddef>
+#include <cstring>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdexcept>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <utility>
+#include <vector>
+
+namespace asio_uring {
+
+template <typename Endpoint>
+class basic_receive_batch;
+
+namespace detail {
+template <typename Batch>
+class receive_many_op;
+}
+
+/// A datagram as it was received: a view into its batch.
+template <typename Endpoint>
+class received_datagram
+{
+public:
+  /// What was received, in its buffer. It may be empty.
+  asio::mutable_buffer data() const noexcept { return {room_.iov_base, size_}; }
+  /// Bytes of it.
+  std::size_t size() const noexcept { return size_; }
+  /// Who has sent it; without meaning where nobody has a name, as at the ends of a connected pair.
+  const Endpoint& sender() const noexcept { return sender_; }
+  /// What the kernel says of it: MSG_TRUNC and others.
+  asio::socket_base::message_flags flags() const noexcept { return flags_; }
+  /// Whether it was longer than its buffer; what did not fit is lost.
+  bool truncated() const noexcept { return flags_ & MSG_TRUNC; }
+  /// Where the kernel has joined several datagrams (`udp_gro`): bytes of each but the last. 0: it is one.
+  std::size_t segment_size() const noexcept { return segment_size_; }
+  /// The datagrams that it is, as buffers; usually one.
+  segment_range<asio::mutable_buffer> segments() const noexcept { return {data(), segment_size_}; }
+
+private:
+  friend class basic_receive_batch<Endpoint>;
+
+  Endpoint sender_;
+  iovec room_{};
+  std::size_t size_ = 0;
+  int flags_ = 0;
+  unsigned segment_size_ = 0;
+};
+
+/// Where async_receive_many puts datagrams: as many buffers as it has room for. A range of what the last one
+/// has received.
+/**
+ * It is borrowed by the operation as Asio's buffers are: it must stay where it is, untouched, until the
+ * handler is called; so must the buffers. All memory is had when it is made; receiving allocates nothing.
+ * Thread safety: distinct objects are safe; an object is for one thread, or operation, at a time.
+ */
+template <typename Endpoint>
+class basic_receive_batch
+{
+public:
+  using endpoint_type = Endpoint;
+  using value_type = received_datagram<Endpoint>;
+  using const_iterator = typename std::vector<value_type>::const_iterator;
+
+  /// Room for `count` datagrams, with memory for `size` bytes of each.
+  basic_receive_batch(std::size_t count, std::size_t size) : basic_receive_batch(count)
+  {
+    // Buffers do not begin at the same lines of a cache.
+    constexpr std::size_t line = 64;
+    if (count > 0 && size > std::numeric_limits<std::size_t>::max() / count - 2 * line)
+      throw std::length_error("receive_batch");
+    const std::size_t stride = (size + line - 1) / line * line + line;
+    memory_ = std::make_unique_for_overwrite<std::byte[]>(count * stride);
+    for (std::size_t i = 0; i < count; ++i)
+      set_buffer(i, {&memory_[i * stride], size});
+  }
+
+  /// Room for as many datagrams as there are buffers in the sequence, one in each.
+  template <typename MutableBufferSequence>
+  explicit basic_receive_batch(const MutableBufferSequence& buffers) requires(
+      asio::is_mutable_buffer_sequence<MutableBufferSequence>::value)
+      : basic_receive_batch(static_cast<std::size_t>(
+            std::distance(asio::buffer_sequence_begin(buffers), asio::buffer_sequence_end(buffers))))
+  {
+    std::size_t i = 0;
+    const auto end = asio::buffer_sequence_end(buffers);
+    for (auto it = asio::buffer_sequence_begin(buffers); it != end; ++it)
+      set_buffer(i++, *it);
+  }
+
+  basic_receive_batch(basic_receive_batch&& other) noexcept { *this = std::move(other); }
+  basic_receive_batch& operator=(basic_receive_batch&& other) noexcept
+  {
+    memory_ = std::move(other.memory_);
+    datagrams_ = std::exchange(other.datagrams_, {});
+    headers_ = std::exchange(other.headers_, {});
+    controls_ = std::move(other.controls_);
+    size_ = std::exchange(other.size_, 0);
+    with_segment_size_ = other.with_segment_size_;
+    return *this;
+  }
+
+  /// How many it has room for.
+  std::size_t capacity() const noexcept { return datagrams_.size(); }
+  /// How many have been received by the last operation; none while one is under way.
+  std::size_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return size_ == 0; }
+  const value_type& operator[](std::size_t i) const noexcept
+  {
+    assert(i < size_);
+    return datagrams_[i];
+  }
+  const_iterator begin() const noexcept { return datagrams_.begin(); }
+  const_iterator end() const noexcept { return begin() + static_cast<std::ptrdiff_t>(size_); }
+
+  /// From now on the datagram in this place, less than capacity(), is received into that buffer: for those
+  /// who keep a filled buffer, and give another for it.
+  void set_buffer(std::size_t place, const asio::mutable_buffer& buffer) noexcept
+  {
+    assert(place < capacity());
+    datagrams_[place].room_ = {buffer.data(), buffer.size()};
+  }
+
+private:
+  template <typename>
+  friend class detail::receive_many_op;
+
+  explicit basic_receive_batch(std::size_t count)
+      : datagrams_(count),
+        headers_(count),
+        controls_(std::make_unique_for_overwrite<control_messages[]>(count)),
+        size_(count) // all headers are to be made
+  {
+    for (std::size_t i = 0; i < count; ++i) {
+      headers_[i].msg_hdr.msg_name = datagrams_[i].sender_.data();
+      headers_[i].msg_hdr.msg_iov = &datagrams_[i].room_;
+      headers_[i].msg_hdr.msg_iovlen = 1;
+    }
+    begin_receiving(false);
+  }
+
+  // Other options of the program's are told before the size of segments: timestamps.
+  struct control_messages
+  {
+    alignas(cmsghdr) std::byte bytes[256];
+  };
+
+  /// Before an operation: headers that a receive has changed are as before. `with_segment_size`: that is
+  /// asked for. A UNIX socket is left without room for control messages, for it would get passed descriptors,
+  /// which nobody takes.
+  void begin_receiving(bool with_segment_size) noexcept
+  {
+    std::size_t changed = std::exchange(size_, 0);
+    if (std::exchange(with_segment_size_, with_segment_size) != with_segment_size) changed = capacity();
+    for (std::size_t i = 0; i < changed; ++i) {
+      msghdr& m = headers_[i].msg_hdr;
+      m.msg_namelen = static_cast<socklen_t>(datagrams_[i].sender_.capacity());
+      m.msg_control = with_segment_size ? &controls_[i] : nullptr;
+      m.msg_controllen = with_segment_size ? sizeof(control_messages) : 0;
+    }
+  }
+  mmsghdr* headers() noexcept { return headers_.data(); }
+
+  /// So many have come, as the headers say.
+  void end_receiving(std::size_t count) noexcept
+  {
+    size_ = count;
+    for (std::size_t i = 0; i < count; ++i) {
+      value_type& d = datagrams_[i];
+      msghdr& m = headers_[i].msg_hdr;
+      // Of a UNIX path without a terminating zero the kernel counts one.
+      d.sender_.resize(std::min<std::size_t>(m.msg_namelen, d.sender_.capacity()));
+      d.size_ = headers_[i].msg_len;
+      d.flags_ = m.msg_flags;
+      d.segment_size_ = segment_size_of(m);
+    }
+  }
+  static unsigned segment_size_of(msghdr& m) noexcept
+  {
+    for (cmsghdr* c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+      if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+        int size;
+        std::memcpy(&size, CMSG_DATA(c), sizeof(size));
+        return static_cast<unsigned>(size);
+      }
+    return 0;
+  }
+
+  std::unique_ptr<std::byte[]> memory_;
+  std::vector<value_type> datagrams_;
+  std::vector<mmsghdr> headers_;
+  std::unique_ptr<control_messages[]> controls_;
+  std::size_t size_ = 0;
+  bool with_segment_size_ = false;
+};
+
+/// The batch for the sockets of a protocol: `receive_batch<udp> batch(64, 2048)`.
+template <typename Protocol>
+using receive_batch = basic_receive_batch<typename Protocol::endpoint>;
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_RECEIVE_BATCH_HPP

@@ -1,0 +1,106 @@
+// asio_uring/udp_offload.hpp: options of a UDP socket: the kernel cuts what is sent, and joins what arrives.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_UDP_OFFLOAD_HPP
+#define ASIO_URING_UDP_OFFLOAD_HPP
+
+#include <asio_uring/config.hpp>
+#include <cstddef>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdexcept>
+
+namespace asio_uring {
+namespace detail {
+
+/// A socket option that is an int.
+template <int Level, int Name>
+class int_option
+{
+public:
+  explicit int_option(int value = 0) noexcept : value_(value) {}
+
+  template <typename Protocol>
+  int level(const Protocol&) const noexcept
+  {
+    return Level;
+  }
+  template <typename Protocol>
+  int name(const Protocol&) const noexcept
+  {
+    return Name;
+  }
+  template <typename Protocol>
+  int* data(const Protocol&) noexcept
+  {
+    return &value_;
+  }
+  template <typename Protocol>
+  const int* data(const Protocol&) const noexcept
+  {
+    return &value_;
+  }
+  template <typename Protocol>
+  std::size_t size(const Protocol&) const noexcept
+  {
+    return sizeof(value_);
+  }
+  template <typename Protocol>
+  void resize(const Protocol&, std::size_t size) const
+  {
+    if (size != sizeof(value_)) throw std::length_error("a socket option has another size");
+  }
+
+protected:
+  int value_;
+};
+
+} // namespace detail
+
+/// Whatever is sent through the socket is cut by the kernel, or by the network card, into datagrams of so
+/// many bytes, the last one maybe shorter: UDP_SEGMENT.
+/**
+ * @code socket.set_option(asio_uring::udp_segment(1200)); @endcode
+ * A send then may have some 64 datagrams, up to 65507 bytes in all; more is an error of the send
+ * (invalid_argument, message_size). 0: as it comes. A message of a `send_batch` may have a size of its own,
+ * which takes precedence, and needs no option. Errors of set_option: the kernel's, no_protocol_option where
+ * it has none, and for sockets that are not UDP. Since Linux 4.18.
+ */
+class udp_segment : public detail::int_option<IPPROTO_UDP, UDP_SEGMENT>
+{
+public:
+  using int_option::int_option;
+  udp_segment& operator=(int bytes) noexcept
+  {
+    value_ = bytes;
+    return *this;
+  }
+  /// Bytes.
+  int value() const noexcept { return value_; }
+};
+
+/// Datagrams of one sender that arrive together, all of one size but for the last, may be received as one:
+/// UDP_GRO.
+/**
+ * What they were before, `received_datagram::segment_size()` tells; other functions have no place for it, so
+ * receive with async_receive_many. A buffer has to have room for all of them, 65535 bytes: what does not fit
+ * is cut off. Errors of set_option: the kernel's, no_protocol_option where it has none, and for sockets that
+ * are not UDP. Since Linux 5.0.
+ */
+class udp_gro : public detail::int_option<IPPROTO_UDP, UDP_GRO>
+{
+public:
+  explicit udp_gro(bool value = false) noexcept : int_option(value) {}
+  udp_gro& operator=(bool value) noexcept
+  {
+    value_ = value;
+    return *this;
+  }
+  bool value() const noexcept { return value_ != 0; }
+  explicit operator bool() const noexcept { return value(); }
+};
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_UDP_OFFLOAD_HPP

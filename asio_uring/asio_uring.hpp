@@ -34,12 +34,14 @@
 #include <asio_uring/registered_buffer_pool.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <asio_uring/ring_descriptor.hpp>
+#include <asio_uring/send_file.hpp>
 #include <asio_uring/statistics.hpp>
 #include <asio_uring/stream_file.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <asio_uring/use_uring.hpp>
 #include <asio_uring/use_wait.hpp>
 #include <asio_uring/via.hpp>
+#include <asio_uring/wait_process.hpp>
 #include <asio_uring/within.hpp>
 #include <asio_uring/writable_pipe.hpp>
 

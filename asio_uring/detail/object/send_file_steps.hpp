@@ -59,7 +59,7 @@ private:
 
 /// What asio::async_compose is given: void(error_code, std::uint64_t).
 /**
- * A long part goes by sendfile(2) in a thread, which may wait for the disk, never for the peer. For a short
+ * A long part goes within the kernel, in a thread, which may wait for the disk, never for the peer. For a short
  * one that costs more than it saves: it is read, and written as any other buffer.
  */
 template <typename Socket, typename File>
@@ -101,7 +101,7 @@ private:
     begin,
     read,
     write,
-    send, ///< sendfile(2)
+    send, ///< within the kernel
     wait, ///< for room in the socket
     none
   };
@@ -175,7 +175,7 @@ private:
     count(size);
     if (ec == asio::error::invalid_argument || ec == asio::error::operation_not_supported ||
         ec.value() == ENOSYS) {
-      reads_ = true; // a file system, or a sandbox, that has no sendfile
+      reads_ = true; // a file system, or a sandbox, that has no splice
       return go_on(self);
     }
     if (ec && ec != asio::error::try_again) return end(self, ec);

@@ -20,10 +20,10 @@ namespace asio_uring::detail {
 /// -EINVAL of what is no regular file.
 ASIO_URING_DECL std::int64_t end_of_file(int fd) noexcept;
 
-/// sendfile(2) from `splice_fd_in` to `fd`, which does not block. It raises no SIGPIPE.
+/// As sendfile(2), from `splice_fd_in` to `fd`, which does not block. It raises no SIGPIPE.
 ASIO_URING_DECL int send_file(const io_uring_sqe& arguments) noexcept;
 
-/// One sendfile(2) by a thread. -EAGAIN: the socket has no room.
+/// One such call by a thread. -EAGAIN: the socket has no room.
 class send_file_op
 {
 public:

@@ -26,10 +26,11 @@ namespace asio_uring {
  * @param token Completion signature `void(error_code, std::uint64_t)`: the bytes that the socket has taken,
  * all of them the file's from `offset` on, also where there is an error.
  *
- * More than 128 KiB are sent within the kernel, as by sendfile(2), up to 1 MiB at a time, by a thread that may
- * wait for the disk, never for the peer. Less is read into a buffer and written. Where the kernel has TLS for
- * the socket (SSL_OP_ENABLE_KTLS of OpenSSL 3), what the socket below the stream is given goes out encrypted. Both see what the file
- * is when they come to it: one that grows or shrinks meanwhile is sent as far as it reaches then.
+ * More than 128 KiB are sent within the kernel, as by sendfile(2), up to 1 MiB at a time, by a thread that
+ * may wait for the disk, never for the peer. Less is read into a buffer and written. Where the kernel has TLS
+ * for the socket (SSL_OP_ENABLE_KTLS of OpenSSL 3), what the socket below the stream is given goes out
+ * encrypted. Both see what the file is when they come to it: one that grows or shrinks meanwhile is sent as
+ * far as it reaches then.
  *
  * Cancellation: terminal, partial, as of async_write; the socket's cancel() and close(), too. What has been
  * sent is counted: to go on is to begin at offset + count. Errors: eof where the file ends before `length`;

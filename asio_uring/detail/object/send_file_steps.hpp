@@ -59,8 +59,8 @@ private:
 
 /// What asio::async_compose is given: void(error_code, std::uint64_t).
 /**
- * A long part goes within the kernel, in a thread, which may wait for the disk, never for the peer. For a short
- * one that costs more than it saves: it is read, and written as any other buffer.
+ * A long part goes within the kernel, in a thread, which may wait for the disk, never for the peer. For a
+ * short one that costs more than it saves: it is read, and written as any other buffer.
  */
 template <typename Socket, typename File>
 class send_file_steps

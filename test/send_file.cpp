@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_grows_is_sent_to_the_end_that_it_has_then)
 
 BOOST_AUTO_TEST_CASE(a_file_that_shrinks_is_sent_as_far_as_it_reaches)
 {
-  waiting_transfer t(*this);
+  waiting_transfer<tcp> t(*this);
   t.start();
   BOOST_TEST(!t.e.done());
   t.file.resize(3 * mebibyte);
@@ -113,11 +113,11 @@ BOOST_AUTO_TEST_CASE(a_file_that_shrinks_is_sent_as_far_as_it_reaches)
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_closed_meanwhile_ends_it_and_no_other_file_is_sent)
 {
-  waiting_transfer t(*this);
+  waiting_transfer<tcp> t(*this);
   t.start();
   const int number = t.file.native_handle();
   t.file.close();
-  write_file("other", std::string(waiting_transfer::size, 'x'));
+  write_file("other", std::string(t.size, 'x'));
   const asio_uring::unique_descriptor other(::open(path("other").c_str(), O_RDONLY | O_CLOEXEC));
   BOOST_TEST(other.get() == number);
   reader r(t.sockets.server);
@@ -143,6 +143,27 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_peer_that_reads_little_at_a_time_gets_all, Proto
   sockets.client.close();
   finish(home.context);
   BOOST_TEST(r.has_pattern(0, 2 * mebibyte + 1));
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_socket_without_room_is_waited_for, Protocol, stream_protocols)
+{
+  scratch_context home;
+  file_of_pattern file(home, 4 * mebibyte);
+  narrow_pair<Protocol> sockets(home.context);
+  sockets.client.non_blocking(true);
+  std::size_t before = 0;
+  for (error_code full; !full;)
+    before += sockets.client.write_some(bytes.at(before, 1 << 14), full);
+  ending e;
+  async_send_file(sockets.client, file, before, 2 * mebibyte, e.record());
+  settle(home.context);
+  BOOST_TEST(!e.done());
+  reader r(sockets.server);
+  run_until(home.context, [&] { return e.done(); });
+  CHECK_SUCCEEDED(e);
+  sockets.client.close();
+  finish(home.context);
+  BOOST_TEST(r.has_pattern(0, before + 2 * mebibyte));
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_peer_that_closes_ends_it_without_a_signal, Protocol, stream_protocols)

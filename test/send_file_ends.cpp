@@ -13,16 +13,47 @@ using namespace test;
 
 BOOST_FIXTURE_TEST_SUITE(send_file_ends, scratch_context)
 
-BOOST_AUTO_TEST_CASE(a_cancelled_one_counts_what_the_peer_gets)
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_cancelled_one_counts_what_the_peer_gets, Protocol, stream_protocols)
 {
   for (const auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial}) {
-    waiting_transfer t(*this);
+    scratch_context home;
+    waiting_transfer<Protocol> t(home);
     asio::cancellation_signal signal;
     t.start([&](auto handler) { return asio::bind_cancellation_slot(signal.slot(), std::move(handler)); });
     signal.emit(type);
-    run_until(context, [&] { return t.e.done(); });
+    run_until(home.context, [&] { return t.e.done(); });
     CHECK_FAILED(t.e, asio::error::operation_aborted);
     t.check_count();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_short_one_that_is_cancelled_counts_what_the_peer_gets)
+{
+  waiting_transfer<local> t(*this, 100000, 1 << 12);
+  asio::cancellation_signal signal;
+  t.start([&](auto handler) { return asio::bind_cancellation_slot(signal.slot(), std::move(handler)); });
+  signal.emit(asio::cancellation_type::partial);
+  run_until(context, [&] { return t.e.done(); });
+  CHECK_FAILED(t.e, asio::error::operation_aborted);
+  t.check_count();
+}
+
+BOOST_AUTO_TEST_CASE(what_is_closed_while_a_thread_may_look_for_it_keeps_its_number)
+{
+  for (const std::size_t size : {std::size_t{1000}, mebibyte}) {
+    pair<tcp> sockets(context);
+    file_of_pattern file(*this, size);
+    const int numbers[] = {file.native_handle(), sockets.client.native_handle()};
+    ending e;
+    async_send_file(sockets.client, file, 0, size, e.record());
+    file.close();
+    BOOST_TEST(::fcntl(numbers[0], F_GETFD) >= 0);
+    sockets.client.close();
+    if (size == mebibyte) BOOST_TEST(::fcntl(numbers[1], F_GETFD) >= 0);
+    finish(context);
+    BOOST_TEST(e.calls == 1);
+    BOOST_TEST(::fcntl(numbers[0], F_GETFD) < 0);
+    BOOST_TEST(::fcntl(numbers[1], F_GETFD) < 0);
   }
 }
 
@@ -54,7 +85,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_cancelled_at_any_time_counts_what_the_peer_gets
 BOOST_AUTO_TEST_CASE(the_sockets_cancel_and_close_end_it)
 {
   for (const bool closes : {false, true}) {
-    waiting_transfer t(*this);
+    waiting_transfer<tcp> t(*this);
     t.start();
     if (closes)
       t.sockets.client.close();
@@ -85,7 +116,7 @@ BOOST_AUTO_TEST_CASE(a_socket_that_is_closed_at_once_sends_to_nobody_who_has_its
 
 BOOST_AUTO_TEST_CASE(a_deadline_ends_it_with_the_count)
 {
-  waiting_transfer t(*this);
+  waiting_transfer<tcp> t(*this);
   async_send_file(t.sockets.client, t.file, 0, t.size, asio_uring::within(50ms, t.e.record()));
   run_until(context, [&] { return t.e.done(); });
   CHECK_FAILED(t.e, asio::error::timed_out);
@@ -123,7 +154,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_context_ends_it_at_any_time)
 BOOST_AUTO_TEST_CASE(behind_a_fork_one_process_goes_on_and_nothing_is_sent_twice)
 {
   for (const bool waits : {false, true}) {
-    waiting_transfer t(*this);
+    waiting_transfer<tcp> t(*this);
     if (waits)
       t.start();
     else

@@ -111,8 +111,9 @@ private:
   /// A thread takes a wake-up each way: what costs as much as the two copies of so many bytes.
   static constexpr std::uint64_t short_part = 128 * 1024;
   static constexpr std::uint64_t most_read = 64 * 1024;
-  /// A call cannot be cancelled, and others wait for the thread.
-  static constexpr std::uint64_t most_sent = 1024 * 1024;
+  /// What a pipe may have without privilege, a page in each of its places. A call cannot be cancelled, and
+  /// others wait for the thread.
+  static constexpr std::uint64_t most_sent = 1024 * 1024, page = 4096;
 
   template <typename Self>
   void begin(Self& self)
@@ -142,7 +143,7 @@ private:
     const int file = file_.native_handle();
     const std::uint64_t at = at_;
     if (known > short_part && !reads_) {
-      const auto size = asked_ = static_cast<unsigned>(std::min(known, most_sent));
+      const auto size = asked_ = static_cast<unsigned>(std::min(known, most_sent - at % page));
       step_ = step::send;
       start(self, [=](int socket) { return send_file_op(socket, file, at, size); });
     } else {

@@ -41,6 +41,7 @@
 #include <asio_uring/ring_descriptor.hpp>
 #include <asio_uring/segments.hpp>
 #include <asio_uring/send_batch.hpp>
+#include <asio_uring/send_file.hpp>
 #include <asio_uring/statistics.hpp>
 #include <asio_uring/stream_file.hpp>
 #include <asio_uring/udp_offload.hpp>
@@ -48,6 +49,7 @@
 #include <asio_uring/use_uring.hpp>
 #include <asio_uring/use_wait.hpp>
 #include <asio_uring/via.hpp>
+#include <asio_uring/wait_process.hpp>
 #include <asio_uring/within.hpp>
 #include <asio_uring/writable_pipe.hpp>
 

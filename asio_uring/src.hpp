@@ -35,6 +35,8 @@
 #include <asio_uring/detail/engine/turn.ipp>
 #include <asio_uring/detail/object/wait_for_completion.ipp>
 #include <asio_uring/detail/op/call_in_thread.ipp>
+#include <asio_uring/detail/op/process.ipp>
+#include <asio_uring/detail/op/send_file.ipp>
 #include <asio_uring/ring/fallback_kernel.ipp>
 #include <asio_uring/ring/features.ipp>
 #include <asio_uring/ring/fifo_open.ipp>

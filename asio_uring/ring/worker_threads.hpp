@@ -100,6 +100,7 @@ private:
   ASIO_URING_DECL void perform_first(lock_type& lock) noexcept;
   ASIO_URING_DECL void watch(lock_type& lock) noexcept;
   ASIO_URING_DECL void see_to_threads() noexcept;
+  ASIO_URING_DECL void see_to_number() noexcept;
   ASIO_URING_DECL void start_thread() noexcept;
   ASIO_URING_DECL void leave(lock_type& lock) noexcept;
   ASIO_URING_DECL void join_last_left(lock_type& lock) noexcept;

@@ -46,12 +46,15 @@ ASIO_URING_DECL worker_threads::~worker_threads()
 
 ASIO_URING_DECL bool worker_threads::start(job& j) noexcept
 {
-  const lock_type lock(mutex_);
+  lock_type lock(mutex_);
   queued_.append(j);
-  see_to_threads();
-  j.queued_ = !threads_.empty();
-  if (!j.queued_) queued_.remove(j);
-  return j.queued_;
+  see_to_number();
+  const bool queued = j.queued_ = !threads_.empty();
+  if (!queued) queued_.remove(j);
+  const bool wakes = queued && idle_;
+  lock.unlock(); // who is woken wants it at once
+  if (wakes) wanted_.notify_one();
+  return queued;
 }
 
 ASIO_URING_DECL bool worker_threads::cancel(job& j) noexcept
@@ -66,8 +69,13 @@ ASIO_URING_DECL bool worker_threads::cancel(job& j) noexcept
 /// Has somebody see to the calls that wait: to make them, or to watch those at work.
 ASIO_URING_DECL void worker_threads::see_to_threads() noexcept
 {
-  constexpr std::size_t most = 1024;
   if (queued_.first && idle_) wanted_.notify_one();
+  see_to_number();
+}
+
+ASIO_URING_DECL void worker_threads::see_to_number() noexcept
+{
+  constexpr std::size_t most = 1024;
   const std::size_t stuck = at_work_.size - counted_;
   if (queued_.size > idle_ && threads_.size() <= std::min(stuck + usual_, most)) start_thread();
 }
@@ -128,9 +136,11 @@ ASIO_URING_DECL void worker_threads::perform_first(lock_type& lock) noexcept
   if (j.period_ == period_) --counted_;
   ++ended_calls_;
   call_ended_.notify_all();
+  ++idle_; // who is told may have the next job at once: it is for this thread
   lock.unlock();
   j.performed();
   lock.lock();
+  --idle_;
 }
 
 /// As many calls as may be are at work, and others wait.

@@ -280,6 +280,13 @@ void files(asio_uring::random_access_file& file, asio::io_context& context)
   async_splice(file, 0, file, std::nullopt, 1U, 0U, handler);
   async_tee(file, file, 1U, 0U, handler);
   register_file(file);
+  ip::tcp::socket tcp(context);
+  local::stream_protocol::socket local_socket(context);
+  stream_file stream(context);
+  async_send_file(tcp, file, 0, std::nullopt, handler);
+  async_send_file(local_socket, stream, 0, 1, handler);
+  async_wait_process(context, pid_t{1}, handler);
+  async_wait_process(file, unique_descriptor(), handler);
 }
 
 void tokens(asio_uring::random_access_file& file, asio_uring::ip::tcp::socket& socket,

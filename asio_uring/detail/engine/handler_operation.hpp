@@ -179,7 +179,7 @@ private:
   {
     auto& self = static_cast<handler_operation&>(static_cast<operation&>(r));
     auto& call = *self.description().call();
-    if (call.ended())
+    if (call.ended_now())
       result = call.result();
     else if (self.home()->is_given_up(self) && call.take_back())
       result = -ECANCELED;

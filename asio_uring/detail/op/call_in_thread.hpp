@@ -1,5 +1,5 @@
-// asio_uring/detail/op/call_in_thread.hpp: for an opcode that the kernel lacks: its system call, made by a
-// thread.
+// asio_uring/detail/op/call_in_thread.hpp: for an opcode that the kernel lacks, or never had: its system
+// call, made by a thread.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -9,6 +9,7 @@
 #include <asio_uring/detail/asio/names.hpp>
 #include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/ring/worker_threads.hpp>
+#include <asio_uring/unique_descriptor.hpp>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -20,16 +21,24 @@ namespace asio_uring::detail {
 
 class calls_in_threads;
 
-/// One call, which ends whatever becomes of it. The ring waits for its eventfd.
+/// One call, which ends whatever becomes of it. The ring waits for its pipe.
+/**
+ * Not for an eventfd: Linux 6.18 tells the eventfd that is registered with a ring, the one that a guest pump
+ * watches, only the first time of what a write to another eventfd has completed.
+ */
 class call_in_thread final : worker_threads::job
 {
 public:
-  ASIO_URING_DECL explicit call_in_thread(calls_in_threads& all) noexcept;
-  ASIO_URING_DECL ~call_in_thread();
+  /// The call, with an entry as its arguments. Returns its result or a negative errno.
+  using function = int (*)(const io_uring_sqe&) noexcept;
 
-  /// Readable when it has ended, or is about to say so.
-  int fd() const noexcept { return fd_; }
+  ASIO_URING_DECL explicit call_in_thread(calls_in_threads& all) noexcept;
+
+  /// Readable when it has ended; or for nothing.
+  int fd() const noexcept { return readable_.get(); }
   bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+  /// The same for who has found fd() readable; if it has not, fd() can be waited for again.
+  ASIO_URING_DECL bool ended_now() noexcept;
   int result() const noexcept { return result_; }
   /// True: it has not been made and is not going to be.
   ASIO_URING_DECL bool take_back() noexcept;
@@ -43,15 +52,18 @@ public:
 private:
   friend class calls_in_threads;
   ASIO_URING_DECL void start() noexcept;
-  ASIO_URING_DECL void renew_event() noexcept;
+  ASIO_URING_DECL void renew_pipe() noexcept;
+  ASIO_URING_DECL void tell() noexcept;
+  ASIO_URING_DECL void drain() noexcept;
   ASIO_URING_DECL void perform() noexcept override;
   ASIO_URING_DECL void performed() noexcept override;
 
   calls_in_threads& all_;
-  const int fd_;
+  unique_descriptor readable_, writable_;
   bool used_ = false;
   int result_ = 0;
   std::atomic<bool> ended_{false};
+  function function_ = nullptr;
   kept_entry entry_;
 };
 
@@ -71,6 +83,9 @@ public:
   /// Begins with it, and sets `call`: 0; or a negative errno. What the entry points to must stay as long as
   /// the call.
   ASIO_URING_DECL int start(const io_uring_sqe& entry, call_pointer& call) noexcept;
+  /// The same with a call that is no opcode's.
+  ASIO_URING_DECL int start(call_in_thread::function function, const io_uring_sqe& arguments,
+                            call_pointer& call) noexcept;
 
 private:
   friend class call_in_thread;

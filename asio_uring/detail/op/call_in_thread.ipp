@@ -9,10 +9,8 @@
 #include <asio_uring/ring/perform.hpp>
 #include <asio_uring/ring/process.hpp>
 #include <cerrno>
-#include <cstdint>
 #include <fcntl.h>
 #include <new>
-#include <sys/eventfd.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -20,13 +18,12 @@ namespace asio_uring::detail {
 
 // --- one call
 
-ASIO_URING_DECL call_in_thread::call_in_thread(calls_in_threads& all) noexcept
-    : all_(all), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
-{}
-
-ASIO_URING_DECL call_in_thread::~call_in_thread()
+ASIO_URING_DECL call_in_thread::call_in_thread(calls_in_threads& all) noexcept : all_(all)
 {
-  if (fd_ >= 0) ::close(fd_);
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return;
+  readable_.reset(ends[0]);
+  writable_.reset(ends[1]);
 }
 
 ASIO_URING_DECL bool call_in_thread::take_back() noexcept { return all_.threads_->cancel(*this); }
@@ -38,22 +35,43 @@ ASIO_URING_DECL void call_in_thread::start() noexcept
   performed();
 }
 
-ASIO_URING_DECL void call_in_thread::perform() noexcept { result_ = detail::perform(entry_.get(), true); }
+ASIO_URING_DECL void call_in_thread::perform() noexcept { result_ = function_(entry_.get()); }
 
 ASIO_URING_DECL void call_in_thread::performed() noexcept
 {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof(one));
   ended_.store(true, std::memory_order_release); // from here on it may be another operation's
+  tell();                                        // whom this tells nothing
 }
 
-/// In a forked child: an eventfd of its own, of the same number.
-ASIO_URING_DECL void call_in_thread::renew_event() noexcept
+// Who is told may run at once, in the place of the thread that tells: so it has ended before.
+ASIO_URING_DECL bool call_in_thread::ended_now() noexcept
 {
-  const int fd = ::eventfd(used_ && ended(), EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) return;
-  ::dup3(fd, fd_, O_CLOEXEC);
-  ::close(fd);
+  if (ended()) return true;
+  drain(); // what told of the operation before
+  return ended();
+}
+
+ASIO_URING_DECL void call_in_thread::drain() noexcept
+{
+  char bytes[16];
+  [[maybe_unused]] const auto drained = ::read(fd(), bytes, sizeof(bytes));
+}
+
+ASIO_URING_DECL void call_in_thread::tell() noexcept
+{
+  [[maybe_unused]] const auto written = ::write(writable_.get(), "", 1);
+}
+
+/// In a forked child: a pipe of its own, of the same numbers.
+ASIO_URING_DECL void call_in_thread::renew_pipe() noexcept
+{
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return;
+  ::dup3(ends[0], readable_.get(), O_CLOEXEC);
+  ::dup3(ends[1], writable_.get(), O_CLOEXEC);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  if (used_ && ended()) tell();
 }
 
 ASIO_URING_DECL void call_in_thread::give_back::operator()(call_in_thread* call) const noexcept
@@ -61,8 +79,7 @@ ASIO_URING_DECL void call_in_thread::give_back::operator()(call_in_thread* call)
   calls_in_threads& all = call->all_;
   if (!call->ended() && process::id() == all.process_ && !call->take_back())
     all.threads_->wait_until_unused([&](const worker_threads::job& j) { return &j == call; });
-  std::uint64_t count;
-  [[maybe_unused]] const auto drained = ::read(call->fd_, &count, sizeof(count));
+  call->drain();
   const std::lock_guard guard(all.mutex_);
   call->used_ = false;
   all.unused_.push_back(call);
@@ -81,6 +98,12 @@ ASIO_URING_DECL bool calls_in_threads::possible(const io_uring_sqe& entry) noexc
 
 ASIO_URING_DECL int calls_in_threads::start(const io_uring_sqe& entry, call_pointer& call) noexcept
 {
+  return start([](const io_uring_sqe& e) noexcept { return detail::perform(e, true); }, entry, call);
+}
+
+ASIO_URING_DECL int calls_in_threads::start(call_in_thread::function function, const io_uring_sqe& arguments,
+                                            call_pointer& call) noexcept
+{
   try {
     call.reset(&unused());
   } catch (const std::bad_alloc&) {
@@ -89,7 +112,8 @@ ASIO_URING_DECL int calls_in_threads::start(const io_uring_sqe& entry, call_poin
     return -e.code().value();
   }
   call->ended_.store(false, std::memory_order_relaxed);
-  call->entry_ = entry;
+  call->function_ = function;
+  call->entry_ = arguments;
   call->start();
   return 0;
 }
@@ -100,10 +124,10 @@ ASIO_URING_DECL call_in_thread& calls_in_threads::unused()
   if (unused_.empty()) {
     unused_.reserve(calls_.size() + 1);
     calls_.push_back(std::make_unique<call_in_thread>(*this));
-    if (calls_.back()->fd_ < 0) {
+    if (calls_.back()->fd() < 0) {
       const int error = errno;
       calls_.pop_back();
-      throw std::system_error(error, std::system_category(), "eventfd");
+      throw std::system_error(error, std::system_category(), "pipe");
     }
     unused_.push_back(calls_.back().get());
   }
@@ -129,7 +153,7 @@ ASIO_URING_DECL void calls_in_threads::notify_fork(asio::execution_context::fork
     process_ = process::id();
     threads_.emplace();
     for (const auto& call : calls_)
-      call->renew_event();
+      call->renew_pipe();
   }
 }
 

@@ -137,7 +137,8 @@ inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
 [[gnu::always_inline]] inline bool file_state::begin_call(operation& op, lane_kind kind) noexcept
 {
   lock_.acquire();
-  if (op.cancelled_ | (kind == lane_kind::in && !kept_.empty())) {
+  const bool is_over = op.cancelled_ && !op.notifications_; // otherwise end_call finds that out
+  if (is_over | (kind == lane_kind::in && !kept_.empty())) {
     end_without_call(op);
     return false;
   }

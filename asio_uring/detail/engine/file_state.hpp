@@ -12,6 +12,7 @@
 #include <asio_uring/detail/engine/record_memory.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/detail/engine/submitted_message.hpp>
+#include <asio_uring/detail/engine/zero_copy_use.hpp>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -182,6 +183,7 @@ private:
   friend class doubts;
   friend class ring_service;
   friend class operation;
+  friend class zero_copy_sends;
 
   /// The poll of a lane: one shot for a write that found no room, and for the first read, so that a
   /// connection with one request ends without anything to cancel; standing for the reads that follow, and
@@ -309,8 +311,11 @@ private:
 
   [[gnu::always_inline]] void append(operation& op) noexcept
   {
-    lane& l = lane_of(op.get_type().lane);
     op.stage_ = operation::stage::waiting;
+    link(op, lane_of(op.get_type().lane));
+  }
+  [[gnu::always_inline]] void link(operation& op, lane& l) noexcept
+  {
     op.previous_ = l.last;
     op.following_ = nullptr;
     (l.last ? l.last->following_ : l.first) = &op;
@@ -318,16 +323,15 @@ private:
     ++references_;
   }
   ASIO_URING_DECL void prepend(operation& op) noexcept;
-  [[gnu::always_inline]] void unlink(operation& op) noexcept
+  [[gnu::always_inline]] void unlink(operation& op, lane& l) noexcept
   {
-    lane& l = lane_of(op.get_type().lane);
     (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
     (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
     --references_;
   }
   [[gnu::always_inline]] void remove(operation& op) noexcept
   {
-    unlink(op);
+    unlink(op, lane_of(op.get_type().lane));
     op.stage_ = operation::stage::ended;
   }
   ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
@@ -365,6 +369,7 @@ private:
   std::unique_ptr<submitted_message> messages_[2];
   kept_bytes kept_;
   std::atomic<bool> may_read_ahead_{false};
+  zero_copy_use zero_copy_;
   unsigned char crowd_ = 0;                // how often in a row another datagram was waiting, about
   std::unique_ptr<datagrams_ahead> ahead_; // while that is usual
   file_state* next_free_ = nullptr;
@@ -387,6 +392,7 @@ private:
 #include <asio_uring/detail/engine/shutdown.ipp>
 #include <asio_uring/detail/engine/submitted.ipp>
 #include <asio_uring/detail/engine/turn.ipp>
+#include <asio_uring/detail/engine/zero_copy_sends.ipp>
 #endif
 
 #endif // ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP

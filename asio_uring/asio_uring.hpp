@@ -34,6 +34,7 @@
 #include <asio_uring/registered_buffer_pool.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <asio_uring/ring_descriptor.hpp>
+#include <asio_uring/send_zero_copy.hpp>
 #include <asio_uring/statistics.hpp>
 #include <asio_uring/stream_file.hpp>
 #include <asio_uring/unique_descriptor.hpp>

@@ -12,6 +12,7 @@
 #include <asio_uring/chain.hpp>
 #include <asio_uring/connect_pipe.hpp>
 #include <asio_uring/enable_io_uring.hpp>
+#include <asio_uring/fan_out.hpp>
 #include <asio_uring/generic/datagram_protocol.hpp>
 #include <asio_uring/generic/raw_protocol.hpp>
 #include <asio_uring/generic/seq_packet_protocol.hpp>

@@ -15,6 +15,7 @@
 #include <asio_uring/connect_pipe.hpp>
 #include <asio_uring/datagram_batches.hpp>
 #include <asio_uring/enable_io_uring.hpp>
+#include <asio_uring/fan_out.hpp>
 #include <asio_uring/generic/datagram_protocol.hpp>
 #include <asio_uring/generic/raw_protocol.hpp>
 #include <asio_uring/generic/seq_packet_protocol.hpp>
@@ -42,6 +43,7 @@
 #include <asio_uring/segments.hpp>
 #include <asio_uring/send_batch.hpp>
 #include <asio_uring/send_file.hpp>
+#include <asio_uring/send_zero_copy.hpp>
 #include <asio_uring/statistics.hpp>
 #include <asio_uring/stream_file.hpp>
 #include <asio_uring/udp_offload.hpp>

@@ -9,6 +9,7 @@
 #include <asio_uring/ring/features.hpp>
 #include ASIO_URING_ASIO(execution_context.hpp)
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 
@@ -69,6 +70,9 @@ struct options
   /// kernel's queue are. Not with path::completion, nor from native_handle() on: the program may receive past
   /// the socket object.
   unsigned read_ahead = 15;
+  /// From how many bytes on async_send_zero_copy and async_write_zero_copy send without a copy; 0 and 1: all.
+  /// For few a copy costs less than to hold the memory and to tell when it is free again.
+  std::size_t zero_copy_threshold = 65536;
   linux_version newest = {}; ///< use nothing that came after this Linux, 5.11 or later
   /// For tests and experiments: makes an emulated kernel, now and in a forked child. What it
   /// throws, std::system_error, is taken as the kernel's refusal of a ring; it must not return null.

@@ -33,6 +33,7 @@
 #include <asio_uring/detail/engine/source.ipp>
 #include <asio_uring/detail/engine/submitted.ipp>
 #include <asio_uring/detail/engine/turn.ipp>
+#include <asio_uring/detail/engine/zero_copy_sends.ipp>
 #include <asio_uring/detail/object/wait_for_completion.ipp>
 #include <asio_uring/detail/op/call_in_thread.ipp>
 #include <asio_uring/detail/op/process.ipp>

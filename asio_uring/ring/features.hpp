@@ -31,6 +31,12 @@ struct features
 
   /// Multishot poll came with 5.13, as did IORING_FEAT_RSRC_TAGS.
   bool multishot_poll() const noexcept { return has(IORING_FEAT_RSRC_TAGS); }
+  /// Sends without a copy, which tell whether there was one, came with 6.0 to 6.2. Only on rings that can be
+  /// given back while the notification is to come: since 6.6.
+  bool zero_copy() const noexcept
+  {
+    return opcode(IORING_OP_SEND_ZC) && opcode(IORING_OP_SENDMSG_ZC) && setup(IORING_SETUP_NO_MMAP);
+  }
   /// IORING_ASYNC_CANCEL_ANY and multishot accept came with 5.19, as did IORING_SETUP_TASKRUN_FLAG.
   bool cancel_any() const noexcept { return setup(IORING_SETUP_TASKRUN_FLAG); }
   bool multishot_accept() const noexcept { return cancel_any(); }

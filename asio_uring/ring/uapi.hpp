@@ -24,6 +24,14 @@
 #define IORING_FEAT_NO_IOWAIT (1U << 17) // 6.15
 #endif
 
+// of a zero-copy send: ioprio, and a notification's result
+#ifndef IORING_SEND_ZC_REPORT_USAGE
+#define IORING_SEND_ZC_REPORT_USAGE (1U << 3) // 6.2
+#endif
+#ifndef IORING_NOTIF_USAGE_ZC_COPIED
+#define IORING_NOTIF_USAGE_ZC_COPIED (1U << 31) // 6.2
+#endif
+
 // opcodes
 namespace asio_uring {
 enum : unsigned char

@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_COUNTERS_HPP
 
 #include <asio_uring/ring/counter.hpp>
+#include <cstdint>
 
 namespace asio_uring::detail {
 
@@ -15,6 +16,9 @@ struct counters
   counter enters, waits, overflows; // of former rings
   counter completions, largest_batch;
   counter submitted, polls, retries, kept_bytes, read_ahead, wake_ups, switches;
+  counter zero_copy, copied;
+  counter promised, notified; // notifications of zero-copy sends
+  std::uint64_t outstanding() const noexcept { return promised.get() - notified.get(); }
 };
 
 } // namespace asio_uring::detail

@@ -15,6 +15,12 @@
 
 namespace asio_uring::detail {
 
+/// Turns a kernel result into Asio's error code.
+inline error_code error_of(int result) noexcept
+{
+  return result < 0 ? error_code(-result, system_category()) : error_code();
+}
+
 /// What the ring performs, or a call: as a submission entry, and as a call that does not block.
 template <typename D>
 concept performed_description = requires(D& d, int fd, int result)
@@ -82,6 +88,10 @@ struct description_traits
   static constexpr bool finishes = requires(D & d) { d.finish(0, 0); };
   /// `void discard(int result)`: for a result that nobody will get.
   static constexpr bool discards = requires(D & d) { d.discard(0); };
+  /// `static constexpr bool notifies = true`: a zero-copy send (zero_copy_sends.hpp).
+  static constexpr bool notifies = requires { D::notifies; };
+  /// `static constexpr bool in_parts = true`: has effects before it ends: slot_cancellation.hpp.
+  static constexpr bool in_parts = requires { requires D::in_parts; };
   /// `static constexpr bool polls = true`: is submitted as a poll.
   static constexpr bool polls = requires { D::polls; };
   /// `static constexpr bool connects = true`: Asio's service makes a socket non-blocking with it, in all
@@ -102,9 +112,10 @@ struct description_traits
   /// `int call_instead(ring_service&)` and `call()`: what a thread does for want of an opcode.
   static constexpr bool calls = requires(D & d) { d.call(); };
   /// `std::optional<int> completed(int result, unsigned flags)`: the operation's result, or nothing if the
-  /// completion is not the last, as with a zero-copy send. By whoever collects (request.hpp), and instead of
-  /// what else becomes of an unexpected result: nothing is tried again. A description that delivers more than
-  /// once has no place yet: operation::on_completion and handler_operation::end assume one result.
+  /// completion is not the last, as with a zero-copy send of the program's own entry. By whoever collects
+  /// (request.hpp), and instead of what else becomes of an unexpected result: nothing is tried again. A
+  /// description that delivers more than once has no place yet: operation::on_completion and
+  /// handler_operation::end assume one result.
   static constexpr bool completes_itself = requires(D & d) { d.completed(0, 0u); };
   /// `linked_requests& links()`, submitted instead of it, and `bool drains()`: whether the file's operations
   /// must have ended before.

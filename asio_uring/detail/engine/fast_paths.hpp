@@ -9,6 +9,35 @@
 
 namespace asio_uring::detail {
 
+[[gnu::always_inline]] inline bool file_state::settle_lane(lane& l, bool more) noexcept
+{
+  l.in_vain = false;
+  if (l.eager || more) {
+    l.ready = true;
+    return false;
+  }
+  return doubt_ != doubt::raised && raise_doubt();
+}
+
+[[gnu::always_inline]] inline void file_state::append(operation& op) noexcept
+{
+  op.stage_ = operation::stage::waiting;
+  link(op, lane_of(op.get_type().lane));
+}
+
+[[gnu::always_inline]] inline void file_state::unlink(operation& op, lane& l) noexcept
+{
+  (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
+  (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
+  --references_;
+}
+
+[[gnu::always_inline]] inline void file_state::remove(operation& op) noexcept
+{
+  unlink(op, lane_of(op.get_type().lane));
+  op.stage_ = operation::stage::ended;
+}
+
 // Each does what is usual in a few instructions under the lock, and leaves the rest to its slow twin, which
 // is out of line: start() to start_slowly(), end_send() to end_send_slowly(), begin_call() to
 // ends_without_call(), end_call() to end_call_slowly(), settle_unordered() and settle_submitted() to
@@ -138,7 +167,8 @@ inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
 [[gnu::always_inline]] inline bool file_state::begin_call(operation& op, lane_kind kind) noexcept
 {
   lock_.acquire();
-  if (op.cancelled_ | (kind == lane_kind::in && kept_.first_to_be_asked()))
+  const bool is_over = op.cancelled_ && !op.notifications_; // otherwise end_call finds that out
+  if (is_over | (kind == lane_kind::in && kept_.first_to_be_asked()))
     if (ends_without_call(op)) return false;
   lane& l = lane_of(kind);
   l.busy = true;

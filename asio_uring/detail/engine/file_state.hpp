@@ -14,6 +14,7 @@
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/detail/engine/source.hpp>
 #include <asio_uring/detail/engine/submitted_message.hpp>
+#include <asio_uring/detail/engine/zero_copy_use.hpp>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -205,6 +206,7 @@ private:
   friend class operation;
   friend class ring_service;
   friend class source;
+  friend class zero_copy_sends;
 
   record_memory& memory_of(lane_kind which) noexcept { return record_memory_[which == lane_kind::out]; }
   lane& lane_of(lane_kind kind) noexcept { return lanes_[static_cast<unsigned>(kind)]; }
@@ -247,15 +249,7 @@ private:
   };
 
   /// What a result says of the next attempt. True: notify() is to be called once the lock is open.
-  bool settle_lane(lane& l, bool more) noexcept
-  {
-    l.in_vain = false;
-    if (l.eager || more) {
-      l.ready = true;
-      return false;
-    }
-    return doubt_ != doubt::raised && raise_doubt();
-  }
+  [[gnu::always_inline]] bool settle_lane(lane& l, bool more) noexcept;
   ASIO_URING_COLD bool raise_doubt() noexcept;
   ASIO_URING_COLD void look(section& s) noexcept;
   ASIO_URING_COLD void go_on(section& s, completion_queue& out) noexcept;
@@ -309,10 +303,9 @@ private:
     out.push(&op);
   }
 
-  [[gnu::always_inline]] void append(operation& op) noexcept
+  [[gnu::always_inline]] void append(operation& op) noexcept;
+  [[gnu::always_inline]] void link(operation& op, lane& l) noexcept
   {
-    lane& l = lane_of(op.get_type().lane);
-    op.stage_ = operation::stage::waiting;
     op.previous_ = l.last;
     op.following_ = nullptr;
     (l.last ? l.last->following_ : l.first) = &op;
@@ -320,18 +313,8 @@ private:
     ++references_;
   }
   ASIO_URING_DECL void prepend(operation& op) noexcept;
-  [[gnu::always_inline]] void unlink(operation& op) noexcept
-  {
-    lane& l = lane_of(op.get_type().lane);
-    (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
-    (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
-    --references_;
-  }
-  [[gnu::always_inline]] void remove(operation& op) noexcept
-  {
-    unlink(op);
-    op.stage_ = operation::stage::ended;
-  }
+  [[gnu::always_inline]] void unlink(operation& op, lane& l) noexcept;
+  [[gnu::always_inline]] void remove(operation& op) noexcept;
   ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
   ASIO_URING_DECL bool keep_bytes(operation& op, section& s) noexcept;
   ASIO_URING_DECL operation::stage let_go(operation& op, section& s) noexcept;
@@ -376,6 +359,7 @@ private:
   kept_bytes kept_;
   std::unique_ptr<source> source_;
   std::atomic<bool> may_read_ahead_{false};
+  zero_copy_use zero_copy_;
   unsigned char crowd_ = 0;                // how often in a row another datagram was waiting, about
   std::unique_ptr<datagrams_ahead> ahead_; // while that is usual
   file_state* next_free_ = nullptr;
@@ -416,6 +400,7 @@ auto file_state::take_ahead(F&& f) -> std::optional<decltype(f(std::declval<sour
 #include <asio_uring/detail/engine/source.ipp>
 #include <asio_uring/detail/engine/submitted.ipp>
 #include <asio_uring/detail/engine/turn.ipp>
+#include <asio_uring/detail/engine/zero_copy_sends.ipp>
 #endif
 
 #endif // ASIO_URING_DETAIL_ENGINE_FILE_STATE_HPP

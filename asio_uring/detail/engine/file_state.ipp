@@ -9,6 +9,7 @@
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/pause.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/detail/engine/zero_copy_sends.hpp>
 #include <utility>
 
 namespace asio_uring::detail {
@@ -39,6 +40,7 @@ ASIO_URING_DECL void file_state::open(int fd, const file_kind& kind) noexcept
   lane_of(lane_kind::none) = {};
   read_poll_.standing_ = write_poll_.standing_ = false;
   kept_ = {};
+  zero_copy_.begin();
   may_read_ahead_ = kind.datagrams && !kind.borrowed && service_.get_options().read_ahead > 0 &&
                     service_.get_options().path != path::completion;
   crowd_ = 0;
@@ -83,6 +85,7 @@ ASIO_URING_DECL void file_state::prepend(operation& op) noexcept
 // Takes an operation out with a result, its completion to be queued.
 ASIO_URING_DECL void file_state::give_back(operation& op, int result, section& s) noexcept
 {
+  if (op.notifications_) return zero_copy_sends::set_aside(*this, op, result);
   remove(op);
   op.set_result(result);
   s.ready.push(&op);

@@ -11,18 +11,13 @@
 #include <asio_uring/detail/engine/memory_of_record.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
 #include <asio_uring/detail/engine/slot_cancellation.hpp>
+#include <asio_uring/detail/engine/zero_copy_sends.hpp>
 #include ASIO_URING_ASIO(associated_cancellation_slot.hpp)
 #include ASIO_URING_ASIO(recycling_allocator.hpp)
 #include <cstdint>
 #include <memory>
 
 namespace asio_uring::detail {
-
-/// Turns a kernel result into Asio's error code.
-inline error_code error_of(int result) noexcept
-{
-  return result < 0 ? error_code(-result, system_category()) : error_code();
-}
 
 /// The one record of all operations. What differs between them is the description.
 template <description Description, typename Handler, typename IoExecutor>
@@ -39,7 +34,8 @@ public:
       if (service.paths().may_submit(Description::preferred)) d.reserve_message(Description::lane);
     if constexpr (traits::chained) service.expect_links();
     auto slot = asio::get_associated_cancellation_slot(handler);
-    const void* const key = slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d) : nullptr;
+    const void* const key =
+        slot.is_connected() ? &slot.template emplace<slot_cancellation>(&d, traits::in_parts) : nullptr;
     handler_operation& op = make(service, &d, io_native, describe, handler, io_ex, object, name);
     if constexpr (traits::may_be_refused)
       if (std::optional<int> result =
@@ -256,9 +252,11 @@ private:
       return -EAGAIN;
   }
 
+  static constexpr auto collected = traits::notifies ? &zero_copy_sends::completed
+                                    : traits::completes_itself || traits::unordered ? &do_completed
+                                                                                    : &on_completion;
   static constexpr operation::type operation_type = {
-      {&do_prepare, traits::completes_itself || traits::unordered ? &do_completed : &on_completion,
-       traits::chained ? &do_links : nullptr},
+      {&do_prepare, collected, traits::chained ? &do_links : nullptr},
       Description::lane,
       Description::preferred,
       &do_perform,

@@ -17,6 +17,7 @@ namespace asio_uring::detail {
 
 class file_state;
 class source;
+class zero_copy_sends;
 
 /// Bytes that a cancelled read had already taken from the kernel; the next read gets them first.
 class kept_bytes
@@ -188,6 +189,7 @@ protected:
 private:
   friend class file_state;
   friend class ring_service;
+  friend class zero_copy_sends;
 
   void set_result(int result) noexcept { task_result_ = static_cast<unsigned>(result); }
   bool refused() noexcept;
@@ -218,7 +220,9 @@ private:
 
   // There is room for four bytes here.
   stage stage_ = stage::ended;
-  bool cancelled_ = false;
+  bool cancelled_ : 1 = false;
+  bool aside_ : 1 = false;              // among those of no order, though its type says otherwise
+  unsigned char notifications_ : 6 = 0; // of a zero-copy send, to come
   polling polling_ : 2 = polling::once;
   unsigned char refusals_ : 4 = 0; // in a row, by the kernel's own decision
 protected:

@@ -7,6 +7,7 @@
 
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/detail/engine/zero_copy_sends.hpp>
 #include <poll.h>
 #include <utility>
 
@@ -90,6 +91,11 @@ ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, o
         arm(poll_of(kind), s);
       return attempt::waits;
     }
+  }
+  if (op.notifications_) { // of what it has sent before it was cancelled
+    zero_copy_sends::set_aside(*this, op, result);
+    advance(kind, s);
+    return attempt::waits;
   }
   s.submitted |= settle_lane(l, type.more(op, result));
   remove(op);

@@ -9,6 +9,7 @@
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/pause.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/detail/engine/zero_copy_sends.hpp>
 #include <asio_uring/ring/ends_by_itself.hpp>
 #include <asio_uring/ring/fallback_kernel.hpp>
 #include <asio_uring/ring/result.hpp>
@@ -19,7 +20,8 @@
 namespace asio_uring::detail {
 
 /// Ends all that is in the kernel, with the lock held. What was performed is posted; what was not goes back
-/// to the submitter, which keeps it for the next ring. `to_the_end`: waits also for what a thread of the
+/// to the submitter, which keeps it for the next ring. Notifications of zero-copy sends are up to the peer:
+/// they come with the former ring. `to_the_end`: waits also for what a thread of the
 /// kernel's is performing.
 ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
 {
@@ -41,7 +43,7 @@ ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
         reinterpret_cast<request*>(static_cast<std::uintptr_t>(data))->completed(-ECANCELED, 0, found);
     });
     constexpr unsigned patience = 40; // some 20 ms
-    for (unsigned times = 0; in_kernel() && (to_the_end || times < patience);) {
+    for (unsigned times = 0; performs() && (to_the_end || times < patience);) {
       const std::uint64_t before = retired_;
       collect(found);
       if (retired_ == before) pause(times++);
@@ -50,7 +52,7 @@ ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
     if (in_kernel() && r.fits()) disown_waits(r, found);
   }
   // What has not come of a ring that nobody can enter was dropped.
-  if (in_kernel() && (!r.can_retire() || !r.fits())) {
+  if ((performs() && !r.can_retire()) || (in_kernel() && !r.fits())) {
     if (r.kernels()) {
       // Nobody can see when it has let go of the last buffer: it is given time.
       submitter_.with_ring([](ring& given_up) { given_up.release(); });
@@ -69,7 +71,7 @@ ASIO_URING_DECL void ring_service::recall(completion_queue& found, bool to_the_e
   submit_all();
   submitter_.hold(submitter::holding::requests);
   constexpr unsigned patience = 40;
-  for (unsigned times = 0; in_kernel() && (to_the_end || times < patience);) {
+  for (unsigned times = 0; performs() && (to_the_end || times < patience);) {
     if (times % 8 == 0) {
       if (r.features().cancel_any())
         submitter_.cancel_everything();
@@ -152,6 +154,12 @@ ASIO_URING_DECL void ring_service::give_up(const std::vector<request*>& all, com
 /// Gives up what a ring has that cannot be entered any more and whose completions cannot be seen either.
 ASIO_URING_DECL void ring_service::end_in_flight(completion_queue& found) noexcept
 {
+  counters_.notified.add(counters_.outstanding());
+  {
+    const locked guard(file_states_lock_);
+    for (const auto& d : file_states_)
+      zero_copy_sends::forget(*d, found);
+  }
   for (unsigned times = 0;; pause(times++))
     try {
       give_up(left_in_kernel([](request&) { return true; }), found);

@@ -248,6 +248,8 @@ public:
   void seen_shared() noexcept { shared_.store(true, std::memory_order_relaxed); }
   bool in_flight() const noexcept { return in_kernel() || submitter_.has_backlog(); }
   bool in_kernel() const noexcept { return submitter_.submitted() != retired_; }
+  /// The same without those of which only a notification is to come.
+  bool performs() const noexcept { return submitter_.submitted() - retired_ != counters_.outstanding(); }
 
 private:
   ASIO_URING_DECL void shutdown() override;
@@ -302,6 +304,7 @@ private:
   std::vector<request*> left_in_kernel(P&& which);
   ASIO_URING_DECL void give_up(const std::vector<request*>& all, completion_queue& found) noexcept;
   ASIO_URING_DECL void end_in_flight(completion_queue& found) noexcept;
+  ASIO_URING_DECL void await_notifications(completion_queue& found) noexcept;
   ASIO_URING_DECL void disown_waits(const ring& former, completion_queue& found) noexcept;
   bool is_disowned(const ring& former, const io_uring_cqe& cqe) noexcept;
   ASIO_URING_DECL void end_requests(completion_queue& given_up) noexcept;

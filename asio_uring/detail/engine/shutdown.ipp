@@ -9,6 +9,7 @@
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/pause.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
+#include <asio_uring/detail/engine/zero_copy_sends.hpp>
 #include <asio_uring/ring/result.hpp>
 #include <cassert>
 
@@ -57,9 +58,10 @@ ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noex
     submitter_.hold(submitter::holding::everything);
     submitter_.refill(given_up);
     rest(true);
+    await_notifications(given_up);
     return submitter_.forget_all();
   }
-  while (in_flight()) {
+  while (performs() || submitter_.has_backlog()) {
     ring& r = get_ring();
     // What would end the wait may itself wait for room.
     const int result = submitter_.has_backlog()
@@ -67,6 +69,7 @@ ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noex
                            : r.submit_and_wait(sleep_at_most(std::chrono::nanoseconds::max()));
     if (result < 0 && !is_momentary(result)) {
       rest(true);
+      await_notifications(given_up);
       if (in_kernel()) end_in_flight(given_up);
       submitter_.refill(given_up); // what has never reached it
       return submitter_.forget_all();
@@ -74,6 +77,25 @@ ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noex
     collect(given_up);
     while (submitter_.refill(given_up)) {
     }
+  }
+  await_notifications(given_up);
+}
+
+/// The kernel needs the memory of what was sent without a copy until the peer has it. A peer that takes
+/// nothing is waited for a second: then its connection is aborted, for the memory is going to be used again.
+/// What the program has closed ends by the kernel's own timeouts.
+ASIO_URING_DECL void ring_service::await_notifications(completion_queue& found) noexcept
+{
+  using clock = std::chrono::steady_clock;
+  const auto limit = clock::now() + std::chrono::seconds(1);
+  bool aborted = false;
+  for (unsigned times = 0; in_kernel() && !performs(); pause(times++)) {
+    if (ring& r = get_ring(); r.fd() >= 0 && r.submit() < 0 && !r.can_retire()) return;
+    collect(found);
+    if (aborted || clock::now() < limit) continue;
+    for (const auto& d : file_states_)
+      zero_copy_sends::abort_connection(*d);
+    aborted = true;
   }
 }
 
@@ -114,7 +136,8 @@ ASIO_URING_DECL void ring_service::notify_fork(asio::execution_context::fork_eve
 /// After a fork. Without fork_prepare nobody knows what was performed: it is submitted again.
 ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
 {
-  if (!rested) {
+  // What the kernel has told of it, it tells the parent.
+  if (!rested || (in_child && in_kernel())) {
     pump_->stop_watching();
     completion_queue found;
     resting_ = true;
@@ -126,6 +149,11 @@ ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
   if (in_child) event_fd_.reset(); // the parent's ring signals it
   const bool locked = rested && (has_keeper_before_fork_ || bound_.load(std::memory_order_relaxed));
   set_up_ring();
+  if (in_child) {
+    rings_.remove_if([this](const ring& r) { return &r != &get_ring() && r.can_retire(); });
+    disowned_.clear();
+    look_for_former();
+  }
   if (has_keeper_before_fork_ && start_keeper()) return; // which keeps the lock
   pump_->restart();
   if (locked || in_child) ring_lock_.release();

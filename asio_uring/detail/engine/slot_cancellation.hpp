@@ -13,13 +13,17 @@ namespace asio_uring::detail {
 /// Stays in the slot after the operation has ended: then no operation has its key, and nothing happens.
 struct slot_cancellation
 {
-  explicit slot_cancellation(file_state* d) noexcept : target(d) {}
+  /// `in_parts`: the operation has effects before it ends, and hears of no total cancellation.
+  slot_cancellation(file_state* d, bool in_parts) noexcept
+      : target(d), types(asio::cancellation_type::terminal | asio::cancellation_type::partial)
+  {
+    if (!in_parts) types = types | asio::cancellation_type::total;
+  }
   file_state* target;
+  asio::cancellation_type types;
   void operator()(asio::cancellation_type type) const
   {
-    if ((type & (asio::cancellation_type::terminal | asio::cancellation_type::partial |
-                 asio::cancellation_type::total)) != asio::cancellation_type::none)
-      target->cancel(this);
+    if ((type & types) != asio::cancellation_type::none) target->cancel(this);
   }
 };
 

@@ -147,10 +147,10 @@ ASIO_URING_DECL operation::stage file_state::let_go(operation& op, section& s) n
   const bool left = submitted && op.cancelled_ && !closed_ && type.keep && op.result() > 0 &&
                     !service_.stopped() && keep_bytes(op, s);
   service_.forget(op);
-  unlink(op);
+  unlink(op, lane_of(op.aside_ ? lane_kind::none : type.lane));
   if (submitted && closed_)
     give_back_cancelled(lane_of(type.lane), s);
-  else if (submitted && type.lane != lane_kind::none)
+  else if (submitted && type.lane != lane_kind::none && !op.aside_)
     advance(type.lane, s);
   if (lane_of(lane_kind::none).first) submit_drained(s);
   return left ? operation::stage::left : operation::stage::ended;

@@ -7,7 +7,7 @@
 #define ASIO_URING_DETAIL_ENGINE_SUBMITTED_MESSAGE_HPP
 
 #include <algorithm>
-#include <iterator>
+#include <cstddef>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -18,12 +18,14 @@ namespace asio_uring::detail {
 class submitted_message
 {
 public:
-  /// Copies the vectors; Asio's operations have 64 at most.
+  static constexpr std::size_t most = 64; // of Asio's operations
+
+  /// Copies the vectors.
   msghdr& set(const msghdr& message) noexcept
   {
     message_ = {};
     message_.msg_iov = vectors_;
-    message_.msg_iovlen = std::min<std::size_t>(message.msg_iovlen, std::size(vectors_));
+    message_.msg_iovlen = std::min(message.msg_iovlen, most);
     std::copy_n(message.msg_iov, message_.msg_iovlen, vectors_);
     return message_;
   }
@@ -31,7 +33,7 @@ public:
 
 private:
   msghdr message_{};
-  iovec vectors_[64];
+  iovec vectors_[most];
 };
 
 } // namespace asio_uring::detail

@@ -9,6 +9,7 @@
 #include <asio_uring/detail/object/service_on_ring.hpp>
 #include <asio_uring/detail/object/socket_kind.hpp>
 #include <asio_uring/detail/op/connect.hpp>
+#include <asio_uring/detail/op/send_zero_copy.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <netinet/udp.h>
 
@@ -213,6 +214,18 @@ public:
                                          const IoExecutor& io_ex)
   {
     of(impl, handler, io_ex).send(buffers, flags);
+  }
+
+  /// send_zero_copy.hpp. False: nothing has been started, for it is to be an ordinary send.
+  template <amount Amount, typename Buffers, typename Handler, typename IoExecutor>
+  bool async_send_zero_copy(implementation_type& impl, const Buffers& buffers,
+                            asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)
+  {
+    if (!impl.file_ || !zero_copy_sends::wanted(*impl.file_, asio::buffer_size(buffers))) return false;
+    of(impl, handler, io_ex)
+        .template start<send_zero_copy_op<Buffers, Amount>>(std::nullopt, "async_send_zero_copy", *impl.file_,
+                                                            buffers, flags);
+    return true;
   }
 
   template <typename Buffers, typename Handler, typename IoExecutor>

@@ -19,6 +19,15 @@ namespace asio_uring::detail {
   return doubt_ != doubt::raised && raise_doubt();
 }
 
+[[gnu::always_inline]] inline void file_state::link(operation& op, lane& l) noexcept
+{
+  op.previous_ = l.last;
+  op.following_ = nullptr;
+  (l.last ? l.last->following_ : l.first) = &op;
+  l.last = &op;
+  ++references_;
+}
+
 [[gnu::always_inline]] inline void file_state::append(operation& op) noexcept
 {
   op.stage_ = operation::stage::waiting;

@@ -304,14 +304,7 @@ private:
   }
 
   [[gnu::always_inline]] void append(operation& op) noexcept;
-  [[gnu::always_inline]] void link(operation& op, lane& l) noexcept
-  {
-    op.previous_ = l.last;
-    op.following_ = nullptr;
-    (l.last ? l.last->following_ : l.first) = &op;
-    l.last = &op;
-    ++references_;
-  }
+  [[gnu::always_inline]] void link(operation& op, lane& l) noexcept;
   ASIO_URING_DECL void prepend(operation& op) noexcept;
   [[gnu::always_inline]] void unlink(operation& op, lane& l) noexcept;
   [[gnu::always_inline]] void remove(operation& op) noexcept;

@@ -1,7 +1,7 @@
 // An ordinary Boost.Asio echo server, written as its tutorial would, with callbacks or with coroutines; it
 // can close a connection after one message, give each read a deadline, or each read and each write, and serve
-// datagrams: one by one, or in batches. With --stream it receives by a stream, and sends on what that has received.
-// Where there are no batches and streams, with stock Asio, it does without.
+// datagrams: one by one, or in batches. With --stream it receives by a stream, and sends on what that has
+// received. Where there are no batches and streams, with stock Asio, it does without.
 #include "server.hpp"
 #include <array>
 #include <boost/asio/awaitable.hpp>
@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #ifdef ASIO_URING_AS_DEFAULT
+#include <asio_uring/accept_stream.hpp>
 #include <asio_uring/datagram_batches.hpp>
 #include <asio_uring/receive_stream.hpp>
 #include <asio_uring/within.hpp>
@@ -121,19 +122,33 @@ private:
 };
 #endif
 
+#ifdef ASIO_URING_AS_DEFAULT
+template <class Acceptor>
+void accept(asio_uring::accept_stream<typename Acceptor::protocol_type>& connections)
+{
+  connections.async_next([&connections](error_code failed, auto socket) {
+    if (!failed) {
+      bench::set_no_delay(socket);
+      std::make_shared<stream_session<typename Acceptor::protocol_type>>(std::move(socket))->read();
+    }
+    accept<Acceptor>(connections);
+  });
+}
+#endif
+
 template <class Acceptor>
 void accept(Acceptor& acceptor, manner how)
 {
+#ifdef ASIO_URING_AS_DEFAULT
+  if (how.stream) {
+    static asio_uring::accept_stream connections(acceptor); // there is one acceptor
+    buffers.emplace(acceptor, asio_uring::buffer_ring_options{.buffers = 1024, .max_buffers = 8192});
+    return accept<Acceptor>(connections);
+  }
+#endif
   acceptor.async_accept([&acceptor, how](error_code failed, auto socket) {
     if (!failed) {
       bench::set_no_delay(socket);
-#ifdef ASIO_URING_AS_DEFAULT
-      if (how.stream) {
-        if (!buffers) buffers.emplace(acceptor, asio_uring::buffer_ring_options{.buffers = 1024});
-        std::make_shared<stream_session<typename Acceptor::protocol_type>>(std::move(socket))->read();
-        return accept(acceptor, how);
-      }
-#endif
       std::make_shared<session<decltype(socket)>>(std::move(socket), how)->read();
     }
     accept(acceptor, how);
@@ -239,7 +254,8 @@ int main(int argc, char** argv)
   bench::options const given(
       argc, argv,
       "echo_server --tcp PORT | --udp PORT | --unix PATH [--mode callbacks|coroutines]\n"
-      "            [--once] [--deadline] [--within] [--stream] [--batches] [--threads N] [--spin MICROSECONDS]");
+      "            [--once] [--deadline] [--within] [--stream] [--batches] [--threads N] [--spin "
+      "MICROSECONDS]");
   if (given.has("udp")) {
     given.has("batches") ? run_datagrams<datagram_batches>(given) : run_datagrams<datagrams>(given);
     return 0;

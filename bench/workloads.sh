@@ -55,8 +55,14 @@ for n in 1 64 1000; do
   workload "tcp-within-$n" programs echo_server tcp shared --within "load $timed --connections $n"
 done
 
+for n in 1 64 1000; do
+  workload "tcp-stream-$n" programs echo_server tcp shared --stream "load $timed --connections $n"
+done
+workload tcp-stream-64-depth-16 messages echo_server tcp shared --stream "load $timed --connections 64 --depth 16"
+
 workload tcp-accept-close-64 opening echo_server tcp shared --once "load $timed --connections 64 --once"
 workload storm-1000 storm echo_server tcp apart "" "storm --connections 1000"
+workload storm-stream-1000 storm echo_server tcp apart --stream "storm --connections 1000"
 
 for n in 1 16 64 1000; do
   workload "apart-echo-$n" apart echo_server tcp apart "" "load $timed --connections $n" "$all_sides ours-spin"
@@ -71,6 +77,7 @@ done
 
 for n in 1000 10000; do
   workload "memory-$n" memory echo_server tcp shared "" "load --memory --connections $n"
+  workload "memory-stream-$n" memory echo_server tcp shared --stream "load --memory --connections $n"
 done
 
 file_sides="liburing ours asio-uring pool-2 pool-4 pool-16"

@@ -113,9 +113,8 @@ struct description_traits
   static constexpr bool calls = requires(D & d) { d.call(); };
   /// `std::optional<int> completed(int result, unsigned flags)`: the operation's result, or nothing if the
   /// completion is not the last, as with a zero-copy send of the program's own entry. By whoever collects
-  /// (request.hpp), and instead of what else becomes of an unexpected result: nothing is tried again. A
-  /// description that delivers more than once has no place yet: operation::on_completion and
-  /// handler_operation::end assume one result.
+  /// (request.hpp), and instead of what else becomes of an unexpected result: nothing is tried again. What
+  /// delivers more than once is a source's: source.hpp.
   static constexpr bool completes_itself = requires(D & d) { d.completed(0, 0u); };
   /// `linked_requests& links()`, submitted instead of it, and `bool drains()`: whether the file's operations
   /// must have ended before.

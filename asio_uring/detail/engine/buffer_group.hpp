@@ -10,6 +10,7 @@
 #include <asio_uring/detail/engine/source.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <atomic>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -56,10 +57,12 @@ public:
   std::byte* data(unsigned buffer) const noexcept { return memory_.get() + buffer * size_; }
   slot& operator[](unsigned buffer) noexcept { return slots_[buffer]; }
 
-  /// The kernel has filled one.
+  /// The kernel has filled one. That it was given to the kernel before, the language's rules do not see: it is
+  /// acquired where that released it.
   void taken(unsigned buffer) noexcept
   {
-    slots_[buffer].holders.store(1, std::memory_order_relaxed);
+    [[maybe_unused]] const unsigned none = slots_[buffer].holders.exchange(1, std::memory_order_acquire);
+    assert(none == 0);
     free_.fetch_sub(1, std::memory_order_relaxed);
   }
   /// Takes a free one to be filled by a call; -1: there is none.

@@ -62,7 +62,7 @@ ASIO_URING_DECL bool buffer_group::grow() noexcept
 // The tail of the kernel's queue is where the first entry has room to spare.
 ASIO_URING_DECL void buffer_group::add(unsigned buffer) noexcept
 {
-  slots_[buffer].holders.store(0, std::memory_order_relaxed);
+  slots_[buffer].holders.store(0, std::memory_order_release);
   if (with_kernel()) {
     auto* const entries = reinterpret_cast<io_uring_buf*>(queue_.get());
     io_uring_buf& entry = entries[tail_ & (queue_size_ - 1)];

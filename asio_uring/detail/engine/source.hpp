@@ -68,7 +68,9 @@ protected:
   virtual bool waits_for_memory() const noexcept { return false; }
   /// Takes it back from there. False: it does not wait.
   virtual bool withdraw() noexcept { return false; }
-  /// Something has come of it, perhaps without using the memory that it has waited for.
+  /// Something has come of it, perhaps without using the memory that it has waited for: before it may wait again.
+  virtual void settle_promise() noexcept {}
+  /// And afterwards: others may have it.
   virtual void pass_on() noexcept {}
 
   /// Of the last completion that was an end: the result for whoever asks; -EAGAIN: there was none.

@@ -35,6 +35,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
   file_state::section s(f);
   const bool goes_on = flags & IORING_CQE_F_MORE;
   lane& l = f.lane_of(lane_kind::in);
+  settle_promise();
   outcome what = outcome::nothing;
   if (std::exchange(waiting_, false) || result == -ECANCELED || result == -EINTR) {
   } else if (!polls())

@@ -99,11 +99,8 @@ protected:
   bool wait_for_memory(bool behind_others) noexcept final { return group_->wait(*this, behind_others); }
   bool waits_for_memory() const noexcept final { return group_->waits(*this); }
   bool withdraw() noexcept final { return group_->withdraw(*this); }
-  void pass_on() noexcept final
-  {
-    group_->settle(*this);
-    group_->pass_on();
-  }
+  void settle_promise() noexcept final { group_->settle(*this); }
+  void pass_on() noexcept final { group_->pass_on(); }
 
   buffer_group& group() const noexcept { return *group_; }
   unsigned first() const noexcept { return first_; }

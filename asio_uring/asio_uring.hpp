@@ -29,6 +29,7 @@
 #include <asio_uring/local/stream_protocol.hpp>
 #include <asio_uring/options.hpp>
 #include <asio_uring/owned_buffers.hpp>
+#include <asio_uring/poll_stream.hpp>
 #include <asio_uring/posix/descriptor.hpp>
 #include <asio_uring/posix/stream_descriptor.hpp>
 #include <asio_uring/random_access_file.hpp>

@@ -1,0 +1,120 @@
+// asio_uring/poll_stream.hpp: what a descriptor is ready for, each time that changes.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_POLL_STREAM_HPP
+#define ASIO_URING_POLL_STREAM_HPP
+
+#include <asio_uring/detail/engine/use_ring_service.hpp>
+#include <asio_uring/detail/object/submit.hpp>
+#include <asio_uring/detail/op/poll_source.hpp>
+#include ASIO_URING_ASIO(async_result.hpp)
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace asio_uring {
+
+/// Tells each time that a descriptor becomes ready: one submission, a standing poll.
+/**
+ * @code
+ * asio_uring::poll_stream changes(context, fd, POLLIN);
+ * int events = co_await changes.async_next(use_awaitable);
+ * @endcode
+ *
+ * For descriptors of other libraries (an eventfd, inotify, a device, a library's own socket), which stay
+ * theirs. It begins with the first async_next. Told are changes: whoever is told reads until there is nothing
+ * more (EAGAIN). What changes before it is asked for is told once, when it is; being told of nothing new is
+ * possible. Before Linux 5.13 what is ready is told as long as it is.
+ *
+ * The descriptor must stay open as long as this lives. Thread safety: distinct objects safe, shared ones
+ * unsafe. Since Linux 5.11, and with the fallback.
+ */
+template <typename Executor>
+class poll_stream
+{
+public:
+  using executor_type = Executor;
+
+  /**
+   * @param object An execution context, an executor, or an I/O object, which gives its executor.
+   * @param events POLLIN, POLLOUT and others of poll(2); POLLERR and POLLHUP are always told.
+   */
+  template <detail::submits Object>
+  poll_stream(Object&& object, int fd, short events)
+      : executor_(detail::executor_of(object)),
+        service_(&detail::use_ring_service(detail::context_of(executor_))),
+        life_(service_->life()),
+        file_(&service_->open_file_state(fd, {.borrowed = true})),
+        events_(events)
+  {}
+  poll_stream(poll_stream&& other) noexcept
+      : executor_(other.executor_),
+        service_(other.service_),
+        life_(std::move(other.life_)),
+        file_(std::exchange(other.file_, nullptr)),
+        events_(other.events_)
+  {}
+  poll_stream& operator=(poll_stream&& other) noexcept
+  {
+    std::swap(executor_, other.executor_);
+    std::swap(service_, other.service_);
+    std::swap(life_, other.life_);
+    std::swap(file_, other.file_);
+    std::swap(events_, other.events_);
+    return *this;
+  }
+  /// Cancels what waits. From then on the descriptor may be closed.
+  ~poll_stream()
+  {
+    if (file_ && !life_.expired()) file_->close();
+  }
+
+  executor_type get_executor() const noexcept { return executor_; }
+
+  /// Waits for the next change.
+  /**
+   * @param token Completion signature `void(error_code, int)`: the events of poll(2). Several may wait; first
+   * come, first served. Cancellation: terminal, partial and total: no event is taken; the object's end does
+   * the same. Errors: bad_descriptor, and the kernel's; operation_aborted.
+   */
+  template <typename Token = asio::default_completion_token_t<Executor>>
+  auto async_next(Token&& token = {})
+  {
+    return asio::async_initiate<Token, void(error_code, int)>(initiation{this}, token);
+  }
+
+private:
+  struct initiation
+  {
+    using executor_type = Executor;
+    poll_stream* stream;
+    executor_type get_executor() const noexcept { return stream->executor_; }
+
+    template <typename Handler>
+    void operator()(Handler&& handler) const
+    {
+      detail::non_const_lvalue<Handler> kept(handler);
+      detail::file_state& file = *stream->file_;
+      file.use_source<detail::poll_source>(
+          [&] { return std::make_unique<detail::poll_source>(file, stream->events_); });
+      using record = detail::handler_operation<detail::next_events_op, std::decay_t<Handler>, Executor>;
+      auto describe = [] { return detail::next_events_op(); };
+      record::start(*stream->service_, file, detail::is_loop(*stream->service_, stream->executor_), describe,
+                    kept.value, stream->executor_, "poll_stream", "async_next");
+    }
+  };
+
+  Executor executor_;
+  detail::ring_service* service_;
+  std::weak_ptr<void> life_;
+  detail::file_state* file_;
+  short events_;
+};
+
+template <detail::submits Object>
+poll_stream(Object&&, int, short) -> poll_stream<detail::executor_of_t<Object>>;
+
+} // namespace asio_uring
+
+#endif // ASIO_URING_POLL_STREAM_HPP

@@ -47,7 +47,9 @@ public:
         life_(service_->life()),
         file_(&service_->open_file_state(fd, {.borrowed = true})),
         events_(events)
-  {}
+  {
+    service_->will_poll(fd);
+  }
   poll_stream(poll_stream&& other) noexcept
       : executor_(other.executor_),
         service_(other.service_),

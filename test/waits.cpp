@@ -3,6 +3,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "fixture.hpp"
+#include <sys/eventfd.h>
 
 #include <thread>
 
@@ -223,5 +224,27 @@ BOOST_AUTO_TEST_CASE(null_buffers_wait)
   BOOST_CHECK_EQUAL(c.server.available(), 3u);
 }
 #endif
+
+BOOST_AUTO_TEST_CASE(an_eventfd_is_heard_each_time)
+{
+  asio::io_context context;
+  asio::posix::stream_descriptor events(context, ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  for (int i = 0; i < 5; ++i) {
+    outcome waited, read;
+    std::uint64_t count = 0;
+    if (i % 2) {
+      events.async_wait(asio::posix::stream_descriptor::wait_read, waited.record());
+      settle(context);
+      BOOST_REQUIRE(::eventfd_write(events.native_handle(), 1) == 0);
+      finish(context);
+      CHECK_SUCCEEDED(waited);
+    }
+    events.async_read_some(asio::buffer(&count, sizeof(count)), read.record());
+    settle(context);
+    if (i % 2 == 0) BOOST_REQUIRE(::eventfd_write(events.native_handle(), 1) == 0);
+    finish(context);
+    BOOST_TEST(count == 1u);
+  }
+}
 
 BOOST_AUTO_TEST_SUITE_END()

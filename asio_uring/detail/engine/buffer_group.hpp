@@ -57,8 +57,8 @@ public:
   std::byte* data(unsigned buffer) const noexcept { return memory_.get() + buffer * size_; }
   slot& operator[](unsigned buffer) noexcept { return slots_[buffer]; }
 
-  /// The kernel has filled one. That it was given to the kernel before, the language's rules do not see: it is
-  /// acquired where that released it.
+  /// The kernel has filled one. That it was given to the kernel before, the language's rules do not see: it
+  /// is acquired where that released it.
   void taken(unsigned buffer) noexcept
   {
     [[maybe_unused]] const unsigned none = slots_[buffer].holders.exchange(1, std::memory_order_acquire);

@@ -108,12 +108,12 @@ public:
       keep_links_whole();
   }
 
-  /// Returns when the kernel has taken what was published, and has let go of what was cancelled: before a
-  /// file descriptor is closed for instance. False: some is left, for the kernel refuses it at the moment.
+  /// Returns when the kernel has taken what was published, and has let go of what was cancelled. False: some
+  /// is left.
   ASIO_URING_DECL bool submit_now() noexcept;
 
-  /// Lets what was started come before a synchronous call of that file's, or of another one's if it has
-  /// an effect.
+  /// Lets what was started come before a synchronous call of that file's; or of another's, if it has an
+  /// effect.
   void flush(const file_state* d) noexcept
   {
     if (!submitter_.has_unsubmitted()) return;
@@ -141,23 +141,23 @@ public:
 
   /// Expires when the context ends: for what may outlive it.
   std::weak_ptr<void> life() const noexcept { return life_; }
-
   late_numbers& numbers() noexcept { return numbers_; }
   /// An operation that belongs to no descriptor of ours names one: closing any waits until it is submitted.
-  void names_strangers() noexcept { strangers_.store(true, std::memory_order_relaxed); }
-  bool has_strangers() noexcept
+  void names_strangers() noexcept
   {
-    return strangers_.load(std::memory_order_relaxed) && submitter_.has_unsubmitted();
+    strangers_.store(true, std::memory_order_relaxed);
+    polls_eventfds_.store(true, std::memory_order_relaxed);
   }
+  bool has_strangers() noexcept { return strangers_ && submitter_.has_unsubmitted(); }
+  /// This descriptor, which is no socket, is going to be polled.
+  ASIO_URING_DECL void will_poll(int fd) noexcept;
 
-  /// Whether the ring is being given up: what the kernel has ended was not performed, and is going to be
-  /// submitted to the next.
+  /// Whether the ring is being given up: what the kernel has ended is going to be submitted to the next.
   bool resting() const noexcept { return resting_; }
   /// Whether a thread of the service's own enters the ring.
   bool has_keeper() const noexcept { return has_keeper_.load(std::memory_order_relaxed); }
 
-  /// For a synchronous function that has to know what became of an operation: submits, and collects what is
-  /// there. Handlers run in the loop.
+  /// For a synchronous function: submits, and collects what is there. Handlers run in the loop.
   ASIO_URING_DECL void collect_now() noexcept;
 
   /// Which path operations take, and what they cost.
@@ -178,13 +178,11 @@ public:
     return false;
   }
   void end_reading_ahead() noexcept { readers_ahead_.fetch_sub(1, std::memory_order_relaxed); }
-
   registered_files& files() noexcept { return files_; }
   registered_buffers& buffers() noexcept { return buffers_; }
   detail::buffer_groups& buffer_groups() noexcept { return buffer_groups_; }
   detail::doubts& doubts() noexcept { return doubts_; }
   detail::deadlines& deadlines() noexcept { return *deadlines_; }
-
   detail::pump& pump() noexcept { return *pump_; }
   /// Whether handlers run in the scheduler's threads: no executor needs to be asked.
   bool native() const noexcept { return native_; }
@@ -314,6 +312,7 @@ private:
   /// For who turns the ring, or keeps others from it.
   ring& get_ring() const noexcept { return *ring_.load(std::memory_order_acquire); }
   ASIO_URING_DECL void signal_completions(ring& r);
+  ASIO_URING_COLD void signal_anew() noexcept;
   ASIO_URING_DECL void go_on(bool rested, bool in_child);
   bool must_not_sleep() const noexcept { return loop_.must_stay_awake(has_keeper()); }
   ASIO_URING_DECL void look_for_former() noexcept;
@@ -348,7 +347,8 @@ private:
   std::optional<doorbell> doorbell_; // where threads sleep in the ring
   late_numbers numbers_;
   std::atomic<bool> strangers_{false}; // entries on the ring may name any descriptor
-  std::atomic<bool> effects_{false};   // entries on the ring may be noticed outside
+  std::atomic<bool> polls_eventfds_{false};
+  std::atomic<bool> effects_{false}; // entries on the ring may be noticed outside
   ready_list ready_{locking_};
   detail::doubts doubts_{*this, locking_};
   owned_deadlines deadlines_{new detail::deadlines(*this)};

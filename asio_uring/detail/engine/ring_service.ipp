@@ -22,6 +22,7 @@
 #include <stdexcept>
 #include <string>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
@@ -129,6 +130,29 @@ ASIO_URING_DECL void ring_service::signal_completions(ring& r)
   const int result =
       fd < 0 ? -errno : io_uring_register(static_cast<unsigned>(r.fd()), IORING_REGISTER_EVENTFD, &fd, 1);
   if (result < 0) throw std::system_error(-result, std::system_category(), "eventfd");
+}
+
+/// What the write to an eventfd completes, Linux (6.18, and some before) signals to a ring's eventfd once,
+/// and then never again: a guest that polls such, or what has such in it, registers its own anew before it
+/// looks.
+ASIO_URING_DECL void ring_service::signal_anew() noexcept
+{
+  ring& r = get_ring();
+  if (!guest_ || !r.bound() || !r.kernels()) return;
+  const auto ring = static_cast<unsigned>(r.fd());
+  const int fd = event_fd_.get();
+  io_uring_register(ring, IORING_UNREGISTER_EVENTFD, nullptr, 0);
+  io_uring_register(ring, IORING_REGISTER_EVENTFD, &fd, 1);
+}
+
+ASIO_URING_DECL void ring_service::will_poll(int fd) noexcept
+{
+  if (!guest_ || polls_eventfds_.load(std::memory_order_relaxed)) return;
+  struct stat s
+  {};
+  constexpr mode_t no_type = 0; // of eventfds, epoll sets and the like
+  if (::fstat(fd, &s) == 0 && (s.st_mode & S_IFMT) == no_type)
+    polls_eventfds_.store(true, std::memory_order_relaxed);
 }
 
 ASIO_URING_DECL ring_service::~ring_service()

@@ -68,7 +68,8 @@ protected:
   virtual bool waits_for_memory() const noexcept { return false; }
   /// Takes it back from there. False: it does not wait.
   virtual bool withdraw() noexcept { return false; }
-  /// Something has come of it, perhaps without using the memory that it has waited for: before it may wait again.
+  /// Something has come of it, perhaps without using the memory that it has waited for: before it may wait
+  /// again.
   virtual void settle_promise() noexcept {}
   /// And afterwards: others may have it.
   virtual void pass_on() noexcept {}

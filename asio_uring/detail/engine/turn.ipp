@@ -92,6 +92,8 @@ ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, comple
   if (has_keeper() || !lock_ring()) return false;
   const ring* const before = &get_ring();
   const bool mine = own_ring(true);
+  if (mine && polls_eventfds_.load(std::memory_order_relaxed)) [[unlikely]]
+    signal_anew();
   // A ring that has just been taken over: the pump arms its polls first.
   if (mine) turn_ring(before == &get_ring() ? timeout : std::chrono::nanoseconds(0), out);
   // Who has been seen meanwhile must not have to wait for the end of the handlers that follow.

@@ -128,6 +128,7 @@ protected:
   /// A descriptor that is known to be one; not, if it throws.
   void take(implementation_type& impl, int fd, bool pollable)
   {
+    uring_.will_poll(fd);
     impl.file_ = &uring_.open_file_state(fd, {.readable = true});
     descriptor_of(impl) = fd;
     state_of(impl) =

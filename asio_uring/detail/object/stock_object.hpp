@@ -103,6 +103,8 @@ protected:
         result = -ECANCELED;
     }
     file_state* const d = link.file();
+    if constexpr (!is_socket<std::remove_cvref_t<decltype(impl_)>>)
+      if (d) uring_.will_poll(d->fd());
     const auto describe = [&] {
       return while_linked<Description>(std::move(link), std::forward<Args>(args)...);
     };

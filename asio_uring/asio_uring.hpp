@@ -13,6 +13,7 @@
 #include <asio_uring/buffer_ring.hpp>
 #include <asio_uring/chain.hpp>
 #include <asio_uring/connect_pipe.hpp>
+#include <asio_uring/datagram_stream.hpp>
 #include <asio_uring/enable_io_uring.hpp>
 #include <asio_uring/generic/datagram_protocol.hpp>
 #include <asio_uring/generic/raw_protocol.hpp>

@@ -165,6 +165,7 @@ ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noe
       advance(lane_kind::in, s);
       return false;
     }
+    if (ahead_) from.take_over(stop_ahead());
     from.running_ = true;
     if (from.empty())
       go_on(from, s);

@@ -67,9 +67,16 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
     armed_ = cancelled_ = false;
     --f.references_;
   }
+  // The kernel does not find a multishot request that it tries again in a moment, for it has delivered 32 in a
+  // row: who comes after he was asked to end is asked again.
+  if (goes_on) cancelled_ = false;
   pass_on();
   if (f.closed_) {
-    if (!armed_) unwanted = std::move(f.source_);
+    if (armed_)
+      f.end_source(*this, s);
+    else
+      unwanted = std::move(f.source_);
+    s.submitted = false;
     return;
   }
   if (what == outcome::exhausted && running_ && !armed_) {
@@ -201,6 +208,7 @@ ASIO_URING_DECL void file_state::serve(completion_queue& out, section& s) noexce
 ASIO_URING_DECL bool file_state::ends_by_now(source& from, section& s) noexcept
 {
   from.running_ = false;
+  from.cancelled_ = false; // the kernel may not have found it
   end_source(from, s);
   return !from.armed_;
 }

@@ -36,6 +36,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
   const bool goes_on = flags & IORING_CQE_F_MORE;
   lane& l = f.lane_of(lane_kind::in);
   outcome what = outcome::nothing;
+  bool left = false; // of a poll: more than was taken, of which a standing one does not tell again
   if (std::exchange(waiting_, false) || result == -ECANCELED || result == -EINTR) {
   } else if (!polls())
     what = take_in(result, flags);
@@ -55,7 +56,9 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
         what = next;
         in_vain_ = false;
       }
-      if (next != outcome::result || full(false) || !more(called)) break;
+      if (next != outcome::result || !more(called)) break;
+      left = full(false) || times + 1 == most;
+      if (left) break;
     }
   }
   if (what == outcome::starved && (goes_on || !running_ || !wait_for_memory(false))) {
@@ -67,9 +70,10 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
     armed_ = cancelled_ = false;
     --f.references_;
   }
-  // The kernel does not find a multishot request that it tries again in a moment, for it has delivered 32 in a
-  // row: who comes after he was asked to end is asked again.
+  // The kernel does not find a multishot request that it tries again in a moment, for it has delivered 32 in
+  // a row: who comes after he was asked to end is asked again.
   if (goes_on) cancelled_ = false;
+  if (goes_on && left) f.end_source(*this, s);
   pass_on();
   if (f.closed_) {
     if (armed_)

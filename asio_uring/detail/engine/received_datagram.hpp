@@ -87,7 +87,7 @@ public:
 
   /// Who sent it; an empty endpoint for a socket without a name.
   /**
-   * @throws boost::system::system_error, or the like of Asio without Boost: the name is longer than the
+   * @throws what Asio throws for invalid_argument: the name is longer than the
    * endpoint, by one, as that of a UNIX socket may be.
    */
   endpoint_type sender() const

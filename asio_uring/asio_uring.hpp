@@ -14,6 +14,7 @@
 #include <asio_uring/chain.hpp>
 #include <asio_uring/connect_pipe.hpp>
 #include <asio_uring/datagram_batches.hpp>
+#include <asio_uring/datagram_stream.hpp>
 #include <asio_uring/enable_io_uring.hpp>
 #include <asio_uring/fan_out.hpp>
 #include <asio_uring/generic/datagram_protocol.hpp>

@@ -78,6 +78,8 @@ public:
   {
     if (std::exchange(s.promised_, false)) promised_.fetch_sub(1, std::memory_order_relaxed);
   }
+  /// It has found none. What was there for it another has taken, so it waits before all others.
+  void missed(source& s) noexcept { s.missed_ |= s.promised_; }
   /// Whether there are not enough for all.
   bool scarce() const noexcept
   {

@@ -108,6 +108,11 @@ ASIO_URING_DECL bool buffer_group::wait(source& s, bool behind_others) noexcept
     awaited_.store(first_waiting_ != nullptr, std::memory_order_relaxed);
     return false;
   }
+  if (std::exchange(s.missed_, false)) {
+    s.next_waiting_ = std::exchange(first_waiting_, &s);
+    if (!last_waiting_) last_waiting_ = &s;
+    return true;
+  }
   s.next_waiting_ = nullptr;
   (last_waiting_ ? last_waiting_->next_waiting_ : first_waiting_) = &s;
   last_waiting_ = &s;

@@ -7,9 +7,9 @@
 #define ASIO_URING_DETAIL_ENGINE_DATAGRAMS_AHEAD_HPP
 
 #include <algorithm>
+#include <asio_uring/detail/engine/datagram.hpp>
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -43,8 +43,14 @@ public:
 
   /// Whether none is kept.
   bool empty() const noexcept { return next_ == end_; }
-  /// The size of the first one that is.
-  std::size_t first_size() const noexcept { return messages_[next_].msg_len; }
+  /// The first one that is.
+  datagram first() const noexcept
+  {
+    const mmsghdr& kept = messages_[next_];
+    const place& from = places_[next_ - 1];
+    return {&from.sender, kept.msg_hdr.msg_namelen, static_cast<const std::byte*>(from.data.iov_base),
+            kept.msg_len, kept.msg_hdr.msg_flags};
+  }
 
   /// Receives, where none is kept: the first datagram into `message`, the others are found(). Returns the
   /// first one's size, or a negative errno.
@@ -73,25 +79,11 @@ public:
   /// Receives the first one that is kept, as recvmsg would.
   int take(msghdr& message, int flags) noexcept
   {
-    const mmsghdr& kept = messages_[next_];
-    const place& from = places_[next_ - 1];
-    if (message.msg_name) {
-      std::memcpy(message.msg_name, &from.sender, std::min(message.msg_namelen, kept.msg_hdr.msg_namelen));
-      message.msg_namelen = kept.msg_hdr.msg_namelen;
-    }
-    const std::size_t size = kept.msg_len;
-    const auto* data = static_cast<const std::byte*>(from.data.iov_base);
-    std::size_t copied = 0;
-    for (std::size_t i = 0; i < message.msg_iovlen && copied < size; ++i) {
-      const std::size_t part = std::min(message.msg_iov[i].iov_len, size - copied);
-      if (part > 0) std::memcpy(message.msg_iov[i].iov_base, data + copied, part);
-      copied += part;
-    }
-    message.msg_controllen = 0;
-    message.msg_flags = kept.msg_hdr.msg_flags | (copied < size ? MSG_TRUNC : 0);
-    if (!(flags & MSG_PEEK)) ++next_;
-    return static_cast<int>(flags & MSG_TRUNC ? size : copied);
+    const int result = first().receive(message, flags);
+    if (!(flags & MSG_PEEK)) remove_first();
+    return result;
   }
+  void remove_first() noexcept { ++next_; }
 
 private:
   // The kernel writes no more than a datagram has, so of the memory for long ones hardly any is touched.

@@ -156,14 +156,10 @@ public:
   /// Receives one by a call that does not block, or one that was received ahead. Between begin_call and
   /// end_call.
   ASIO_URING_DECL int receive_datagram(msghdr& message, int flags) noexcept;
-  /// The first one that was received ahead, if there is any, for a synchronous function.
+  /// The first one that was received ahead, or that the source has, if there is any.
   ASIO_URING_DECL std::optional<int> take_datagram(msghdr& message, int flags) noexcept;
   /// Its size.
-  std::optional<std::size_t> next_datagram() noexcept
-  {
-    const locked guard(lock_);
-    return has_datagrams() ? std::optional(ahead_->first_size()) : std::nullopt;
-  }
+  ASIO_URING_DECL std::optional<std::size_t> next_datagram() noexcept;
   /// From now on no more is received than was asked for.
   void stop_reading_ahead() noexcept
   {

@@ -31,10 +31,10 @@ inline bool operation::waits_for_data() noexcept
 
 ASIO_URING_DECL int file_state::receive_datagram(msghdr& message, int flags) noexcept
 {
+  if (const auto size = take_datagram(message, flags)) return *size;
   std::unique_ptr<datagrams_ahead> unwanted;
   {
     const locked guard(lock_);
-    if (has_datagrams() && !(flags & MSG_ERRQUEUE)) return ahead_->take(message, flags);
     if (ahead_ && !may_read_ahead_ && !has_datagrams()) unwanted = stop_ahead();
   }
   if (ahead_ && flags == 0)
@@ -105,8 +105,22 @@ ASIO_URING_DECL std::unique_ptr<datagrams_ahead> file_state::stop_ahead() noexce
 ASIO_URING_DECL std::optional<int> file_state::take_datagram(msghdr& message, int flags) noexcept
 {
   const locked guard(lock_);
-  if (!has_datagrams() || flags & MSG_ERRQUEUE) return std::nullopt;
-  return ahead_->take(message, flags);
+  if (flags & MSG_ERRQUEUE) return std::nullopt;
+  if (has_datagrams()) return ahead_->take(message, flags);
+  const auto first = source_ ? source_->first_datagram() : std::nullopt;
+  if (!first) return std::nullopt;
+  const int result = first->receive(message, flags);
+  if (!(flags & MSG_PEEK)) source_->remove_first_datagram();
+  return result;
+}
+
+ASIO_URING_DECL std::optional<std::size_t> file_state::next_datagram() noexcept
+{
+  const locked guard(lock_);
+  const auto first = has_datagrams() ? std::optional(ahead_->first())
+                     : source_       ? source_->first_datagram()
+                                     : std::nullopt;
+  return first ? std::optional(first->size) : std::nullopt;
 }
 
 } // namespace asio_uring::detail

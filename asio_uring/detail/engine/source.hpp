@@ -5,9 +5,12 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_SOURCE_HPP
 #define ASIO_URING_DETAIL_ENGINE_SOURCE_HPP
 
+#include <asio_uring/detail/engine/datagrams_ahead.hpp>
 #include <asio_uring/detail/engine/request.hpp>
 #include <cerrno>
 #include <chrono>
+#include <memory>
+#include <optional>
 
 namespace asio_uring::detail {
 
@@ -57,6 +60,11 @@ protected:
   virtual bool leave_to(kept_bytes&) noexcept { return true; }
   /// And takes over what such reads have left; it has nothing else then. False: there is no memory.
   virtual bool take_over(kept_bytes&) noexcept { return true; }
+  /// Of datagrams: the first result, which ordinary receives get; it is theirs until it is removed.
+  virtual std::optional<datagram> first_datagram() noexcept { return std::nullopt; }
+  virtual void remove_first_datagram() noexcept {}
+  /// And takes over those that were read ahead; they come first.
+  virtual void take_over(std::unique_ptr<datagrams_ahead>) noexcept {}
   /// It is a poll: makes the call when that tells of something. Returns what a completion would.
   virtual bool polls() const noexcept { return false; }
   virtual int perform(int /*fd*/, unsigned& /*flags*/) noexcept { return -EAGAIN; }
@@ -100,6 +108,7 @@ private:
   file_state& file_;
   source* next_waiting_;  // for memory
   bool promised_ = false; // some is there for it
+  bool missed_ = false;   // some was
   int end_ = 0;
   bool ended_ = false;     // with end_, which nobody has been told yet
   bool running_ = false;   // to go on without being asked

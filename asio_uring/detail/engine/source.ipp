@@ -37,6 +37,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
   lane& l = f.lane_of(lane_kind::in);
   settle_promise();
   outcome what = outcome::nothing;
+  bool left = false; // of a poll: more than was taken, of which a standing one does not tell again
   if (std::exchange(waiting_, false) || result == -ECANCELED || result == -EINTR) {
   } else if (!polls())
     what = take_in(result, flags);
@@ -56,7 +57,9 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
         what = next;
         in_vain_ = false;
       }
-      if (next != outcome::result || full(false) || !more(called)) break;
+      if (next != outcome::result || !more(called)) break;
+      left = full(false) || times + 1 == most;
+      if (left) break;
     }
   }
   if (what == outcome::starved && (goes_on || !running_ || !wait_for_memory(false))) {
@@ -68,9 +71,17 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
     armed_ = cancelled_ = false;
     --f.references_;
   }
+  // The kernel does not find a multishot request that it tries again in a moment, for it has delivered 32 in
+  // a row: who comes after he was asked to end is asked again.
+  if (goes_on) cancelled_ = false;
+  if (goes_on && left) f.end_source(*this, s);
   pass_on();
   if (f.closed_) {
-    if (!armed_) unwanted = std::move(f.source_);
+    if (armed_)
+      f.end_source(*this, s);
+    else
+      unwanted = std::move(f.source_);
+    s.submitted = false;
     return;
   }
   if (what == outcome::exhausted && running_ && !armed_) {
@@ -166,6 +177,7 @@ ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noe
       advance(lane_kind::in, s);
       return false;
     }
+    if (ahead_) from.take_over(stop_ahead());
     from.running_ = true;
     if (from.empty())
       go_on(from, s);
@@ -201,6 +213,7 @@ ASIO_URING_DECL void file_state::serve(completion_queue& out, section& s) noexce
 ASIO_URING_DECL bool file_state::ends_by_now(source& from, section& s) noexcept
 {
   from.running_ = false;
+  from.cancelled_ = false; // the kernel may not have found it
   end_source(from, s);
   return !from.armed_;
 }

@@ -108,8 +108,7 @@ public:
 
   int release(implementation_type& impl, error_code& ec)
   {
-    // What is left unread cannot be put back into the socket.
-    if (impl.file_ && impl.file_->next_datagram()) return ec = asio::error::try_again, -1;
+    if (has_unread_datagrams(impl)) return ec = asio::error::try_again, -1;
     leave_non_blocking(impl);
     close_descriptor(impl);
     return Stock::release(impl, ec);
@@ -214,6 +213,17 @@ protected:
   bool has_kept(const implementation_type& impl) const
   {
     return impl.file_ && (impl.file_->kept_size() || impl.file_->next_datagram());
+  }
+
+  /// What is left unread cannot be put back into the socket.
+  bool has_unread_datagrams(const implementation_type& impl) const
+  {
+    if (!impl.file_) return false;
+    if (impl.file_->has_source() && !impl.file_->next_datagram()) {
+      impl.file_->stop_source(); // which may be about to receive
+      catch_up(impl, lane_kind::in);
+    }
+    return impl.file_->next_datagram().has_value();
   }
 
   /// Lets a synchronous function come after what was started before it.

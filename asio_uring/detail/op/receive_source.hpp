@@ -1,5 +1,5 @@
-// asio_uring/detail/op/receive_source.hpp: bytes of a stream that are received before anybody has asked for
-// them.
+// asio_uring/detail/op/receive_source.hpp: what is received into buffers of a group before anybody has asked
+// for it; of a stream, bytes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -46,9 +46,11 @@ protected:
       : source(file), group_(std::move(group)), marks_(marks)
   {}
 
-  void prepare_choice(io_uring_sqe& sqe) const noexcept
+  /// Where the program lags, or others wait for buffers, too, more than one would be too many.
+  bool one_by_one() const noexcept { return singly_ > 0 || group_->scarce(); }
+  void prepare_choice(io_uring_sqe& sqe, bool multishot) const noexcept
   {
-    if (singly_ == 0 && !group_->scarce()) sqe.ioprio |= IORING_RECV_MULTISHOT;
+    if (multishot) sqe.ioprio |= IORING_RECV_MULTISHOT;
     sqe.flags |= IOSQE_BUFFER_SELECT;
     sqe.buf_group = group_->id();
   }
@@ -88,7 +90,10 @@ protected:
       return outcome::result;
     }
     if (filled) group_->give_back(buffer);
-    if (result == -ENOBUFS) return outcome::starved;
+    if (result == -ENOBUFS) {
+      group_->missed(*this);
+      return outcome::starved;
+    }
     return result == -EAGAIN ? outcome::nothing : outcome::end;
   }
   /// Whether it is one, and not the end.
@@ -139,6 +144,15 @@ private:
   bool polls_ = false;
 };
 
+/// Memory of its own, to be filled: free buffers of a group are the kernel's. Throws std::bad_alloc.
+inline std::pair<received_buffer, std::byte*> make_buffer(ring_service& service, std::size_t size)
+{
+  auto own = std::make_shared<buffer_group>(service, 0, 1, 1, size, false);
+  const auto buffer = static_cast<unsigned>(own->take());
+  std::byte* const data = own->data(buffer);
+  return {received_buffer(std::move(own), buffer, asio::const_buffer(data, size)), data};
+}
+
 inline received_source::water_marks marks_of(unsigned high, unsigned low) noexcept
 {
   high = std::max(high, 1U);
@@ -174,7 +188,7 @@ private:
   void describe_receive(io_uring_sqe& sqe, int fd) noexcept override
   {
     io_uring_prep_recv(&sqe, fd, nullptr, 0, 0);
-    prepare_choice(sqe);
+    prepare_choice(sqe, !one_by_one());
   }
   int call(int fd, unsigned buffer) noexcept override
   {
@@ -198,15 +212,11 @@ private:
     }
     return true;
   }
-  /// In memory of its own: free buffers are the kernel's.
   bool take_over(kept_bytes& bytes) noexcept override
   try {
-    auto own = std::make_shared<buffer_group>(file().service(), 0, 1, 1, bytes.size(), false);
-    const auto buffer = static_cast<unsigned>(own->take());
-    std::byte* const data = own->data(buffer);
+    auto [buffer, data] = make_buffer(file().service(), bytes.size());
     std::memcpy(data, bytes.data(), bytes.size());
-    returned_ =
-        std::make_unique<received_buffer>(std::move(own), buffer, asio::const_buffer(data, bytes.size()));
+    returned_ = std::make_unique<received_buffer>(std::move(buffer));
     bytes.consume(bytes.size());
     return true;
   } catch (const std::bad_alloc&) {

@@ -80,7 +80,7 @@ public:
   {
     return awaited_.load(std::memory_order_relaxed) || promised_.load(std::memory_order_relaxed) > 0;
   }
-  /// Where there is a free one, the first of them begins anew. Returns the service if it is to be notified.
+  /// Where there are free ones, the first of them begin anew. Returns the service if it is to be notified.
   ASIO_URING_DECL ring_service* pass_on() noexcept;
   ASIO_URING_DECL bool withdraw(source& s) noexcept;
   ASIO_URING_DECL bool waits(const source& s) noexcept;

@@ -10,6 +10,7 @@
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <bit>
 #include <new>
+#include <poll.h>
 #include <sys/mman.h>
 #include <utility>
 
@@ -118,13 +119,20 @@ ASIO_URING_DECL ring_service* buffer_group::pass_on() noexcept
 {
   if (!awaited_.load(std::memory_order_seq_cst)) return nullptr;
   const std::lock_guard guard(waiting_mutex_);
-  source* const first = first_waiting_;
-  if (!first || !service_ || free() <= promised_.load(std::memory_order_relaxed)) return nullptr;
-  remove(*first, nullptr);
-  first->promised_ = true;
-  promised_.fetch_add(1, std::memory_order_relaxed);
-  service_->push(*first);
-  return service_;
+  bool any = false;
+  while (first_waiting_ && service_ && free() > promised_.load(std::memory_order_relaxed)) {
+    source& first = *first_waiting_;
+    // Who has nothing to receive would keep a buffer that he was promised from the others.
+    pollfd p{first.file().fd(), POLLIN, 0};
+    if (::poll(&p, 1, 0) != 0) {
+      first.promised_ = true;
+      promised_.fetch_add(1, std::memory_order_relaxed);
+    }
+    remove(first, nullptr);
+    service_->push(first);
+    any = true;
+  }
+  return any ? service_ : nullptr;
 }
 
 ASIO_URING_DECL bool buffer_group::withdraw(source& s) noexcept

@@ -349,6 +349,7 @@ private:
   ASIO_URING_DECL bool ends_by_now(source& from, section& s) noexcept;
   ASIO_URING_DECL bool source_makes_way(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool source_has_caught_up(section& s) noexcept;
+  ASIO_URING_DECL void follow_cancelled(section& s) noexcept;
   ASIO_URING_DECL void drop_source() noexcept;
   ASIO_URING_DECL void set_source(std::unique_ptr<source> s) noexcept;
   ASIO_URING_DECL void end_polls(section& s) noexcept;

@@ -226,6 +226,7 @@ ASIO_URING_DECL void file_state::cancel_all() noexcept
 {
   section s(*this);
   for_each([&](operation& op) { cancel(op, s); });
+  follow_cancelled(s);
 }
 
 ASIO_URING_DECL void file_state::cancel(const void* cancellation_key) noexcept
@@ -234,6 +235,7 @@ ASIO_URING_DECL void file_state::cancel(const void* cancellation_key) noexcept
   for_each([&](operation& op) {
     if (op.cancellation_key_ == cancellation_key) cancel(op, s);
   });
+  follow_cancelled(s);
 }
 
 ASIO_URING_DECL void file_state::end_polls(section& s) noexcept

@@ -58,7 +58,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
       if (next != outcome::result || full(false) || !more(called)) break;
     }
   }
-  if (what == outcome::starved && (goes_on || !running_ || !wait_for_memory(false))) {
+  if (what == outcome::starved && (goes_on || cancelled_ || !running_ || !wait_for_memory(false))) {
     if (goes_on) f.end_source(*this, s); // a poll that stands
     what = outcome::nothing;
   }
@@ -208,7 +208,9 @@ ASIO_URING_DECL bool file_state::ends_by_now(source& from, section& s) noexcept
 /// on.
 ASIO_URING_DECL bool file_state::source_has_caught_up(section& s) noexcept
 {
-  const operation* const op = lane_of(lane_kind::in).first;
+  const operation* op = lane_of(lane_kind::in).first;
+  while (op && op->cancelled_)
+    op = op->following_;
   if (op && op->get_type().from_source) return true;
   if (!ends_by_now(*source_, s)) return false;
   if (source_->leave_to(kept_) && source_->empty()) drop_source();
@@ -240,6 +242,14 @@ ASIO_URING_DECL void file_state::stop_source() noexcept
     op = following;
   }
   ends_by_now(*source_, s);
+  follow_cancelled(s);
+}
+
+/// Who stood behind an operation that the source serves may be the first now; nothing has to come of the
+/// source, which may be waiting for memory.
+ASIO_URING_DECL void file_state::follow_cancelled(section& s) noexcept
+{
+  if (source_ && !closed_ && !service_.stopped()) advance(lane_kind::in, s);
 }
 
 } // namespace asio_uring::detail

@@ -286,9 +286,11 @@ private:
     waits
   };
   ASIO_URING_DECL attempt settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept;
-  static bool runnable(const lane& l) noexcept
+  /// What a source still receives comes first.
+  bool runnable(const lane& l) const noexcept
   {
-    return l.first && l.ready && !l.busy && l.first->stage_ == operation::stage::waiting;
+    return l.first && l.ready && !l.busy && l.first->stage_ == operation::stage::waiting &&
+           !(source_ && source_->armed_ && &l == &lanes_[static_cast<unsigned>(lane_kind::in)]);
   }
   [[gnu::always_inline]] bool is_ready(lane_kind kind) const noexcept
   {

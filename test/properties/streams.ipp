@@ -114,7 +114,7 @@ inline void streams::close(stream_end& e)
     if (e.socket.use_count() > 1)
       e.socket->close(ec);
     else {
-      e.ahead.reset();
+      end_ahead(e);
       e.socket.reset();
     }
   }

@@ -57,6 +57,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
       }
       if (next != outcome::result || full(false) || !more(called)) break;
     }
+    if (goes_on && !in_vain_) f.end_source(*this, s); // it would not tell of what is left, nor of the end
   }
   if (what == outcome::starved && (goes_on || cancelled_ || !running_ || !wait_for_memory(false))) {
     if (goes_on) f.end_source(*this, s); // a poll that stands

@@ -240,9 +240,12 @@ ASIO_URING_DECL void file_state::cancel(const void* cancellation_key) noexcept
 
 ASIO_URING_DECL void file_state::end_polls(section& s) noexcept
 {
-  for (lane_poll* p : {&read_poll_, &write_poll_})
+  // Of what was asked to end before, the entries may still name the number.
+  for (lane_poll* p : {&read_poll_, &write_poll_}) {
     end_poll(*p, s);
-  if (source_) ends_by_now(*source_, s);
+    s.submitted |= p->armed_;
+  }
+  if (source_) s.submitted |= !ends_by_now(*source_, s);
 }
 
 ASIO_URING_DECL void file_state::end_poll(lane_poll& p, section& s) noexcept

@@ -50,6 +50,8 @@ protected:
   virtual void describe(io_uring_sqe& sqe, int fd) noexcept = 0;
   /// Takes in a completion that is neither ECANCELED nor EINTR.
   virtual outcome receive(int result, unsigned flags) noexcept = 0;
+  /// Of any other: what it has used up nevertheless, as when a thread of the kernel's was told to end.
+  virtual void leave(unsigned /*flags*/) noexcept {}
   virtual bool has_result() const noexcept = 0;
   /// Whether it is to pause; or, if it does, to go on pausing.
   virtual bool full(bool paused) const noexcept = 0;

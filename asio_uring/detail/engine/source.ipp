@@ -37,6 +37,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
   lane& l = f.lane_of(lane_kind::in);
   outcome what = outcome::nothing;
   if (std::exchange(waiting_, false) || result == -ECANCELED || result == -EINTR) {
+    leave(flags);
   } else if (!polls())
     what = take_in(result, flags);
   else if (!f.closed_ && !cancelled_) {

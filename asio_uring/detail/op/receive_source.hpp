@@ -91,6 +91,13 @@ protected:
     if (result == -ENOBUFS) return outcome::starved;
     return result == -EAGAIN ? outcome::nothing : outcome::end;
   }
+  void leave(unsigned flags) noexcept final
+  {
+    if (!(flags & IORING_CQE_F_BUFFER)) return;
+    const unsigned buffer = flags >> IORING_CQE_BUFFER_SHIFT;
+    group_->taken(buffer);
+    group_->give_back(buffer);
+  }
   /// Whether it is one, and not the end.
   virtual bool is_result(int result) const noexcept = 0;
 

@@ -66,6 +66,9 @@ public:
   ASIO_URING_DECL int take() noexcept;
   /// It is free again. Any thread.
   ASIO_URING_DECL void give_back(unsigned buffer) noexcept;
+  /// The same, and the service is to be notified by whoever calls, where the loop does not go on anyway: it
+  /// may be collecting completions.
+  ASIO_URING_DECL ring_service* put_back(unsigned buffer) noexcept;
 
   // The sources that wait for a buffer.
   /// False: there is one; or, with `behind_others`, nobody waits.

@@ -88,13 +88,18 @@ ASIO_URING_DECL int buffer_group::take() noexcept
   return buffer;
 }
 
-ASIO_URING_DECL void buffer_group::give_back(unsigned buffer) noexcept
+ASIO_URING_DECL ring_service* buffer_group::put_back(unsigned buffer) noexcept
 {
   {
     const locked guard(lock_);
     add(buffer);
   }
-  if (ring_service* const service = pass_on()) service->notify();
+  return pass_on();
+}
+
+ASIO_URING_DECL void buffer_group::give_back(unsigned buffer) noexcept
+{
+  if (ring_service* const service = put_back(buffer)) service->notify();
 }
 
 // --- who waits for one

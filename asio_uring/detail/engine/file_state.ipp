@@ -299,6 +299,12 @@ ASIO_URING_DECL void file_state::close() noexcept
     if (!all) service_.numbers().add_until_submitted(fd_);
     s.relock();
   }
+  if (unwanted_source) { // others get its memory
+    s.unlock();
+    unwanted_source.reset();
+    s.relock();
+    s.submitted = true;
+  }
   --references_;
 }
 

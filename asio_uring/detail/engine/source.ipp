@@ -176,6 +176,7 @@ ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noe
   }
   if (!ends_by_now(from, s)) return false; // what it still receives comes first
   const bool left = from.leave_to(kept_);
+  s.submitted = true; // others may have got its memory
   if (left && !kept_.empty()) return true;
   if (left && from.has_result()) {
     enqueue(op, s.ready);
@@ -216,6 +217,7 @@ ASIO_URING_DECL bool file_state::source_has_caught_up(section& s) noexcept
   if (op && op->get_type().from_source) return true;
   if (!ends_by_now(*source_, s)) return false;
   if (source_->leave_to(kept_) && source_->empty()) drop_source();
+  s.submitted = true;
   return true;
 }
 

@@ -37,7 +37,7 @@ public:
   ~received_source() override
   {
     while (count_ > 0)
-      group_->give_back(pop());
+      group_->put_back(pop());
   }
   bool uses(const buffer_group& group) const noexcept { return group_.get() == &group; }
 
@@ -70,7 +70,7 @@ protected:
     if (buffer < 0) return -ENOBUFS;
     const int result = call(fd, static_cast<unsigned>(buffer));
     if (result < 0)
-      group_->give_back(static_cast<unsigned>(buffer));
+      group_->put_back(static_cast<unsigned>(buffer));
     else
       flags = IORING_CQE_F_BUFFER | static_cast<unsigned>(buffer) << IORING_CQE_BUFFER_SHIFT;
     return result;
@@ -87,7 +87,7 @@ protected:
       if (count_ >= marks_.high) singly_ = while_lagging;
       return outcome::result;
     }
-    if (filled) group_->give_back(buffer);
+    if (filled) group_->put_back(buffer);
     if (result == -ENOBUFS) return outcome::starved;
     return result == -EAGAIN ? outcome::nothing : outcome::end;
   }
@@ -96,7 +96,7 @@ protected:
     if (!(flags & IORING_CQE_F_BUFFER)) return;
     const unsigned buffer = flags >> IORING_CQE_BUFFER_SHIFT;
     group_->taken(buffer);
-    group_->give_back(buffer);
+    group_->put_back(buffer);
   }
   /// Whether it is one, and not the end.
   virtual bool is_result(int result) const noexcept = 0;
@@ -204,7 +204,7 @@ private:
       const unsigned buffer = first(), size = group()[buffer].size;
       if (!bytes.reserve(size)) return false;
       bytes.append(group().data(buffer), size);
-      group().give_back(pop());
+      group().put_back(pop());
     }
     return true;
   }

@@ -36,7 +36,7 @@ class receive_many_op;
 
 /// A datagram as it was received: a view into its batch.
 template <typename Endpoint>
-class received_datagram
+class batched_datagram
 {
 public:
   /// What was received, in its buffer. It may be empty.
@@ -76,7 +76,7 @@ class basic_receive_batch
 {
 public:
   using endpoint_type = Endpoint;
-  using value_type = received_datagram<Endpoint>;
+  using value_type = batched_datagram<Endpoint>;
   using const_iterator = typename std::vector<value_type>::const_iterator;
 
   /// Room for `count` datagrams, with memory for `size` bytes of each.

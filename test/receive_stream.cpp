@@ -68,6 +68,61 @@ BOOST_FIXTURE_TEST_CASE(who_waits_holds_no_buffer, streaming)
   idle.clear();
 }
 
+BOOST_FIXTURE_TEST_CASE(a_read_behind_a_cancelled_next_goes_on_though_no_buffer_is_free, streaming)
+{
+  std::vector<received_buffer> held;
+  write_text(client, std::string(4 * 64 + 5, 'a'));
+  while (held.size() < 4) {
+    next_bytes next;
+    received.async_next(next.record());
+    run_until(context, [&] { return next.ended.done(); });
+    held.push_back(std::move(next.data));
+  }
+  asio::cancellation_signal signal;
+  next_bytes starving;
+  outcome read;
+  std::array<char, 64> data;
+  received.async_next(asio::bind_cancellation_slot(signal.slot(), starving.record()));
+  server.async_read_some(asio::buffer(data), read.record());
+  turn();
+  BOOST_TEST(!starving.ended.done());
+  signal.emit(asio::cancellation_type::terminal);
+  run_until(context, [&] { return read.done(); });
+  BOOST_TEST(starving.ended.error == asio::error::operation_aborted);
+  BOOST_TEST(read.bytes == 5u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_peer_that_is_silent_keeps_no_buffer_from_the_others, streaming)
+{
+  std::vector<received_buffer> held;
+  const auto hold_next = [&] {
+    next_bytes next;
+    received.async_next(next.record());
+    run_until(context, [&] { return next.ended.done(); });
+    held.push_back(std::move(next.data));
+  };
+  write_text(client, std::string(5 * 64, 'a'));
+  for (int i = 0; i < 4; ++i)
+    hold_next();
+  pair<> silent(context);
+  asio_uring::receive_stream<tcp> listening(silent.server, buffers);
+  next_bytes nothing, next;
+  received.async_next(next.record());
+  turn(); // it finds no buffer
+  listening.async_next(nothing.record());
+  turn(); // behind it
+  for (int i = 0; i < 3; ++i) {
+    held.erase(held.begin());
+    turn();
+  }
+  BOOST_TEST(next.ended.done());
+  write_text(client, "b");
+  hold_next();
+  BOOST_TEST(!nothing.ended.done());
+  silent.server.cancel();
+  finish(context);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_cancelled_next_takes_nothing, streaming)
 {
   std::mt19937 random(1);

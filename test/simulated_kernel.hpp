@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_TEST_SIMULATED_KERNEL_HPP
 #define ASIO_URING_TEST_SIMULATED_KERNEL_HPP
 
+#include "simulation/buffer_queues.hpp"
 #include "simulation/decisions.hpp"
 #include "simulation/edges.hpp"
 #include "simulation/environment.hpp"
@@ -44,10 +45,11 @@ public:
       features_.setup_flags =
           IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
     features_.kernel |= IORING_FEAT_RSRC_TAGS; // multishot poll
-    for (const unsigned op : {IORING_OP_NOP, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_RECVMSG,
-                              IORING_OP_SENDMSG, IORING_OP_ACCEPT, IORING_OP_CONNECT, IORING_OP_POLL_ADD,
-                              IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL, IORING_OP_READ, IORING_OP_WRITE,
-                              IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_SPLICE})
+    for (const unsigned op :
+         {IORING_OP_NOP, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_RECVMSG, IORING_OP_SENDMSG,
+          IORING_OP_ACCEPT, IORING_OP_CONNECT, IORING_OP_POLL_ADD, IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL,
+          IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
+          IORING_OP_SPLICE, IORING_OP_SEND_ZC}) // multishot receive
       features_.opcodes[op] = true;
   }
   ~simulated_kernel() override
@@ -100,6 +102,13 @@ public:
     round(0, 1000); // what finds no room is lost
   }
 
+  int register_buffer_queue(const io_uring_buf_reg& queue) noexcept override
+  {
+    if (random_.chance(odds_.no_queue)) return -EINVAL;
+    queues_.add(queue);
+    return 0;
+  }
+
   int fd() noexcept override
   {
     if (fd_ < 0) fd_ = own_number(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -149,7 +158,7 @@ public:
   {
     for (const request& r : requests_)
       std::fprintf(stderr, "in flight: opcode %u, fd %d, %s, user_data %llx\n", r.entry.opcode, r.file,
-                   r.multishot() ? "multishot" : "one shot",
+                   r.is_multishot() ? "multishot" : "one shot",
                    static_cast<unsigned long long>(r.entry.user_data));
   }
   /// Requests that are not yet done.
@@ -234,7 +243,7 @@ private:
       r->time = simulated_clock::time + std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
     } else if (r->entry.opcode != IORING_OP_NOP && !r->look_up())
       outside_.fail("a descriptor number is free, and an entry that names it is looked up");
-    if (r->multishot()) edges_.add(*r);
+    if (r->is_multishot_poll()) edges_.add(*r);
     if (random_.chance(odds_.at_once)) look(r, false);
   }
 
@@ -276,14 +285,14 @@ private:
   }
   iterator erase(iterator r)
   {
-    if (r->multishot() && r->file >= 0) edges_.remove(*r);
+    if (r->is_multishot_poll() && r->file >= 0) edges_.remove(*r);
     r->let_go();
     return requests_.erase(r);
   }
-  bool end(iterator r, int value)
+  bool end(iterator r, int value, unsigned flags = 0)
   {
     const bool more_there = value > 0 && r->is_socket_transfer() && random_.chance(odds_.flags);
-    finish(r->entry.user_data, value, more_there ? 1U << 2 : 0); // IORING_CQE_F_SOCK_NONEMPTY
+    finish(r->entry.user_data, value, flags | (more_there ? 1U << 2 : 0)); // IORING_CQE_F_SOCK_NONEMPTY
     if (!r->behind.empty()) start_next(*r, value);
     erase(r);
     return true;
@@ -349,121 +358,18 @@ private:
 
   // --- performing
 
-  /// True if it has brought a result. The request may be gone then. `certain`: nothing else goes on.
-  bool look(iterator r, bool certain)
-  {
-    if (!r->started) return start(r), true;
-    const io_uring_sqe& entry = r->entry;
-    if (entry.opcode == IORING_OP_TIMEOUT)
-      return r->cancelled ? end(r, -ECANCELED) : r->time <= simulated_clock::time ? end(r, -ETIME) : false;
-    if (r->cancelled && random_.chance(500)) return end(r, given_up(*r));
-    if (r->thread != this_thread() && !r->needs_worker()) {
-      if (ended_threads_.contains(r->thread)) return r->has_event() && end(r, given_up(*r));
-      if (!random_.chance(odds_.told ? (certain ? 1000 : odds_.told) : 0)) return false;
-    }
-    if (random_.chance(odds_.thread_exits)) return end(r, given_up(*r));
-    if (r->needs_worker() && !worker()) return end(r, -ECANCELED);
-    switch (entry.opcode) {
-    case IORING_OP_NOP:
-      return end(r, 0);
-    case IORING_OP_POLL_ADD:
-      return r->multishot() ? look_for_edge(r) : look_for_event(r);
-    case IORING_OP_ACCEPT:
-      if (random_.chance(odds_.interrupted)) return end(r, random_.chance(500) ? -EINTR : -ECONNABORTED);
-      if (!r->ready_events(POLLIN)) return r->non_blocking() && end(r, -EAGAIN);
-      return end(r, asio_uring::detail::perform(entry, false));
-    case IORING_OP_CONNECT:
-      if (random_.chance(odds_.interrupted)) return end(r, -EINTR);
-      return connect(r);
-    case IORING_OP_RECV:
-    case IORING_OP_SEND:
-    case IORING_OP_RECVMSG:
-    case IORING_OP_SENDMSG:
-      return transfer(r);
-    case IORING_OP_READ:
-    case IORING_OP_READV:
-    case IORING_OP_WRITE:
-    case IORING_OP_WRITEV:
-    case IORING_OP_FSYNC:
-      if (random_.chance(odds_.interrupted)) return end(r, -EINTR);
-      if (random_.chance(odds_.no_memory)) return end(r, -ENOMEM);
-      return end(r, perform_partly(*r));
-    case IORING_OP_SPLICE:
-      if (random_.chance(odds_.interrupted)) return end(r, given_up(*r));
-      return splice(r);
-    default:
-      outside_.fail("an unknown operation code"), std::abort();
-    }
-  }
-
-  /// The error of what ends without having been performed.
-  int given_up(const request& r)
-  {
-    return r.entry.opcode == IORING_OP_SPLICE && random_.chance(odds_.restart) ? -512 : -ECANCELED;
-  }
-  /// Whether there is a thread to perform something; for some time there may be none.
-  bool worker()
-  {
-    if (without_worker_ == 0 && random_.chance(odds_.no_worker))
-      without_worker_ = random_.chance(500) ? 40 : 100'000;
-    return without_worker_ == 0 || --without_worker_ == 0;
-  }
-
-  unsigned with_unasked(unsigned events) { return events | (random_.chance(odds_.unasked) ? POLLRDHUP : 0U); }
-  bool look_for_event(iterator r)
-  {
-    const unsigned asked = r->entry.poll32_events;
-    if (random_.chance(odds_.no_memory)) return end(r, -ENOMEM);
-    if (const int events = r->ready_events(with_unasked(asked))) return end(r, events);
-    return random_.chance(odds_.spurious) && end(r, static_cast<int>(asked & (POLLIN | POLLOUT)));
-  }
-
-  bool look_for_edge(iterator r)
-  {
-    edges_.collect();
-    int events = 0;
-    if (std::exchange(r->edge, false)) events = r->ready_events(with_unasked(r->entry.poll32_events));
-    if (!events && random_.chance(odds_.spurious)) events = POLLIN;
-    if (!events) return false;
-    if (random_.chance(odds_.spurious)) events |= POLLERR; // an error that somebody has taken meanwhile
-    if (random_.chance(odds_.poll_ends)) return end(r, events);
-    finish(r->entry.user_data, events, IORING_CQE_F_MORE);
-    return true;
-  }
-
-  bool connect(iterator r)
-  {
-    const int flags = ::fcntl(r->file, F_GETFL);
-    ::fcntl(r->file, F_SETFL, flags | O_NONBLOCK);
-    const int result = asio_uring::detail::perform(r->entry, false);
-    ::fcntl(r->file, F_SETFL, flags);
-    return result != -EAGAIN && end(r, result);
-  }
-
-  bool transfer(iterator r)
-  {
-    if (r->consumed) return r->ready_events(POLLOUT) && r->send_nothing() && end(r, 0);
-    if (random_.chance(odds_.interrupted)) return end(r, -EINTR); // a thread of the kernel's was told to end
-    if (random_.chance(odds_.no_memory)) return end(r, random_.chance(500) ? -ENOBUFS : -ENOMEM);
-    const int result = perform_partly(*r);
-    if (result != -EAGAIN || r->non_blocking()) return end(r, result);
-    r->consumed = r->is_send_to_local_datagram() && random_.chance(odds_.consume);
-    return false;
-  }
-  int perform_partly(request& r)
-  {
-    if (random_.chance(odds_.shorten) && !r.is_datagram())
-      return asio_uring::detail::perform(shortened(r.entry, random_).entry, false);
-    return asio_uring::detail::perform(r.entry, false);
-  }
-
-  bool splice(iterator r)
-  {
-    io_uring_sqe entry = r->entry;
-    entry.splice_flags |= SPLICE_F_NONBLOCK;
-    const int result = asio_uring::detail::perform(entry, false);
-    return result != -EAGAIN && end(r, result);
-  }
+  inline bool look(iterator r, bool certain);
+  inline int given_up(const request& r);
+  inline bool worker();
+  inline unsigned with_unasked(unsigned events);
+  inline bool look_for_event(iterator r);
+  inline bool look_for_edge(iterator r);
+  inline bool accept(iterator r);
+  inline bool connect(iterator r);
+  inline bool transfer(iterator r);
+  inline bool receive_into_chosen(iterator r);
+  inline int perform_partly(request& r);
+  inline bool splice(iterator r);
 
   decisions& random_;
   environment& outside_;
@@ -481,7 +387,10 @@ private:
   std::deque<result> finished_;
   std::set<unsigned> ended_threads_;
   polled_edges edges_;
+  buffer_queues queues_;
   int fd_ = -1;
 };
+
+#include "simulation/performing.ipp"
 
 #endif // ASIO_URING_TEST_SIMULATED_KERNEL_HPP

@@ -6,6 +6,7 @@
 #define ASIO_URING_TEST_PROPERTIES_ACCEPTS_HPP
 
 #include "world.hpp"
+#include <asio_uring/accept_stream.hpp>
 #include <poll.h>
 #include <sys/un.h>
 
@@ -26,8 +27,10 @@ public:
     const std::size_t choice = world_.below(100);
     if (choice < 42)
       connect();
-    else if (choice < 84)
+    else if (choice < 82)
       accept();
+    else if (choice < 84)
+      end_ahead();
     else if (choice < 95)
       move();
     else
@@ -47,7 +50,10 @@ public:
     }
     pending_.erase(&o);
     world_.check_order(o, pending_, [](kind) { return true; });
-    world_.claim_on(o, !ec || ec == asio::error::operation_aborted, "an error that no accept has", ec);
+    // Of used-up descriptors a stream tells nobody.
+    const bool usual = !ec || ec == asio::error::operation_aborted ||
+                       (ec == asio::error::no_descriptors && o.what != kind::next_connection);
+    world_.claim_on(o, usual, "an error that no accept has", ec);
     const std::shared_ptr<socket_type> peer = std::exchange(o.own, nullptr);
     if (!ec != peer->is_open()) world_.fail_on(o, "a socket that does not fit its error");
     if (!ec) accepted_.push_back(peer);
@@ -84,6 +90,13 @@ public:
   /// What was connected is accepted, or waits for it.
   void check_drained() override
   {
+    ahead_.reset();
+    acceptor_->non_blocking(true);
+    for (error_code ec; !ec;) {
+      auto peer = std::make_shared<socket_type>(world_.context());
+      acceptor_->accept(*peer, ec);
+      if (!ec) accepted_.push_back(peer);
+    }
     const int listener = acceptor_->native_handle();
     ::fcntl(listener, F_SETFL, ::fcntl(listener, F_GETFL) | O_NONBLOCK);
     for (int fd; (fd = ::accept(listener, nullptr, nullptr)) >= 0; ::close(fd)) {
@@ -99,6 +112,7 @@ public:
   {
     ask(pending_);
     accepted_.clear();
+    ahead_.reset();
     acceptor_.reset();
   }
 
@@ -106,15 +120,26 @@ private:
   void accept()
   {
     if (pending_.size() >= 3) return;
-    operation& o = world_.make(*this, world_.chance(500) ? kind::accept : kind::accept_into);
+    static constexpr kind kinds[] = {kind::accept, kind::accept_into, kind::next_connection};
+    operation& o = world_.make(*this, kinds[world_.below(3)]);
     pending_.insert(&o);
     const auto start = [&](auto&& initiate) { world_.start(o, nullptr, world_.chance(100), initiate); };
     if (o.what == kind::accept)
       start([&](auto&& h) { acceptor_->async_accept(world_.context(), std::move(h)); });
-    else {
+    else if (o.what == kind::next_connection) {
+      if (!ahead_) ahead_.emplace(*acceptor_, asio_uring::accept_stream_options{1 + world_.below(4)});
+      start([&](auto&& h) { ahead_->async_next(world_.context(), std::move(h)); });
+    } else {
       o.own = std::make_shared<socket_type>(world_.context());
       start([&](auto&& h) { acceptor_->async_accept(*o.own, std::move(h)); });
     }
+  }
+
+  void end_ahead()
+  {
+    for (operation* o : pending_)
+      if (o->what == kind::next_connection) o->asked = o->asked_alone = true;
+    ahead_.reset();
   }
 
   void connect()
@@ -163,6 +188,7 @@ private:
 
   std::string name_;
   std::optional<protocol::acceptor> acceptor_;
+  std::optional<asio_uring::accept_stream<asio::local::stream_protocol, asio_uring::any_io_executor>> ahead_;
   operations pending_;
   unsigned connects_ = 0;
   std::vector<operation*> connecting_;

@@ -40,6 +40,9 @@ public:
     if (random.chance(200)) kernel.unasked = 0;
     if (random.chance(200)) kernel.busy = 200;
     if (random.chance(100)) kernel.no_worker = 5;
+    static constexpr unsigned refused[] = {0, 0, 1000, 300};
+    kernel.no_queue = refused[random.below(4)];
+    if (random.chance(200)) kernel.multishot_ends = 500;
     // A ring moves to another thread only where every completion finds room.
     bound = s.threads && s.pump == asio_uring::pump_kind::ring && random.chance(700);
     if (bound) ring.completions = completions = 1024;

@@ -20,11 +20,13 @@ using socket_type = protocol::socket;
 enum class kind
 {
   read,
+  next,
   peek,
   write,
   wait,
   accept,
   accept_into,
+  next_connection,
   connect,
   post,
   timer,
@@ -34,8 +36,9 @@ enum class kind
   chain,
   splice
 };
-constexpr const char* names[] = {"read", "peek",  "write", "wait",    "accept",      "accept_into", "connect",
-                                 "post", "timer", "send",  "receive", "synchronize", "chain",       "splice"};
+constexpr const char* names[] = {
+    "read",    "next", "peek",  "write", "wait",    "accept",      "accept_into", "next_connection",
+    "connect", "post", "timer", "send",  "receive", "synchronize", "chain",       "splice"};
 
 class world;
 class actor;
@@ -57,6 +60,7 @@ struct operation
   std::vector<unsigned char> data;
   std::shared_ptr<socket_type> own; // connects, or is accepted into
   std::vector<int> results;         // of a chain
+  asio_uring::received_buffer bytes;
 
   bool ended() const noexcept { return calls || destroyed; }
 };
@@ -116,6 +120,14 @@ public:
   {
     op_->own = std::make_shared<socket_type>(std::move(peer));
     (*this)(ec, 0);
+  }
+  void operator()(error_code ec, asio_uring::received_buffer bytes)
+  {
+    const auto* const data = reinterpret_cast<const unsigned char*>(bytes.data());
+    const std::size_t size = bytes.size();
+    op_->data.assign(data, data + size);
+    op_->bytes = std::move(bytes);
+    (*this)(ec, size);
   }
   void operator()(error_code ec, std::vector<int> results)
   {

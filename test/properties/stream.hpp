@@ -7,6 +7,11 @@
 
 #include "operation.hpp"
 #include <algorithm>
+#include <asio_uring/receive_stream.hpp>
+#include <optional>
+
+/// Reads are served in the order in which they were started.
+inline bool is_read(kind k) { return k == kind::read || k == kind::next || k == kind::peek; }
 
 /// One direction: what was sent, what came.
 struct stream
@@ -29,6 +34,8 @@ struct stream
 struct stream_end
 {
   std::shared_ptr<socket_type> socket;
+  std::optional<asio_uring::receive_stream<asio::local::stream_protocol, asio_uring::any_io_executor>> ahead;
+  std::set<std::shared_ptr<asio_uring::detail::buffer_group>> buffers; // of all that it has had
   int number = -1; // while open: to ask for it would make the socket non-blocking
   int raw = -1;
   bool raw_shut = false;
@@ -45,11 +52,17 @@ struct stream_end
   /// Whether a synchronous read comes after all reads: there are none, or all were asked to end.
   bool reads_are_over() const
   {
-    return std::all_of(ops.begin(), ops.end(), [](const operation* o) {
-      return (o->what != kind::read && o->what != kind::peek) || (o->asked && !o->asked_alone);
-    });
+    return std::all_of(ops.begin(), ops.end(),
+                       [](const operation* o) { return !is_read(o->what) || (o->asked && !o->asked_alone); });
   }
 };
+
+/// Whether what it asks for may wait for a buffer that others have.
+inline bool starves(const stream_end& e)
+{
+  return std::any_of(e.buffers.begin(), e.buffers.end(), [](const auto& b) { return b->free() == 0; }) &&
+         std::any_of(e.ops.begin(), e.ops.end(), [](const operation* o) { return o->what == kind::next; });
+}
 
 struct connection
 {

@@ -6,6 +6,7 @@
 #ifndef ASIO_URING_TEST_PROPERTIES_STREAMS_HPP
 #define ASIO_URING_TEST_PROPERTIES_STREAMS_HPP
 
+#include "held_buffers.hpp"
 #include "stream.hpp"
 #include "world.hpp"
 #include <poll.h>
@@ -26,9 +27,15 @@ public:
       if (connections_.size() < 12 || retire()) add_connection();
       return;
     }
-    const std::size_t choice = world_.below(78);
+    const std::size_t choice = world_.below(100);
     if (choice < 28)
       read(*e);
+    else if (choice >= 98)
+      end_ahead(*e);
+    else if (choice >= 90)
+      held_.give_back();
+    else if (choice >= 78)
+      next(*e);
     else if (choice < 56)
       write(*e);
     else if (choice < 61)
@@ -63,6 +70,7 @@ public:
   {
     for (const auto& c : connections_)
       check_end(*c);
+    held_.check_end();
   }
   inline void describe() const override;
 
@@ -99,6 +107,8 @@ private:
   }
 
   inline void read(stream_end& e);
+  inline void next(stream_end& e);
+  inline void end_ahead(stream_end& e);
   inline void write(stream_end& e);
   inline void wait(stream_end& e);
   inline void close(stream_end& e);
@@ -143,6 +153,7 @@ private:
   inline void check_end(connection& c);
   inline void after_drained_operation(stream_end& e);
 
+  held_buffers held_{world_};
   std::vector<std::unique_ptr<connection>> connections_;
 };
 

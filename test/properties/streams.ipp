@@ -48,6 +48,30 @@ inline void streams::read(stream_end& e)
   });
 }
 
+/// What is received before it is asked for.
+inline void streams::next(stream_end& e)
+{
+  if (e.reads >= 4) return;
+  if (!e.ahead) {
+    const auto& ring = held_.any_ring();
+    const auto high = static_cast<unsigned>(1 + world_.below(6));
+    e.ahead.emplace(*e.socket, ring,
+                    asio_uring::receive_stream_options{high, static_cast<unsigned>(world_.below(high))});
+    e.buffers.insert(ring.group());
+  }
+  auto& o = make(kind::next, e);
+  ++e.reads;
+  start(o, [&](auto&& h) { e.ahead->async_next(std::move(h)); });
+}
+
+inline void streams::end_ahead(stream_end& e)
+{
+  if (!e.ahead) return;
+  for (operation* o : e.ops)
+    if (o->what == kind::next) o->asked = o->asked_alone = true;
+  e.ahead.reset();
+}
+
 inline void streams::write(stream_end& e)
 {
   if (e.writes >= 4) return;
@@ -75,6 +99,7 @@ inline void streams::wait(stream_end& e)
 
 inline void streams::close(stream_end& e)
 {
+  if (world_.chance(300)) end_ahead(e);
   ask(e.ops);
   error_code ec;
   switch (world_.below(3)) {
@@ -88,8 +113,10 @@ inline void streams::close(stream_end& e)
   default:
     if (e.socket.use_count() > 1)
       e.socket->close(ec);
-    else
+    else {
+      end_ahead(e);
       e.socket.reset();
+    }
   }
   // The next one gets its number.
   if (world_.chance(500) && (connections_.size() < 12 || retire())) add_connection();
@@ -148,23 +175,31 @@ inline void streams::completed(operation& base, error_code ec, std::size_t n)
   e.ops.erase(&o);
   const bool memory = ec == asio::error::no_memory || ec == asio::error::no_buffer_space;
   const bool usual = !ec || memory || ec == asio::error::operation_aborted;
-  const auto is_read = [](kind k) { return k == kind::read || k == kind::peek; };
   switch (o.what) {
+  case kind::next:
+    if (ec == asio::error::already_started) {
+      --e.reads;
+      world_.claim_on(o, e.buffers.size() > 1, "refused, though its stream has had no other buffers");
+      break;
+    }
+    [[fallthrough]];
   case kind::read:
   case kind::peek:
     --e.reads;
-    if (!o.data.empty()) world_.check_order(o, e.ops, is_read); // a stream transfers nothing at once
+    if (!o.data.empty() || o.what == kind::next)
+      world_.check_order(o, e.ops, is_read); // a stream transfers nothing at once
     world_.claim_on(o, usual || ec == asio::error::eof || ec == asio::error::connection_reset,
                     "an error that no read has", ec);
-    if (!ec && n == 0 && !o.data.empty()) world_.fail_on(o, "nothing read");
+    if (!ec && n == 0 && (!o.data.empty() || o.what == kind::next)) world_.fail_on(o, "nothing read");
     if (ec == asio::error::eof || ec == asio::error::connection_reset) e.in->ended = true;
-    if (o.what == kind::read)
+    if (o.what != kind::peek)
       received(e, o.data.data(), n);
     else {
       const std::size_t from = e.in->received.size();
       for (std::size_t i = 0; i < n && from + i < e.in->sent.size(); ++i)
         world_.claim_on(o, o.data[i] == e.in->sent[from + i], "it saw other bytes than come next");
     }
+    if (n > 0 && o.what == kind::next) held_.hold(std::exchange(o.bytes, {}));
     break;
   case kind::write:
     --e.writes;
@@ -245,7 +280,9 @@ inline void streams::check_sleep()
   for (const auto& c : connections_)
     for (stream_end& e : c->ends) {
       if (!e.open()) continue;
-      if (e.reads > 0 && ready(e, POLLIN)) world_.fail("a read sleeps though there is data");
+      if (e.reads > 0 && ready(e, POLLIN) && !starves(e))
+        for (const operation* o : e.ops)
+          if (is_read(o->what)) world_.fail_on(*o, "it sleeps though there is data");
       if (e.writes > 0 && ready(e, POLLOUT)) world_.fail("a write sleeps though there is room");
       for (const operation* o : e.ops)
         if (o->what == kind::wait &&
@@ -282,6 +319,7 @@ inline void streams::check_end(connection& c)
 
 inline void streams::drain()
 {
+  held_.give_all_back();
   for (const auto& c : connections_)
     for (stream_end& e : c->ends)
       if (e.open()) {
@@ -299,6 +337,7 @@ inline void streams::drain()
 inline void streams::read_on(stream_end& e)
 {
   if (world_.broken()) return;
+  if (world_.chance(300)) return next(e);
   auto& o = make(kind::read, e);
   ++e.reads;
   o.data.assign(1 + world_.below(5000), 0);
@@ -325,6 +364,7 @@ inline void streams::tear_down()
   for (const auto& c : connections_)
     for (stream_end& e : c->ends) {
       ask(e.ops);
+      e.ahead.reset();
       e.socket.reset();
       if (e.raw >= 0) ::close(std::exchange(e.raw, -1));
     }
@@ -341,6 +381,7 @@ inline void streams::describe() const
                    e.reads, e.writes, e.ops.size(), e.out->sent.size(), e.in->received.size(),
                    e.shut || e.raw_shut ? ", shut" : "", e.slow ? ", slow" : "",
                    e.in->ended ? ", at the end" : "");
+  held_.describe();
 }
 
 #endif // ASIO_URING_TEST_PROPERTIES_STREAMS_IPP

@@ -54,21 +54,25 @@ protected:
 /// How often what happens, per mille.
 struct odds
 {
-  unsigned refuse = 20;        ///< an enter takes nothing: EAGAIN, EBUSY
-  unsigned busy = 0;           ///< EBUSY for as long as a handler runs and nobody collects
-  unsigned partial = 60;       ///< an enter takes only some entries
-  unsigned interrupt = 30;     ///< a wait ends with EINTR
-  unsigned at_once = 500;      ///< a request is looked at when it is taken
-  unsigned go_on = 400;        ///< a request is looked at in a round
-  unsigned deliver = 500;      ///< a result is delivered in a round
-  unsigned shorten = 300;      ///< a transfer is cut short
-  unsigned consume = 500;      ///< a datagram that finds no room is lost, and an empty one sent in its stead
-  unsigned no_memory = 8;      ///< ENOBUFS, ENOMEM
-  unsigned interrupted = 60;   ///< EINTR; ECONNABORTED where sockets are accepted
-  unsigned restart = 300;      ///< ERESTARTSYS where EINTR was meant, or ECANCELED
-  unsigned thread_exits = 8;   ///< ECANCELED though nobody asked
-  unsigned no_worker = 0;      ///< ECANCELED from here on for what only a thread of the kernel's performs
-  unsigned poll_ends = 60;     ///< a multishot poll ends with an event
+  unsigned refuse = 20;         ///< an enter takes nothing: EAGAIN, EBUSY
+  unsigned busy = 0;            ///< EBUSY for as long as a handler runs and nobody collects
+  unsigned partial = 60;        ///< an enter takes only some entries
+  unsigned interrupt = 30;      ///< a wait ends with EINTR
+  unsigned at_once = 500;       ///< a request is looked at when it is taken
+  unsigned go_on = 400;         ///< a request is looked at in a round
+  unsigned deliver = 500;       ///< a result is delivered in a round
+  unsigned shorten = 300;       ///< a transfer is cut short
+  unsigned consume = 500;       ///< a datagram that finds no room is lost, and an empty one sent in its stead
+  unsigned no_memory = 8;       ///< ENOBUFS, ENOMEM
+  unsigned interrupted = 60;    ///< EINTR; ECONNABORTED where sockets are accepted
+  unsigned restart = 300;       ///< ERESTARTSYS where EINTR was meant, or ECANCELED
+  unsigned thread_exits = 8;    ///< ECANCELED though nobody asked
+  unsigned no_worker = 0;       ///< ECANCELED from here on for what only a thread of the kernel's performs
+  unsigned poll_ends = 60;      ///< a multishot poll ends with an event
+  unsigned multishot_ends = 60; ///< a multishot accept or receive ends with a result
+  unsigned no_descriptor = 20;  ///< EMFILE where sockets are accepted
+  unsigned no_queue = 0;        ///< EINVAL for a queue of buffers
+  unsigned buffer_used = 100;  ///< a receive that failed, or came to the end, has used up the buffer it chose
   unsigned unasked = 1000;     ///< a poll reports POLLRDHUP, which it was not asked for
   unsigned flags = 300;        ///< a completion has a flag that nobody asked for
   unsigned spurious = 20;      ///< an event without a cause

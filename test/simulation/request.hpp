@@ -55,10 +55,17 @@ struct request
       if (f >= 0) ::close(f);
   }
 
-  bool multishot() const noexcept
+  bool is_multishot_poll() const noexcept
   {
     return entry.opcode == IORING_OP_POLL_ADD && entry.len & IORING_POLL_ADD_MULTI;
   }
+  bool is_multishot() const noexcept
+  {
+    return is_multishot_poll() ||
+           (entry.opcode == IORING_OP_ACCEPT && entry.ioprio & IORING_ACCEPT_MULTISHOT) ||
+           (entry.opcode == IORING_OP_RECV && entry.ioprio & IORING_RECV_MULTISHOT);
+  }
+  bool chooses_buffer() const noexcept { return entry.flags & IOSQE_BUFFER_SELECT; }
   bool is_socket_transfer() const noexcept
   {
     return entry.opcode == IORING_OP_RECV || entry.opcode == IORING_OP_SEND ||

@@ -69,23 +69,26 @@ public:
   ASIO_URING_DECL int take() noexcept;
   /// It is free again. Any thread.
   ASIO_URING_DECL void give_back(unsigned buffer) noexcept;
+  /// The same, and the service is to be notified by whoever calls, where the loop does not go on anyway: it
+  /// may be collecting completions.
+  ASIO_URING_DECL ring_service* put_back(unsigned buffer) noexcept;
 
   // The sources that wait for a buffer.
-  /// False: there is one; or, with `behind_others`, nobody waits.
-  ASIO_URING_DECL bool wait(source& s, bool behind_others) noexcept;
-  /// Something has come of one that was promised a buffer.
-  void settle(source& s) noexcept
+  /// False: there is one; or it is to be behind others, and nobody waits.
+  ASIO_URING_DECL bool wait(source& s, source::place where) noexcept;
+  /// Something has come of it. True: a buffer was promised to it.
+  bool settle(source& s) noexcept
   {
-    if (std::exchange(s.promised_, false)) promised_.fetch_sub(1, std::memory_order_relaxed);
+    const bool promised = std::exchange(s.promised_, false);
+    if (promised) promised_.fetch_sub(1, std::memory_order_relaxed);
+    return promised;
   }
-  /// It has found none. What was there for it another has taken, so it waits before all others.
-  void missed(source& s) noexcept { s.missed_ |= s.promised_; }
   /// Whether there are not enough for all.
   bool scarce() const noexcept
   {
     return awaited_.load(std::memory_order_relaxed) || promised_.load(std::memory_order_relaxed) > 0;
   }
-  /// Where there is a free one, the first of them begins anew. Returns the service if it is to be notified.
+  /// Where there are free ones, the first of them begin anew. Returns the service if it is to be notified.
   ASIO_URING_DECL ring_service* pass_on() noexcept;
   ASIO_URING_DECL bool withdraw(source& s) noexcept;
   ASIO_URING_DECL bool waits(const source& s) noexcept;

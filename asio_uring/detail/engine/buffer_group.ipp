@@ -10,6 +10,7 @@
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <bit>
 #include <new>
+#include <poll.h>
 #include <sys/mman.h>
 #include <utility>
 
@@ -87,19 +88,25 @@ ASIO_URING_DECL int buffer_group::take() noexcept
   return buffer;
 }
 
-ASIO_URING_DECL void buffer_group::give_back(unsigned buffer) noexcept
+ASIO_URING_DECL ring_service* buffer_group::put_back(unsigned buffer) noexcept
 {
   {
     const locked guard(lock_);
     add(buffer);
   }
-  if (ring_service* const service = pass_on()) service->notify();
+  return pass_on();
+}
+
+ASIO_URING_DECL void buffer_group::give_back(unsigned buffer) noexcept
+{
+  if (ring_service* const service = put_back(buffer)) service->notify();
 }
 
 // --- who waits for one
 
-ASIO_URING_DECL bool buffer_group::wait(source& s, bool behind_others) noexcept
+ASIO_URING_DECL bool buffer_group::wait(source& s, source::place where) noexcept
 {
+  const bool behind_others = where == source::place::behind_others;
   if (behind_others && !awaited_.load(std::memory_order_seq_cst)) return false;
   const std::lock_guard guard(waiting_mutex_);
   if (behind_others && !first_waiting_) return false;
@@ -108,7 +115,7 @@ ASIO_URING_DECL bool buffer_group::wait(source& s, bool behind_others) noexcept
     awaited_.store(first_waiting_ != nullptr, std::memory_order_relaxed);
     return false;
   }
-  if (std::exchange(s.missed_, false)) {
+  if (where == source::place::first) {
     s.next_waiting_ = std::exchange(first_waiting_, &s);
     if (!last_waiting_) last_waiting_ = &s;
     return true;
@@ -123,13 +130,20 @@ ASIO_URING_DECL ring_service* buffer_group::pass_on() noexcept
 {
   if (!awaited_.load(std::memory_order_seq_cst)) return nullptr;
   const std::lock_guard guard(waiting_mutex_);
-  source* const first = first_waiting_;
-  if (!first || !service_ || free() <= promised_.load(std::memory_order_relaxed)) return nullptr;
-  remove(*first, nullptr);
-  first->promised_ = true;
-  promised_.fetch_add(1, std::memory_order_relaxed);
-  service_->push(*first);
-  return service_;
+  bool any = false;
+  while (first_waiting_ && service_ && free() > promised_.load(std::memory_order_relaxed)) {
+    source& first = *first_waiting_;
+    // Who has nothing to receive would keep a buffer that he was promised from the others.
+    pollfd p{first.file().fd(), POLLIN, 0};
+    if (::poll(&p, 1, 0) != 0) {
+      first.promised_ = true;
+      promised_.fetch_add(1, std::memory_order_relaxed);
+    }
+    remove(first, nullptr);
+    service_->push(first);
+    any = true;
+  }
+  return any ? service_ : nullptr;
 }
 
 ASIO_URING_DECL bool buffer_group::withdraw(source& s) noexcept

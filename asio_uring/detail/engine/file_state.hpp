@@ -276,9 +276,11 @@ private:
     waits
   };
   ASIO_URING_DECL attempt settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept;
-  static bool runnable(const lane& l) noexcept
+  /// What a source still receives comes first.
+  bool runnable(const lane& l) const noexcept
   {
-    return l.first && l.ready && !l.busy && l.first->stage_ == operation::stage::waiting;
+    return l.first && l.ready && !l.busy && l.first->stage_ == operation::stage::waiting &&
+           !(source_ && source_->armed_ && &l == &lanes_[static_cast<unsigned>(lane_kind::in)]);
   }
   [[gnu::always_inline]] bool is_ready(lane_kind kind) const noexcept
   {
@@ -318,9 +320,11 @@ private:
   ASIO_URING_DECL void go_on(source& from, section& s) noexcept;
   ASIO_URING_DECL void serve(completion_queue& out, section& s) noexcept;
   ASIO_URING_DECL void end_source(source& from, section& s) noexcept;
+  ASIO_URING_DECL void ask_again_to_end(source& from, section& s) noexcept;
   ASIO_URING_DECL bool ends_by_now(source& from, section& s) noexcept;
   ASIO_URING_DECL bool source_makes_way(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool source_has_caught_up(section& s) noexcept;
+  ASIO_URING_DECL void follow_cancelled(section& s) noexcept;
   ASIO_URING_DECL void drop_source() noexcept;
   ASIO_URING_DECL void set_source(std::unique_ptr<source> s) noexcept;
   ASIO_URING_DECL void end_polls(section& s) noexcept;
@@ -354,25 +358,10 @@ private:
   file_state* next_free_ = nullptr;
 };
 
-template <typename Source, typename Make>
-Source& file_state::use_source(Make&& make)
-{
-  const locked guard(lock_);
-  if (!source_) set_source(make());
-  return static_cast<Source&>(*source_);
-}
-
-template <typename F>
-auto file_state::take_ahead(F&& f) -> std::optional<decltype(f(std::declval<source&>()))>
-{
-  const locked guard(lock_);
-  if (!source_ || !source_->has_result()) return std::nullopt;
-  return f(*source_);
-}
-
 } // namespace asio_uring::detail
 
 #include <asio_uring/detail/engine/fast_paths.hpp>
+#include <asio_uring/detail/engine/file_source.hpp>
 
 // The functions of the ring's service, too: the two classes know each other.
 #if defined(ASIO_URING_HEADER_ONLY)

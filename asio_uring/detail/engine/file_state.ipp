@@ -229,6 +229,7 @@ ASIO_URING_DECL void file_state::cancel_all() noexcept
 {
   section s(*this);
   for_each([&](operation& op) { cancel(op, s); });
+  follow_cancelled(s);
 }
 
 ASIO_URING_DECL void file_state::cancel(const void* cancellation_key) noexcept
@@ -237,13 +238,17 @@ ASIO_URING_DECL void file_state::cancel(const void* cancellation_key) noexcept
   for_each([&](operation& op) {
     if (op.cancellation_key_ == cancellation_key) cancel(op, s);
   });
+  follow_cancelled(s);
 }
 
 ASIO_URING_DECL void file_state::end_polls(section& s) noexcept
 {
-  for (lane_poll* p : {&read_poll_, &write_poll_})
+  // Of what was asked to end before, the entries may still name the number.
+  for (lane_poll* p : {&read_poll_, &write_poll_}) {
     end_poll(*p, s);
-  if (source_) ends_by_now(*source_, s);
+    s.submitted |= p->armed_;
+  }
+  if (source_) s.submitted |= !ends_by_now(*source_, s);
 }
 
 ASIO_URING_DECL void file_state::end_poll(lane_poll& p, section& s) noexcept
@@ -285,17 +290,29 @@ ASIO_URING_DECL void file_state::close() noexcept
   end_polls(s);
   if (source_ && !source_->armed_) unwanted_source = std::move(source_);
   // The kernel holds the file as long as a request does: have them ended while the number is still ours.
-  const bool submitted = std::exchange(s.submitted, false);
+  const bool submitted = std::exchange(s.submitted, false), has_source = source_ != nullptr;
   const int place = registered_.exchange(-1, std::memory_order_relaxed);
   if (submitted || place >= 0 || service_.has_strangers()) {
     s.unlock();
     // Entries that the kernel refuses at the moment name the number when it takes them.
-    const bool all = service_.submit_now();
+    bool all = service_.submit_now();
+    if (has_source) { // which the kernel may not have found
+      s.relock();
+      if (source_) ask_again_to_end(*source_, s);
+      s.unlock();
+      all = service_.submit_now();
+    }
     if (submitted) service_.let_go(fd_);
     if (place >= 0)
       service_.register_with_ring([&](ring& r) noexcept { return service_.files().remove(r, place); });
     if (!all) service_.numbers().add_until_submitted(fd_);
     s.relock();
+  }
+  if (unwanted_source) { // others get its memory
+    s.unlock();
+    unwanted_source.reset();
+    s.relock();
+    s.submitted = true;
   }
   --references_;
 }

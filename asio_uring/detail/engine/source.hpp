@@ -53,6 +53,8 @@ protected:
   virtual void describe(io_uring_sqe& sqe, int fd) noexcept = 0;
   /// Takes in a completion that is neither ECANCELED nor EINTR.
   virtual outcome receive(int result, unsigned flags) noexcept = 0;
+  /// Of any other: what it has used up nevertheless, as when a thread of the kernel's was told to end.
+  virtual void leave(unsigned /*flags*/) noexcept {}
   virtual bool has_result() const noexcept = 0;
   /// Whether it is to pause; or, if it does, to go on pausing.
   virtual bool full(bool paused) const noexcept = 0;
@@ -70,15 +72,22 @@ protected:
   virtual int perform(int /*fd*/, unsigned& /*flags*/) noexcept { return -EAGAIN; }
   /// Whether after this result more is likely to be there at once.
   virtual bool more(int /*result*/) const noexcept { return true; }
-  /// From now on it waits for memory, in place of being with the kernel; who gets some pushes it.
-  /// `behind_others`: if others wait. False: there is some.
-  virtual bool wait_for_memory(bool /*behind_others*/) noexcept { return false; }
+  /// Where one waits for memory.
+  enum class place : unsigned char
+  {
+    first, ///< what was there for it another has taken
+    last,
+    behind_others ///< if others wait
+  };
+  /// From now on it waits there, in place of being with the kernel; who gets some pushes it. False: there is
+  /// some.
+  virtual bool wait_for_memory(place) noexcept { return false; }
   virtual bool waits_for_memory() const noexcept { return false; }
   /// Takes it back from there. False: it does not wait.
   virtual bool withdraw() noexcept { return false; }
-  /// Something has come of it, perhaps without using the memory that it has waited for: before it may wait
-  /// again.
-  virtual void settle_promise() noexcept {}
+  /// Something has come of it, perhaps without using the memory that was there for it: before it may wait
+  /// again. True: there was some.
+  virtual bool settle_promise() noexcept { return false; }
   /// And afterwards: others may have it.
   virtual void pass_on() noexcept {}
 
@@ -108,14 +117,14 @@ private:
   file_state& file_;
   source* next_waiting_;  // for memory
   bool promised_ = false; // some is there for it
-  bool missed_ = false;   // some was
   int end_ = 0;
-  bool ended_ = false;     // with end_, which nobody has been told yet
-  bool running_ = false;   // to go on without being asked
-  bool armed_ = false;     // with the kernel, or waiting for memory
-  bool cancelled_ = false; // asked to end
-  bool waiting_ = false;   // the entry is a timeout
-  bool paused_ = false;    // as long as it is full
+  bool ended_ = false;        // with end_, which nobody has been told yet
+  bool running_ = false;      // to go on without being asked
+  bool armed_ = false;        // with the kernel, or waiting for memory
+  bool cancelled_ = false;    // asked to end
+  unsigned char unheard_ = 0; // what has come since
+  bool waiting_ = false;      // the entry is a timeout
+  bool paused_ = false;       // as long as it is full
   bool in_vain_ = false;
   std::chrono::milliseconds pause_ = first_pause;
   __kernel_timespec time_{};

@@ -35,10 +35,10 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
   file_state::section s(f);
   const bool goes_on = flags & IORING_CQE_F_MORE;
   lane& l = f.lane_of(lane_kind::in);
-  settle_promise();
+  const bool promised = settle_promise();
   outcome what = outcome::nothing;
-  bool left = false; // of a poll: more than was taken, of which a standing one does not tell again
   if (std::exchange(waiting_, false) || result == -ECANCELED || result == -EINTR) {
+    leave(flags);
   } else if (!polls())
     what = take_in(result, flags);
   else if (!f.closed_ && !cancelled_) {
@@ -57,12 +57,12 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
         what = next;
         in_vain_ = false;
       }
-      if (next != outcome::result || !more(called)) break;
-      left = full(false) || times + 1 == most;
-      if (left) break;
+      if (next != outcome::result || full(false) || !more(called)) break;
     }
+    if (goes_on && !in_vain_) f.end_source(*this, s); // it would not tell of what is left, nor of the end
   }
-  if (what == outcome::starved && (goes_on || !running_ || !wait_for_memory(false))) {
+  if (what == outcome::starved &&
+      (goes_on || cancelled_ || !running_ || !wait_for_memory(promised ? place::first : place::last))) {
     if (goes_on) f.end_source(*this, s); // a poll that stands
     what = outcome::nothing;
   }
@@ -71,16 +71,13 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
     armed_ = cancelled_ = false;
     --f.references_;
   }
-  // The kernel does not find a multishot request that it tries again in a moment, for it has delivered 32 in
-  // a row: who comes after he was asked to end is asked again.
-  if (goes_on) cancelled_ = false;
-  if (goes_on && left) f.end_source(*this, s);
+  // The kernel does not find a multishot request that it is about to try again, for it has delivered 32 in a
+  // row.
+  constexpr unsigned most_in_a_row = 32;
+  if (goes_on && cancelled_ && ++unheard_ % most_in_a_row == 0) f.ask_again_to_end(*this, s);
   pass_on();
   if (f.closed_) {
-    if (armed_)
-      f.end_source(*this, s);
-    else
-      unwanted = std::move(f.source_);
+    if (!armed_) unwanted = std::move(f.source_);
     s.submitted = false;
     return;
   }
@@ -149,9 +146,15 @@ ASIO_URING_DECL void file_state::go_on(source& from, section& s) noexcept
   if (read_poll_.armed_) end_poll(read_poll_, s); // of reads that were calls
   from.armed_ = true;
   ++references_;
-  if (from.wait_for_memory(true)) return; // others have waited longer
+  if (from.wait_for_memory(source::place::behind_others)) return; // others have waited longer
   service_.push(from);
   s.submitted = true;
+}
+
+ASIO_URING_DECL void file_state::ask_again_to_end(source& from, section& s) noexcept
+{
+  from.cancelled_ = false;
+  end_source(from, s);
 }
 
 ASIO_URING_DECL void file_state::end_source(source& from, section& s) noexcept
@@ -187,6 +190,7 @@ ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noe
   }
   if (!ends_by_now(from, s)) return false; // what it still receives comes first
   const bool left = from.leave_to(kept_);
+  s.submitted = true; // others may have got its memory
   if (left && !kept_.empty()) return true;
   if (left && from.has_result()) {
     enqueue(op, s.ready);
@@ -213,8 +217,7 @@ ASIO_URING_DECL void file_state::serve(completion_queue& out, section& s) noexce
 ASIO_URING_DECL bool file_state::ends_by_now(source& from, section& s) noexcept
 {
   from.running_ = false;
-  from.cancelled_ = false; // the kernel may not have found it
-  end_source(from, s);
+  ask_again_to_end(from, s); // the kernel may not have found it
   return !from.armed_;
 }
 
@@ -222,10 +225,13 @@ ASIO_URING_DECL bool file_state::ends_by_now(source& from, section& s) noexcept
 /// on.
 ASIO_URING_DECL bool file_state::source_has_caught_up(section& s) noexcept
 {
-  const operation* const op = lane_of(lane_kind::in).first;
+  const operation* op = lane_of(lane_kind::in).first;
+  while (op && op->cancelled_)
+    op = op->following_;
   if (op && op->get_type().from_source) return true;
   if (!ends_by_now(*source_, s)) return false;
   if (source_->leave_to(kept_) && source_->empty()) drop_source();
+  s.submitted = true;
   return true;
 }
 
@@ -254,6 +260,14 @@ ASIO_URING_DECL void file_state::stop_source() noexcept
     op = following;
   }
   ends_by_now(*source_, s);
+  follow_cancelled(s);
+}
+
+/// Who stood behind an operation that the source serves may be the first now; nothing has to come of the
+/// source, which may be waiting for memory.
+ASIO_URING_DECL void file_state::follow_cancelled(section& s) noexcept
+{
+  if (source_ && !closed_ && !service_.stopped()) advance(lane_kind::in, s);
 }
 
 } // namespace asio_uring::detail

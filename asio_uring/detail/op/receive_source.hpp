@@ -37,7 +37,7 @@ public:
   ~received_source() override
   {
     while (count_ > 0)
-      group_->give_back(pop());
+      group_->put_back(pop());
   }
   bool uses(const buffer_group& group) const noexcept { return group_.get() == &group; }
 
@@ -72,7 +72,7 @@ protected:
     if (buffer < 0) return -ENOBUFS;
     const int result = call(fd, static_cast<unsigned>(buffer));
     if (result < 0)
-      group_->give_back(static_cast<unsigned>(buffer));
+      group_->put_back(static_cast<unsigned>(buffer));
     else
       flags = IORING_CQE_F_BUFFER | static_cast<unsigned>(buffer) << IORING_CQE_BUFFER_SHIFT;
     return result;
@@ -89,22 +89,26 @@ protected:
       if (count_ >= marks_.high) singly_ = while_lagging;
       return outcome::result;
     }
-    if (filled) group_->give_back(buffer);
-    if (result == -ENOBUFS) {
-      group_->missed(*this);
-      return outcome::starved;
-    }
+    if (filled) group_->put_back(buffer);
+    if (result == -ENOBUFS) return outcome::starved;
     return result == -EAGAIN ? outcome::nothing : outcome::end;
+  }
+  void leave(unsigned flags) noexcept final
+  {
+    if (!(flags & IORING_CQE_F_BUFFER)) return;
+    const unsigned buffer = flags >> IORING_CQE_BUFFER_SHIFT;
+    group_->taken(buffer);
+    group_->put_back(buffer);
   }
   /// Whether it is one, and not the end.
   virtual bool is_result(int result) const noexcept = 0;
 
   bool has_result() const noexcept override { return count_ > 0; }
   bool full(bool paused) const noexcept final { return paused ? count_ > marks_.low : count_ >= marks_.high; }
-  bool wait_for_memory(bool behind_others) noexcept final { return group_->wait(*this, behind_others); }
+  bool wait_for_memory(place where) noexcept final { return group_->wait(*this, where); }
   bool waits_for_memory() const noexcept final { return group_->waits(*this); }
   bool withdraw() noexcept final { return group_->withdraw(*this); }
-  void settle_promise() noexcept final { group_->settle(*this); }
+  bool settle_promise() noexcept final { return group_->settle(*this); }
   void pass_on() noexcept final { group_->pass_on(); }
 
   buffer_group& group() const noexcept { return *group_; }
@@ -208,7 +212,7 @@ private:
       const unsigned buffer = first(), size = group()[buffer].size;
       if (!bytes.reserve(size)) return false;
       bytes.append(group().data(buffer), size);
-      group().give_back(pop());
+      group().put_back(pop());
     }
     return true;
   }

@@ -134,12 +134,11 @@ int main(int argc, char** argv)
     const std::chrono::seconds limit(argc == 4 ? number("number of seconds", argv[3], 1, 3600) : 1);
 
     asio::io_context context(1);
-    asio::signal_set signals(context, SIGINT, SIGTERM);
-    signals.async_wait([&](error_code, int) { context.stop(); });
-
     line_queue lines(context, most_waiting_lines);
     subscribers room;
     tcp::acceptor publishers(context, for_publishers), others(context, for_subscribers);
+    asio::signal_set signals(context, SIGINT, SIGTERM);
+    signals.async_wait([&](error_code, int) { context.stop(); });
     std::cout << "publishers on " << publishers.local_endpoint() << '\n'
               << "listening on " << others.local_endpoint() << std::endl;
 

@@ -208,9 +208,9 @@ int main(int argc, char** argv)
     tls.use_private_key_file(argv[4], ssl::context::pem);
 
     asio::io_context context(1);
+    tcp::acceptor acceptor(context, here);
     asio::signal_set signals(context, SIGINT, SIGTERM);
     signals.async_wait([&](error_code, int) { context.stop(); });
-    tcp::acceptor acceptor(context, here);
     std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
     asio::co_spawn(context, serve(acceptor, tls, root.get()), [](std::exception_ptr failed) {
       if (failed) std::rethrow_exception(failed);

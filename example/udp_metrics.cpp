@@ -141,8 +141,8 @@ int main(int argc, char** argv)
     const udp::endpoint here(asio::ip::address_v4::loopback(), port_number(argv[1]));
 
     asio::io_context context(1);
-    asio::signal_set signals(context, SIGINT, SIGTERM);
     udp::socket socket(context, here);
+    asio::signal_set signals(context, SIGINT, SIGTERM);
     error_code ignored; // it may be less than asked for
     socket.set_option(asio::socket_base::receive_buffer_size(4 * 1024 * 1024), ignored);
     std::cout << "listening on " << socket.local_endpoint() << std::endl;

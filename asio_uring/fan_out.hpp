@@ -57,6 +57,12 @@ public:
     if (sockets.empty())
       return asio::post(executor_, [self = this->shared_from_this()] { self->complete(); });
     std::size_t which = 0;
+    if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected())
+      slot.assign([whole = this->weak_from_this()](asio::cancellation_type type) {
+        if (const auto self = whole.lock())
+          for (asio::cancellation_signal& signal : self->signals_)
+            signal.emit(type);
+      });
     for (Socket* socket : sockets) {
       part each{this->shared_from_this(), which++};
       if constexpr (zero_copy_stream<Socket>)
@@ -64,12 +70,6 @@ public:
       else
         async_send_zero_copy(*socket, buffer, std::move(each));
     }
-    if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected())
-      slot.assign([whole = this->weak_from_this()](asio::cancellation_type type) {
-        if (const auto self = whole.lock())
-          for (asio::cancellation_signal& signal : self->signals_)
-            signal.emit(type);
-      });
   }
 
 private:

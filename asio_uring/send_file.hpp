@@ -28,9 +28,9 @@ namespace asio_uring {
  *
  * More than 128 KiB are sent within the kernel, as by sendfile(2), up to 1 MiB at a time, by a thread that
  * may wait for the disk, never for the peer. Less is read into a buffer and written. Where the kernel has TLS
- * for the socket (SSL_OP_ENABLE_KTLS of OpenSSL 3), what the socket below the stream is given goes out
- * encrypted. Both see what the file is when they come to it: one that grows or shrinks meanwhile is sent as
- * far as it reaches then.
+ * for the socket (SSL_set_fd and SSL_OP_ENABLE_KTLS of OpenSSL 3; not Asio's ssl::stream, whose OpenSSL does
+ * not know the socket), what it is given goes out encrypted. Both see what the file is when they come to it:
+ * one that grows or shrinks meanwhile is sent as far as it reaches then.
  *
  * Cancellation: terminal, partial, as of async_write; the socket's cancel() and close(), too. What has been
  * sent is counted: to go on is to begin at offset + count. Errors: eof where the file ends before `length`;

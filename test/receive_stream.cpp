@@ -327,6 +327,20 @@ BOOST_FIXTURE_TEST_CASE(reads_and_nexts_are_served_in_their_order, streaming)
   BOOST_TEST(buffers.free_buffers() == 4u);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_socket_is_not_released_while_something_is_left, streaming)
+{
+  write_text(client, std::string(100, 'x'));
+  BOOST_TEST(next_text().size() == 64u);
+  turn();
+  error_code ec;
+  server.release(ec);
+  BOOST_TEST(ec == asio::error::try_again);
+  std::string rest(36, '\0');
+  asio::read(server, asio::buffer(rest));
+  const asio_uring::unique_descriptor released(server.release(ec));
+  BOOST_TEST(!ec);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_second_stream_has_to_use_the_same_buffers, streaming)
 {
   buffer_ring others(context, {.buffers = 1});

@@ -135,7 +135,7 @@ ASIO_URING_DECL void ring_service::signal_completions(ring& r)
 /// What the write to an eventfd completes, Linux (6.18, and some before) signals to a ring's eventfd once,
 /// and then never again: a guest that polls such, or what has such in it, registers its own anew before it
 /// looks.
-ASIO_URING_DECL void ring_service::signal_anew() noexcept
+void ring_service::signal_anew() noexcept
 {
   ring& r = get_ring();
   if (!guest_ || !r.bound() || !r.kernels()) return;

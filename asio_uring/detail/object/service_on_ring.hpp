@@ -108,7 +108,7 @@ public:
 
   int release(implementation_type& impl, error_code& ec)
   {
-    if (has_unread_datagrams(impl)) return ec = asio::error::try_again, -1;
+    if (has_unread(impl)) return ec = asio::error::try_again, -1;
     leave_non_blocking(impl);
     close_descriptor(impl);
     return Stock::release(impl, ec);
@@ -215,13 +215,14 @@ protected:
     return impl.file_ && (impl.file_->kept_size() || impl.file_->next_datagram());
   }
 
-  /// What is left unread cannot be put back into the socket.
-  bool has_unread_datagrams(const implementation_type& impl) const
+  /// What was received ahead cannot be put back into the socket.
+  bool has_unread(const implementation_type& impl) const
   {
     if (!impl.file_) return false;
-    if (impl.file_->has_source() && !impl.file_->next_datagram()) {
+    if (impl.file_->has_source()) {
       impl.file_->stop_source(); // which may be about to receive
       catch_up(impl, lane_kind::in);
+      if (impl.file_->kept_size() || impl.file_->take_ahead([](source&) { return true; })) return true;
     }
     return impl.file_->next_datagram().has_value();
   }

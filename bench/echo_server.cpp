@@ -16,6 +16,7 @@
 #ifdef ASIO_URING_AS_DEFAULT
 #include <asio_uring/accept_stream.hpp>
 #include <asio_uring/datagram_batches.hpp>
+#include <asio_uring/datagram_stream.hpp>
 #include <asio_uring/receive_stream.hpp>
 #include <asio_uring/within.hpp>
 #endif
@@ -233,8 +234,34 @@ private:
   asio_uring::receive_batch<asio::ip::udp> received_{64, 8192};
   asio_uring::send_batch<asio::ip::udp> replies_{64};
 };
+
+class datagram_stream
+{
+public:
+  explicit datagram_stream(asio::ip::udp::socket socket) : socket_(std::move(socket)) { receive(); }
+
+private:
+  void receive()
+  {
+    received_.async_next([this](error_code failed, asio_uring::received_datagram<asio::ip::udp> datagram) {
+      if (failed) return receive();
+      datagram_ = std::move(datagram);
+      socket_.async_send_to(asio::buffer(datagram_.payload()), datagram_.sender(),
+                            [this](error_code, std::size_t) {
+                              datagram_.release();
+                              receive();
+                            });
+    });
+  }
+
+  asio::ip::udp::socket socket_;
+  asio_uring::buffer_ring buffers_{socket_, {.buffers = 256}};
+  asio_uring::datagram_stream<asio::ip::udp> received_{socket_, buffers_};
+  asio_uring::received_datagram<asio::ip::udp> datagram_;
+};
 #else
 using datagram_batches = datagrams;
+using datagram_stream = datagrams;
 #endif
 
 template <class Datagrams>
@@ -257,7 +284,9 @@ int main(int argc, char** argv)
       "            [--once] [--deadline] [--within] [--stream] [--batches] [--threads N] [--spin "
       "MICROSECONDS]");
   if (given.has("udp")) {
-    given.has("batches") ? run_datagrams<datagram_batches>(given) : run_datagrams<datagrams>(given);
+    given.has("batches")  ? run_datagrams<datagram_batches>(given)
+    : given.has("stream") ? run_datagrams<datagram_stream>(given)
+                          : run_datagrams<datagrams>(given);
     return 0;
   }
   auto const mode = given.text("mode", "callbacks");

@@ -42,6 +42,7 @@ done
 for n in 1 64; do
   workload "udp-echo-$n" protocols echo_server udp shared "" "load $timed --connections $n"
   workload "udp-batches-$n" protocols echo_server udp shared --batches "load $timed --connections $n"
+  workload "udp-stream-$n" protocols echo_server udp shared --stream "load $timed --connections $n"
 done
 
 for n in 1 64 1000; do

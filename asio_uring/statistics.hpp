@@ -29,6 +29,7 @@ struct statistics_info
   std::uint64_t read_ahead = 0;    ///< datagrams received before they were asked for
   std::uint64_t zero_copy = 0;     ///< sends without a copy, each part of a longer one
   std::uint64_t copied = 0;        ///< of these, what the kernel has copied all the same
+  std::uint64_t pauses = 0;        ///< of streams, for want of descriptors or of memory
   std::uint64_t overflows = 0;     ///< enters that found completions without room: options::completions
   std::uint64_t wake_ups = 0;      ///< of a thread that slept in the ring, by others
   std::uint64_t switches = 0;      ///< of the path, trials included

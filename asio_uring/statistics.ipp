@@ -34,6 +34,7 @@ ASIO_URING_DECL statistics_info statistics(asio::execution_context& context)
   s.read_ahead = c.read_ahead.get();
   s.zero_copy = c.zero_copy.get();
   s.copied = c.copied.get();
+  s.pauses = c.pauses.get();
   s.wake_ups = c.wake_ups.get();
   s.switches = c.switches.get();
   s.path = service.paths().path_for(detail::preference::reading);
@@ -46,9 +47,9 @@ ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const statistics_inf
              << " (waits " << s.waits << "), submissions " << s.submissions << ", completions "
              << s.completions << " (at most " << s.largest_batch << " at once), polls " << s.polls
              << ", retries " << s.retries << ", kept bytes " << s.kept_bytes << ", datagrams read ahead "
-             << s.read_ahead << ", zero-copy sends " << s.zero_copy << " (copied " << s.copied
-             << "), overflows " << s.overflows << ", wake-ups " << s.wake_ups << ", path " << name(s.path)
-             << " (switches " << s.switches << ')';
+             << s.read_ahead << ", zero-copy sends " << s.zero_copy << " (copied " << s.copied << "), pauses "
+             << s.pauses << ", overflows " << s.overflows << ", wake-ups " << s.wake_ups << ", path "
+             << name(s.path) << " (switches " << s.switches << ')';
 }
 
 } // namespace asio_uring

@@ -3,62 +3,12 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "file_fixture.hpp"
+#include "listening.hpp"
 #include <asio_uring/accept_stream.hpp>
 #include <set>
 #include <thread>
 
 using namespace test;
-
-namespace {
-
-/// An acceptor, its connections, and clients that come.
-struct listening
-{
-  asio::io_context context;
-  tcp::acceptor acceptor{context, loopback()};
-  std::vector<tcp::socket> clients;
-
-  /// Clients that are connected already.
-  void come(std::size_t count)
-  {
-    for (std::size_t i = 0; i < count; ++i) {
-      clients.emplace_back(context).connect(acceptor.local_endpoint());
-      char number = static_cast<char>(i);
-      clients.back().send(asio::buffer(&number, 1));
-    }
-  }
-  /// Lets the loop do what can be done, though nobody waits for anything.
-  void turn()
-  {
-    const auto work = asio::make_work_guard(context);
-    for (int turns = 0; turns < 10; ++turns)
-      settle(context);
-  }
-};
-
-/// Which client is at the other end.
-int number_of(tcp::socket& socket)
-{
-  char number = -1;
-  socket.receive(asio::buffer(&number, 1));
-  return number;
-}
-
-struct next_connection
-{
-  outcome ended;
-  std::optional<tcp::socket> socket;
-  auto record()
-  {
-    return [this](error_code ec, tcp::socket s) {
-      ended.record()(ec);
-      socket.emplace(std::move(s));
-    };
-  }
-  int number() { return number_of(*socket); }
-};
-
-} // namespace
 
 BOOST_AUTO_TEST_SUITE(accept_stream)
 
@@ -212,11 +162,32 @@ BOOST_FIXTURE_TEST_CASE(without_a_free_descriptor_it_pauses_and_loses_nobody, li
     serve();
     BOOST_TEST(sleeps(context));
     BOOST_TEST(served.empty());
+    BOOST_TEST(asio_uring::statistics(context).pauses > 0u);
   }
   finish(context);
   BOOST_REQUIRE(served.size() == 10u);
   for (int i = 0; i < 10; ++i)
     BOOST_TEST(number_of(served[static_cast<std::size_t>(i)]) == i);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_listener_that_does_not_block_is_waited_for_all_the_same, listening)
+{
+  acceptor.non_blocking(true);
+  acceptor.native_non_blocking(true);
+  asio_uring::accept_stream connections(acceptor);
+  next_connection first, second;
+  connections.async_next(first.record());
+  BOOST_TEST(sleeps(context));
+  come(1);
+  finish(context);
+  BOOST_TEST(first.number() == 0);
+  acceptor.non_blocking(false);
+  acceptor.native_non_blocking(false);
+  connections.async_next(second.record());
+  settle(context);
+  come(1);
+  finish(context);
+  BOOST_TEST(second.number() == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(no_more_than_asked_for_are_accepted_ahead, listening)
@@ -264,8 +235,9 @@ BOOST_AUTO_TEST_CASE(the_smallest_ring_will_do)
   };
   serve();
   settle(small);
+  const tcp::endpoint where = endpoint_of(acceptor);
   for (int i = 0; i < 100; ++i) {
-    l.clients.emplace_back(l.context).connect(acceptor.local_endpoint());
+    l.clients.emplace_back(l.context).connect(where);
     if (i % 50 == 0) settle(small);
   }
   finish(small);
@@ -365,7 +337,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_does_not_listen_is_refused_each_time, listening
     CHECK_FAILED(next.ended, asio::error::invalid_argument);
   }
   bound.listen();
-  clients.emplace_back(context).connect(bound.local_endpoint());
+  clients.emplace_back(context).connect(endpoint_of(bound));
   next_connection next;
   connections.async_next(next.record());
   finish(context);
@@ -383,7 +355,7 @@ BOOST_AUTO_TEST_CASE(the_context_may_end_first)
       listening l;
       asio_uring::accept_stream connections(l.acceptor);
       for (int i = 0; i < 5; ++i)
-        outside.emplace_back(other).connect(l.acceptor.local_endpoint());
+        outside.emplace_back(other).connect(endpoint_of(l.acceptor));
       connections.async_next([held](error_code, tcp::socket) {});
       run_until(l.context, [&] { return held.use_count() == 1; });
       settle(l.context);
@@ -405,7 +377,7 @@ BOOST_FIXTURE_TEST_CASE(both_processes_go_on_after_a_fork, listening)
   const pid_t clients_of_both = ::fork();
   if (clients_of_both == 0)
     exit_with([&] {
-      const auto where = acceptor.local_endpoint();
+      const auto where = endpoint_of(acceptor);
       std::vector<int> sockets;
       for (int i = 0; i < 20; ++i) {
         std::this_thread::sleep_for(20ms);
@@ -446,7 +418,7 @@ BOOST_AUTO_TEST_CASE(with_threads_each_connection_is_served_once)
   };
   asio::dispatch(strand, [&] { serve(); });
   for (std::size_t i = 0; i < count; ++i)
-    l.clients.emplace_back(l.context).connect(acceptor.local_endpoint());
+    l.clients.emplace_back(l.context).connect(endpoint_of(acceptor));
   BOOST_REQUIRE((all.get_future().wait_for(60s * slowness()) == std::future_status::ready));
   BOOST_TEST(served.size() == count);
   pool.stop();
@@ -473,7 +445,7 @@ BOOST_AUTO_TEST_CASE(unix_sockets_are_accepted_likewise)
   local::acceptor acceptor(context, local::endpoint(path.name));
   asio_uring::accept_stream connections(acceptor);
   local::socket client(context);
-  client.connect(acceptor.local_endpoint());
+  client.connect(endpoint_of(acceptor));
   outcome next;
   local::endpoint peer;
   connections.async_next(peer, [&](error_code ec, local::socket s) {

@@ -15,7 +15,7 @@ struct counters
 {
   counter enters, waits, overflows; // of former rings
   counter completions, largest_batch;
-  counter submitted, polls, retries, kept_bytes, read_ahead, wake_ups, switches;
+  counter submitted, polls, retries, kept_bytes, read_ahead, wake_ups, switches, pauses;
   counter zero_copy, copied;
   counter promised, notified; // notifications of zero-copy sends
   std::uint64_t outstanding() const noexcept { return promised.get() - notified.get(); }

@@ -82,6 +82,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
     return;
   }
   if (what == outcome::exhausted && running_ && !armed_) {
+    f.service_.counts().pauses.add(1);
     waiting_ = true;
     time_ = {0, std::chrono::nanoseconds(pause_).count()};
     pause_ = std::min(2 * pause_, last_pause);

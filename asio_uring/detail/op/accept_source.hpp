@@ -6,9 +6,13 @@
 #define ASIO_URING_DETAIL_OP_ACCEPT_SOURCE_HPP
 
 #include <asio_uring/detail/engine/file_state.hpp>
+#include <asio_uring/detail/op/buffers.hpp>
 #include <cerrno>
 #include <cstddef>
+#include <fcntl.h>
 #include <new>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <vector>
 
@@ -33,8 +37,15 @@ public:
 private:
   void describe(io_uring_sqe& sqe, int fd) noexcept override
   {
+    if (polls_) return io_uring_prep_poll_add(&sqe, fd, POLLIN);
     io_uring_prep_accept(&sqe, fd, nullptr, nullptr, 0);
     if (file().service().features().multishot_accept()) sqe.ioprio |= IORING_ACCEPT_MULTISHOT;
+  }
+  bool polls() const noexcept override { return polls_; }
+  int perform(int fd, unsigned&) noexcept override
+  {
+    polls_ = ::fcntl(fd, F_GETFL) & O_NONBLOCK; // the program may have changed it
+    return polls_ ? result_of(::accept(fd, nullptr, nullptr)) : -EAGAIN;
   }
   outcome receive(int result, unsigned) noexcept override
   {
@@ -47,7 +58,8 @@ private:
     case ECONNABORTED:
     case EPROTO: // went away before it was accepted
       return reports_aborted_ ? outcome::end : outcome::nothing;
-    case EAGAIN:
+    case EAGAIN: // a kernel that takes the listener's O_NONBLOCK at its word
+      polls_ = true;
       return outcome::nothing;
     default:
       if (result < 0) return outcome::end;
@@ -77,6 +89,7 @@ private:
 
   const std::size_t most_;
   const bool reports_aborted_;
+  bool polls_ = false;
   std::vector<int> connections_;
   std::size_t next_ = 0; // of these
 };

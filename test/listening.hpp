@@ -1,0 +1,69 @@
+// test/listening.hpp: an acceptor with clients, and what becomes of a connection.
+//
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
+
+#ifndef ASIO_URING_TEST_LISTENING_HPP
+#define ASIO_URING_TEST_LISTENING_HPP
+
+#include "fixture.hpp"
+#include <optional>
+
+namespace test {
+
+/// Inlined, g++ 12 takes the message of the error that it may throw for out of bounds.
+template <class Acceptor>
+[[gnu::noinline]] auto endpoint_of(const Acceptor& acceptor)
+{
+  return acceptor.local_endpoint();
+}
+
+/// An acceptor, its connections, and clients that come.
+struct listening
+{
+  asio::io_context context;
+  tcp::acceptor acceptor{context, loopback()};
+  std::vector<tcp::socket> clients;
+
+  /// Clients that are connected already.
+  void come(std::size_t count)
+  {
+    for (std::size_t i = 0; i < count; ++i) {
+      clients.emplace_back(context).connect(endpoint_of(acceptor));
+      char number = static_cast<char>(i);
+      clients.back().send(asio::buffer(&number, 1));
+    }
+  }
+  /// Lets the loop do what can be done, though nobody waits for anything.
+  void turn()
+  {
+    const auto work = asio::make_work_guard(context);
+    for (int turns = 0; turns < 10; ++turns)
+      settle(context);
+  }
+};
+
+/// Which client is at the other end.
+inline int number_of(tcp::socket& socket)
+{
+  char number = -1;
+  socket.receive(asio::buffer(&number, 1));
+  return number;
+}
+
+struct next_connection
+{
+  outcome ended;
+  std::optional<tcp::socket> socket;
+  auto record()
+  {
+    return [this](error_code ec, tcp::socket s) {
+      ended.record()(ec);
+      socket.emplace(std::move(s));
+    };
+  }
+  int number() { return number_of(*socket); }
+};
+
+} // namespace test
+
+#endif

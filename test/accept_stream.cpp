@@ -235,7 +235,7 @@ BOOST_AUTO_TEST_CASE(the_smallest_ring_will_do)
   };
   serve();
   settle(small);
-  const tcp::endpoint where = endpoint_of(acceptor);
+  const tcp::endpoint where = acceptor.local_endpoint();
   for (int i = 0; i < 100; ++i) {
     l.clients.emplace_back(l.context).connect(where);
     if (i % 50 == 0) settle(small);
@@ -337,7 +337,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_does_not_listen_is_refused_each_time, listening
     CHECK_FAILED(next.ended, asio::error::invalid_argument);
   }
   bound.listen();
-  clients.emplace_back(context).connect(endpoint_of(bound));
+  clients.emplace_back(context).connect(bound.local_endpoint());
   next_connection next;
   connections.async_next(next.record());
   finish(context);
@@ -355,7 +355,7 @@ BOOST_AUTO_TEST_CASE(the_context_may_end_first)
       listening l;
       asio_uring::accept_stream connections(l.acceptor);
       for (int i = 0; i < 5; ++i)
-        outside.emplace_back(other).connect(endpoint_of(l.acceptor));
+        outside.emplace_back(other).connect(l.acceptor.local_endpoint());
       connections.async_next([held](error_code, tcp::socket) {});
       run_until(l.context, [&] { return held.use_count() == 1; });
       settle(l.context);
@@ -377,7 +377,7 @@ BOOST_FIXTURE_TEST_CASE(both_processes_go_on_after_a_fork, listening)
   const pid_t clients_of_both = ::fork();
   if (clients_of_both == 0)
     exit_with([&] {
-      const auto where = endpoint_of(acceptor);
+      const auto where = acceptor.local_endpoint();
       std::vector<int> sockets;
       for (int i = 0; i < 20; ++i) {
         std::this_thread::sleep_for(20ms);
@@ -418,7 +418,7 @@ BOOST_AUTO_TEST_CASE(with_threads_each_connection_is_served_once)
   };
   asio::dispatch(strand, [&] { serve(); });
   for (std::size_t i = 0; i < count; ++i)
-    l.clients.emplace_back(l.context).connect(endpoint_of(acceptor));
+    l.clients.emplace_back(l.context).connect(acceptor.local_endpoint());
   BOOST_REQUIRE((all.get_future().wait_for(60s * slowness()) == std::future_status::ready));
   BOOST_TEST(served.size() == count);
   pool.stop();
@@ -445,7 +445,7 @@ BOOST_AUTO_TEST_CASE(unix_sockets_are_accepted_likewise)
   local::acceptor acceptor(context, local::endpoint(path.name));
   asio_uring::accept_stream connections(acceptor);
   local::socket client(context);
-  client.connect(endpoint_of(acceptor));
+  client.connect(acceptor.local_endpoint());
   outcome next;
   local::endpoint peer;
   connections.async_next(peer, [&](error_code ec, local::socket s) {

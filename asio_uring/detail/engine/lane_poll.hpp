@@ -16,9 +16,7 @@ namespace asio_uring::detail {
 class lane_poll final : public request
 {
 public:
-  lane_poll(file_state& d, lane& l, unsigned events) noexcept
-      : request(functions()), file_(d), lane_(l), events_(static_cast<int>(events))
-  {}
+  ASIO_URING_DECL lane_poll(file_state& d, lane& l, unsigned events) noexcept;
 
 private:
   friend class file_state;

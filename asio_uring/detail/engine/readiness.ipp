@@ -13,6 +13,10 @@
 
 namespace asio_uring::detail {
 
+ASIO_URING_DECL lane_poll::lane_poll(file_state& d, lane& l, unsigned events) noexcept
+    : request(functions()), file_(d), lane_(l), events_(static_cast<int>(events))
+{}
+
 ASIO_URING_DECL const request::type& lane_poll::functions() noexcept
 {
   static constexpr request::type type = {

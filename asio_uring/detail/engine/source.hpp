@@ -36,7 +36,7 @@ public:
   virtual ~source() = default;
 
 protected:
-  explicit source(file_state& file) noexcept : request(functions()), file_(file) {}
+  ASIO_URING_DECL explicit source(file_state& file) noexcept;
 
   /// What a completion has brought.
   enum class outcome : unsigned char
@@ -66,7 +66,7 @@ protected:
   virtual std::optional<datagram> first_datagram() noexcept { return std::nullopt; }
   virtual void remove_first_datagram() noexcept {}
   /// And takes over those that were read ahead; they come first.
-  virtual void take_over(std::unique_ptr<datagrams_ahead>) noexcept {}
+  virtual void take_over_datagrams(std::unique_ptr<datagrams_ahead>) noexcept {}
   /// It is a poll: makes the call when that tells of something. Returns what a completion would.
   virtual bool polls() const noexcept { return false; }
   virtual int perform(int /*fd*/, unsigned& /*flags*/) noexcept { return -EAGAIN; }

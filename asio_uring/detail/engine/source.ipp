@@ -12,6 +12,8 @@
 
 namespace asio_uring::detail {
 
+ASIO_URING_DECL source::source(file_state& file) noexcept : request(functions()), file_(file) {}
+
 ASIO_URING_DECL const request::type& source::functions() noexcept
 {
   static constexpr request::type type = {
@@ -181,7 +183,7 @@ ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noe
       advance(lane_kind::in, s);
       return false;
     }
-    if (ahead_) from.take_over(stop_ahead());
+    if (ahead_) from.take_over_datagrams(stop_ahead());
     from.running_ = true;
     if (from.empty())
       go_on(from, s);

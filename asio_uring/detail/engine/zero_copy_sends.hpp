@@ -5,7 +5,7 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_ZERO_COPY_SENDS_HPP
 #define ASIO_URING_DETAIL_ENGINE_ZERO_COPY_SENDS_HPP
 
-#include <asio_uring/detail/engine/file_state.hpp>
+#include <asio_uring/detail/engine/operation.hpp>
 #include <cstddef>
 
 namespace asio_uring::detail {
@@ -56,5 +56,9 @@ private:
 };
 
 } // namespace asio_uring::detail
+
+#if defined(ASIO_URING_HEADER_ONLY)
+#include <asio_uring/detail/engine/file_state.hpp> // and then the functions
+#endif
 
 #endif // ASIO_URING_DETAIL_ENGINE_ZERO_COPY_SENDS_HPP

@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_OP_DATAGRAM_SOURCE_HPP
 
 #include <algorithm>
+#include <asio_uring/detail/engine/description.hpp>
 #include <asio_uring/detail/engine/received_datagram.hpp>
 #include <asio_uring/detail/op/receive_source.hpp>
 #include <cerrno>
@@ -95,8 +96,10 @@ private:
     else
       drop_first();
   }
-  void take_over(std::unique_ptr<datagrams_ahead> ahead) noexcept override { earlier_ = std::move(ahead); }
-  using received_source::take_over;
+  void take_over_datagrams(std::unique_ptr<datagrams_ahead> ahead) noexcept override
+  {
+    earlier_ = std::move(ahead);
+  }
 
   bool has_earlier() const noexcept { return earlier_ && !earlier_->empty(); }
   int take_earlier(received_buffer& into) noexcept

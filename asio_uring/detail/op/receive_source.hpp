@@ -7,6 +7,7 @@
 #define ASIO_URING_DETAIL_OP_RECEIVE_SOURCE_HPP
 
 #include <asio_uring/detail/engine/buffer_group.hpp>
+#include <asio_uring/detail/engine/description.hpp>
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/received_buffer.hpp>
 #include <asio_uring/detail/op/buffers.hpp>

@@ -5,6 +5,7 @@
 #ifndef ASIO_URING_DETAIL_OP_SEND_ZERO_COPY_HPP
 #define ASIO_URING_DETAIL_OP_SEND_ZERO_COPY_HPP
 
+#include <asio_uring/detail/engine/description.hpp>
 #include <asio_uring/detail/engine/zero_copy_sends.hpp>
 #include <asio_uring/detail/op/buffers.hpp>
 #include ASIO_URING_ASIO(buffer.hpp)

@@ -6,7 +6,7 @@
 #define ASIO_URING_ACCEPT_STREAM_HPP
 
 #include <asio_uring/detail/object/io_object.hpp>
-#include <asio_uring/detail/object/next.hpp>
+#include <asio_uring/detail/object/on_object.hpp>
 #include <asio_uring/detail/object/submit.hpp>
 #include <asio_uring/detail/op/accept.hpp>
 #include ASIO_URING_ASIO(async_result.hpp)
@@ -136,7 +136,7 @@ private:
           reports_aborted(*acceptor));
     };
     return asio::async_initiate<Token, void(error_code, socket_on<PeerExecutor>)>(
-        detail::initiate_next<acceptor_type>(*acceptor_), token, prepare, describe);
+        detail::initiate_on_object<acceptor_type>(*acceptor_, "async_next"), token, prepare, describe);
   }
   static bool reports_aborted(acceptor_type& acceptor)
   {

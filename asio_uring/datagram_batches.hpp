@@ -11,7 +11,9 @@
 #include <asio_uring/send_batch.hpp>
 #include ASIO_URING_ASIO(async_result.hpp)
 #include ASIO_URING_ASIO(basic_datagram_socket.hpp)
+#include <cerrno>
 #include <cstddef>
+#include <optional>
 
 // Functions for datagram sockets of every protocol: UDP, UNIX, generic.
 
@@ -58,8 +60,14 @@ auto async_receive_many(asio::basic_datagram_socket<Protocol, Executor>& socket,
                         receive_batch<Protocol>& batch, Token&& token = {})
 {
   detail::check_is_ours<Executor>();
-  return asio::async_initiate<Token, void(error_code, std::size_t)>(detail::initiate_receive_many(socket),
-                                                                    token, &batch);
+  const auto prepare = [&batch](detail::file_state&) {
+    return batch.capacity() == 0 ? std::optional(-EINVAL) : std::nullopt;
+  };
+  const auto describe = [&socket, &batch] {
+    return detail::receive_of(batch, detail::impl_of(socket).get_implementation());
+  };
+  return asio::async_initiate<Token, void(error_code, std::size_t)>(
+      detail::initiate_on_object(socket, "async_receive_many"), token, prepare, describe);
 }
 
 /// Sends datagrams, in order: completes when all are sent, or one cannot be.
@@ -93,8 +101,14 @@ auto async_send_many(asio::basic_datagram_socket<Protocol, Executor>& socket, se
                      Token&& token = {})
 {
   detail::check_is_ours<Executor>();
-  return asio::async_initiate<Token, void(error_code, std::size_t)>(detail::initiate_send_many(socket), token,
-                                                                    &batch);
+  const auto prepare = [&batch](detail::file_state&) {
+    return batch.empty() ? std::optional(0) : std::nullopt;
+  };
+  const auto describe = [&socket, &batch] {
+    return detail::send_many_op(batch, detail::descriptor_of(detail::impl_of(socket).get_implementation()));
+  };
+  return asio::async_initiate<Token, void(error_code, std::size_t)>(
+      detail::initiate_on_object(socket, "async_send_many"), token, prepare, describe);
 }
 
 /// Receives as many datagrams as there are; waits for the first, unless the socket is non-blocking.

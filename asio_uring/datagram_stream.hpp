@@ -7,7 +7,7 @@
 
 #include <asio_uring/buffer_ring.hpp>
 #include <asio_uring/detail/object/io_object.hpp>
-#include <asio_uring/detail/object/next.hpp>
+#include <asio_uring/detail/object/on_object.hpp>
 #include <asio_uring/detail/op/datagram_source.hpp>
 #include ASIO_URING_ASIO(async_result.hpp)
 #include ASIO_URING_ASIO(basic_datagram_socket.hpp)
@@ -111,7 +111,7 @@ public:
       return detail::use_datagram_source(file, group, marks, layout);
     };
     return asio::async_initiate<Token, void(error_code, value_type)>(
-        detail::initiate_next<socket_type>(*socket_), token, prepare,
+        detail::initiate_on_object<socket_type>(*socket_, "async_next"), token, prepare,
         [layout = layout_] { return detail::next_datagram_op<Protocol>(layout); });
   }
 

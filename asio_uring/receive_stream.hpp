@@ -7,7 +7,7 @@
 
 #include <asio_uring/buffer_ring.hpp>
 #include <asio_uring/detail/object/io_object.hpp>
-#include <asio_uring/detail/object/next.hpp>
+#include <asio_uring/detail/object/on_object.hpp>
 #include <asio_uring/detail/op/receive_source.hpp>
 #include ASIO_URING_ASIO(async_result.hpp)
 #include ASIO_URING_ASIO(basic_stream_socket.hpp)
@@ -94,7 +94,7 @@ public:
       return detail::use_received_source<detail::stream_source>(file, group, marks);
     };
     return asio::async_initiate<Token, void(error_code, received_buffer)>(
-        detail::initiate_next<socket_type>(*socket_), token, prepare,
+        detail::initiate_on_object<socket_type>(*socket_, "async_next"), token, prepare,
         [] { return detail::next_received_op(); });
   }
 

@@ -8,6 +8,7 @@
 
 #include <asio_uring/detail/asio/doors.hpp>
 #include <asio_uring/detail/object/io_object.hpp>
+#include <asio_uring/detail/object/on_object.hpp>
 #include <asio_uring/detail/op/receive_many.hpp>
 #include <asio_uring/detail/op/send_many.hpp>
 #include <cerrno>
@@ -30,60 +31,6 @@ auto receive_of(Batch& batch, Implementation& impl) noexcept
 {
   return receive_many_op<Batch>(batch, impl.file_ && has_segments(impl));
 }
-
-/// async_receive_many of a socket.
-template <typename Socket>
-class initiate_receive_many
-{
-public:
-  using executor_type = typename Socket::executor_type;
-
-  explicit initiate_receive_many(Socket& socket) noexcept : socket_(&socket) {}
-  executor_type get_executor() const noexcept { return socket_->get_executor(); }
-
-  template <typename Handler, typename Batch>
-  void operator()(Handler&& handler, Batch* batch) const
-  {
-    non_const_lvalue<Handler> kept(handler);
-    auto& object = impl_of(*socket_);
-    auto& impl = object.get_implementation();
-    std::optional<int> result;
-    if (impl.file_ && batch->capacity() == 0) result = -EINVAL;
-    object.get_service().start(
-        impl, result, [&] { return receive_of(*batch, impl); }, kept.value, object.get_executor(), "socket",
-        "async_receive_many");
-  }
-
-private:
-  Socket* socket_;
-};
-
-/// async_send_many of a socket.
-template <typename Socket>
-class initiate_send_many
-{
-public:
-  using executor_type = typename Socket::executor_type;
-
-  explicit initiate_send_many(Socket& socket) noexcept : socket_(&socket) {}
-  executor_type get_executor() const noexcept { return socket_->get_executor(); }
-
-  template <typename Handler, typename Batch>
-  void operator()(Handler&& handler, Batch* batch) const
-  {
-    non_const_lvalue<Handler> kept(handler);
-    auto& object = impl_of(*socket_);
-    auto& impl = object.get_implementation();
-    std::optional<int> result;
-    if (impl.file_ && batch->empty()) result = 0;
-    object.get_service().start(
-        impl, result, [&] { return send_many_op<Batch>(*batch, descriptor_of(impl)); }, kept.value,
-        object.get_executor(), "socket", "async_send_many");
-  }
-
-private:
-  Socket* socket_;
-};
 
 /// Repeats a call until it does not want to wait any more, as Asio's synchronous functions do.
 template <typename Implementation, typename Call>

@@ -1,9 +1,9 @@
-// asio_uring/detail/object/next.hpp: how a stream asks an I/O object's source.
+// asio_uring/detail/object/on_object.hpp: operations of I/O objects that their classes do not know.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
-#ifndef ASIO_URING_DETAIL_OBJECT_NEXT_HPP
-#define ASIO_URING_DETAIL_OBJECT_NEXT_HPP
+#ifndef ASIO_URING_DETAIL_OBJECT_ON_OBJECT_HPP
+#define ASIO_URING_DETAIL_OBJECT_ON_OBJECT_HPP
 
 #include <asio_uring/detail/asio/stock_access.hpp>
 #include <asio_uring/detail/engine/file_state.hpp>
@@ -32,18 +32,18 @@ void stop_source(Object& object) noexcept
   if (file_state* const file = file_of(object)) file->stop_source();
 }
 
-/// Starts what asks the source of an object's file.
+/// Starts such an operation.
 template <typename Object>
-class initiate_next
+class initiate_on_object
 {
 public:
   using executor_type = typename Object::executor_type;
 
-  explicit initiate_next(Object& object) noexcept : object_(&object) {}
+  /// `name` is for handler tracking.
+  initiate_on_object(Object& object, const char* name) noexcept : object_(&object), name_(name) {}
   executor_type get_executor() const noexcept { return object_->get_executor(); }
 
-  /// `prepare(file_state&)` sees to the source, and has a result where that cannot be; `describe()` makes the
-  /// description.
+  /// `prepare(file_state&)` has a result where it is not to be started; `describe()` makes the description.
   template <typename Handler, typename Prepare, typename Describe>
   void operator()(Handler&& handler, Prepare&& prepare, Describe&& describe) const
   {
@@ -52,13 +52,14 @@ public:
     std::optional<int> refused;
     if (file_state* const file = file_of(*object_)) refused = prepare(*file);
     impl.get_service().start(impl.get_implementation(), refused, describe, kept.value, impl.get_executor(),
-                             std::remove_reference_t<decltype(impl.get_service())>::tracked_as, "async_next");
+                             std::remove_reference_t<decltype(impl.get_service())>::tracked_as, name_);
   }
 
 private:
   Object* object_;
+  const char* name_;
 };
 
 } // namespace asio_uring::detail
 
-#endif // ASIO_URING_DETAIL_OBJECT_NEXT_HPP
+#endif // ASIO_URING_DETAIL_OBJECT_ON_OBJECT_HPP

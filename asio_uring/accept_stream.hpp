@@ -60,26 +60,12 @@ public:
   using socket_on = typename Protocol::socket::template rebind_executor<PeerExecutor>::other;
 
   explicit accept_stream(acceptor_type& acceptor, const accept_stream_options& o = {}) noexcept
-      : acceptor_(&acceptor), options_(o)
+      : acceptor_(acceptor), options_(o)
   {
     static_assert(
         detail::is_on_ring<acceptor_type>,
         "asio_uring::accept_stream: the acceptor is a stock one: use asio_uring/ip/tcp.hpp and the like, or "
         "as_default.hpp");
-  }
-  accept_stream(accept_stream&& other) noexcept
-      : acceptor_(std::exchange(other.acceptor_, nullptr)), options_(other.options_)
-  {}
-  accept_stream& operator=(accept_stream&& other) noexcept
-  {
-    std::swap(acceptor_, other.acceptor_);
-    std::swap(options_, other.options_);
-    return *this;
-  }
-  /// Cancels what waits for a connection.
-  ~accept_stream()
-  {
-    if (acceptor_) detail::stop_source(*acceptor_);
   }
 
   executor_type get_executor() noexcept { return acceptor_->get_executor(); }
@@ -124,13 +110,13 @@ private:
   template <typename PeerExecutor, typename Token>
   auto next(const PeerExecutor& ex, endpoint_type* peer_endpoint, Token&& token)
   {
-    const auto prepare = [acceptor = acceptor_, most = std::max<std::size_t>(options_.max_ready, 1)](
+    const auto prepare = [acceptor = &*acceptor_, most = std::max<std::size_t>(options_.max_ready, 1)](
                              detail::file_state& file) -> std::optional<int> {
       file.use_source<detail::accept_source>(
           [&] { return std::make_unique<detail::accept_source>(file, most, reports_aborted(*acceptor)); });
       return std::nullopt;
     };
-    const auto describe = [acceptor = acceptor_, ex, peer_endpoint] {
+    const auto describe = [acceptor = &*acceptor_, ex, peer_endpoint] {
       return detail::next_connection_op<Protocol, PeerExecutor>(
           ex, detail::protocol_of(detail::impl_of(*acceptor).get_implementation()), peer_endpoint,
           reports_aborted(*acceptor));
@@ -144,7 +130,7 @@ private:
            detail::socket_ops::enable_connection_aborted;
   }
 
-  acceptor_type* acceptor_;
+  detail::streamed_object<acceptor_type> acceptor_;
   accept_stream_options options_;
 };
 

@@ -13,6 +13,7 @@
 #include ASIO_URING_ASIO(basic_datagram_socket.hpp)
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace asio_uring {
@@ -61,7 +62,7 @@ public:
 
   datagram_stream(socket_type& socket, const buffer_ring& buffers,
                   const datagram_stream_options& o = {}) noexcept
-      : socket_(&socket),
+      : socket_(socket),
         group_(buffers.group()),
         marks_(detail::marks_of(o.high_water, o.low_water)),
         layout_(o.control_size)
@@ -70,25 +71,6 @@ public:
         detail::is_on_ring<socket_type>,
         "asio_uring::datagram_stream: the socket is a stock one: use asio_uring/ip/udp.hpp and the like, or "
         "as_default.hpp");
-  }
-  datagram_stream(datagram_stream&& other) noexcept
-      : socket_(std::exchange(other.socket_, nullptr)),
-        group_(other.group_),
-        marks_(other.marks_),
-        layout_(other.layout_)
-  {}
-  datagram_stream& operator=(datagram_stream&& other) noexcept
-  {
-    std::swap(socket_, other.socket_);
-    std::swap(group_, other.group_);
-    std::swap(marks_, other.marks_);
-    std::swap(layout_, other.layout_);
-    return *this;
-  }
-  /// Cancels what waits; the socket is an ordinary one again.
-  ~datagram_stream()
-  {
-    if (socket_) detail::stop_source(*socket_);
   }
 
   executor_type get_executor() noexcept { return socket_->get_executor(); }
@@ -115,8 +97,23 @@ public:
         [layout = layout_] { return detail::next_datagram_op<Protocol>(layout); });
   }
 
+  /// The datagram that async_next would give at once, or nothing: never waits.
+  /**
+   * For those who deal with all that are there, by a send_batch for instance. Operations that wait come
+   * first. Errors are told by async_next. It receives nothing by itself: a stream that was never asked by
+   * async_next has nothing.
+   */
+  std::optional<value_type> try_next()
+  {
+    return detail::take_next(*socket_, detail::next_datagram_op<Protocol>(layout_),
+                             [this](detail::source& from) {
+                               const auto& used = static_cast<detail::datagram_source&>(from);
+                               return used.uses(*group_) && used.has_layout(layout_);
+                             });
+  }
+
 private:
-  socket_type* socket_;
+  detail::streamed_object<socket_type> socket_;
   std::shared_ptr<detail::buffer_group> group_;
   detail::received_source::water_marks marks_;
   detail::datagram_layout layout_;

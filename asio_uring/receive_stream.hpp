@@ -53,27 +53,12 @@ public:
 
   receive_stream(socket_type& socket, const buffer_ring& buffers,
                  const receive_stream_options& o = {}) noexcept
-      : socket_(&socket), group_(buffers.group()), marks_(detail::marks_of(o.high_water, o.low_water))
+      : socket_(socket), group_(buffers.group()), marks_(detail::marks_of(o.high_water, o.low_water))
   {
     static_assert(
         detail::is_on_ring<socket_type>,
         "asio_uring::receive_stream: the socket is a stock one: use asio_uring/ip/tcp.hpp and the like, or "
         "as_default.hpp");
-  }
-  receive_stream(receive_stream&& other) noexcept
-      : socket_(std::exchange(other.socket_, nullptr)), group_(other.group_), marks_(other.marks_)
-  {}
-  receive_stream& operator=(receive_stream&& other) noexcept
-  {
-    std::swap(socket_, other.socket_);
-    std::swap(group_, other.group_);
-    std::swap(marks_, other.marks_);
-    return *this;
-  }
-  /// Cancels what waits; the socket is an ordinary one again.
-  ~receive_stream()
-  {
-    if (socket_) detail::stop_source(*socket_);
   }
 
   executor_type get_executor() noexcept { return socket_->get_executor(); }
@@ -98,8 +83,20 @@ public:
         [] { return detail::next_received_op(); });
   }
 
+  /// What async_next would give at once, or nothing: never waits.
+  /**
+   * Operations that wait come first. An end and errors are told by async_next. It receives nothing by itself:
+   * a stream that was never asked by async_next has nothing.
+   */
+  std::optional<received_buffer> try_next()
+  {
+    return detail::take_next(*socket_, detail::next_received_op(), [this](detail::source& from) {
+      return static_cast<detail::stream_source&>(from).uses(*group_);
+    });
+  }
+
 private:
-  socket_type* socket_;
+  detail::streamed_object<socket_type> socket_;
   std::shared_ptr<detail::buffer_group> group_;
   detail::received_source::water_marks marks_;
 };

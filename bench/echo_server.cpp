@@ -202,6 +202,17 @@ private:
 };
 
 #ifdef ASIO_URING_AS_DEFAULT
+// All of them; behind one that cannot be sent, as if there had been none.
+template <class Then>
+void send_all(asio::ip::udp::socket& socket, asio_uring::send_batch<asio::ip::udp>& replies, Then then)
+{
+  asio_uring::async_send_many(socket, replies, [&, then](error_code failed, std::size_t sent) {
+    if (!failed) return then();
+    replies.consume(sent + 1);
+    send_all(socket, replies, then);
+  });
+}
+
 class datagram_batches
 {
 public:
@@ -218,16 +229,7 @@ private:
     replies_.clear();
     for (auto& datagram : received_)
       replies_.push_back(datagram.data(), datagram.sender());
-    send();
-  }
-  // Behind one that cannot be sent, as if there had been none.
-  void send()
-  {
-    asio_uring::async_send_many(socket_, replies_, [this](error_code failed, std::size_t sent) {
-      if (!failed) return receive();
-      replies_.consume(sent + 1);
-      send();
-    });
+    send_all(socket_, replies_, [this] { receive(); });
   }
 
   asio::ip::udp::socket socket_;
@@ -241,23 +243,33 @@ public:
   explicit datagram_stream(asio::ip::udp::socket socket) : socket_(std::move(socket)) { receive(); }
 
 private:
+  using datagram = asio_uring::received_datagram<asio::ip::udp>;
+
   void receive()
   {
-    received_.async_next([this](error_code failed, asio_uring::received_datagram<asio::ip::udp> datagram) {
+    received_.async_next([this](error_code failed, datagram first) {
       if (failed) return receive();
-      datagram_ = std::move(datagram);
-      socket_.async_send_to(asio::buffer(datagram_.payload()), datagram_.sender(),
-                            [this](error_code, std::size_t) {
-                              datagram_.release();
-                              receive();
-                            });
+      for (std::optional next = std::move(first); next; next = more())
+        reply(std::move(*next));
+      send_all(socket_, replies_, [this] {
+        replies_.clear();
+        datagrams_.clear();
+        receive();
+      });
     });
+  }
+  std::optional<datagram> more() { return datagrams_.size() < 64 ? received_.try_next() : std::nullopt; }
+  void reply(datagram&& received)
+  {
+    replies_.push_back(received.payload(), received.sender());
+    datagrams_.push_back(std::move(received));
   }
 
   asio::ip::udp::socket socket_;
   asio_uring::buffer_ring buffers_{socket_, {.buffers = 256}};
   asio_uring::datagram_stream<asio::ip::udp> received_{socket_, buffers_};
-  asio_uring::received_datagram<asio::ip::udp> datagram_;
+  std::vector<datagram> datagrams_;
+  asio_uring::send_batch<asio::ip::udp> replies_{64};
 };
 #else
 using datagram_batches = datagrams;

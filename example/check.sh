@@ -8,72 +8,10 @@ if (($# != 1)); then
   for each; do "$0" "$each" || ((++failures)); done
   exit $((failures > 0))
 fi
-[[ ${CHECK_IS_BOUNDED:-} ]] || CHECK_IS_BOUNDED=1 exec timeout 110 "$0" "$1"
-
-set -u
-program=$1
-name=${program##*/}
+# shellcheck source=checking.sh
+source "${BASH_SOURCE%/*}/checking.sh"
 kind=${name%_*}
 build=${name##*_}
-host=127.0.0.1
-server=
-work=$(mktemp -d)
-
-finish() {
-  local code=$?
-  exec 3>&- 4>&- 5>&-
-  [[ $server ]] && kill -KILL "$server" 2>/dev/null
-  local job
-  for job in $(jobs -p); do kill "$job" 2>/dev/null; done
-  wait 2>/dev/null
-  rm -rf "$work"
-  exit "$code"
-}
-trap finish EXIT
-trap 'exit 1' TERM INT
-
-fail() {
-  echo "$name: FAILED: $*" >&2
-  [[ -s $work/errors ]] && sed 's/^/  server: /' "$work/errors" >&2
-  exit 1
-}
-
-passed() { echo "$name: $*"; }
-
-# eventually SECONDS COMMAND...: true as soon as COMMAND is.
-eventually() {
-  local until=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    ((SECONDS < until)) || return 1
-    sleep 0.05
-  done
-}
-
-start() {
-  : >"$work/output"
-  "$program" "$@" >"$work/output" 2>"$work/errors" &
-  server=$!
-  eventually 15 grep -q '^listening on ' "$work/output" || fail "does not say 'listening on'"
-  local line
-  line=$(<"$work/output")
-  port=${line##*:}
-  [[ $port =~ ^[1-9][0-9]*$ ]] || fail "no port in '$line'"
-}
-
-gone() { ! kill -0 "$server" 2>/dev/null; }
-
-# stop SIGNAL: the server must end by itself with exit code 0.
-stop() {
-  kill -"$1" "$server"
-  eventually 15 gone || fail "still running after SIG$1"
-  wait "$server"
-  local code=$?
-  server=
-  ((code == 0)) || fail "exit code $code after SIG$1"
-  [[ ! -s $work/errors ]] || fail "wrote to standard error"
-  passed "clean stop on SIG$1"
-}
 
 check_backend() {
   local descriptors
@@ -87,16 +25,6 @@ check_backend() {
     *) fail "is the name of neither build" ;;
   esac
   passed "runs on $build"
-}
-
-# refused CODE WORD ARGUMENT...: ends with CODE, saying WORD.
-refused() {
-  local expected=$1 word=$2
-  shift 2
-  timeout 10 "$program" "$@" >/dev/null 2>"$work/refusal"
-  local code=$?
-  ((code == expected)) || fail "exit code $code instead of $expected with arguments '$*'"
-  grep -q -- "$word" "$work/refusal" || fail "does not say '$word' with arguments '$*'"
 }
 
 check_arguments() {
@@ -238,7 +166,7 @@ join() {
 }
 
 # hears NAME PATTERN: sooner or later NAME's nc shows a line like this.
-hears() { eventually 20 grep -aq -- "$2" "$work/$1" || fail "chat: $1 does not hear '$2'"; }
+hears() { eventually grep -aq -- "$2" "$work/$1" || fail "chat: $1 does not hear '$2'"; }
 
 check_chat() {
   join 3 ann

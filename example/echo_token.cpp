@@ -3,6 +3,8 @@
 //
 // Usage: echo_token [address] port [threads]
 
+#include "command_line.hpp"
+
 #include <asio_uring/options.hpp>
 #include <asio_uring/use_uring.hpp>
 #include <asio_uring/via.hpp>
@@ -10,13 +12,9 @@
 #include <boost/asio.hpp>
 
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <iostream>
-#include <stdexcept>
-#include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -62,49 +60,19 @@ asio::awaitable<void> serve(tcp::acceptor& acceptor)
   }
 }
 
-struct arguments
-{
-  asio::ip::address address = asio::ip::address_v4::loopback();
-  asio::ip::port_type port = 0;
-  int threads = 1;
-
-  arguments(int argc, char** argv)
-  {
-    int next = 1;
-    error_code no_address;
-    if (const auto given = asio::ip::make_address(argc > 1 ? argv[1] : "", no_address); !no_address) {
-      address = given;
-      ++next;
-    }
-    if (argc < next + 1 || argc > next + 2) throw std::invalid_argument("wrong number of arguments");
-    port = static_cast<asio::ip::port_type>(number("port", argv[next], 0, 65535));
-    if (argc > next + 1) threads = number("number of threads", argv[next + 1], 1, 256);
-  }
-
-  static int number(const char* what, std::string_view text, int least, int most)
-  {
-    int value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-      throw std::invalid_argument("'" + std::string(text) + "' is not a " + what + " (" +
-                                  std::to_string(least) + " to " + std::to_string(most) + ")");
-    return value;
-  }
-};
-
 } // namespace
 
 int main(int argc, char** argv)
 {
-  try {
-    const arguments options(argc, argv);
+  return run_example("echo_token", "[address] port [threads]", [&] {
+    const server_arguments options(argc, argv);
     asio::io_context context(options.threads);
     asio_uring::use_io_uring(context); // before the first object: then the ring takes the reactor's place
 
     asio::signal_set signals(context, SIGINT, SIGTERM);
     signals.async_wait([&](error_code, int) { context.stop(); });
 
-    tcp::acceptor acceptor(context, {options.address, options.port});
+    tcp::acceptor acceptor(context, {asio::ip::make_address(options.address), options.port});
     std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
     asio::co_spawn(context, serve(acceptor), asio::detached);
 
@@ -112,12 +80,5 @@ int main(int argc, char** argv)
     for (int i = 1; i < options.threads; ++i)
       others.emplace_back([&] { context.run(); });
     context.run();
-    return 0;
-  } catch (const std::invalid_argument& error) {
-    std::cerr << "echo_token: " << error.what() << "\nusage: echo_token [address] port [threads]\n";
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "echo_token: " << error.what() << '\n';
-    return 1;
-  }
+  });
 }

@@ -9,6 +9,8 @@
 //
 // Usage: file_server root [address] port
 
+#include "files_below.hpp"
+
 #include <asio_uring/async_submit.hpp>
 #include <asio_uring/ip/tcp.hpp>
 #include <asio_uring/random_access_file.hpp>
@@ -23,7 +25,6 @@
 #include <csignal>
 #include <ctime>
 #include <iostream>
-#include <linux/openat2.h>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -71,7 +72,7 @@ public:
     struct names
     {
       std::string path;
-      open_how how = how_to_open();
+      open_how how = how_to_open_below();
     };
     names payload{std::move(path)};
     auto [ec, opened, given] = co_await asio_uring::async_submit<unique_descriptor>(
@@ -104,7 +105,7 @@ public:
 
   asio::awaitable<error_code> open(int root, std::string path)
   {
-    open_how how = how_to_open();
+    open_how how = how_to_open_below();
     unique_descriptor opened(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof(how))));
     if (!opened) co_return system_error(errno);
     error_code ec;
@@ -130,14 +131,6 @@ public:
 #endif
 
 private:
-  static open_how how_to_open()
-  {
-    open_how how{};
-    how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK; // not to wait for a FIFO's other end
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    return how;
-  }
-
   void adopt(unique_descriptor opened, error_code& ec)
   {
     if (!file_.assign(opened.get(), ec)) opened.release();
@@ -197,28 +190,6 @@ std::optional<std::string> path_of(std::string_view target)
     i += 2;
   }
   return path;
-}
-
-http::status status_for(error_code ec)
-{
-  switch (ec.value()) {
-  case ENOENT:
-  case ENOTDIR:
-  case ENXIO: // a socket, or a FIFO
-  case ENAMETOOLONG:
-    return http::status::not_found;
-  case EXDEV: // beyond the root
-  case ELOOP:
-  case EPERM:
-  case EACCES:
-    return http::status::forbidden;
-  case EMFILE:
-  case ENFILE:
-  case ENOMEM:
-    return http::status::service_unavailable;
-  default:
-    return http::status::internal_server_error;
-  }
 }
 
 /// One connection.

@@ -6,7 +6,7 @@
 //
 // Usage: per_core_http PORT [CORES]
 
-#include "number.hpp"
+#include "command_line.hpp"
 
 #include <asio_uring/accept_stream.hpp>
 #include <asio_uring/ip/tcp.hpp>
@@ -166,7 +166,7 @@ private:
 
 int main(int argc, char** argv)
 {
-  try {
+  return run_example("per_core_http", "PORT [CORES]", [&] {
     if (argc < 2 || argc > 3) throw std::invalid_argument("wrong number of arguments");
     tcp::endpoint here(asio::ip::address_v4::loopback(), port_number(argv[1]));
     const int cores = argc == 3 ? number("number of cores", argv[2], 1, 1024)
@@ -187,12 +187,5 @@ int main(int argc, char** argv)
     for (std::size_t i = 1; i < servers.size(); ++i)
       others.emplace_back([&each = servers[i]] { each.run(); });
     servers.front().run();
-    return 0;
-  } catch (const std::invalid_argument& e) {
-    std::cerr << "per_core_http: " << e.what() << "\nusage: per_core_http PORT [CORES]\n";
-    return 2;
-  } catch (const std::exception& e) {
-    std::cerr << "per_core_http: " << e.what() << '\n';
-    return 1;
-  }
+  });
 }

@@ -7,7 +7,7 @@
 //
 // Usage: publish PUBLISHERS-PORT SUBSCRIBERS-PORT [SECONDS]
 
-#include "number.hpp"
+#include "command_line.hpp"
 
 #include <asio_uring/accept_stream.hpp>
 #include <asio_uring/fan_out.hpp>
@@ -126,7 +126,7 @@ void rethrow(std::exception_ptr failed)
 
 int main(int argc, char** argv)
 {
-  try {
+  return run_example("publish", "PUBLISHERS-PORT SUBSCRIBERS-PORT [SECONDS]", [&] {
     if (argc < 3 || argc > 4) throw std::invalid_argument("wrong number of arguments");
     const auto loopback = asio::ip::address_v4::loopback();
     const tcp::endpoint for_publishers(loopback, port_number(argv[1]));
@@ -148,12 +148,5 @@ int main(int argc, char** argv)
     asio::co_spawn(context, serve(others, [&](tcp::socket s) { return subscribe(std::move(s), room); }),
                    rethrow);
     context.run();
-    return 0;
-  } catch (const std::invalid_argument& e) {
-    std::cerr << "publish: " << e.what() << "\nusage: publish PUBLISHERS-PORT SUBSCRIBERS-PORT [SECONDS]\n";
-    return 2;
-  } catch (const std::exception& e) {
-    std::cerr << "publish: " << e.what() << '\n';
-    return 1;
-  }
+  });
 }

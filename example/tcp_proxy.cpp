@@ -6,7 +6,7 @@
 //
 // Usage: tcp_proxy LISTEN-PORT HOST PORT
 
-#include "number.hpp"
+#include "command_line.hpp"
 
 #include <asio_uring/accept_stream.hpp>
 #include <asio_uring/ip/tcp.hpp>
@@ -96,7 +96,7 @@ asio::awaitable<void> serve(tcp::acceptor& acceptor, const targets& where,
 
 int main(int argc, char** argv)
 {
-  try {
+  return run_example("tcp_proxy", "LISTEN-PORT HOST PORT", [&] {
     if (argc != 4) throw std::invalid_argument("wrong number of arguments");
     const tcp::endpoint here(asio::ip::address_v4::loopback(), port_number(argv[1]));
     port_number(argv[3]);
@@ -115,12 +115,5 @@ int main(int argc, char** argv)
       if (failed) std::rethrow_exception(failed);
     });
     context.run();
-    return 0;
-  } catch (const std::invalid_argument& e) {
-    std::cerr << "tcp_proxy: " << e.what() << "\nusage: tcp_proxy LISTEN-PORT HOST PORT\n";
-    return 2;
-  } catch (const std::exception& e) {
-    std::cerr << "tcp_proxy: " << e.what() << '\n';
-    return 1;
-  }
+  });
 }

@@ -9,7 +9,8 @@
 //
 // Usage: tls_file_server ROOT PORT CERTIFICATE KEY
 
-#include "number.hpp"
+#include "command_line.hpp"
+#include "files_below.hpp"
 
 #include <asio_uring/accept_stream.hpp>
 #include <asio_uring/async_submit.hpp>
@@ -26,7 +27,6 @@
 #include <csignal>
 #include <fcntl.h>
 #include <iostream>
-#include <linux/openat2.h>
 #include <optional>
 #include <string>
 #include <sys/stat.h>
@@ -61,11 +61,9 @@ asio::awaitable<std::pair<error_code, std::uint64_t>> open_below(random_access_f
   struct names
   {
     std::string path;
-    open_how how{};
+    open_how how = how_to_open_below();
   };
   names payload{std::move(path)};
-  payload.how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK; // not to wait for a FIFO's other end
-  payload.how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   auto [ec, opened, given] = co_await asio_uring::async_submit<unique_descriptor>(
       file, std::move(payload),
       [root](io_uring_sqe& sqe, names& n) { io_uring_prep_openat2(&sqe, root, n.path.c_str(), &n.how); },
@@ -75,25 +73,9 @@ asio::awaitable<std::pair<error_code, std::uint64_t>> open_below(random_access_f
   struct ::stat found
   {};
   if (::fstat(opened.get(), &found) < 0 || !S_ISREG(found.st_mode))
-    co_return std::pair(error_code(asio::error::not_found), std::uint64_t());
+    co_return std::pair(error_code(ENOENT, boost::system::system_category()), std::uint64_t());
   if (!file.assign(opened.get(), ec)) opened.release();
   co_return std::pair(ec, static_cast<std::uint64_t>(found.st_size));
-}
-
-http::status status_for(error_code ec)
-{
-  switch (ec.value()) {
-  case EXDEV: // beyond the root
-  case ELOOP:
-  case EACCES:
-    return http::status::forbidden;
-  case EMFILE:
-  case ENFILE:
-  case ENOMEM:
-    return http::status::service_unavailable;
-  default:
-    return http::status::not_found;
-  }
 }
 
 /// One connection, after the handshake.
@@ -196,7 +178,7 @@ asio::awaitable<void> serve(tcp::acceptor& acceptor, ssl::context& tls, int root
 
 int main(int argc, char** argv)
 {
-  try {
+  return run_example("tls_file_server", "ROOT PORT CERTIFICATE KEY", [&] {
     if (argc != 5) throw std::invalid_argument("wrong number of arguments");
     const tcp::endpoint here(asio::ip::address_v4::loopback(), port_number(argv[2]));
     const unique_descriptor root(::open(argv[1], O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -216,12 +198,5 @@ int main(int argc, char** argv)
       if (failed) std::rethrow_exception(failed);
     });
     context.run();
-    return 0;
-  } catch (const std::invalid_argument& e) {
-    std::cerr << "tls_file_server: " << e.what() << "\nusage: tls_file_server ROOT PORT CERTIFICATE KEY\n";
-    return 2;
-  } catch (const std::exception& e) {
-    std::cerr << "tls_file_server: " << e.what() << '\n';
-    return 1;
-  }
+  });
 }

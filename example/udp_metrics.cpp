@@ -5,7 +5,7 @@
 //
 // Usage: udp_metrics PORT [--echo]
 
-#include "number.hpp"
+#include "command_line.hpp"
 
 #include <asio_uring/datagram_batches.hpp>
 #include <asio_uring/ip/udp.hpp>
@@ -135,7 +135,7 @@ private:
 
 int main(int argc, char** argv)
 {
-  try {
+  return run_example("udp_metrics", "PORT [--echo]", [&] {
     const bool echo = argc == 3 && std::string_view(argv[2]) == "--echo";
     if (argc < 2 || argc > 3 || (argc == 3 && !echo)) throw std::invalid_argument("wrong arguments");
     const udp::endpoint here(asio::ip::address_v4::loopback(), port_number(argv[1]));
@@ -156,12 +156,5 @@ int main(int argc, char** argv)
       if (!ec) all.end();
     });
     context.run();
-    return 0;
-  } catch (const std::invalid_argument& e) {
-    std::cerr << "udp_metrics: " << e.what() << "\nusage: udp_metrics PORT [--echo]\n";
-    return 2;
-  } catch (const std::exception& e) {
-    std::cerr << "udp_metrics: " << e.what() << '\n';
-    return 1;
-  }
+  });
 }

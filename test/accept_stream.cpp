@@ -293,6 +293,24 @@ BOOST_FIXTURE_TEST_CASE(what_waits_when_the_stream_ends_is_aborted, listening)
   CHECK_FAILED(next.ended, asio::error::operation_aborted);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_waits_on_a_stream_is_aborted_when_another_is_assigned_to_it, listening)
+{
+  next_connection next, of_other;
+  tcp::acceptor other_acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  asio_uring::accept_stream connections(acceptor), others(other_acceptor);
+  connections.async_next(next.record());
+  others.async_next(of_other.record());
+  settle(context);
+  connections = std::move(others);
+  run_until(context, [&] { return next.ended.done(); });
+  CHECK_FAILED(next.ended, asio::error::operation_aborted);
+  BOOST_TEST(!of_other.ended.done());
+  tcp::socket client(context);
+  client.connect(other_acceptor.local_endpoint());
+  run_until(context, [&] { return of_other.ended.done(); });
+  CHECK_SUCCEEDED(of_other.ended);
+}
+
 BOOST_FIXTURE_TEST_CASE(what_is_left_when_the_acceptor_is_closed_is_closed, listening)
 {
   next_connection first, waiting, closed;

@@ -86,6 +86,53 @@ BOOST_AUTO_TEST_CASE(a_sender_without_a_name_is_nobody)
   BOOST_TEST((next.data.sender() == unix_datagram::endpoint()));
 }
 
+// --- without waiting
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(what_is_there_is_had_without_waiting, Kind, kinds)
+{
+  receiving<Kind> r;
+  BOOST_TEST(!r.received.try_next());
+  r.send("first");
+  BOOST_TEST(r.next_text() == "first");
+  // More than there are buffers: each that is taken makes room for another.
+  for (std::size_t sent = 0; sent != 8; ++sent)
+    r.send(numbered(sent), static_cast<int>(sent % 3));
+  for (std::size_t got = 0; got != 8;) {
+    r.turn();
+    while (auto next = r.received.try_next()) {
+      BOOST_TEST(next->text() == numbered(got));
+      BOOST_TEST((next->sender() == r.senders[got % 3].local_endpoint()));
+      ++got;
+    }
+  }
+  r.turn();
+  BOOST_TEST(!r.received.try_next());
+  BOOST_TEST(r.buffers.free_buffers() == 4u);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_waits_comes_before_who_does_not, receiving<>)
+{
+  next_type waiting;
+  received.async_next(waiting.record());
+  settle(context);
+  send("first");
+  BOOST_TEST(!received.try_next());
+  run_until(context, [&] { return waiting.ended.done(); });
+  BOOST_TEST(waiting.data.text() == "first");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_another_stream_has_received_is_not_had_without_waiting, receiving<>)
+{
+  receive_ahead();
+  send("second");
+  turn();
+  asio_uring::datagram_stream other(receiver, buffers, {.control_size = 64});
+  BOOST_TEST(!other.try_next());
+  const auto second = received.try_next();
+  BOOST_REQUIRE(second.has_value());
+  BOOST_TEST(second->text() == "second");
+}
+
 // --- control messages
 
 BOOST_AUTO_TEST_CASE(control_messages_come_with_their_datagram)

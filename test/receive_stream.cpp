@@ -253,80 +253,6 @@ BOOST_FIXTURE_TEST_CASE(an_ordinary_read_gets_first_what_was_received_ahead, str
   CHECK_FAILED(end, asio::error::eof);
 }
 
-BOOST_FIXTURE_TEST_CASE(reads_and_nexts_are_served_in_their_order, streaming)
-{
-  const pattern bytes;
-  std::mt19937 random(7);
-  std::size_t sent = 0, got = 0, waiting = 0;
-  std::deque<std::string> places;
-  std::deque<received_buffer> held;
-  bool intact = true;
-  const auto take = [&](error_code ec, const char* data, std::size_t size) {
-    --waiting;
-    if (ec == asio::error::operation_aborted) return;
-    intact = intact && !ec && bytes.matches(got, data, size);
-    got += size;
-  };
-  std::optional<asio_uring::receive_stream<tcp>> stream(std::in_place, server, buffers);
-  asio::cancellation_signal signals[8];
-  for (int i = 0; i < rounds(4000); ++i) {
-    switch (random() % 10) {
-    case 0:
-    case 1:
-      ++waiting;
-      stream->async_next(
-          asio::bind_cancellation_slot(signals[random() % 8].slot(), [&](error_code ec, received_buffer b) {
-            take(ec, b.text().data(), b.size());
-            if (held.size() < 2) held.push_back(std::move(b));
-          }));
-      break;
-    case 2: {
-      std::string& place = places.emplace_back(1 + random() % 100, '\0');
-      ++waiting;
-      server.async_read_some(
-          asio::buffer(place),
-          asio::bind_cancellation_slot(signals[random() % 8].slot(),
-                                       [&](error_code ec, std::size_t n) { take(ec, place.data(), n); }));
-      break;
-    }
-    case 3:
-      signals[random() % 8].emit(asio::cancellation_type::total);
-      break;
-    case 4:
-      if (random() % 4 == 0) server.cancel();
-      break;
-    case 5:
-      if (!held.empty()) held.pop_front();
-      break;
-    case 6:
-      if (random() % 4 == 0) stream.emplace(server, buffers);
-      break;
-    case 7:
-      if (waiting == 0 && sent > got) {
-        std::string place(1 + random() % 100, '\0');
-        const std::size_t n = server.read_some(asio::buffer(place));
-        intact = intact && bytes.matches(got, place.data(), n);
-        got += n;
-      }
-      break;
-    default:
-      if (sent - got < 2000) sent += asio::write(client, bytes.at(sent, 1 + random() % 200));
-    }
-    if (random() % 3 == 0) context.poll_one();
-    if (random() % 10 == 0) settle(context);
-    BOOST_REQUIRE(intact);
-  }
-  server.cancel();
-  held.clear();
-  finish(context);
-  BOOST_TEST(waiting == 0u);
-  std::string rest(sent - got, '\0');
-  asio::read(server, asio::buffer(rest));
-  BOOST_TEST(bytes.matches(got, rest.data(), rest.size()));
-  BOOST_TEST(intact);
-  BOOST_TEST(buffers.free_buffers() == 4u);
-}
-
 BOOST_FIXTURE_TEST_CASE(a_socket_is_not_released_while_something_is_left, streaming)
 {
   write_text(client, std::string(100, 'x'));
@@ -402,6 +328,21 @@ BOOST_AUTO_TEST_CASE(the_smallest_rings_will_do)
   }
   finish(context);
   BOOST_TEST(right == 4);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_there_is_had_without_waiting, streaming)
+{
+  asio::write(client, asio::buffer("first", 5));
+  BOOST_TEST(next_text() == "first");
+  asio::write(client, asio::buffer("second", 6));
+  turn();
+  const auto second = received.try_next();
+  BOOST_REQUIRE(second.has_value());
+  BOOST_TEST(second->text() == "second");
+  client.close();
+  turn();
+  BOOST_TEST(!received.try_next());
+  BOOST_TEST(next_text() == "End of file");
 }
 
 BOOST_FIXTURE_TEST_CASE(the_loop_may_move_to_another_thread, streaming)

@@ -20,6 +20,17 @@ Source& file_state::use_source(Make&& make)
 }
 
 template <typename F>
+bool file_state::take_next(F&& f)
+{
+  section s(*this);
+  if (!source_ || lane_of(lane_kind::in).first || !kept_.empty() || ahead_ || !source_->has_result())
+    return false;
+  const bool taken = f(*source_);
+  go_on(*source_, s);
+  return taken;
+}
+
+template <typename F>
 auto file_state::take_ahead(F&& f) -> std::optional<decltype(f(std::declval<source&>()))>
 {
   const locked guard(lock_);

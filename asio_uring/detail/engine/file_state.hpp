@@ -148,6 +148,10 @@ public:
   {
     return with_kept([](kept_bytes& bytes) { return bytes.has_source(); });
   }
+  /// Without waiting: runs f(source&), which returns whether it took something, if the source has something that no
+  /// operation waits for.
+  template <typename F>
+  bool take_next(F&& f);
   /// For a synchronous function: runs f(source&) if the source has something.
   template <typename F>
   auto take_ahead(F&& f) -> std::optional<decltype(f(std::declval<source&>()))>;

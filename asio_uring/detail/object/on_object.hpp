@@ -6,8 +6,12 @@
 #define ASIO_URING_DETAIL_OBJECT_ON_OBJECT_HPP
 
 #include <asio_uring/detail/asio/stock_access.hpp>
+#include <asio_uring/detail/engine/file_source.hpp>
 #include <asio_uring/detail/engine/file_state.hpp>
+#include <cerrno>
 #include <optional>
+#include <tuple>
+#include <utility>
 
 namespace asio_uring::detail {
 
@@ -25,11 +29,49 @@ file_state* file_of(Object& object) noexcept
   return impl_of(object).get_implementation().file_;
 }
 
-/// At the end of a stream on it.
+/// The object that a stream asks for what comes. When the stream ends, its operations are cancelled and the
+/// object's source stops.
 template <typename Object>
-void stop_source(Object& object) noexcept
+class streamed_object
 {
-  if (file_state* const file = file_of(object)) file->stop_source();
+public:
+  explicit streamed_object(Object& object) noexcept : object_(&object) {}
+  streamed_object(streamed_object&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  streamed_object& operator=(streamed_object&& other) noexcept
+  {
+    streamed_object ended(std::exchange(object_, std::exchange(other.object_, nullptr)));
+    return *this;
+  }
+  ~streamed_object()
+  {
+    if (!object_) return;
+    if (file_state* const file = file_of(*object_)) file->stop_source();
+  }
+
+  Object& operator*() const noexcept { return *object_; }
+  Object* operator->() const noexcept { return object_; }
+
+private:
+  explicit streamed_object(Object* object) noexcept : object_(object) {}
+
+  Object* object_; // null after it was moved from
+};
+
+/// What that operation of a stream would complete with at once; none if it would wait, or fail.
+/// `may_use(source&)` says whether the source is this stream's.
+template <typename Object, typename Operation, typename MayUse>
+auto take_next(Object& object, Operation op, MayUse&& may_use)
+{
+  using value = std::tuple_element_t<1, decltype(op.arguments(0))>;
+  std::optional<value> next;
+  file_state* const file = file_of(object);
+  int result = -EAGAIN;
+  const auto take = [&](source& from) {
+    if (may_use(from)) result = op.take_ahead(from);
+    return result >= 0;
+  };
+  if (file && file->take_next(take)) next = std::get<1>(op.arguments(result));
+  return next;
 }
 
 /// Starts such an operation.

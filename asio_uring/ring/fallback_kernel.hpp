@@ -50,10 +50,10 @@ public:
 
 private:
   using clock = std::chrono::steady_clock;
-  /// How often to retry connecting a UNIX socket whose listener's queue is full: nothing signals that there
-  /// is room.
+  /// The interval at which to retry connecting a UNIX socket whose listener's queue is full: no event tells
+  /// when there is room.
   static constexpr std::chrono::milliseconds connect_interval{1};
-  /// How often to retry opening a FIFO: nothing signals that its other end was opened. The interval doubles
+  /// The interval at which to retry opening a FIFO: no event tells that its other end was opened. It doubles
   /// up to the last.
   static constexpr std::chrono::milliseconds first_fifo_interval{1}, last_fifo_interval{50};
 

@@ -158,7 +158,8 @@ ASIO_URING_DECL int fallback_kernel::enter(unsigned wait, const __kernel_timespe
   return starved && !taken ? -EAGAIN : static_cast<int>(taken);
 }
 
-/// Nothing that the parent waits for can happen in the child: requests can only be cancelled.
+/// Enters in a forked child. Nothing that the parent waits for can happen there, so a wait ends by cancelling
+/// requests.
 ASIO_URING_DECL int fallback_kernel::enter_in_a_child(unsigned wait) noexcept
 {
   const std::unique_lock guard(mutex_, std::try_to_lock); // the thread that held it at the fork is not here

@@ -24,8 +24,7 @@ public:
       asio_uring::buffer_ring_options o{.buffers = 2 + static_cast<unsigned>(world_.below(3)), .size = 64};
       if (world_.chance(200)) o.max_buffers = 2 * o.buffers;
       auto made = std::make_unique<ring>(world_.context(), o);
-      if (r && world_.chance(500))
-        former_.push_back(std::move(r)); // otherwise the ring ends before its streams
+      if (r && world_.chance(500)) former_.push_back(std::move(r)); // or it ends before its streams
       r = std::move(made);
     }
     return *r;

@@ -26,8 +26,7 @@ public:
     if (set_ < 0) set_ = own_number(::epoll_create1(EPOLL_CLOEXEC));
     epoll_event event{r.entry.poll32_events | EPOLLRDHUP | EPOLLET, {}};
     event.data.ptr = &r;
-    r.edge =
-        ::epoll_ctl(set_, EPOLL_CTL_ADD, r.file, &event) < 0; // a file that cannot be polled is always ready
+    r.edge = ::epoll_ctl(set_, EPOLL_CTL_ADD, r.file, &event) < 0; // not pollable: always ready
   }
   void remove(const request& r) { ::epoll_ctl(set_, EPOLL_CTL_DEL, r.file, nullptr); }
 

@@ -223,8 +223,7 @@ ASIO_URING_DECL bool ring_service::start_keeper() noexcept
 
 ASIO_URING_DECL void ring_service::keep_ring() noexcept
 {
-  for (unsigned times = 0;
-       !has_keeper_.load(std::memory_order_acquire);) // until start_keeper() has published it
+  for (unsigned times = 0; !has_keeper_.load(std::memory_order_acquire);) // as start_keeper() publishes it
     pause(times++);
   bind_ring();
   runners_.add(thread_identity::number());

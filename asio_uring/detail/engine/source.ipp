@@ -61,8 +61,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
       }
       if (next != outcome::result || full(false) || !more(called)) break;
     }
-    if (goes_on && !in_vain_)
-      f.end_source(*this, s); // it reports changes only: neither what is left nor the end
+    if (goes_on && !in_vain_) f.end_source(*this, s); // it reports neither what is left nor the end
   }
   if (what == outcome::starved &&
       (goes_on || cancelled_ || !running_ || !wait_for_memory(promised ? place::first : place::last))) {

@@ -218,8 +218,7 @@ private:
   {
     if constexpr (std::is_void_v<Carried>) {
       auto* o = std::bit_cast<Object*>(initiation_);
-      assert(&o->get_executor() ==
-             &initiation_.get_executor()); // it holds nothing but a pointer, and to this object
+      assert(&o->get_executor() == &initiation_.get_executor()); // nothing but a pointer to this object
       return *o;
     } else
       return *carried_.object;

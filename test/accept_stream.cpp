@@ -1,4 +1,4 @@
-// accept_stream.cpp: connections that are accepted before they are asked for.
+// accept_stream.cpp: connections that are accepted before the program asks for them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -55,7 +55,7 @@ BOOST_FIXTURE_TEST_CASE(a_cancelled_next_takes_no_connection, listening)
   next_connection cancelled, timed, served;
   connections.async_next(asio::bind_cancellation_slot(signal.slot(), cancelled.record()));
   settle(context);
-  come(1); // which may have been accepted by now, or not
+  come(1); // its connection may have been accepted by now, or not
   signal.emit(asio::cancellation_type::total);
   finish(context);
   if (cancelled.ended.error) {
@@ -78,7 +78,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_due_and_cancelled_is_the_next_ones, listening)
 {
   asio_uring::accept_stream connections(acceptor);
   come(3);
-  // Its handler is about to run when another one cancels it.
+  // Its handler is about to run when another handler cancels it.
   asio::cancellation_signal signal;
   next_connection first, second, third;
   connections.async_next([&](error_code ec, tcp::socket s) {
@@ -134,7 +134,7 @@ BOOST_FIXTURE_TEST_CASE(a_peer_that_has_gone_has_no_address, listening)
   asio_uring::accept_stream connections(acceptor);
   come(1);
   clients[0].set_option(asio::socket_base::linger(true, 0));
-  clients[0].close(); // by a reset
+  clients[0].close(); // with a reset
   tcp::endpoint peer = loopback(1);
   next_connection next;
   connections.async_next(peer, next.record());
@@ -205,7 +205,7 @@ BOOST_FIXTURE_TEST_CASE(no_more_than_asked_for_are_accepted_ahead, listening)
   BOOST_TEST(first.ended.succeeded());
   BOOST_TEST(accepted >= most);
   BOOST_TEST(accepted <= 1 + most + backlog);
-  // All of them are there to be taken.
+  // All of them have been accepted and can be taken.
   std::size_t served = 1;
   std::function<void()> serve = [&] {
     connections.async_next([&](error_code ec, tcp::socket) {
@@ -221,7 +221,7 @@ BOOST_FIXTURE_TEST_CASE(no_more_than_asked_for_are_accepted_ahead, listening)
 BOOST_AUTO_TEST_CASE(the_smallest_ring_will_do)
 {
   listening l;
-  // Not the first object of the context: it has its ring already.
+  // It must not be the first object of the context, so that the ring is set up already.
   asio::io_context small;
   asio_uring::use_io_uring(small, {.entries = 2, .completions = 4});
   tcp::acceptor acceptor(small, loopback());
@@ -255,7 +255,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_left_is_the_acceptors_next, listening)
     connections.async_next(by_stream.record());
     run_until(context, [&] { return by_stream.ended.done(); });
     turn();
-    connections.async_next(aborted.record()); // whose connection may be there already
+    connections.async_next(aborted.record()); // its connection may have been accepted already
   }
   tcp::endpoint peer;
   acceptor.async_accept(peer, asynchronous.record());
@@ -267,7 +267,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_left_is_the_acceptors_next, listening)
   tcp::socket synchronous = acceptor.accept(peer);
   BOOST_TEST(number_of(synchronous) == 2);
   BOOST_TEST(peer == clients[2].local_endpoint());
-  // Another stream, and accepting beside it.
+  // Another stream, and an ordinary accept beside it.
   asio_uring::accept_stream connections(acceptor);
   connections.async_next(again.record());
   acceptor.async_accept(last.record());
@@ -391,7 +391,7 @@ BOOST_FIXTURE_TEST_CASE(both_processes_go_on_after_a_fork, listening)
   next_connection next;
   connections.async_next(next.record());
   settle(context);
-  // One for each, whoever is first; they come when both wait.
+  // One for each process, whichever is first; they connect when both wait.
   const pid_t clients_of_both = ::fork();
   if (clients_of_both == 0)
     exit_with([&] {

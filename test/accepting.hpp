@@ -1,4 +1,4 @@
-// test/accepting.hpp: a server that accepts and counts, and whether it goes on.
+// test/accepting.hpp: a server that accepts and counts connections.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -9,7 +9,7 @@
 
 namespace test {
 
-/// A server that accepts and counts, and a timer that ticks beside it.
+/// A server that accepts and counts, and a timer that ticks beside it, to show that the loop goes on.
 struct accepting
 {
   asio::io_context& context;
@@ -39,7 +39,7 @@ struct accepting
       tick();
     });
   }
-  /// As many clients come; false: not all are accepted, or the timer stands still.
+  /// Connects `count` clients. False if not all are accepted, or if the timer stands still.
   bool serves(int count)
   {
     const auto where = acceptor.local_endpoint();

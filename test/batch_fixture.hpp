@@ -1,4 +1,4 @@
-// test/batch_fixture.hpp: a receiver, and several who send to it, of every kind of datagram.
+// test/batch_fixture.hpp: a receiver and several senders, for every kind of datagram.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -72,13 +72,13 @@ struct mail
   {
     senders[sender].send_to(asio::buffer(what), receiver.local_endpoint());
   }
-  /// So many, in turn from all.
+  /// Sends `count` texts, in turn from all senders.
   void send_texts(std::size_t first, std::size_t count)
   {
     for (std::size_t i = first; i < first + count; ++i)
       send(i % senders.size(), text(i));
   }
-  /// What has been received is text `first` and those that follow; how many they are.
+  /// Checks that the batch has text `first` and those that follow; returns how many.
   std::size_t check_texts(std::size_t first)
   {
     std::size_t i = first;
@@ -117,7 +117,7 @@ struct mail
   }
 };
 
-/// All that comes to a socket, one by one and past batches, until so many have.
+/// Receives `count` datagrams one by one, without batches.
 template <class Socket>
 std::vector<std::string> received_singly(Socket& socket, std::size_t count)
 {

@@ -1,4 +1,4 @@
-// test/batch_sends.cpp: many datagrams are sent by one operation.
+// test/batch_sends.cpp: sends of many datagrams by one operation.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(those_before_the_one_that_fails_count, Family, fam
   BOOST_TEST((received_singly(m.senders[0], 3) == std::vector<std::string>{"a", "b", "c"}));
 }
 
-/// Connected UNIX sockets, with more to be sent than there is room for.
+/// Connected UNIX sockets, and more to send than there is room for.
 struct crowd
 {
   asio::io_context context;

@@ -29,7 +29,8 @@ request ask(http::verb verb, std::string_view target, std::string body = {})
   return result;
 }
 
-/// Answers until the client wants no more: GET /big in chunks, POST with the body it got, HEAD without one.
+/// Answers until the client ends the connection: GET /big in chunks, POST with the body it received, HEAD
+/// without one.
 asio::awaitable<int> serve_http(beast::tcp_stream stream)
 {
   beast::flat_buffer buffer;
@@ -206,14 +207,14 @@ BOOST_AUTO_TEST_CASE(timeout_during_a_read)
   c.server.async_read_some(asio::buffer(data), read.record());
   finish(c.context);
   CHECK_FAILED(read, beast::error::timeout);
-  // Beast closes what has timed out.
+  // Beast closes a stream that has timed out.
   BOOST_CHECK(!c.server.socket().is_open());
 }
 
 BOOST_AUTO_TEST_CASE(timeout_during_a_write)
 {
   stream_pair c;
-  const std::string data(64 * 1024 * 1024, 'x'); // more than the kernel buffers
+  const std::string data(64 * 1024 * 1024, 'x'); // more than the kernel's buffers hold
   outcome written;
   c.server.expires_after(50ms);
   asio::async_write(c.server, asio::buffer(data), written.record());
@@ -308,7 +309,7 @@ asio::awaitable<websocket::close_reason> serve_websocket(beast::tcp_stream strea
   }
 }
 
-/// A client and its server, which both have ended well when run() returns.
+/// A client and its server. When run() returns, both have ended without an error.
 struct websocket_connection
 {
   asio::io_context context;
@@ -399,7 +400,7 @@ BOOST_AUTO_TEST_CASE(message_of_four_mebibytes)
   const std::string sent(4 * 1024 * 1024, 'w');
   std::string received;
   c.run([&]() -> asio::awaitable<void> {
-    // The server echoes when it has all; both directions are never full at once.
+    // The server echoes a message when it has received all of it, so both directions are never full at once.
     co_await c.client.async_write(asio::buffer(sent), asio::use_awaitable);
     received = co_await c.receive();
   });
@@ -463,7 +464,7 @@ BOOST_AUTO_TEST_CASE(idle_timeout_of_a_silent_peer)
                              co_await beast::get_lowest_layer(ws).async_connect(acceptor.endpoint(),
                                                                                 asio::use_awaitable);
                              co_await ws.async_handshake("localhost", "/", asio::use_awaitable);
-                             co_await ended.async_wait(as_values); // says nothing meanwhile
+                             co_await ended.async_wait(as_values); // sends nothing meanwhile
                            }});
   CHECK_ERROR(error, beast::error::timeout);
 }

@@ -1,5 +1,4 @@
-// buffer_rings.cpp: the memory of what streams receive: when it is short, who gets it, and when it comes
-// home.
+// buffer_rings.cpp: the buffers of streams: who gets one when they are short, and when they are given back.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -33,8 +32,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_lags_stops_its_peer)
     send();
     settle(c.context);
   }
-  BOOST_TEST(buffers.free_buffers() >=
-             40u); // of what was on its way when the kernel was told, some come on top
+  BOOST_TEST(buffers.free_buffers() >= 40u); // some more may have been in flight when the kernel was told
   for (std::size_t before = ~std::size_t(0); got < sent || before != sent;) {
     before = sent;
     run_until(c.context, [&] { return next.ended.done(); });
@@ -69,7 +67,7 @@ BOOST_FIXTURE_TEST_CASE(without_a_free_buffer_streams_wait, streaming)
   BOOST_TEST(sleeps(context));
   BOOST_TEST(!fifth.ended.done());
   BOOST_TEST(bytes.matches(0, held[0].text().data(), held[0].size()));
-  // One comes home from another thread, while the loop sleeps.
+  // A buffer is given back in another thread while the loop sleeps.
   std::thread other([&] {
     std::this_thread::sleep_for(20ms);
     held.erase(held.begin());
@@ -77,7 +75,7 @@ BOOST_FIXTURE_TEST_CASE(without_a_free_buffer_streams_wait, streaming)
   finish(context);
   other.join();
   BOOST_TEST(bytes.matches(256, fifth.data.text().data(), fifth.data.size()));
-  // Closed while it waits for a buffer.
+  // The socket is closed while it waits for a buffer.
   next_bytes closed;
   received.async_next(closed.record());
   settle(context);
@@ -97,7 +95,7 @@ BOOST_FIXTURE_TEST_CASE(streams_share_the_buffers_fairly, streaming)
   std::vector<pair<>> pairs;
   std::vector<std::size_t> got(streams);
   std::size_t least_when_first_ended = size;
-  std::deque<received_buffer> held; // always one at least
+  std::deque<received_buffer> held; // always at least one
   for (std::size_t i = 0; i < streams; ++i) {
     pairs.emplace_back(context);
     asio::write(pairs.back().client, bytes.at(0, size));

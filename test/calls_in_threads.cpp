@@ -14,7 +14,7 @@ using asio::use_awaitable;
 
 namespace {
 
-/// A context whose kernel is no newer than that.
+/// A context that uses no feature newer than a kernel version.
 struct older_kernel : scratch_context
 {
   explicit older_kernel(asio_uring::linux_version newest = {5, 13})
@@ -23,7 +23,7 @@ struct older_kernel : scratch_context
   }
 };
 
-/// Directories to be made, and what came of each.
+/// Directories to make, and the outcome of each.
 struct many_directories : older_kernel
 {
   std::vector<asio::cancellation_signal> signals{200};
@@ -145,7 +145,7 @@ BOOST_FIXTURE_TEST_CASE(a_call_needs_nothing_new_each_time, older_kernel)
   BOOST_TEST(most == first);
 }
 
-#ifndef __SANITIZE_THREAD__ // which allows no new thread in a child of a program with threads
+#ifndef __SANITIZE_THREAD__ // it allows no new thread in a child of a program with threads
 BOOST_FIXTURE_TEST_CASE(a_forked_child_goes_on_with_threads_of_its_own, older_kernel)
 {
   run([&]() -> asio::awaitable<void> {

@@ -1,4 +1,4 @@
-// test/cancel.cpp: what a cancellation ends, by slot and by socket, and what it leaves alone.
+// test/cancel.cpp: what a cancellation by slot or by socket ends, and what it leaves alone.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(slot_of_each_type_cancels_wait_accept_and_write)
     settle(c.context);
     for (auto& signal : signals)
       signal.emit(type);
-    if (type == asio::cancellation_type::total) // not a promise the composed write can keep
+    if (type == asio::cancellation_type::total) // the composed write cannot promise that
       c.server.cancel();
     finish(c.context);
     CHECK_FAILED(waited, asio::error::operation_aborted);
@@ -286,7 +286,7 @@ BOOST_AUTO_TEST_CASE(socket_is_destroyed_before_the_signal_fires)
     signal.emit(asio::cancellation_type::terminal);
 }
 
-// What is kept for a socket is kept for the next one; a late signal gave it out twice.
+// The memory of a socket's state serves the next socket; a late signal must not reach that one.
 BOOST_AUTO_TEST_CASE(signals_after_the_close_do_nothing_to_the_sockets_that_come_next)
 {
   asio::io_context context;
@@ -375,7 +375,7 @@ BOOST_AUTO_TEST_CASE(cancelled_accept_that_had_connected_loses_no_connection)
 BOOST_AUTO_TEST_CASE(cancelled_connect)
 {
   asio::io_context context;
-  // Nobody accepts and the backlog is full, so the last connect stays pending.
+  // No connection is accepted and the backlog is full, so the last connect stays pending.
   tcp::acceptor acceptor(context, tcp::v4());
   acceptor.bind(loopback());
   acceptor.listen(0);

@@ -1,4 +1,4 @@
-// test/cancel_races.cpp: cancellation that wins, loses or comes too late; no byte is lost in any.
+// test/cancel_races.cpp: cancellation that wins, loses or comes too late; no byte is lost in any case.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,7 +12,7 @@ using namespace test;
 
 namespace {
 
-/// Reads `text` that may have been delivered to a cancelled read of up to 16 bytes, or may still be in the
+/// Reads `text`, which a cancelled read of up to 16 bytes may have received, or which may still be in the
 /// socket.
 template <class Protocol>
 struct cancelled_read : connection<Protocol>
@@ -107,7 +107,7 @@ void check_race(Delay delay)
   BOOST_CHECK_EQUAL(received, sent);
 }
 
-/// In which order a round's two events come, and how much of the loop runs in between.
+/// The order of a round's two events, and how much of the loop runs in between.
 template <typename First, typename Second>
 void in_any_order(asio::io_context& context, std::mt19937& random, First first, Second second)
 {
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(after_a_cancelled_read_available_counts_the_data, 
 {
   for (auto when : cancelled_read<Protocol>::moments) {
     cancelled_read<Protocol> c("abcdef", when);
-    // A busy machine brings what was sent over loopback a little after send(2) has returned.
+    // On a busy machine, data sent over loopback may arrive a little after send(2) has returned.
     const auto limit = std::chrono::steady_clock::now() + 20s;
     while (c.read.bytes + c.server.available() == 0 && std::chrono::steady_clock::now() < limit)
       std::this_thread::yield();
@@ -425,7 +425,7 @@ BOOST_AUTO_TEST_CASE(accept_against_cancel_loses_no_connection_and_no_descriptor
     wrong += accept.error && accept.error != asio::error::operation_aborted;
     accepted += accept.succeeded();
     error_code none;
-    while (!none) { // those that nobody accepted are still there
+    while (!none) { // connections that were not accepted are still in the queue
       local::socket late(context);
       acceptor.accept(late, none);
       accepted += !none;
@@ -447,7 +447,7 @@ BOOST_AUTO_TEST_CASE(connect_against_cancel_completes_once_and_loses_no_descript
   int wrong = 0;
   for (int i = 0; i != race_rounds; ++i) {
     tcp::socket client(context, tcp::v4());
-    client.set_option(asio::socket_base::linger(true, 0)); // leaves no port behind
+    client.set_option(asio::socket_base::linger(true, 0)); // leaves no port in TIME_WAIT
     outcome connect;
     asio::cancellation_signal signal;
     client.async_connect(acceptor.endpoint(), asio::bind_cancellation_slot(signal.slot(), connect.record()));

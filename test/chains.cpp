@@ -1,4 +1,4 @@
-// test/chains.cpp: operations performed one after the other, and what becomes of those behind one that fails.
+// test/chains.cpp: chains of operations, and what happens to those behind one that fails.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -33,7 +33,7 @@ struct chain_outcome : outcome
 #define CHECK_RESULTS(outcome, ...)                                                                          \
   BOOST_TEST((outcome).each == (results{__VA_ARGS__}), boost::test_tools::per_element())
 
-/// An operation that waits until it is let through.
+/// An operation that waits until it is opened.
 struct gate
 {
   int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -46,7 +46,8 @@ struct gate
 };
 
 inline constexpr auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
-// Fails when it is performed: what Linux before 5.15 finds wrong while it is submitted ends the whole chain.
+// An operation that fails when it is performed. If one fails while it is submitted, Linux before 5.15 ends
+// the whole chain.
 inline constexpr auto fail = [](io_uring_sqe& sqe) { io_uring_prep_timeout_remove(&sqe, 42, 0); };
 
 struct chain_fixture : scratch_context
@@ -338,17 +339,17 @@ BOOST_AUTO_TEST_CASE(more_chains_than_the_queue_has_room_for)
       c.async_run([&](error_code ec, results) { whole += !ec; });
     }
     chain(small).add(nop).add(nop).async_run(asio::bind_cancellation_slot(signal.slot(), late.record()));
-    signal.emit(asio::cancellation_type::terminal); // it has not come to the queue yet
+    signal.emit(asio::cancellation_type::terminal); // it has not reached the queue yet
   });
   finish(small);
   BOOST_TEST(whole == 1000);
-  if (counts_are_exact()) // the guest pump has a handler that is not its own submit at once
+  if (counts_are_exact()) // with the guest pump, a posted handler submits at once
     CHECK_FAILED(late, asio::error::operation_aborted);
   else
     BOOST_TEST(late.calls == 1);
 }
 
-// If one submission took only the first entries of a chain, the others would not hear of the failure.
+// If a submission took only the first entries of a chain, a failure would not end the others.
 BOOST_AUTO_TEST_CASE(threads_that_submit_at_a_time_do_not_split_chains)
 {
   asio::thread_pool elsewhere(3);
@@ -400,7 +401,7 @@ BOOST_AUTO_TEST_CASE(a_chain_is_cancelled_from_another_thread_at_any_moment)
     context.restart();
     std::thread loop([this] { context.run(); });
     std::this_thread::sleep_for(std::chrono::microseconds(round % 50 * 4));
-    // Asio's file objects are for one thread at a time: nothing but this one touches it now.
+    // Asio's file objects are for one thread at a time: no other thread uses it now.
     file.cancel();
     work.reset();
     loop.join();

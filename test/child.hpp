@@ -1,4 +1,4 @@
-// test/child.hpp: processes of a test's own, and what they may be forbidden.
+// test/child.hpp: child processes of a test, and system calls that they are forbidden.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -21,7 +21,7 @@
 
 namespace test {
 
-/// Waits for a child; its exit code, or -1 if it died of something else.
+/// Waits for a child. Returns its exit code, or -1 if a signal ended it.
 inline int exit_code_of(pid_t child)
 {
   int status = -1;
@@ -30,7 +30,7 @@ inline int exit_code_of(pid_t child)
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// Ends this process, a child, with what f returns.
+/// Ends this child process with what f returns.
 template <typename F>
 [[noreturn]] void exit_with(F&& f)
 {
@@ -40,12 +40,12 @@ template <typename F>
     result = f();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "child: %s\n", e.what());
-  } catch (...) { // a failed requirement, which has said so
+  } catch (...) { // a failed requirement, which has been reported
   }
   ::_exit(result);
 }
 
-/// Runs f in a process of its own; what it returns is the exit code.
+/// Runs f in a child process. Returns the exit code, which is what f returns.
 template <typename F>
 int in_child(F&& f)
 {
@@ -54,8 +54,8 @@ int in_child(F&& f)
   return exit_code_of(child);
 }
 
-/// The system call answers with this error from here on, in this thread and what it makes of threads and
-/// children; or in all threads.
+/// Has a system call fail with this error from now on, in this thread and the threads and children that it
+/// starts, or in all threads.
 inline void forbid(long system_call, int error, bool all_threads = false)
 {
   sock_filter instructions[] = {

@@ -1,4 +1,4 @@
-// test/coroutines.cpp: coroutines of every kind, and what runs side by side in them.
+// test/coroutines.cpp: coroutines of every kind, and operations that run in parallel in them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

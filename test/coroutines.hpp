@@ -1,4 +1,4 @@
-// test/coroutines.hpp: coroutines that run side by side, and where their sockets are.
+// test/coroutines.hpp: runs coroutines side by side, and tells where their sockets are.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,7 +14,7 @@ namespace test {
 
 using coroutine = std::function<asio::awaitable<void>()>;
 
-/// Runs them all until no work is left; the first exception is thrown again.
+/// Runs them all until no work is left; throws the first of their exceptions.
 inline void run_coroutines(asio::io_context& context, std::initializer_list<coroutine> coroutines)
 {
   std::exception_ptr failure;
@@ -31,10 +31,10 @@ inline void run_coroutines(asio::io_context& context, std::initializer_list<coro
   BOOST_REQUIRE_MESSAGE(context.stopped(), "work was left");
 }
 
-/// As use_awaitable, the error as a value.
+/// Like use_awaitable, but the error is a value.
 inline constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
 
-/// Whether the process has an io_uring.
+/// Whether the process has an io_uring of the kernel's.
 inline bool has_io_uring()
 {
   namespace fs = std::filesystem;

@@ -28,10 +28,10 @@ struct options
 using asio_uring::options;
 #endif
 
-/// Whether calls receive several here.
+/// Whether one call receives several datagrams in this configuration.
 inline bool reads_ahead() { return on_uring && !environment_says("ASIO_URING_PATH", "completion"); }
 
-/// A receiver with a name, and two who send to it past Asio, as fast as it has room.
+/// A receiver with a name, and two senders, which send to it without Asio as fast as it has room.
 template <class Protocol>
 struct crowded_receiver
 {
@@ -80,7 +80,7 @@ struct crowded_receiver
     else
       return paths[i].emplace().name;
   }
-  /// Sends what there is room for, in turn from both.
+  /// Sends as many messages as there is room for, in turn from both senders.
   void feed()
   {
     error_code full;
@@ -89,7 +89,7 @@ struct crowded_receiver
   }
   endpoint sender_of(std::size_t i) { return senders[i % 2].local_endpoint(); }
 
-  /// What has been received is the next of them.
+  /// Checks that the data received is the next message.
   void check(std::size_t size, std::size_t room = 70'000)
   {
     BOOST_REQUIRE(received < messages.size());
@@ -104,7 +104,7 @@ struct crowded_receiver
     check(size, room);
   }
 
-  /// Receives so many, each when the last has come.
+  /// Receives `count` messages, each after the one before.
   void receive(std::size_t count)
   {
     if (count == 0) return;
@@ -119,7 +119,7 @@ struct crowded_receiver
     receive(count);
     finish(context);
   }
-  /// Until some are likely to have been received ahead.
+  /// Receives until some are likely to have been received ahead.
   void warm_up()
   {
     receive_some(12);
@@ -131,7 +131,7 @@ struct crowded_receiver
     BOOST_TEST((asio_uring::statistics(context).read_ahead > 0) == reads_ahead());
 #endif
   }
-  /// All that is left arrives, whoever receives it.
+  /// Receives all that is left.
   void receive_rest()
   {
     receive_some(messages.size() - received);

@@ -1,4 +1,4 @@
-// test/datagram_batches.cpp: many datagrams by one operation: receives, and what goes for both.
+// test/datagram_batches.cpp: many datagrams by one operation: receives, and what holds for sends as well.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(long_ones_are_cut_and_empty_ones_count, Family, fa
 
 BOOST_AUTO_TEST_CASE(names_are_told_whole_whatever_was_received_before)
 {
-  // A path without a terminating zero, of which the kernel counts one.
+  // A path without a terminating zero, though the kernel counts one.
   mail<unix_sockets> m;
   socket_path shorter;
   sockaddr_un longest{};
@@ -267,7 +267,7 @@ BOOST_AUTO_TEST_CASE(an_error_costs_no_datagram)
     peer.send(asio::buffer(m.text(3 * i)));
   const auto name = peer.local_endpoint();
   peer.close();
-  m.receiver.send(asio::buffer("x", 1)); // nobody is there
+  m.receiver.send(asio::buffer("x", 1)); // the peer is gone
   pollfd p{m.receiver.native_handle(), 0, 0};
   BOOST_REQUIRE(::poll(&p, 1, 20'000) == 1); // POLLERR
   int refused = 0;
@@ -284,7 +284,7 @@ BOOST_AUTO_TEST_CASE(an_error_costs_no_datagram)
   }
 }
 
-/// Sends a byte, and a descriptor with it.
+/// Sends a byte together with a descriptor.
 void pass_descriptor(int from)
 {
   char byte = 'x';
@@ -306,7 +306,7 @@ void pass_descriptor(int from)
 
 BOOST_AUTO_TEST_CASE(passed_descriptors_are_not_taken_by_whatever_batch)
 {
-  mail<generic_udp> m; // whose batch has room for what the kernel says of UDP
+  mail<generic_udp> m; // its batch has room for control messages of UDP
   m.send_texts(0, 1);
   m.receive_texts(0, 1);
   unix_sockets names;
@@ -437,7 +437,7 @@ BOOST_AUTO_TEST_CASE(the_memory_is_the_handlers_and_is_free_when_it_is_called)
   BOOST_TEST(all == 1);
 }
 
-/// Sends a batch to itself, receives it, and so on.
+/// Sends a batch to itself and receives it, again and again.
 struct circle
 {
   mail<udp4>& m;

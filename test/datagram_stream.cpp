@@ -1,4 +1,4 @@
-// datagram_stream.cpp: datagrams that are received before they are asked for.
+// datagram_stream.cpp: datagrams that are received before the program asks for them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -160,13 +160,13 @@ BOOST_AUTO_TEST_CASE(control_messages_come_with_their_datagram)
     BOOST_TEST(info.ipi_addr.s_addr == htonl(INADDR_LOOPBACK));
     BOOST_TEST(!next.data.control_truncated());
 
-    // An ordinary receive gets the bytes alone.
+    // An ordinary receive gets the bytes only.
     r.send("more");
     r.turn();
     BOOST_TEST(r.ordinary_text() == "more");
   }
   r.send("plain");
-  BOOST_TEST(r.ordinary_text() == "plain"); // leaves that stream behind
+  BOOST_TEST(r.ordinary_text() == "plain"); // ends the stream's source
   r.send("other");
   const auto next = r.next();
   BOOST_TEST(next.data.text() == "other");
@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(descriptors_that_nobody_gets_are_closed)
   stream.async_next(next.record());
   send_descriptor();
   finish(r.context);
-  BOOST_TEST(open_descriptors() == before + 1); // the program's now
+  BOOST_TEST(open_descriptors() == before + 1); // it belongs to the program now
   int fd;
   std::memcpy(&fd, static_cast<const char*>(next.data.control().data()) + CMSG_LEN(0), sizeof fd);
   BOOST_TEST(::close(fd) == 0);
@@ -246,7 +246,7 @@ BOOST_FIXTURE_TEST_CASE(an_error_of_the_socket_is_told_once_and_the_stream_goes_
   finish(context);
   BOOST_TEST(second.data.text() == "here");
 
-  // Where nobody asks, whoever receives next is told, after what came before.
+  // If no operation waits, the next receive gets the error, after the datagrams that came before it.
   again.send_to(asio::buffer("last", 4), where);
   turn();
   again.close();
@@ -317,7 +317,7 @@ BOOST_FIXTURE_TEST_CASE(without_a_free_buffer_the_stream_waits_and_loses_nothing
 
 BOOST_FIXTURE_TEST_CASE(a_busy_socket_leaves_buffers_to_another, receiving<>)
 {
-  if (environment_says("ASIO_URING_PATH", "readiness")) return; // there calls take what is promised to others
+  if (environment_says("ASIO_URING_PATH", "readiness")) return; // calls may take others' buffers
   buffer_ring two(context, {.buffers = 2, .size = 256});
   v4 name;
   udp::socket other(context, name.name);
@@ -340,7 +340,7 @@ BOOST_FIXTURE_TEST_CASE(a_busy_socket_leaves_buffers_to_another, receiving<>)
   for (int i = 0; i < 10 && !served; ++i) {
     turn();
     run_until(context, [&] { return !held.empty() || served; });
-    held.clear(); // all that there are come home at once
+    held.clear(); // all buffers are given back at once
   }
   BOOST_TEST(served);
   ask = [] {};
@@ -369,7 +369,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_lags_gets_all_that_the_socket_had_room_for)
   }
 }
 
-// --- the smallest, and other processes
+// --- the smallest buffers, and other processes
 
 BOOST_AUTO_TEST_CASE(the_smallest_rings_will_do)
 {
@@ -407,7 +407,7 @@ BOOST_FIXTURE_TEST_CASE(both_processes_go_on_after_a_fork, receiving<>)
   next_datagram<udp> waiting;
   received.async_next(waiting.record());
   settle(context);
-  const pid_t writer = ::fork(); // one message for each
+  const pid_t writer = ::fork(); // one message for each process
   if (writer == 0)
     exit_with([&] {
       for (int i = 0; i < 20; ++i) {

@@ -1,4 +1,4 @@
-// test/datagram_stream_fixture.hpp: sockets of several kinds whose datagrams a stream receives.
+// test/datagram_stream_fixture.hpp: sockets of several kinds, with a datagram_stream.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -57,7 +57,7 @@ struct next_datagram
   }
 };
 
-/// A receiver with a stream of few buffers, and some who send to it. A buffer has room for 100 bytes.
+/// A receiver with a stream of few buffers, each with room for 100 bytes, and several senders.
 template <class Kind = v4>
 struct receiving
 {
@@ -95,14 +95,14 @@ struct receiving
     run_until(context, [&] { return o.done(); });
     return o.error ? o.error.message() : text.substr(0, o.bytes);
   }
-  /// Lets the loop do what can be done, though nobody waits for anything.
+  /// Runs the loop until nothing more happens, though there may be no work.
   void turn()
   {
     const auto work = asio::make_work_guard(context);
     for (int turns = 0; turns < 10; ++turns)
       settle(context);
   }
-  /// The stream is asked once, and has received all that there is room for.
+  /// Asks the stream once, so that it receives all that there is room for.
   void receive_ahead()
   {
     send("first");
@@ -111,7 +111,7 @@ struct receiving
   }
 };
 
-/// The number that a datagram begins with, for those that are of different sizes.
+/// Returns the datagram number i: it begins with its number, and sizes differ.
 inline std::string numbered(std::size_t i)
 {
   std::string text = std::to_string(i) + ' ';

@@ -1,4 +1,4 @@
-// datagrams_turned_back.cpp: what a stream has received and left, and ordinary receives beside it.
+// datagrams_turned_back.cpp: datagrams that a stream has received and left, and ordinary receives.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -108,7 +108,7 @@ BOOST_FIXTURE_TEST_CASE(a_second_stream_has_to_use_the_same_buffers_in_the_same_
     run_until(context, [&] { return next.ended.done(); });
     return next.ended.error;
   };
-  // The end of such a stream ends what waits: so the first is asked anew.
+  // The end of a stream ends operations that wait, so the first is started again.
   BOOST_TEST(refused(others, 0) == asio::error::already_started);
   BOOST_TEST(refused(buffers, 32) == asio::error::already_started);
   BOOST_TEST(refused(buffers, 100) == asio::error::invalid_argument);

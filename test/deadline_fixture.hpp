@@ -1,4 +1,4 @@
-// test/deadline_fixture.hpp: what the tests of deadlines have in common.
+// test/deadline_fixture.hpp: common parts of the tests of deadlines.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,7 +15,7 @@ using asio_uring::until;
 using asio_uring::within;
 using std::chrono::steady_clock;
 
-/// What was started at `from` has taken at least that long.
+/// Checks that at least this time has passed since `from`.
 inline void check_time(steady_clock::time_point from, steady_clock::duration least)
 {
   BOOST_CHECK_GE((steady_clock::now() - from) / 1us, least / 1us);

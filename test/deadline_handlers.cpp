@@ -1,4 +1,4 @@
-// deadline_handlers.cpp: deadlines and whom they tell: tokens, executors, slots, threads, forks.
+// deadline_handlers.cpp: deadlines with tokens, executors, slots, threads and forks.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_handler_of_another_context_gets_its_time_there)
   }
   CHECK_FAILED(o, asio::error::timed_out);
 
-  // The operation's context goes first.
+  // The operation's context is destroyed first.
   here->server.async_read_some(asio::buffer(data[1]),
                                within(1ms, asio::bind_executor(other.get_executor(), lost.record())));
   here->context.restart();
@@ -144,7 +144,7 @@ BOOST_FIXTURE_TEST_CASE(who_cancels_before_its_time_is_told_that_it_was_cancelle
   finish(context);
   CHECK_FAILED(o, asio::error::operation_aborted);
   CHECK_FAILED(closed, asio::error::operation_aborted);
-  signal.emit(asio::cancellation_type::terminal); // what has ended hears nothing
+  signal.emit(asio::cancellation_type::terminal); // an operation that has ended is not reached
 
   outcome in_time;
   server.async_read_some(asio::buffer(data),
@@ -153,7 +153,7 @@ BOOST_FIXTURE_TEST_CASE(who_cancels_before_its_time_is_told_that_it_was_cancelle
   BOOST_TEST(in_time.calls == 1);
 }
 
-// --- lives, memory, threads, forks
+// --- lifetime, memory, threads, forks
 
 BOOST_AUTO_TEST_CASE(a_context_ends_with_operations_that_have_time_left)
 {
@@ -209,7 +209,7 @@ BOOST_FIXTURE_TEST_CASE(the_steady_state_of_deadlines_allocates_nothing, connect
   relay{server, client, c, left}({}, 0);
   finish(context);
   left = 200;
-  allocations_left = 5; // some for the test's own; hundreds would be needed
+  allocations_left = 5; // a few for the test itself; allocations per operation would be hundreds
   relay{server, client, c, left}({}, 0);
   context.restart();
   context.run();

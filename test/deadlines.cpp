@@ -1,4 +1,4 @@
-// deadlines.cpp: operations that have a limited time: within, until.
+// deadlines.cpp: operations with a time limit: within, until.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -22,14 +22,14 @@ BOOST_FIXTURE_TEST_CASE(a_read_that_nobody_answers_is_timed_out, connection<>)
   finish(context);
   CHECK_FAILED(o, asio::error::timed_out);
   check_time(start, 30ms);
-  // The socket goes on.
+  // The socket can still be used.
   outcome again;
   server.async_read_some(asio::buffer(data), within(60s, again.record()));
   write_text(client, "late");
   finish(context);
   CHECK_SUCCEEDED(again);
   BOOST_TEST(again.bytes == 4u);
-  // What is cancelled now was not timed out, whatever its memory was used for before.
+  // A cancelled operation has not timed out, even if its deadline's memory belonged to one that had.
   outcome cancelled;
   server.async_read_some(asio::buffer(data), within(60s, cancelled.record()));
   server.cancel();
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_shorter_time_does_not_wait_for_a_longer_one)
     };
   };
   a.server.async_read_some(asio::buffer(data[0]), within(1s, record(first, 3)));
-  context.run_for(1ms); // the kernel has that
+  context.run_for(1ms); // the kernel's timer is set to that
   b.server.async_read_some(asio::buffer(data[1]), within(300ms, record(second, 2)));
   c.server.async_read_some(asio::buffer(data[2]), within(20ms, record(third, 1)));
   finish(context);
@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(accepts_waits_and_timers_are_timed_out)
   finish(context);
   for (const outcome* o : {&accepted, &moved, &waited, &timer_waited})
     CHECK_FAILED(*o, asio::error::timed_out);
-  // A connection that comes later is the next one's.
+  // The next accept gets a connection that comes later.
   tcp::socket client(context);
   outcome later, connected;
   acceptor.async_accept(peer, within(60s, later.record()));
@@ -272,7 +272,7 @@ BOOST_AUTO_TEST_CASE(datagrams_pipes_and_connects_are_timed_out)
   outcome received, read, connected;
   udp.async_receive_from(asio::buffer(data[0]), sender, within(20ms, received.record()));
   in.async_read_some(asio::buffer(data[1]), within(20ms, read.record()));
-  // Nobody accepts: the queue is full.
+  // No connection is accepted, and the queue is full.
   tcp::acceptor acceptor(context, tcp::v4());
   acceptor.bind(loopback());
   acceptor.listen(0);

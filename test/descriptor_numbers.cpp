@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_second_look_that_is_due_leaves_nothing_of_a_socket_that_i
   asio::io_context context;
   pair<local> other(context);
   std::array<char, 8> data;
-  const auto read_shortly = [&] { // so it is looked at again
+  const auto read_shortly = [&] { // a short read, so that the socket is looked at again
     write_text(other.client, "x");
     other.server.async_read_some(asio::buffer(data), [](error_code, std::size_t) {});
     finish(context);
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(descriptors_of_destroyed_contexts_do_not_leak)
   auto before = open_descriptors();
   for (int i = 0; i != 100; ++i)
     churn();
-  // The kernel takes a ring apart in the background.
+  // The kernel destroys a ring in the background.
   auto limit = std::chrono::steady_clock::now() + 10s;
   while (open_descriptors() != before && std::chrono::steady_clock::now() < limit)
     std::this_thread::sleep_for(1ms);

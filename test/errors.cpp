@@ -1,4 +1,4 @@
-// test/errors.cpp: what fails, and with which error.
+// test/errors.cpp: operations that fail, and their errors.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -353,7 +353,7 @@ BOOST_AUTO_TEST_CASE(descriptor_limit_while_the_accept_is_pending)
     client.connect(acceptor.endpoint());
     finish(context);
   }
-  // The kernel applies the limit of the time at which an accept was submitted to the ring.
+  // The kernel applies the limit as it was when the accept was submitted to the ring.
   BOOST_CHECK(accepted.error == asio::error::no_descriptors || (on_uring && accepted.succeeded()));
 }
 

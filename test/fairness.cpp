@@ -1,4 +1,4 @@
-// test/fairness.cpp: timers, posts, signals and sockets beside each other: none holds up another.
+// test/fairness.cpp: timers, posts, signals and sockets together: none holds up another.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -1,4 +1,4 @@
-// fallback.cpp: where io_uring is forbidden or missing, and the fallback kernel by itself.
+// fallback.cpp: the fallback where io_uring is forbidden or missing, and its behaviour as a ring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -23,7 +23,7 @@ namespace {
 
 void forbid_io_uring(int error) { test::forbid(SYS_io_uring_setup, error); }
 
-/// A message there and back over TCP.
+/// Whether a message comes back over TCP.
 bool talks(asio::io_context& context)
 {
   tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
@@ -44,7 +44,7 @@ bool talks(asio::io_context& context)
   return again == there;
 }
 
-/// Notes what the ring says of an entry while it is being performed.
+/// Records what the ring reports of an entry while it is being performed.
 struct watched_kernel final : asio_uring::emulated_kernel
 {
   const asio_uring::ring* ring = nullptr;
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(forced_by_option_or_environment)
     BOOST_CHECK(!asio_uring::backend(context).io_uring);
     BOOST_CHECK(talks(context));
   }
-  for (const char* word : {"fallback", "reactor"}) { // the same, by an older name
+  for (const char* word : {"fallback", "reactor"}) { // the second is an alias
     ::setenv("ASIO_URING_BACKEND", word, 1);
     asio::io_context context;
     BOOST_CHECK(talks(context));
@@ -227,8 +227,8 @@ BOOST_AUTO_TEST_CASE(emulated_completions_beyond_the_queue_are_kept)
   BOOST_CHECK_EQUAL(e.results.size(), 320u);
 }
 
-// A thread that closes a file descriptor waits for nothing else to know that another thread's enter has let
-// go of it.
+// A thread that closes a descriptor relies on nothing else to know that an enter in another thread is done
+// with it.
 BOOST_AUTO_TEST_CASE(an_entry_is_unsubmitted_until_it_has_been_performed)
 {
   auto kernel = std::make_unique<watched_kernel>();
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(an_entry_is_unsubmitted_until_it_has_been_performed)
   BOOST_CHECK_EQUAL(ring.unsubmitted(), 0u);
 }
 
-// A thread has read the number of a file and is about to use it, or does: another file must not get the
+// A thread has read a descriptor number and is about to use it, or uses it: no other file must get the
 // number.
 BOOST_AUTO_TEST_CASE(a_file_descriptor_is_let_go_of_when_no_thread_uses_it)
 {
@@ -257,7 +257,7 @@ BOOST_AUTO_TEST_CASE(a_file_descriptor_is_let_go_of_when_no_thread_uses_it)
   const auto open = [&](io_uring_sqe* s) { io_uring_prep_openat(s, fd, "leased", O_RDONLY | O_CLOEXEC, 0); };
   e.push(1, open);
   for (std::uint64_t attempt = 2; e.results[attempt].empty() || e.results[attempt][0] != -EALREADY;) {
-    // The thread may not have begun: then it is cancelled, and another one is started.
+    // The thread may not have begun. Then the call was cancelled, and another is started.
     if (!e.results[1].empty()) {
       e.results[1].clear();
       e.push(1, open);
@@ -268,14 +268,14 @@ BOOST_AUTO_TEST_CASE(a_file_descriptor_is_let_go_of_when_no_thread_uses_it)
     e.turn();
   }
   std::atomic<bool> let_go{false};
-  e.ring.let_go(fd + 1); // is not in use
+  e.ring.let_go(fd + 1); // not in use: returns at once
   std::thread closing([&] {
     e.ring.let_go(fd);
     let_go = true;
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   BOOST_CHECK(!let_go);
-  leased.reset(); // the thread goes on
+  leased.reset(); // lets the thread go on
   closing.join();
   BOOST_REQUIRE_GE(e.result_of(1), 0);
   for (const int each : {e.results[1][0], fd})

@@ -1,4 +1,4 @@
-// fallback_kernel.cpp: the fallback kernel by itself: its memory, its times, its forks.
+// fallback_kernel.cpp: the fallback kernel by itself: memory, time, forks.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -22,14 +22,14 @@ namespace {
 thread_local bool no_memory = false;
 thread_local std::size_t allocated = 0;
 
-/// There is no memory to be had by this thread as long as it lives.
+/// Fails all allocations of this thread while it lives.
 struct without_memory
 {
   without_memory() { no_memory = true; }
   ~without_memory() { no_memory = false; }
 };
 
-/// What operator new gives this thread as long as it lives.
+/// Counts what operator new gives this thread while it lives.
 class counted_memory
 {
 public:
@@ -48,7 +48,7 @@ bool sleeps(pid_t thread)
   return name_ends + 2 < text.size() && text[name_ends + 2] == 'S';
 }
 
-/// A ring on the fallback and a pipe.
+/// A ring on the fallback, and a pipe.
 struct with_pipe
 {
   explicit with_pipe(unsigned entries = 8, unsigned completions = 16)
@@ -77,7 +77,7 @@ struct with_pipe
   {
     push(user_data, [&](io_uring_sqe* s) { io_uring_prep_poll_add(s, pipe[0], POLLIN); });
   }
-  /// Enters until that many completions have come, each of which has this result.
+  /// Enters until that many completions have come. Each must have this result.
   void collect(unsigned count, int result)
   {
     unsigned wrong = 0;
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(entries_stay_in_the_queue_while_there_is_no_memory_for_them
   {
     const without_memory now;
     refused = e.ring.submit();
-    waited = e.ring.submit_and_wait(std::chrono::hours(1)); // and nobody sleeps on it
+    waited = e.ring.submit_and_wait(std::chrono::hours(1)); // and it does not sleep
   }
   BOOST_TEST(refused == -EAGAIN);
   BOOST_TEST(waited == -EAGAIN);
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(entries_stay_in_the_queue_while_there_is_no_memory_for_them
 BOOST_AUTO_TEST_CASE(a_chain_goes_on_when_there_is_memory_for_the_rest_of_it)
 {
   with_pipe e(64, 128);
-  // There is memory for a number of entries at a time; more of them than that wait already.
+  // Memory is allocated for many entries at a time; more than that wait already.
   for (std::uint64_t i = 1; i <= 30; ++i)
     e.push_poll(i);
   e.ring.submit();
@@ -289,7 +289,7 @@ BOOST_AUTO_TEST_CASE(a_multishot_poll_whose_events_find_no_room_loses_none)
   BOOST_TEST((polled == std::vector<int>{POLLIN, -ECANCELED}));
 }
 
-// The service's loop sleeps, others submit and collect.
+// As when the service's loop sleeps while others submit and collect.
 BOOST_AUTO_TEST_CASE(a_thread_that_waits_comes_back_though_another_has_consumed_its_completion)
 {
   for (int i = 0; i < rounds(500); ++i) {
@@ -318,7 +318,8 @@ BOOST_AUTO_TEST_CASE(a_thread_that_waits_comes_back_though_another_has_consumed_
   }
 }
 
-// Asio's loop sleeps in a set of its own; several threads end, one while the loop takes what another has told.
+// As when Asio's loop sleeps in an epoll set of its own. Several threads end, one of them while the loop
+// handles the signal of another.
 BOOST_AUTO_TEST_CASE(who_sleeps_beside_the_ring_misses_no_thread_that_ends)
 {
   emulated k;
@@ -326,7 +327,8 @@ BOOST_AUTO_TEST_CASE(who_sleeps_beside_the_ring_misses_no_thread_that_ends)
   struct statx answers[6];
   for (int i = 0; i < rounds(5000); ++i) {
     for (struct statx& answer : answers)
-      k.push(1, [&](io_uring_sqe* s) { io_uring_prep_statx(s, AT_FDCWD, "/", 0, STATX_BASIC_STATS, &answer); });
+      k.push(1,
+             [&](io_uring_sqe* s) { io_uring_prep_statx(s, AT_FDCWD, "/", 0, STATX_BASIC_STATS, &answer); });
     k.results.clear();
     do {
       k.ring.submit();
@@ -374,7 +376,7 @@ BOOST_AUTO_TEST_CASE(a_forked_child_is_another_process_and_so_is_its_own)
   BOOST_TEST(asio_uring::detail::process::id() == process);
 }
 
-#ifndef __SANITIZE_THREAD__ // which allows no new thread in a child of a program with threads
+#ifndef __SANITIZE_THREAD__ // it allows no new thread in a child of a program with threads
 BOOST_AUTO_TEST_CASE(a_forked_child_waits_for_no_thread_of_its_parent)
 {
   BOOST_TEST(in_child([] {

@@ -22,7 +22,7 @@
 
 namespace test {
 
-/// Whether it comes to hold within a long while.
+/// Waits until the predicate holds. False if it does not within a long while.
 template <typename Predicate>
 bool soon(Predicate&& holds)
 {
@@ -32,7 +32,7 @@ bool soon(Predicate&& holds)
   return holds();
 }
 
-/// A ring on the fallback, and what it has completed.
+/// A ring on the fallback, and its results by user_data.
 struct emulated
 {
   asio_uring::ring ring{std::make_unique<asio_uring::fallback_kernel>(8, 16)};
@@ -58,7 +58,7 @@ struct emulated
   {
     ring.consume_completions([&](const io_uring_cqe& c) { results[c.user_data].push_back(c.res); });
   }
-  /// The only result there is to come.
+  /// Waits for the only result of an entry.
   int result_of(std::uint64_t user_data)
   {
     while (results[user_data].empty())
@@ -67,14 +67,14 @@ struct emulated
   }
 };
 
-/// A file that nobody can open until this is gone: who tries waits in open(2).
+/// A file that blocks all who open it in open(2) while this lives.
 class leased_file
 {
 public:
   explicit leased_file(const std::string& path)
       : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600))
   {
-    ::signal(SIGIO, SIG_IGN); // tells the holder that somebody waits
+    ::signal(SIGIO, SIG_IGN); // the signal that somebody waits
     BOOST_REQUIRE_EQUAL(::fcntl(fd_, F_SETLEASE, F_WRLCK), 0);
   }
   leased_file(const leased_file&) = delete;

@@ -1,5 +1,5 @@
-// fallback_threads.cpp: what the fallback's threads do, what they never wait for, and what a fork leaves
-// alone.
+// fallback_threads.cpp: the fallback's threads: what they do, what they never wait for, and what a fork
+// leaves alone.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -19,7 +19,7 @@ using boost::system::error_code;
 
 namespace {
 
-/// A context on the fallback, whatever the environment says.
+/// A context on the fallback, whatever the environment asks for.
 struct on_the_fallback : scratch_context
 {
   on_the_fallback() { asio_uring::use_io_uring(context, {.fallback = asio_uring::fallback::force}); }
@@ -52,7 +52,7 @@ struct fifo_directory : on_the_fallback
   }
 };
 
-/// Two pipes: from the first one to the second one data is spliced.
+/// Two pipes. Data is spliced from the first to the second.
 struct two_pipes : on_the_fallback
 {
   asio::readable_pipe in{context}, copy{context};
@@ -99,7 +99,7 @@ std::size_t threads_of_the_process()
 
 BOOST_AUTO_TEST_SUITE(fallback_threads)
 
-// --- what waits for somebody else
+// --- operations that wait for others
 
 BOOST_FIXTURE_TEST_CASE(a_fifo_is_open_when_its_other_end_is, fifo_directory)
 {
@@ -189,7 +189,7 @@ BOOST_FIXTURE_TEST_CASE(a_splice_waits_for_data_and_for_room, two_pipes)
   BOOST_TEST(spliced.bytes == 4u);
 
   BOOST_REQUIRE_EQUAL(::fcntl(to.native_handle(), F_SETPIPE_SZ, 4096), 4096);
-  ::fcntl(to.native_handle(), F_SETFL, O_NONBLOCK); // as an asynchronous write of it would have done
+  ::fcntl(to.native_handle(), F_SETFL, O_NONBLOCK); // as an asynchronous write to it would
   const std::string block(4096, 'x');
   while (::write(to.native_handle(), block.data(), block.size()) > 0) {
   }
@@ -227,7 +227,7 @@ BOOST_AUTO_TEST_CASE(a_context_is_destroyed_while_a_splice_waits)
   pipes.context.run_for(20ms);
 }
 
-// --- what hangs
+// --- calls that hang
 
 BOOST_AUTO_TEST_CASE(calls_that_hang_do_not_stop_others)
 {
@@ -247,7 +247,7 @@ BOOST_AUTO_TEST_CASE(calls_that_hang_do_not_stop_others)
   BOOST_TEST(ended == 0);
   release.set_value();
   BOOST_TEST(soon([&] { return ended == 100; }));
-  // No more of them stay than are usual.
+  // Only the usual number of threads stays.
   const std::size_t usual = std::max(4u, 2 * std::thread::hardware_concurrency());
   BOOST_TEST(soon([&] { return threads_of_the_process() <= before + usual + 2; }));
 }
@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(a_call_can_be_taken_back_until_a_thread_begins_with_it)
   BOOST_REQUIRE(threads.start(call));
   BOOST_TEST(soon([&] { return call.begun.load(); }));
   BOOST_TEST(!threads.cancel(call));
-  // More than are made at a time: the last of them has not been begun for a while.
+  // More calls than are made at a time, so the last is not begun for a while.
   bool taken_back = false;
   std::vector<std::unique_ptr<hanging_call>> others;
   for (int i = 0; i != 200; ++i) {
@@ -287,7 +287,7 @@ BOOST_FIXTURE_TEST_CASE(its_threads_take_no_signals, on_the_fallback)
     for (std::string line; std::getline(status, line);)
       if (line.starts_with("SigBlk:")) {
         ++others;
-        // But for SIGKILL and SIGSTOP, which cannot be, and two of the C library's own.
+        // All but SIGKILL and SIGSTOP, which cannot be blocked, and two that the C library reserves.
         BOOST_TEST((std::stoull(line.substr(8), nullptr, 16) | 0x180040100u) == ~0ull, line);
       }
   }
@@ -335,12 +335,12 @@ BOOST_FIXTURE_TEST_CASE(what_a_child_closes_or_destroys_goes_on_in_its_parent, o
 
 BOOST_FIXTURE_TEST_CASE(a_child_waits_for_no_thread_of_its_parent, on_the_fallback)
 {
-  static std::unique_ptr<leased_file> leased; // of which the child leaves a copy
+  static std::unique_ptr<leased_file> leased; // the child exits without destroying its copy
   leased = std::make_unique<leased_file>(path("leased"));
   outcome opened;
   const auto record = [&](error_code ec, asio_uring::unique_descriptor) { opened.record()(ec); };
   asio_uring::async_open(context, path("leased"), O_RDONLY, std::filesystem::perms(0600), record);
-  check_that_files_are_served(); // by a thread that is idle now, or the one that hangs
+  check_that_files_are_served(); // by a thread that is idle now, or by the one that hung
   context.run_for(20ms);
   BOOST_TEST(in_child([&] {
                std::destroy_at(&context);
@@ -423,7 +423,7 @@ BOOST_AUTO_TEST_CASE(what_only_a_ring_can_do_is_refused)
   e.push(4, [&](io_uring_sqe* s) { io_uring_prep_fsync(s, sockets[0], 1 << 7); });
   for (const std::uint64_t each : {1, 2, 3, 4})
     BOOST_TEST(e.result_of(each) == -EINVAL);
-  // And this it can: not to wait.
+  // This flag is supported: not to wait.
   e.push(5, [&](io_uring_sqe* s) {
     io_uring_prep_read(s, sockets[0], &c, 1, 0);
     s->rw_flags = RWF_NOWAIT;

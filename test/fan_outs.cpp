@@ -1,4 +1,4 @@
-// test/fan_outs.cpp: one buffer to many sockets.
+// test/fan_outs.cpp: sends of one buffer to many sockets.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -1,4 +1,4 @@
-// test/file_fixture.hpp: what the tests of files have in common.
+// test/file_fixture.hpp: common parts of the tests of files.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -21,8 +21,8 @@ inline constexpr auto read_only = asio::file_base::read_only;
 inline constexpr auto read_write = asio::file_base::read_write;
 inline constexpr auto aw = asio::as_tuple(asio::use_awaitable);
 
-/// Forks behind what was started; then both processes run the context to the end of its work. `ended()` has
-/// to hold in both.
+/// Forks after operations were started; then both processes run the context to the end of its work. `ended()`
+/// must hold in both.
 template <class Ended>
 void fork_and_finish(asio::io_context& context, Ended ended)
 {
@@ -40,8 +40,8 @@ void fork_and_finish(asio::io_context& context, Ended ended)
   BOOST_TEST(exit_code_of(child) == 0);
 }
 
-/// A directory of the test's own, removed with all that is in it. Not in /tmp, which may be in memory: direct
-/// I/O and extended attributes want a real file system.
+/// A directory of the test's own, removed with its contents. It is not in /tmp, which may be in memory:
+/// direct I/O and extended attributes need a real file system.
 class scratch_directory
 {
   std::string directory_ = "/var/tmp/asio_uring_test.XXXXXX";
@@ -74,7 +74,7 @@ inline std::string contents(asio::random_access_file& file)
   return all;
 }
 
-/// Memory as direct I/O wants it.
+/// Memory that is aligned for direct I/O.
 struct aligned_block
 {
   char* data;
@@ -83,18 +83,18 @@ struct aligned_block
   aligned_block(const aligned_block&) = delete;
 };
 
-/// A precondition: the test changes its effective user.
+/// A precondition: the test changes its effective user, so it must run as root.
 inline boost::test_tools::assertion_result as_root(boost::unit_test::test_unit_id)
 {
   return ::geteuid() == 0;
 }
 
-/// The same with a context.
+/// A scratch directory and a context.
 struct scratch_context : scratch_directory
 {
   asio::io_context context;
 
-  /// Whether the kernel has the opcode; where it has not, submitting it is seen to say so.
+  /// Whether the kernel has the opcode. If not, checks that submitting it reports that.
   bool kernel_has(std::uint8_t op)
   {
     asio_uring::ring_descriptor(context);

@@ -1,4 +1,4 @@
-// test/file_operations.cpp: operations of files in flight: tokens, executors, cancelling, lifetime.
+// test/file_operations.cpp: file operations in flight: tokens, executors, cancellation, lifetime.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -16,7 +16,8 @@ using file_base = asio::file_base;
 
 namespace {
 
-/// A FIFO, which a read waits for as long as nothing is written. Open for writing, too: no end of file.
+/// A FIFO on which a read waits until something is written. It is also open for writing, so there is no end
+/// of file.
 struct fifo : scratch_directory
 {
   std::string name = path("fifo");
@@ -238,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_cancelled_read_leaves_the_position_where_it_was)
   char data[4];
   outcome read;
   file.async_read_some(asio::buffer(data), read.record());
-  BOOST_TEST(file.size() == 10u); // comes after the read, whose completion waits to be collected
+  BOOST_TEST(file.size() == 10u); // after the read, whose completion waits to be collected
   file.cancel();
   finish(context);
   CHECK_FAILED(read, asio::error::operation_aborted);

@@ -1,4 +1,4 @@
-// file_results.cpp: what the results of files, chains and submissions mean to a program.
+// file_results.cpp: results of operations on files, of chains and of submissions, as a program gets them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,7 +13,7 @@ namespace errc = boost::system::errc;
 
 namespace {
 
-/// Those that a file cannot have: the kernel's are signed, and take -1 for the file's position.
+/// Offsets that a file cannot have: the kernel's are signed, and -1 means the file's position.
 constexpr std::uint64_t no_offsets[] = {std::uint64_t{1} << 63, ~std::uint64_t{1}, ~std::uint64_t{0}};
 
 struct files_of_text : scratch_context
@@ -24,7 +24,7 @@ struct files_of_text : scratch_context
   const std::array<asio::mutable_buffer, 2> halves{asio::buffer(bytes, 2), asio::buffer(bytes + 2, 2)};
 };
 
-/// "00--01--…": four bytes for each number, so that a place can be told by its bytes.
+/// "00--01--…": four bytes for each number, so that bytes reveal their place.
 std::string numbers(int count)
 {
   std::string text;
@@ -46,12 +46,12 @@ struct numbered_file : scratch_context
     file.async_read_some(asio::buffer(bytes), cancelled.record());
     file.cancel();
   }
-  /// 40 if the read was performed nevertheless and its handler has the bytes, 0 if it left no trace.
+  /// 40 if the read was performed nevertheless and its handler got the bytes, 0 if it had no effect.
   std::uint64_t read_by_it() const { return cancelled.error ? 0 : cancelled.bytes; }
   std::uint64_t position() { return file.seek(0, asio::file_base::seek_cur); }
 };
 
-/// A precondition: waiting for readiness is submitted as an opcode that only a kernel performs.
+/// A precondition: waits are submitted as an opcode that only a kernel performs.
 boost::test_tools::assertion_result on_kernel_ring(boost::unit_test::test_unit_id)
 {
   return !with_fallback();
@@ -194,7 +194,7 @@ BOOST_FIXTURE_TEST_CASE(no_size_or_range_begins_beyond_what_files_have, files_of
   BOOST_TEST(read_file(name) == "head of the file");
 }
 
-// --- a read that was cancelled, and what a stream file does next
+// --- a cancelled read of a stream file, and what is done next
 
 BOOST_FIXTURE_TEST_CASE(a_position_set_after_a_cancelled_read_is_kept, numbered_file)
 {

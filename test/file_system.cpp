@@ -1,4 +1,4 @@
-// file_system.cpp: opening, naming, synchronising, splicing without blocking.
+// file_system.cpp: asynchronous file system functions: opening, naming, synchronizing, splicing.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(a_file_object_is_opened_and_closed)
 BOOST_AUTO_TEST_CASE(a_descriptor_is_opened_and_closed)
 {
   run([&]() -> asio::awaitable<void> { co_await async_statx(context, path("."), use_awaitable); }());
-  const std::size_t before = open_descriptors(); // all that the context opens for itself is open
+  const std::size_t before = open_descriptors(); // by now the context has opened all its own descriptors
   run([&]() -> asio::awaitable<void> {
     unique_descriptor d = co_await async_open(context, path("new"), O_CREAT | O_EXCL | O_WRONLY,
                                               fs::perms(0640), use_awaitable);
@@ -304,7 +304,7 @@ BOOST_AUTO_TEST_CASE(a_pipe_is_repeated_into_another)
 BOOST_AUTO_TEST_CASE(attributes_are_set_and_got)
 {
   write_file("file", "data");
-  // The file system may have none: so say the functions.
+  // The file system may have no attributes; the functions must report that.
   if (::setxattr(path("file").c_str(), "user.probe", "x", 1, 0) != 0) {
     outcome set;
     async_setxattr(context, path("file"), "user.a", asio::buffer("1", 1), 0, set.record());
@@ -336,7 +336,7 @@ BOOST_AUTO_TEST_CASE(attributes_are_set_and_got)
 BOOST_AUTO_TEST_CASE(operations_work_with_callbacks_and_futures)
 {
   write_file("file", "data");
-  write_file("looked_at", "data"); // by a thread that another may overtake
+  write_file("looked_at", "data"); // a thread does it, and another thread may be faster
   std::uint64_t size = 0;
   async_statx(context, path("looked_at"), [&](error_code ec, struct ::statx s) {
     BOOST_TEST(!ec);

@@ -70,7 +70,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_opened_says_why)
   BOOST_TEST(file.is_open());
 }
 
-// An error left in the caller's variable: the file was taken for refused, and its number closed under it.
+// An error left in the caller's variable must not be taken for a failed open, which would close the number of
+// the open file.
 BOOST_AUTO_TEST_CASE(open_forgets_the_error_of_an_earlier_operation)
 {
   asio::io_context context;

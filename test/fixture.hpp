@@ -31,7 +31,7 @@
 #include <tuple>
 #include <vector>
 
-// Plain Asio throughout: the same sources test stock Asio and, with the library's forced include, io_uring.
+// This is plain Asio: the same sources test stock Asio and, with the library's forced include, io_uring.
 namespace test {
 
 namespace asio = boost::asio;
@@ -48,11 +48,11 @@ inline constexpr bool on_uring = false;
 inline constexpr bool on_uring = true;
 #endif
 
-/// Whether sockets are to be on a ring of the kernel's.
+/// Whether sockets should be on a ring of the kernel's.
 inline bool with_kernel_ring() { return on_uring && !with_fallback(); }
 
-/// Turns of the guest pump that find nothing show in the counts of run() and run_one(); stock and the ring
-/// pump count exactly.
+/// Whether run() and run_one() count handlers exactly, as stock and the ring pump do. The guest pump counts
+/// turns that find nothing as well.
 inline bool counts_are_exact() { return !on_uring || !environment_says("ASIO_URING_PUMP", "guest"); }
 
 inline void check_count(std::size_t counted, std::size_t expected)
@@ -89,7 +89,7 @@ void run_until(asio::io_context& context, Predicate done)
   }
 }
 
-/// Reads whatever comes to a socket, whose peer waits for room, until `done()` holds.
+/// Reads whatever arrives at a socket, whose peer waits for room, until `done()` holds.
 template <class Socket, class Predicate>
 void read_until(asio::io_context& context, Socket& socket, Predicate done)
 {
@@ -118,8 +118,8 @@ inline std::chrono::microseconds processor_time()
   return of(u.ru_utime) + of(u.ru_stime);
 }
 
-/// A loop with nothing to do sleeps; one that turns for nothing takes all the time it can get, and that is
-/// not much where many programs run.
+/// Whether a loop with nothing to do sleeps. One that spins takes all the processor time it can get, which is
+/// little where many programs run.
 inline bool sleeps(asio::io_context& context)
 {
   const auto before = processor_time();
@@ -128,7 +128,7 @@ inline bool sleeps(asio::io_context& context)
   return processor_time() - before < 20ms * slowness();
 }
 
-/// Starts what was initiated: submits it and waits for nothing.
+/// Submits what was initiated, and does not wait.
 inline void settle(asio::io_context& context)
 {
   context.restart();
@@ -175,7 +175,7 @@ struct listener : tcp::acceptor
   tcp::endpoint endpoint() const { return local_endpoint(); }
 };
 
-/// A port on which nobody listens, and no other program can while this lives.
+/// A port on which nobody listens, and on which no other program can listen while this lives.
 struct refusing_port : tcp::socket
 {
   explicit refusing_port(asio::io_context& context) : tcp::socket(context, loopback()) {}
@@ -218,7 +218,7 @@ struct connection
   connection() { connect(client, server); }
 };
 
-/// Waits, past Asio, until the kernel has something to read on the socket.
+/// Waits, without Asio, until the kernel has something to read on the socket.
 template <class Socket>
 bool readable(Socket& socket, std::chrono::milliseconds limit = 20s)
 {
@@ -249,7 +249,7 @@ std::string read_to_end(Stream& stream)
   return text;
 }
 
-/// An endless stream of bytes; each byte's place in it can be checked.
+/// An endless stream of bytes in which each byte's place can be checked.
 class pattern
 {
   static constexpr std::size_t period = 1'000'003;
@@ -322,7 +322,7 @@ struct no_more_descriptors
   ~no_more_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before); }
 };
 
-/// A path for a UNIX socket, removed again.
+/// A path for a UNIX socket, which the destructor removes.
 struct socket_path
 {
   std::string name;

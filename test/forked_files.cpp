@@ -1,5 +1,5 @@
-// test/forked_files.cpp: what is in flight when a process forks is performed once, and both processes have
-// its result.
+// test/forked_files.cpp: file operations in flight at a fork are performed once, and both processes get the
+// result.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(a_write_in_flight_at_a_fork_is_performed_once)
 
 BOOST_AUTO_TEST_CASE(many_writes_in_flight_at_a_fork_are_performed_once)
 {
-  random_access_file file(context, path("file"), appending); // which goes before the offset
+  random_access_file file(context, path("file"), appending); // O_APPEND takes precedence over the offset
   constexpr int count = 40;
   std::array<outcome, count> written;
   for (outcome& each : written)
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_chain_in_flight_at_a_fork_is_performed_once)
   }
 }
 
-// Its first operation waits: each process has the chain, and performs it when its own wait ends.
+// The first operation waits. Each process has the chain, and performs it when its own wait ends.
 BOOST_AUTO_TEST_CASE(a_chain_that_waits_at_a_fork_goes_on_in_both_processes)
 {
   asio::readable_pipe in(context);
@@ -104,12 +104,12 @@ BOOST_AUTO_TEST_CASE(a_chain_that_waits_at_a_fork_goes_on_in_both_processes)
     });
   context.notify_fork(asio::io_context::fork_parent);
   BOOST_TEST(exit_code_of(child) == 0);
-  finish(context); // the byte is in the pipe still
+  finish(context); // the byte is still in the pipe
   CHECK_SUCCEEDED(done);
   BOOST_TEST(read_file(path("file")) == "onceonce");
 }
 
-// The number may be another file's, when the fork is over.
+// After the fork, the number may belong to another file.
 BOOST_AUTO_TEST_CASE(an_asynchronous_close_in_flight_at_a_fork_closes_nothing_else)
 {
   for (const bool started : {false, true}) {
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(an_asynchronous_close_in_flight_at_a_fork_closes_nothing_el
     context.notify_fork(asio::io_context::fork_prepare);
     const pid_t child = ::fork();
     const auto check = [&](asio::io_context::fork_event event) {
-      // Whoever is told of the fork opens files: the context is not told yet.
+      // Those that are told of the fork first may open files, before the context is told.
       std::vector<int> opened;
       for (int i = 0; i < 8; ++i)
         opened.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(an_asynchronous_close_in_flight_at_a_fork_closes_nothing_el
   }
 }
 
-// Made twice, each of them would fail.
+// If made twice, each of them would fail.
 BOOST_AUTO_TEST_CASE(changes_of_a_directory_in_flight_at_a_fork_are_made_once)
 {
   write_file("old", "");

@@ -1,4 +1,4 @@
-// test/forks.cpp: forks, of which the context is told or not, while it is at work.
+// test/forks.cpp: forks while a context is at work, with and without notify_fork.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,7 +15,7 @@ using namespace test;
 
 namespace {
 
-/// Starts something and forks, in one handler; then both processes run the context to the end of its work.
+/// Starts operations and forks, in one handler; then both processes run the context to the end of its work.
 /// Returns the exit code of the child, which is 0 if `ended()` holds there.
 template <class Start, class Ended>
 int fork_behind(asio::io_context& context, Start start, Ended ended)
@@ -38,7 +38,7 @@ int fork_behind(asio::io_context& context, Start start, Ended ended)
   return exit_code_of(child);
 }
 
-/// All that has arrived at a socket.
+/// Reads all that has arrived at a socket.
 template <class Socket>
 std::string arrived(Socket& socket)
 {
@@ -66,7 +66,7 @@ int watched_files()
 
 BOOST_AUTO_TEST_SUITE(forks)
 
-// --- forks that the context is told of
+// --- with notify_fork
 
 BOOST_AUTO_TEST_CASE(what_was_written_before_a_fork_is_written_once)
 {
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(a_datagram_sent_before_a_fork_is_sent_once)
   BOOST_TEST(arrived(to) == "");
 }
 
-// Each process has the operation; who reads first has the byte.
+// Each process has the operation; the one that reads first gets the byte.
 BOOST_AUTO_TEST_CASE(a_read_that_waits_at_a_fork_goes_on_in_both_processes)
 {
   connection<local> c;
@@ -198,7 +198,7 @@ BOOST_AUTO_TEST_CASE(fork_with_notify_fork_in_parent_and_child)
 
 BOOST_AUTO_TEST_CASE(a_forked_child_and_its_parent_watch_nothing_of_each_others)
 {
-  if (with_fallback()) return; // it has epoll sets of its own
+  if (with_fallback()) return; // the fallback has epoll sets of its own
   for (const bool reactor_first : {false, true}) {
     asio::io_context context;
     if (reactor_first && !with_ring_pump()) asio::use_service<asio::detail::reactor>(context);
@@ -240,7 +240,7 @@ BOOST_AUTO_TEST_CASE(a_forked_child_and_its_parent_watch_nothing_of_each_others)
   }
 }
 
-// --- forks that it is not told of
+// --- without notify_fork
 
 BOOST_AUTO_TEST_CASE(a_child_that_closes_what_it_inherited_leaves_its_parents_operations_alone)
 {
@@ -259,13 +259,13 @@ BOOST_AUTO_TEST_CASE(a_child_that_returns_from_main_leaves_its_parents_operation
   auto context = std::make_unique<asio::io_context>();
   auto server = std::make_unique<accepting>(*context);
   BOOST_TEST(server->serves(1));
-  std::fflush(nullptr); // or the child does it, too
+  std::fflush(nullptr); // otherwise the child would do it as well
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(30 * slowness());
     server.reset();
     context.reset();
-    std::exit(0); // what is static is destroyed, too
+    std::exit(0); // destroys static objects as well
   }
   BOOST_TEST(exit_code_of(child) == 0);
   BOOST_TEST(server->serves(5));
@@ -294,7 +294,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_is_executed_leaves_its_parents_operations_al
 BOOST_AUTO_TEST_CASE(a_forked_child_that_is_told_nothing_leaves_the_reactor_to_its_parent)
 {
   auto context = std::make_unique<asio::io_context>();
-  if (!with_ring_pump()) asio::use_service<asio::detail::reactor>(*context); // which the ring's pump replaces
+  if (!with_ring_pump()) asio::use_service<asio::detail::reactor>(*context); // the ring pump replaces it
   listener acceptor(*context);
   auto client = std::make_unique<tcp::socket>(*context);
   tcp::socket server(*context);

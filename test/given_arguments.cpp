@@ -1,4 +1,4 @@
-// given_arguments.cpp: what a program gives to an operation: handlers by name, buffers that stand for none.
+// given_arguments.cpp: arguments of operations: handlers passed as lvalues, and null_buffers.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

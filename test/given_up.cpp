@@ -1,4 +1,5 @@
-// given_up.cpp: what the kernel gives up by itself: begun anew, or ended with an error that a program knows.
+// given_up.cpp: operations that the kernel gives up by itself: they begin anew, or end with an error that a
+// program knows.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,11 +19,11 @@ using asio::stream_file;
 
 namespace {
 
-/// An opcode that no kernel has: whether io_uring_enter is refused, if there is any answer.
+/// An opcode that no kernel has. The test's answer to it is the error of io_uring_enter itself, if any.
 constexpr std::uint8_t entering = 255;
 
-/// Answers each entry as the test says; what has no answer waits until it is cancelled. A cancellation
-/// without an answer waits, too.
+/// A kernel that answers each entry as the test says. An entry without an answer waits until it is cancelled.
+/// A cancellation without an answer waits as well.
 class answering_kernel final : public asio_uring::emulated_kernel
 {
 public:
@@ -66,7 +67,7 @@ private:
   std::list<io_uring_sqe> entries_;
 };
 
-/// What is not about the loop itself.
+/// Whether an entry is not the loop's own.
 bool transfers(const io_uring_sqe& entry)
 {
   return entry.opcode != IORING_OP_POLL_ADD && entry.opcode != IORING_OP_ASYNC_CANCEL &&
@@ -151,7 +152,7 @@ BOOST_FIXTURE_TEST_CASE(what_the_kernel_refuses_a_few_times_is_performed, scratc
   BOOST_TEST(asked == 8);
 }
 
-// Each time the kernel gives up what the thread has submitted.
+// Each time, the kernel gives up what the exited thread had submitted.
 BOOST_FIXTURE_TEST_CASE(an_operation_outlives_more_threads_than_refusals_are_allowed, scratch_context)
 {
   asio::readable_pipe in(context), out(context);
@@ -180,7 +181,7 @@ BOOST_FIXTURE_TEST_CASE(without_a_thread_to_be_had_operations_end, scratch_conte
     asio::io_context own;
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_NPROC, &none);
-    if (::setuid(65534)) ::_exit(2); // the limit is not for root
+    if (::setuid(65534)) ::_exit(2); // root has no limit
     random_access_file copy(own, ::dup(file.native_handle()));
     outcome done;
     asio_uring::async_fsync(copy, done.record());
@@ -225,14 +226,14 @@ BOOST_FIXTURE_TEST_CASE(no_internal_error_of_the_kernel_reaches_the_program, scr
     BOOST_TEST(known(read.error));
     BOOST_TEST(known(submitted.error));
     BOOST_TEST(known(chained.error));
-    // Interrupted, and not by the program: begun anew.
+    // Interrupted, but not by the program: it begins anew.
     const bool restarts = (error >= 512 && error <= 514) || error == 516;
     BOOST_TEST(synced.succeeded() == restarts);
     if (restarts) CHECK_FAILED(submitted, asio::error::operation_aborted);
   }
 }
 
-// What the kernel's thread was interrupted in, because another entry or nobody cancelled it.
+// The kernel interrupts its own thread, because this entry, another one or none was cancelled.
 BOOST_FIXTURE_TEST_CASE(a_cancelled_splice_is_aborted, scratch_context)
 {
   asio::readable_pipe in(context), out(context);
@@ -303,7 +304,7 @@ struct late_result : scratch_context
 
 BOOST_FIXTURE_TEST_CASE(a_synchronous_function_does_not_wait_for_a_kernel_that_does_not_answer, late_result)
 {
-  const auto answers = std::make_shared<bool>(false); // at the context's end, too
+  const auto answers = std::make_shared<bool>(false); // also used when the context is destroyed
   on([answers](const io_uring_sqe& entry) { return *answers ? unless_waiting(entry) : std::nullopt; });
   char byte;
   error_code ec;
@@ -319,7 +320,7 @@ BOOST_FIXTURE_TEST_CASE(a_synchronous_function_does_not_wait_for_a_kernel_that_d
 }
 
 #if !defined(__SANITIZE_ADDRESS__) &&                                                                        \
-    !defined(__SANITIZE_THREAD__) // they end a program that asks for too much
+    !defined(__SANITIZE_THREAD__) // they abort a program that allocates too much
 struct address_space_limit
 {
   rlimit before{};
@@ -369,7 +370,7 @@ BOOST_FIXTURE_TEST_CASE(late_bytes_of_a_closed_socket_are_delivered, late_result
     socket->close();
   });
   finish(context);
-  CHECK_SUCCEEDED(read); // no later read could find them
+  CHECK_SUCCEEDED(read); // a later read could not find its bytes
 }
 
 BOOST_AUTO_TEST_SUITE_END()

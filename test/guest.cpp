@@ -1,4 +1,4 @@
-// test/guest.cpp: the place of completions among the context's other handlers. What holds for sockets of the
+// test/guest.cpp: the order of completions among the context's other handlers. What holds for sockets of the
 // context's reactor holds where the reactor watches a ring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
@@ -21,7 +21,7 @@ using namespace test;
 
 namespace {
 
-/// Sockets with a byte to read, and their reads, which number themselves when they end.
+/// Sockets with a byte to read, and reads that record the order in which they end.
 struct ready_readers
 {
   explicit ready_readers(asio::io_context& context, int count)
@@ -48,8 +48,8 @@ struct ready_readers
   std::atomic<int> calls = 0;
 };
 
-/// The loop comes when both the operation that `start` starts is ready and the timer has expired: in which
-/// order their handlers run.
+/// Runs the loop when both the operation that `start` starts is ready and the timer has expired. Returns the
+/// order of their handlers.
 template <class Start>
 std::string order_of(Start start)
 {
@@ -67,8 +67,8 @@ std::string order_of(Start start)
   return order;
 }
 
-/// An execution context that is not Asio's: whoever calls run_one() runs its functions, and who gives it one
-/// may be held up.
+/// An execution context that is not Asio's: run_one() runs its functions, and a thread that posts one can be
+/// held up.
 class foreign_context : public asio::execution_context
 {
 public:
@@ -145,7 +145,7 @@ private:
 
 foreign_context::executor_type foreign_context::get_executor() noexcept { return executor_type(*this); }
 
-/// Memory of a handler's own.
+/// An allocator for the memory of a handler.
 template <class T>
 struct fixed_allocator
 {
@@ -164,10 +164,10 @@ struct fixed_allocator
   friend bool operator==(fixed_allocator, fixed_allocator) { return true; }
 };
 
-/// Nothing is to be had from malloc any more.
+/// Makes malloc fail from now on.
 void use_up_memory()
 {
-  static void** taken = nullptr; // each block has the address of the one before it: none is a leak
+  static void** taken = nullptr; // each block points to the one before it, so that none is a leak
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_AS, &none);
   for (std::size_t size = 1 << 20; size >= 8; size /= 2)
@@ -290,7 +290,7 @@ BOOST_AUTO_TEST_CASE(an_execution_context_that_is_not_asios_gets_them_in_the_sam
   acceptor.accept(server);
   write_text(client, "x");
 
-  context.hold_up(); // whoever collects completions
+  context.hold_up(); // holds up the thread that collects completions
   first.async_wait([&](error_code) { order += " first"; });
   BOOST_REQUIRE(context.wait());
   timer.async_wait([&](error_code) { order += " timer"; });
@@ -391,7 +391,7 @@ BOOST_AUTO_TEST_CASE(memory_that_runs_out_does_not_hold_up_operations_that_need_
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return; // they need memory of their own
 #endif
-  if (with_fallback()) return; // its requests take some
+  if (with_fallback()) return; // its requests need some memory
   enum : int
   {
     passed,

@@ -25,7 +25,7 @@ tcp::resolver::results_type results(std::vector<tcp::endpoint> endpoints)
   return tcp::resolver::results_type::create(endpoints.begin(), endpoints.end(), "localhost", "test");
 }
 
-/// What `stream` has to say until `delimiter`, the delimiter included.
+/// Reads from `stream` until `delimiter`, which is included.
 template <class Stream, class Delimiter>
 asio::awaitable<std::string> line(Stream& stream, std::string& buffered, Delimiter delimiter)
 {
@@ -374,7 +374,7 @@ BOOST_AUTO_TEST_CASE(group_of_composed_operations_and_a_timer)
 {
   connection c;
   write_text(c.client, "abc");
-  c.server.wait(tcp::socket::wait_read); // the time is for reading them
+  c.server.wait(tcp::socket::wait_read); // so that the time limit applies to reading them
   std::array<char, 8> data;
   asio::steady_timer timer(c.context, 100ms);
   std::array<std::size_t, 2> order{};

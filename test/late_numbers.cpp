@@ -1,5 +1,5 @@
-// test/late_numbers.cpp: the number of a closed file is another's at once, and entries that name it are
-// looked up late.
+// test/late_numbers.cpp: the number of a closed file is reused at once, and entries that name it are looked
+// up late.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -27,7 +27,7 @@ struct victim_of_a_chain : scratch_context
 
   void close_behind_a_sync(bool hard_linked)
   {
-    // Nothing ends it once it is begun; the more there is to write, the longer it takes.
+    // A write cannot be ended once it has begun; the more there is to write, the longer it takes.
     const std::string much(32 << 20, 'x');
     for (std::uint64_t i = 0; i < 4; ++i)
       asio::write_at(file, i * much.size(), asio::buffer(much));
@@ -40,7 +40,7 @@ struct victim_of_a_chain : scratch_context
     context.run_for(5ms);
     close_and_reuse();
   }
-  /// Closes the file, and opens the victim as often as it takes to have its number. Then the chain ends.
+  /// Closes the file, and opens the victim until it has the file's number. Then the chain ends.
   void close_and_reuse()
   {
     const int number = file.native_handle();
@@ -53,7 +53,7 @@ struct victim_of_a_chain : scratch_context
     BOOST_TEST(done.calls == 1);
     BOOST_TEST(read_file(victim) == "precious");
     for (const int fd : opened) {
-      BOOST_TEST((::fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR); // nobody has closed it
+      BOOST_TEST((::fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR); // it has not been closed
       ::close(fd);
     }
     // And now the number is free.
@@ -63,8 +63,8 @@ struct victim_of_a_chain : scratch_context
   }
 };
 
-/// A kernel, before 5.19, that takes no entries while its completions are not collected: EBUSY. Sends are
-/// performed as they are taken, all else waits until it is cancelled.
+/// A kernel before 5.19, which takes no entries while completions are not collected (EBUSY). It performs
+/// sends as it takes them; everything else waits until it is cancelled.
 class busy_kernel final : public asio_uring::emulated_kernel
 {
 public:
@@ -75,7 +75,7 @@ public:
   ~busy_kernel() { ::close(event_); }
   int enter(unsigned, const __kernel_timespec*) noexcept override
   {
-    ::eventfd_write(event_, 1); // there is something to collect
+    ::eventfd_write(event_, 1); // signals that there is something to collect
     if (*busy_) return -EBUSY;
     return static_cast<int>(take_entries([&](const io_uring_sqe& entry) { take(entry); }));
   }
@@ -117,7 +117,7 @@ BOOST_FIXTURE_TEST_CASE(a_hard_linked_chain_does_not_go_on_to_another_file_that_
 
 BOOST_AUTO_TEST_CASE(what_a_busy_kernel_has_not_taken_does_not_reach_who_has_the_number_then)
 {
-  if (with_fallback()) return; // which is not put behind a kernel
+  if (with_fallback()) return; // it cannot be replaced by another kernel
   asio::io_context context;
   asio_uring::options o;
   const auto busy = std::make_shared<bool>(false);

@@ -352,7 +352,7 @@ BOOST_AUTO_TEST_CASE(buffers_are_not_written_to_after_the_context_is_destroyed)
   BOOST_CHECK(std::all_of(data.begin(), data.end(), [](char c) { return c == 'o'; }));
 }
 
-// A handler that will never run keeps nobody from freeing the buffer of a closed socket.
+// A handler that will never run must not keep the program from freeing the buffer of a closed socket.
 BOOST_AUTO_TEST_CASE(buffers_are_left_alone_after_close)
 {
   for (auto where : every_stage) {

@@ -1,4 +1,5 @@
-// test/limits.cpp: few descriptors, little locked memory, many connections, and peers that are slow or deaf.
+// test/limits.cpp: few descriptors, little locked memory, many connections, and peers that are slow or never
+// read.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,7 +19,7 @@ using namespace test;
 
 namespace {
 
-/// A resource limit, and the old one again at the end.
+/// Sets a resource limit, and restores the old one at the end.
 class limit
 {
   int resource_;
@@ -42,10 +43,10 @@ public:
   }
 };
 
-/// The limit that leaves `count` descriptors to open.
+/// The limit under which `count` more descriptors can be opened.
 rlim_t with_free_descriptors(unsigned count)
 {
-  // Gaps below are filled first.
+  // Gaps among the numbers are filled first.
   std::vector<int> opened;
   for (unsigned i = 0; i != count; ++i)
     opened.push_back(::dup(0));
@@ -61,7 +62,7 @@ std::size_t live_memory()
   return heap.uordblks + heap.hblkhd;
 }
 
-/// A message there and back for each connection; how many came back as they were.
+/// Exchanges a message over each connection; returns how many came back unchanged.
 std::size_t exchange(asio::io_context& context, std::vector<tcp::socket>& clients,
                      std::vector<tcp::socket>& servers)
 {
@@ -121,7 +122,7 @@ BOOST_AUTO_TEST_CASE(descriptors_run_out_in_a_storm_of_connects_and_come_back)
     clients.emplace_back(context).connect(acceptor.endpoint());
   settle(context);
 
-  // The next accept; whether it got a connection.
+  // Whether the next accept gets a connection.
   const auto accepts = [&] {
     error_code error = asio::error::would_block;
     acceptor.async_accept([&](error_code e, tcp::socket s) {
@@ -139,7 +140,7 @@ BOOST_AUTO_TEST_CASE(descriptors_run_out_in_a_storm_of_connects_and_come_back)
     for (int i = 0; i != 100; ++i)
       BOOST_REQUIRE(!accepts());
 
-    // Connections wait, nobody asks for them: nothing may turn.
+    // Connections wait, and no operation asks for them: the loop must not spin.
     asio::steady_timer timer(context, 100ms);
     outcome expired;
     timer.async_wait(expired.record());
@@ -148,7 +149,7 @@ BOOST_AUTO_TEST_CASE(descriptors_run_out_in_a_storm_of_connects_and_come_back)
     CHECK_SUCCEEDED(expired);
     BOOST_CHECK_LT((processor_time() - before) / 1ms, 30);
 
-    // The ones that went took the messages of their clients along.
+    // The closed servers have discarded the messages of their clients.
     servers.clear();
   }
   clients.erase(clients.begin(), clients.begin() + room);
@@ -169,7 +170,7 @@ BOOST_AUTO_TEST_CASE(descriptors_run_out_in_a_storm_of_connects_and_come_back)
 
 BOOST_AUTO_TEST_CASE(ten_thousand_connections)
 {
-  // Two descriptors each; where fewer are allowed, as many as they are enough for.
+  // Two descriptors for each connection; if fewer are allowed, fewer connections.
   limit generous(RLIMIT_NOFILE, 20'200);
   const std::size_t count = std::min<std::size_t>(10'000, (limit::soft(RLIMIT_NOFILE) - 200) / 2);
   BOOST_TEST_MESSAGE(count << " connections");
@@ -186,7 +187,7 @@ BOOST_AUTO_TEST_CASE(ten_thousand_connections)
       if (!e) servers.push_back(std::move(s));
     });
     clients.emplace_back(context).async_connect(acceptor.endpoint(), [&](error_code e) { connected += !e; });
-    if (i % 1000 == 999) settle(context); // no more at a time than a backlog holds
+    if (i % 1000 == 999) settle(context); // no more at a time than the backlog holds
   }
   finish(context);
   BOOST_REQUIRE_EQUAL(connected, count);
@@ -221,7 +222,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(peers_that_send_a_byte_now_and_then, Protocol, str
   };
   send();
 
-  // Others are served all the while.
+  // Other sockets are served meanwhile.
   pair<Protocol> fast(context);
   std::array<char, 1> there{'x'}, here{};
   std::size_t rounds = 0;
@@ -264,12 +265,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(peers_that_never_read, Protocol, stream_protocols)
   for (std::size_t i = 0; i != peers; ++i)
     asio::async_write(deaf[i]->server, endless, writes[i].record());
   while (context.run_for(50ms) != 0)
-    continue; // until every one of them waits
+    continue; // until all of them wait
   const std::size_t started = live_memory();
   context.run_for(50ms);
   BOOST_CHECK(std::none_of(writes.begin(), writes.end(), [](auto& w) { return w.done(); }));
   BOOST_CHECK_LE(started, before + peers * 4096);
-  BOOST_CHECK_LE(live_memory(), started + 65536); // of 800 MB that wait
+  BOOST_CHECK_LE(live_memory(), started + 65536); // though 800 MB wait
 
   for (auto& p : deaf)
     p->server.cancel();
@@ -277,7 +278,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(peers_that_never_read, Protocol, stream_protocols)
   for (std::size_t i = 0; i != peers; ++i) {
     CHECK_FAILED(writes[i], asio::error::operation_aborted);
     deaf[i]->server.close();
-    // What was told to be sent is there, and nothing else.
+    // The bytes that were reported as sent have arrived, and nothing else.
     const std::string all = read_to_end(deaf[i]->client);
     BOOST_REQUIRE_EQUAL(all.size(), writes[i].bytes);
     for (std::size_t at = 0; at < all.size(); at += text.size())

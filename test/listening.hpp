@@ -1,4 +1,4 @@
-// test/listening.hpp: an acceptor with clients, and what becomes of a connection.
+// test/listening.hpp: an acceptor with clients.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,14 +10,14 @@
 
 namespace test {
 
-/// An acceptor, its connections, and clients that come.
+/// An acceptor and clients that connect to it.
 struct listening
 {
   asio::io_context context;
   tcp::acceptor acceptor{context, loopback()};
   std::vector<tcp::socket> clients;
 
-  /// Clients that are connected already.
+  /// Connects `count` clients; each sends its number.
   void come(std::size_t count)
   {
     for (std::size_t i = 0; i < count; ++i) {
@@ -26,7 +26,7 @@ struct listening
       clients.back().send(asio::buffer(&number, 1));
     }
   }
-  /// Lets the loop do what can be done, though nobody waits for anything.
+  /// Runs the loop until nothing more happens, though there may be no work.
   void turn()
   {
     const auto work = asio::make_work_guard(context);
@@ -35,7 +35,7 @@ struct listening
   }
 };
 
-/// Which client is at the other end.
+/// The number of the client at the other end.
 inline int number_of(tcp::socket& socket)
 {
   char number = -1;

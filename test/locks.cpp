@@ -1,4 +1,4 @@
-// test/locks.cpp: the lock of a few instructions, when its holder gets no processor.
+// test/locks.cpp: the lock that guards a few instructions, when its holder gets no processor.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -41,7 +41,7 @@ BOOST_AUTO_TEST_CASE(a_real_time_thread_that_waits_leaves_the_processor_to_the_o
   std::atomic<bool> ready = false, held = false;
   bool real_time = false;
   std::chrono::nanoseconds waited{};
-  std::thread both([&] { // the threads that it starts stay where it is
+  std::thread both([&] { // the threads that it starts inherit its processor
     stay_on_this_processor();
     std::thread holder([&] {
       while (!ready)
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(a_real_time_thread_that_waits_leaves_the_processor_to_the_o
   });
   both.join();
   if (!real_time) BOOST_TEST_MESSAGE("no permission for real-time threads");
-  // One that does not sleep uses all there is until the kernel stops it, 950 ms by default.
+  // A real-time thread that spins runs until the kernel throttles it, after 950 ms by default.
   BOOST_CHECK_LT(waited / 1ms, 500);
 }
 

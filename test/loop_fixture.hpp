@@ -1,4 +1,4 @@
-// test/loop_fixture.hpp: what keeps a loop at work: readers of a byte, and a message to and fro.
+// test/loop_fixture.hpp: work for a loop: reads of a byte, and an echo.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

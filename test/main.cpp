@@ -24,6 +24,6 @@ struct watchdog : boost::unit_test::test_observer
 BOOST_TEST_GLOBAL_FIXTURE(watchdog);
 
 #ifdef __SANITIZE_THREAD__
-// Asio frees an executor that threads share behind a fence, and ThreadSanitizer knows no fences.
+// Asio frees an executor that threads share after a fence, and ThreadSanitizer ignores fences.
 extern "C" const char* __tsan_default_suppressions() { return "race:any_executor_base::destroy_shared\n"; }
 #endif

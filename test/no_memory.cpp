@@ -1,4 +1,4 @@
-// test/no_memory.cpp: memory that runs out at any one place.
+// test/no_memory.cpp: every single allocation fails once.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,7 +10,7 @@ using namespace test;
 
 namespace {
 
-/// Calls `attempt()` with one allocation after the other failing, until none fails.
+/// Calls `attempt()` again and again, with one allocation after the other failing, until none fails.
 template <typename Attempt>
 void fail_each_allocation(Attempt attempt)
 {
@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(a_chain_is_as_it_was_where_an_operation_found_no_memory)
 {
   using asio_uring::random_access_file;
   asio::io_context context;
-  for (const std::size_t before : {0, 1, 3, 4}) // some of them fill the vectors' room
+  for (const std::size_t before : {0, 1, 3, 4}) // some of these fill the capacity of vectors
     fail_each_allocation([&](auto may_fail) {
       random_access_file file(context, path("file"),
                               asio::file_base::read_write | asio::file_base::create |
@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(opening_leaves_no_descriptor_where_there_is_no_memory)
 {
   asio::io_context context;
   tcp::socket(context, tcp::v4()).close();
-  std::vector<tcp::socket> used; // as many as have been made: the next one has to be
+  std::vector<tcp::socket> used; // all file states made so far: the next is allocated
   fail_each_allocation([&](auto may_fail) {
     used.emplace_back(context, tcp::v4());
     tcp::socket socket(context);

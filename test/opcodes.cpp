@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(registered_buffers)
         use_awaitable);
     BOOST_TEST(n == 5);
     BOOST_TEST(std::string_view(block.data + 4096, 5) == "fixed");
-    // Memory that was not registered.
+    // This memory was not registered.
     char elsewhere[5];
     auto [ec, r] = co_await async_submit(
         context, [&](io_uring_sqe& s) { io_uring_prep_read_fixed(&s, file.get(), elsewhere, 5, 0, 0); }, aw);
@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_zero_copy_send_completes_when_its_buffer_is_free)
   const unique_descriptor client(::socket(AF_INET, SOCK_STREAM, 0));
   BOOST_REQUIRE_EQUAL(::connect(client.get(), server.name(), server.length), 0);
   const unique_descriptor peer(::accept(server.fd, nullptr, nullptr));
-  // The kernel needs the buffer until all of it has been received, on older ones until the peer has read it.
+  // The kernel needs the buffer until all of it was received; older kernels, until the peer has read it.
   std::string got, sent;
   std::thread reader([&] {
     std::array<char, 4096> part;
@@ -266,7 +266,7 @@ BOOST_AUTO_TEST_CASE(a_zero_copy_send_completes_when_its_buffer_is_free)
     BOOST_TEST(!message_ec);
     BOOST_TEST(m == 100);
     sent.append(text.data(), 100);
-    // Errors have a notification, too.
+    // Errors also have a notification.
     auto [bad, r] = co_await async_submit(
         context, [&](io_uring_sqe& s) { io_uring_prep_send_zc(&s, -1, "x", 1, 0, 0); }, aw);
     BOOST_TEST(bad == asio::error::bad_descriptor);
@@ -357,7 +357,7 @@ BOOST_AUTO_TEST_CASE(uring_cmd_asks_a_socket)
     auto [ec, waiting] = co_await async_submit(
         context,
         [&](io_uring_sqe& s) { fill(s, IORING_OP_URING_CMD, peer.get(), nullptr, 0, 0 /* SIOCINQ */); }, aw);
-    // Before 6.7 sockets take no commands.
+    // Before 6.7, sockets support no commands.
     BOOST_TEST((ec == asio::error::operation_not_supported || waiting == 5), ec.message());
   }());
 }

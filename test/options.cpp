@@ -1,4 +1,4 @@
-// test/options.cpp: what a program asks of a context, what it gets, and how it is told.
+// test/options.cpp: options of a context: their effects, and how the program learns of them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -24,7 +24,7 @@ namespace {
 boost::system::system_error setup_error(int refusal)
 {
   boost::system::system_error seen{error_code()};
-  std::thread([&] { // a filter lasts as long as its thread
+  std::thread([&] { // in a thread of its own, because a filter stays for the life of a thread
     forbid(SYS_io_uring_setup, refusal);
     asio::io_context context;
     try {
@@ -258,7 +258,7 @@ BOOST_AUTO_TEST_CASE(who_spins_does_not_sleep_when_the_peer_answers_soon)
     BOOST_TEST(received);
     BOOST_TEST((asio_uring::statistics(context).waits == 0) == spins);
 
-    // What else ends a sleep ends it, too.
+    // Whatever else ends a sleep also ends this one.
     context.restart();
     asio::steady_timer timer(context, std::chrono::milliseconds(5));
     timer.async_wait([&](error_code e) { expired = !e; });
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE(who_spins_does_not_sleep_when_the_peer_answers_soon)
   }
 }
 
-/// Waits that it takes to receive what comes to ten sockets, one after the other.
+/// The number of waits that it takes to receive from ten sockets that get data one after the other.
 std::uint64_t waits_for_ten(std::chrono::microseconds min_wait)
 {
   asio::io_context context;
@@ -314,11 +314,11 @@ BOOST_AUTO_TEST_CASE(who_waits_for_more_sleeps_less_often)
   asio_uring::local::stream_protocol::socket socket(context);
   if (!asio_uring::backend(context).features.has(IORING_FEAT_MIN_TIMEOUT)) return;
   std::uint64_t fewest = 10;
-  for (int i = 0; i < 20 && fewest > 1; ++i) // the peer may not get its turn for long
+  for (int i = 0; i < 20 && fewest > 1; ++i) // the peer may not be scheduled for long
     fewest = std::min(fewest, waits_for_ten(milliseconds(100)));
   BOOST_TEST(fewest == 1U);
 
-  // A timer does not wait for more.
+  // A timer must not wait for more completions.
   asio::io_context timed;
   asio_uring::use_io_uring(timed, {.min_wait = milliseconds(100)});
   asio_uring::local::stream_protocol::socket client(timed), server(timed);

@@ -1,4 +1,4 @@
-// test/own_api.cpp: what is the library's own: its types, the path it takes, statistics, the ring alone.
+// test/own_api.cpp: the library's own interface: its types, the path it takes, statistics, the ring alone.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -191,14 +191,14 @@ BOOST_AUTO_TEST_CASE(started_sends_come_before_a_synchronous_read_of_the_answer)
   std::array<char, 4> data{};
   asio::post(context, [&] {
     asio::async_write(client, asio::buffer("ping", 4), asio::detached);
-    asio::read(server, asio::buffer(data)); // within the handler: the loop has not turned since
+    asio::read(server, asio::buffer(data)); // within the handler, before the loop turns again
   });
   context.run();
   BOOST_CHECK_EQUAL(std::string(data.data(), 4), "ping");
 }
 
-/// How many of a thousand reads, of those of a second, were made by that path, in a context whose clock says
-/// what each costs.
+/// How many of a thousand reads, out of one second of them, took that path, in a context whose clock is told
+/// what each path costs.
 int reads_by(path counted, std::chrono::microseconds by_calls, std::chrono::microseconds submitted)
 {
   asio::io_context context(1);
@@ -246,7 +246,7 @@ BOOST_AUTO_TEST_CASE(statistics_tell_what_was_done)
     constexpr std::uint64_t count = 50;
     BOOST_REQUIRE_EQUAL(echoed(context, static_cast<int>(count)), static_cast<int>(count));
     const auto s = asio_uring::statistics(context);
-    BOOST_TEST(s.operations >= 4 * count); // each end reads and writes
+    BOOST_TEST(s.operations >= 4 * count); // both ends read and write
     BOOST_TEST((p == path::completion ? s.submitted >= 4 * count : s.submitted < count));
     BOOST_TEST(s.enters >= s.waits);
     BOOST_TEST(s.enters > 0U);
@@ -282,7 +282,8 @@ BOOST_AUTO_TEST_CASE(ring_alone)
   BOOST_CHECK_LE(ring.submit_and_wait(std::chrono::milliseconds(1)), 0); // times out
 }
 
-// ThreadSanitizer must not take the next file of that number, which it did not see opened, for the ring.
+// ThreadSanitizer must not mistake the next file with that number, which it did not see being opened, for the
+// ring.
 BOOST_AUTO_TEST_CASE(the_number_of_a_rings_descriptor_is_free_when_its_context_has_ended)
 {
   const int lowest = ::dup(0);
@@ -290,7 +291,7 @@ BOOST_AUTO_TEST_CASE(the_number_of_a_rings_descriptor_is_free_when_its_context_h
   std::atomic<bool> ended{false};
   int next = -1;
   std::thread other([&] {
-    while (!ended.load(std::memory_order_relaxed)) // orders nothing
+    while (!ended.load(std::memory_order_relaxed)) // must not synchronize
       std::this_thread::yield();
     std::array<int, 16> files;
     for (int& fd : files)

@@ -1,4 +1,5 @@
-// test/own_streams.cpp: TLS, Beast's streams and WebSocket over the types of asio_uring, beside stock ones.
+// test/own_streams.cpp: TLS, Beast's streams and WebSocket over the types of asio_uring, together with stock
+// types.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -32,7 +33,7 @@ namespace {
 using our_stream = beast::basic_stream<asio::ip::tcp, asio_uring::any_io_executor>;
 constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
 
-/// A context with a connected pair on io_uring.
+/// A context with a connected pair of sockets on io_uring.
 struct connection
 {
   asio::io_context context;

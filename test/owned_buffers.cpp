@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(registered_buffers_are_read_into_and_written_from)
       parts.push_back(asio::buffer(memory.data() + i * 4096, 4096));
     const auto registered = asio_uring::register_buffers(context, parts);
     BOOST_TEST(registered.size() == 4u);
-    if (asio_uring::backend(context).io_uring) // the fallback only numbers them
+    if (asio_uring::backend(context).io_uring) // the fallback only gives them numbers
       BOOST_CHECK_THROW((void)asio_uring::register_buffers(context, parts), boost::system::system_error);
     for (int round = 0; round != 10; ++round) {
       std::vector<outcome> written(4), read(4);
@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(registered_buffers_are_read_into_and_written_from)
 
 BOOST_AUTO_TEST_CASE(a_void_registration_is_told_by_the_kernel)
 {
-  // So the buffers of a registration do go by their index.
+  // This shows that registered buffers are used by their index.
   asio::io_context context;
   random_access_file file(context, write_file("file", "data"), asio::file_base::read_only);
   std::vector<char> memory(4096);
@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(a_void_registration_is_told_by_the_kernel)
   if (asio_uring::backend(context).io_uring)
     CHECK_FAILED(read, boost::system::errc::bad_address);
   else
-    CHECK_SUCCEEDED(read); // there they are ordinary buffers
+    CHECK_SUCCEEDED(read); // with the fallback they are ordinary buffers
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_lends_its_buffers_and_gets_them_back)
@@ -232,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_leased_buffer_travels_with_its_operation)
   CHECK_SUCCEEDED(written);
   CHECK_SUCCEEDED(read);
   BOOST_TEST(read.bytes == 4096u);
-  BOOST_TEST(!!pool.try_lease()); // ended with the handler's argument
+  BOOST_TEST(!!pool.try_lease()); // the first lease ended with the handler's argument
 }
 
 BOOST_AUTO_TEST_CASE(a_registered_file_goes_by_its_place)
@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(a_registered_file_goes_by_its_place)
   BOOST_TEST(asio_uring::register_file(closed, ec) == asio::error::bad_descriptor);
   asio_uring::register_file(file);
   asio_uring::register_file(file);
-  // What is done by the number finds something else.
+  // Operations that use the number find another file.
   const int number = file.native_handle(), kept = ::dup(number),
             other = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (asio_uring::backend(context).io_uring) BOOST_REQUIRE_EQUAL(::dup2(other, number), number);
@@ -270,15 +270,15 @@ BOOST_AUTO_TEST_CASE(closing_a_registered_file_lets_go_of_it)
   const std::string name = write_file("file", "data");
   for (int round = 0; round < 3000; ++round) {
     random_access_file file(context, name, asio::file_base::read_only);
-    asio_uring::register_file(file); // a table of 1024 places
-    // Before Linux 6.4 the kernel takes a second each time.
+    asio_uring::register_file(file); // in a table of 1024 entries
+    // Before Linux 6.4, this takes the kernel a second each time.
     const bool reads = round % 250 == 0, looks = reads || round % 250 == 1;
     if (looks) BOOST_REQUIRE_EQUAL(::flock(file.native_handle(), LOCK_EX | LOCK_NB), 0);
     char byte;
     if (reads) file.async_read_some_at(0, asio::buffer(&byte, 1), [](error_code, std::size_t) {});
     file.close();
     if (!looks) continue;
-    // The lock goes with the file, not with the number.
+    // The lock belongs to the file, not to the number: it ends when the file is closed.
     const int again = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
     bool free = false;
     for (int attempt = 0; !free && attempt < 5000; ++attempt) {
@@ -297,7 +297,7 @@ BOOST_AUTO_TEST_CASE(a_full_table_of_files_is_an_error_and_harms_nothing)
   rlimit limit;
   ::getrlimit(RLIMIT_NOFILE, &limit);
   rlimit low = limit;
-  low.rlim_cur = 100; // the table's size, from the first registration on
+  low.rlim_cur = 100; // the first registration makes the table this large
   ::setrlimit(RLIMIT_NOFILE, &low);
   std::vector<random_access_file> files;
   error_code ec;

@@ -1,4 +1,4 @@
-// test/ownership.cpp: which thread the kernel works for.
+// test/ownership.cpp: in which thread the kernel works for the ring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,14 +18,14 @@ using namespace test;
 
 namespace {
 
-/// On kernels before 6.6 any thread enters the ring; see doc/design.md.
+/// Whether the ring has an owner; on kernels before 6.6 any thread enters it, see doc/design.md.
 bool has_an_owner()
 {
   const char* newest = std::getenv("ASIO_URING_NEWEST");
   return !(newest && *newest);
 }
 
-/// Whoever comes to it sleeps in the kernel, out of reach of all but deadly signals, until it is opened.
+/// Puts a thread to sleep in the kernel, where only deadly signals reach it, until the gate is opened.
 class gate
 {
 public:
@@ -53,8 +53,8 @@ private:
   int ends_[2];
 };
 
-/// Makes the call in a handler, beside a read that is served meanwhile. Its error, or 0. In a process of its
-/// own: for some milliseconds the end of earlier contexts interrupts the threads that they had.
+/// Makes a call in a handler while a read is being served. Returns its error, or 0. It runs in a child
+/// process, since the end of earlier contexts interrupts their threads for some milliseconds.
 template <class Call>
 int error_beside_completions(Call call)
 {
@@ -78,8 +78,8 @@ int error_beside_completions(Call call)
   });
 }
 
-/// A thread that has served sockets sleeps in the kernel until its child has read a byte: are they served by
-/// the other?
+/// A thread that has served sockets sleeps in the kernel until its child has read a byte. Checks that the
+/// other thread serves them meanwhile.
 enum class helper
 {
   comes_before, ///< the other thread runs the context when the first falls asleep
@@ -89,7 +89,7 @@ void serve_beside_a_thread_asleep(bool child_closes_what_it_inherited, helper ot
 {
   if (!has_an_owner()) return;
   constexpr int count = 8;
-  std::vector<char> bytes(count); // as long as the kernel may have them
+  std::vector<char> bytes(count); // they live as long as the kernel may use them
   asio::io_context context;
   std::vector<std::unique_ptr<pair<>>> pairs;
   for (int i = 0; i < count; ++i)
@@ -136,7 +136,7 @@ void serve_beside_a_thread_asleep(bool child_closes_what_it_inherited, helper ot
   asleep.get_future().wait();
   if (other == helper::comes_after) start_second();
   send_all();
-  // What has been submitted, and is no poll, waits for who has the former ring's descriptor.
+  // Submitted requests other than polls wait until no process has the former ring's descriptor.
   const bool waits_for_child = !child_closes_what_it_inherited && with_kernel_ring() &&
                                environment_says("ASIO_URING_PATH", "completion");
   if (waits_for_child) closed.open();
@@ -152,7 +152,7 @@ void serve_beside_a_thread_asleep(bool child_closes_what_it_inherited, helper ot
 
 BOOST_AUTO_TEST_SUITE(ownership)
 
-// Another library's calls, on files that stay silent.
+// Like the calls of another library, on files that stay silent.
 BOOST_AUTO_TEST_CASE(a_receive_with_a_time_limit_in_a_handler_is_not_interrupted_by_completions)
 {
   if (!has_an_owner()) return;
@@ -185,7 +185,8 @@ BOOST_AUTO_TEST_CASE(a_wait_for_a_signal_in_a_handler_is_not_interrupted_by_comp
   BOOST_TEST(error_beside_completions([&] { return ::sigtimedwait(&signals, nullptr, &limit); }) == EAGAIN);
 }
 
-// main() has started an operation and goes on with synchronous functions; another thread runs the context.
+// As when main() has started an operation and goes on with synchronous functions while another thread runs
+// the context.
 BOOST_AUTO_TEST_CASE(a_synchronous_receive_beside_the_loops_thread_is_not_interrupted_by_completions)
 {
   if (!has_an_owner()) return;
@@ -196,7 +197,7 @@ BOOST_AUTO_TEST_CASE(a_synchronous_receive_beside_the_loops_thread_is_not_interr
                char byte, late;
                other.server.async_read_some(asio::buffer(&byte, 1), read.record());
                std::thread loop([&] { context.run(); });
-               const timeval limit{20, 0}; // with a limit the kernel does not begin it anew
+               const timeval limit{20, 0}; // with a limit, the kernel restarts no call
                ::setsockopt(slow.server.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
                slow.server.native_non_blocking(false);
                std::thread peer([a = other.client.native_handle(), b = slow.client.native_handle()] {
@@ -231,8 +232,8 @@ BOOST_AUTO_TEST_CASE(the_port_is_free_when_an_acceptor_has_been_closed_beside_ru
   asio::io_context context;
   auto guard = asio::make_work_guard(context);
   const runners running(context, 2);
-  const auto work = std::move(guard); // ends before they are joined
-  // An address of this process's own: others may get the port as that of a connection from 127.0.0.1.
+  const auto work = std::move(guard); // destroyed before the threads are joined
+  // An address of this process's own, because another may get the port as a connection's from 127.0.0.1.
   const auto pid = static_cast<unsigned>(::getpid());
   tcp::endpoint where(asio::ip::address_v4(127u << 24 | 1u << 23 | (pid & 0x7fffff)), 0);
   where = tcp::acceptor(context, where).local_endpoint();
@@ -263,7 +264,7 @@ BOOST_AUTO_TEST_CASE(the_port_is_free_when_an_acceptor_has_been_closed_beside_ru
     next.close();
     ended.get_future().wait();
   }
-  if (with_kernel_ring()) // the kernel frees a moment later what epoll looks at while it is closed
+  if (with_kernel_ring()) // if epoll looks at a file while it is closed, the kernel frees it a moment later
     BOOST_TEST(taken == 0);
 }
 

@@ -1,4 +1,4 @@
-// poll_stream.cpp: what a descriptor is ready for, each time that changes.
+// poll_stream.cpp: streams of readiness events of a descriptor.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,7 +11,7 @@ using namespace test;
 
 namespace {
 
-/// A context, and an eventfd that nobody of ours owns.
+/// A context, and an eventfd that no object of the library owns.
 struct polled
 {
   asio::io_context context;
@@ -54,7 +54,7 @@ BOOST_FIXTURE_TEST_CASE(each_change_is_told, polled)
     finish(context);
     BOOST_TEST(next.events == POLLIN);
     BOOST_TEST(drain() == 1u);
-    while (true) { // it may have been told once more before that was drained
+    while (true) { // it may have been reported once more before it was drained
       next_events more;
       changes.async_next(asio_uring::within(5ms, more.record()));
       finish(context);
@@ -171,7 +171,7 @@ BOOST_FIXTURE_TEST_CASE(both_processes_go_on_after_a_fork, polled)
   settle(context);
   std::thread other([&] {
     std::this_thread::sleep_for(50ms);
-    signal(); // of both
+    signal(); // for both
   });
   fork_and_finish(context, [&] { return next.ended.succeeded(); });
   other.join();

@@ -1,4 +1,5 @@
-// test/processes.cpp: what is taken from a process while its contexts are at work.
+// test/processes.cpp: processes that lose permissions, descriptors or threads while their contexts are at
+// work.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,9 +19,9 @@ using namespace test;
 
 BOOST_AUTO_TEST_SUITE(processes)
 
-// --- what is taken away
+// --- losing permissions and descriptors
 
-// Sandboxes are put up late, and the lists of some know nothing of io_uring.
+// Sandboxes are often set up late, and some know nothing of io_uring.
 BOOST_AUTO_TEST_CASE(operations_go_on_when_entering_the_ring_is_forbidden)
 {
   for (const int error : {EPERM, ENOSYS})
@@ -34,13 +35,13 @@ BOOST_AUTO_TEST_CASE(operations_go_on_when_entering_the_ring_is_forbidden)
                  p.client.async_wait(tcp::socket::wait_read, waited.record());
                  if (!server.serves(1)) return 1;
                  forbid(SYS_io_uring_enter, error);
-                 if (!server.serves(3)) return 2; // accepts, and timers
+                 if (!server.serves(3)) return 2; // accepts and timers work
                  bool posted = false;
                  asio::post(context, [&] { posted = true; });
                  write_text(p.client, "x");
                  run_until(context, [&] { return read.done() && posted; });
                  if (!read.succeeded() || byte != 'x' || waited.done()) return 3;
-                 // And new ones on new objects.
+                 // New operations on new objects work, too.
                  pair<local> q(context);
                  outcome written, answered;
                  q.server.async_read_some(asio::buffer(&byte, 1), answered.record());
@@ -93,7 +94,7 @@ BOOST_AUTO_TEST_CASE(objects_and_contexts_are_destroyed_when_entering_the_ring_i
 
 namespace {
 
-// Operations that one thread starts and another completes. The number of those that failed.
+// Starts operations in one thread that another completes. Returns the number of those that failed.
 int exchange_beside_a_loop(pair<>& p)
 {
   int failed = 0;
@@ -110,7 +111,7 @@ int exchange_beside_a_loop(pair<>& p)
 
 } // namespace
 
-// The filter is that of one thread: others enter as before.
+// The filter applies to one thread only: others can enter.
 BOOST_AUTO_TEST_CASE(a_thread_that_may_not_enter_the_ring_starts_operations_beside_one_that_runs_the_context)
 {
   BOOST_TEST(in_child([&] {
@@ -127,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_thread_that_may_not_enter_the_ring_starts_operations_besi
              }) == 0);
 }
 
-// The thread is there because another one needed the kernel while the loop stayed in a handler.
+// The ring has its thread because another thread needed the kernel while the loop stayed in a handler.
 BOOST_AUTO_TEST_CASE(a_ring_with_a_thread_of_its_own_is_refused_to_all_threads)
 {
   BOOST_TEST(in_child([&] {
@@ -152,7 +153,7 @@ BOOST_AUTO_TEST_CASE(a_ring_with_a_thread_of_its_own_is_refused_to_all_threads)
                context.stop();
                loop.join();
 
-               // And forks.
+               // Forks work, too.
                context.restart();
                context.notify_fork(asio::io_context::fork_prepare);
                const pid_t child = ::fork();
@@ -166,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_ring_with_a_thread_of_its_own_is_refused_to_all_threads)
              }) == 0);
 }
 
-// As daemons do it, to leave nothing open.
+// Daemons do that, to leave nothing open.
 BOOST_AUTO_TEST_CASE(objects_and_contexts_are_destroyed_when_all_descriptors_have_been_closed)
 {
   for (const bool ran : {false, true})
@@ -193,9 +194,9 @@ BOOST_AUTO_TEST_CASE(objects_and_contexts_are_destroyed_when_all_descriptors_hav
                }) == 0);
 }
 
-// --- what monitoring shows
+// --- monitoring
 
-/// How many tasks wait for a disk, as the kernel sees it.
+/// How many tasks wait for a disk, according to the kernel.
 int waiting_for_a_disk()
 {
   std::ifstream file("/proc/stat");
@@ -227,7 +228,7 @@ BOOST_AUTO_TEST_CASE(idle_loops_do_not_count_as_waiting_for_a_disk)
     threads.emplace_back([&] { context.run(); });
   }
   std::this_thread::sleep_for(200ms); // until all are idle
-  int fewest = count;                 // others may wait for a disk, now and then
+  int fewest = count;                 // other processes may wait for a disk now and then
   for (int i = 0; i < 200 && fewest >= count; ++i) {
     fewest = std::min(fewest, waiting_for_a_disk());
     std::this_thread::sleep_for(2ms);

@@ -1,4 +1,4 @@
-// test/read_ahead.cpp: many datagrams wait, and are received one by one.
+// test/read_ahead.cpp: datagrams that are received ahead of the program's requests.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_wait_for_data_ends_though_all_of_it_was_received
     outcome wait;
     if (!first) c.receive_some(8);
     c.receiver.async_wait(asio::socket_base::wait_read, wait.record());
-    if (first) c.receive(12); // beside it
+    if (first) c.receive(12); // while it waits
     finish(c.context);
     CHECK_SUCCEEDED(wait);
     outcome again;
@@ -261,7 +261,7 @@ BOOST_AUTO_TEST_CASE(an_error_comes_in_its_place)
   for (int i = 0; i < 20; ++i)
     receive(ec);
   peer.close();
-  socket.send(asio::buffer("x", 1)); // nobody is there
+  socket.send(asio::buffer("x", 1)); // the peer is gone
   while (received < 40) {
     receive(ec);
     if (ec) break;
@@ -288,7 +288,7 @@ BOOST_AUTO_TEST_CASE(receivers_of_several_threads_get_each_once)
     std::function<void(receiver&)> start;
     std::uint32_t number = 0;
   };
-  auto strand = asio::make_strand(context); // the socket's
+  auto strand = asio::make_strand(context); // the strand of the socket
   std::array<receiver, 8> receivers;
   for (auto& r : receivers)
     r.start = [&](receiver& self) {

@@ -1,4 +1,4 @@
-// test/readiness.cpp: what a socket is ready for, and what nobody asked.
+// test/readiness.cpp: readiness of sockets, and events that nobody asked for.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -20,7 +20,7 @@ std::size_t threads()
   return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/task"), {}));
 }
 
-/// A connection whose client does not read, full of what the server has sent.
+/// A connection whose client does not read, filled by its server.
 template <class Protocol>
 struct full_connection : connection<Protocol>
 {
@@ -32,7 +32,7 @@ struct full_connection : connection<Protocol>
     server.set_option(asio::socket_base::send_buffer_size(4096));
     this->client.set_option(asio::socket_base::receive_buffer_size(4096));
     error_code error;
-    // What the socket has been given goes on its way: for a moment there is room again.
+    // The kernel still moves data from the socket to the peer, so there may be room again for a moment.
     for (int quiet = 0; quiet < 5; quiet = error ? quiet + 1 : 0) {
       if (error) ::usleep(20'000);
       const std::string much(1 << 20, '.');
@@ -44,7 +44,7 @@ struct full_connection : connection<Protocol>
   }
 };
 
-/// Sends a byte whose transmission leaves a message in the error queue: POLLERR, until somebody takes it.
+/// Sends a byte whose transmission leaves a message in the error queue: POLLERR until it is read.
 void leave_message_in_error_queue(tcp::socket& socket)
 {
   const int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
@@ -57,7 +57,7 @@ void leave_message_in_error_queue(tcp::socket& socket)
   BOOST_REQUIRE_EQUAL(::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &none, sizeof(none)), 0);
 }
 
-/// Turns the loop until everything has come that comes without waiting.
+/// Runs the loop until everything that is ready has been handled.
 void turn(asio::io_context& context)
 {
   for (int i = 0; i < 5; ++i)
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_blocked_write_sleeps_beside_a_peer_that_has_half
   const auto before = threads();
   check_sleeps(c.context);
   BOOST_CHECK(!written.done());
-  BOOST_CHECK_LE(threads(), before); // nor does one of the kernel's wait in its place
+  BOOST_CHECK_LE(threads(), before); // and no kernel thread waits instead
 
   read_until(c.context, c.client, [&] { return written.done(); });
   CHECK_SUCCEEDED(written);
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_wait_for_an_error_sleeps_beside_a_peer_that_has_half_clos
   check_sleeps(c.context);
   BOOST_CHECK(!failed.done());
 
-  c.server.shutdown(tcp::socket::shutdown_send); // both ways closed: a hang-up
+  c.server.shutdown(tcp::socket::shutdown_send); // both directions are closed: a hang-up
   finish(c.context);
   CHECK_SUCCEEDED(failed);
 }
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_peek_that_found_less_than_it_had_room_for_leaves
       c.server.async_receive(several, asio::socket_base::message_peek, peeked.record());
     run_until(c.context, [&] { return peeked.done(); });
     c.server.async_receive(asio::buffer(space[0]), read.record());
-    turn(c.context); // nothing is waited for
+    turn(c.context); // does not wait
     CHECK_SUCCEEDED(peeked);
     CHECK_SUCCEEDED(read);
     BOOST_CHECK_EQUAL(std::string(space[0], read.bytes), "hello");
@@ -322,7 +322,7 @@ BOOST_AUTO_TEST_CASE(a_read_takes_what_is_there_below_the_low_water_mark_and_doe
   turn(c.context);
   write_text(c.client, "hello");
   c.context.restart();
-  c.context.run_for(100ms); // a second look comes within 40 ms
+  c.context.run_for(100ms); // the second look comes within 40 ms
   BOOST_CHECK(!above.done());
   write_text(c.client, "again");
   finish(c.context);

@@ -1,4 +1,4 @@
-// receive_stream.cpp: bytes that are received before they are asked for.
+// receive_stream.cpp: bytes that are received before the program asks for them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -64,7 +64,7 @@ BOOST_FIXTURE_TEST_CASE(who_waits_holds_no_buffer, streaming)
   BOOST_TEST(buffers.free_buffers() == 4u);
   BOOST_TEST(sleeps(context));
   write_text(client, "hello");
-  BOOST_TEST(next_text() == "hello"); // the fifty are still waiting, and work
+  BOOST_TEST(next_text() == "hello"); // the fifty others still wait, and work
   idle.clear();
 }
 
@@ -110,7 +110,7 @@ BOOST_FIXTURE_TEST_CASE(a_peer_that_is_silent_keeps_no_buffer_from_the_others, s
   received.async_next(next.record());
   turn(); // it finds no buffer
   listening.async_next(nothing.record());
-  turn(); // behind it
+  turn(); // it waits behind the other
   for (int i = 0; i < 3; ++i) {
     held.erase(held.begin());
     turn();
@@ -140,7 +140,7 @@ BOOST_FIXTURE_TEST_CASE(a_cancelled_next_takes_nothing, streaming)
     if (random() % 2) settle(context);
     signal.emit(asio::cancellation_type::terminal);
     run_until(context, [&] { return first.ended.done(); });
-    if (got + first.data.size() == sent) server.cancel(); // there is nothing for the second
+    if (got + first.data.size() == sent) server.cancel(); // the second would wait for ever
     finish(context);
     for (next_bytes* next : {&first, &second}) {
       BOOST_REQUIRE((!next->ended.error || next->ended.error == asio::error::operation_aborted));
@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(what_was_received_outlives_context_and_ring)
   BOOST_TEST(kept.text() == "pt");
 }
 
-// --- back to an ordinary socket
+// --- ordinary reads after a stream
 
 BOOST_FIXTURE_TEST_CASE(an_ordinary_read_gets_first_what_was_received_ahead, streaming)
 {
@@ -239,7 +239,7 @@ BOOST_FIXTURE_TEST_CASE(an_ordinary_read_gets_first_what_was_received_ahead, str
   all += more;
   all += next_text();
   turn();
-  // And a synchronous one.
+  // And a synchronous read.
   std::string rest(size - all.size(), '\0');
   asio::read(server, asio::buffer(rest));
   all += rest;
@@ -282,7 +282,7 @@ BOOST_FIXTURE_TEST_CASE(a_second_stream_has_to_use_the_same_buffers, streaming)
   BOOST_TEST(next.data.text() == "first");
   char byte;
   write_text(client, "xsecond");
-  asio::read(server, asio::buffer(&byte, 1)); // leaves the first stream behind, with what it has
+  asio::read(server, asio::buffer(&byte, 1)); // ends the first stream's source, which has received more
   std::string rest(6, '\0');
   asio::read(server, asio::buffer(rest));
   second.async_next(accepted.record());
@@ -291,7 +291,7 @@ BOOST_FIXTURE_TEST_CASE(a_second_stream_has_to_use_the_same_buffers, streaming)
   BOOST_TEST(accepted.data.text() == "third");
 }
 
-// --- the smallest, and other threads and processes
+// --- the smallest buffers, other threads and processes
 
 BOOST_AUTO_TEST_CASE(the_smallest_rings_will_do)
 {
@@ -414,7 +414,7 @@ BOOST_FIXTURE_TEST_CASE(both_processes_go_on_after_a_fork, streaming)
   next_bytes waiting;
   received.async_next(waiting.record());
   settle(context);
-  const pid_t writer = ::fork(); // one message for each
+  const pid_t writer = ::fork(); // one message for each process
   if (writer == 0)
     exit_with([&] {
       for (int i = 0; i < 20; ++i) {

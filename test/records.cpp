@@ -1,4 +1,4 @@
-// test/records.cpp: the memory of operations: no more than Asio's.
+// test/records.cpp: the memory of operations is no more than Asio's.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,11 +10,11 @@ namespace {
 
 namespace detail = boost::asio::detail;
 
-/// What asio::buffer() makes: classes of their own, in older versions.
+/// What asio::buffer() returns: in older versions, classes of their own.
 using mutable_buffers_1 = decltype(asio::buffer(std::declval<char (&)[1]>()));
 using const_buffers_1 = decltype(asio::buffer(std::declval<const char (&)[1]>()));
 
-/// Room for one record of Asio's, handed out to one thing at a time.
+/// Memory for one record of Asio's, allocated to one thing at a time.
 struct fixed_memory;
 template <typename T, std::size_t Size>
 struct fixed
@@ -36,7 +36,7 @@ struct fixed
   fixed_memory* memory;
 };
 
-/// The handler of a receive, in whose place a `fixed_handler` is as large.
+/// The handler of a receive, with the same size as `fixed_handler`.
 struct model_handler
 {
   void* room;
@@ -79,7 +79,7 @@ struct fixed_handler
   outcome* result;
 };
 
-// --- every operation, and what Asio's reactor would make of it
+// --- every operation, and the operation of Asio's reactor for it
 
 /// Objects of one executor type.
 template <typename Executor>
@@ -198,7 +198,7 @@ void compare_sizes(Executor ex, const Handler& handler, const char* what)
   });
 }
 
-/// With handlers of several sizes, and on the executors that programs bind them to.
+/// Checks all operations with handlers of several sizes, and on the executors that programs bind handlers to.
 template <typename Executor>
 void compare_all_sizes(asio::io_context& context, Executor ex)
 {
@@ -225,7 +225,7 @@ BOOST_AUTO_TEST_CASE(no_record_is_larger_than_asios)
   compare_sizes(asio::make_strand(context), handler_with<void*>(), "a socket on a strand");
 }
 
-// As in Asio's example of custom allocation, with room for nothing more.
+// As in Asio's example of custom allocation, but without spare room.
 BOOST_AUTO_TEST_CASE(memory_of_exactly_asios_size_suffices)
 {
   asio::io_context context;
@@ -241,7 +241,7 @@ BOOST_AUTO_TEST_CASE(memory_of_exactly_asios_size_suffices)
   BOOST_CHECK(!room.taken);
   CHECK_SUCCEEDED(received);
 
-  // The record is gone when the strand asks for memory.
+  // The record is freed before the strand allocates memory.
   outcome on_strand;
   sockets.server.async_receive(asio::buffer(&byte, 1),
                                asio::bind_executor(asio::make_strand(context),

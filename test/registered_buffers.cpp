@@ -1,4 +1,4 @@
-// test/registered_buffers.cpp: pools, leases and registrations that outlive what they come from.
+// test/registered_buffers.cpp: pools, leases and registrations that outlive their origin.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -26,7 +26,7 @@ BOOST_AUTO_TEST_CASE(an_exception_may_unwind_pool_file_and_context_with_a_lease_
   for (int round = 0; round < 20; ++round) {
     asio::io_context context;
     const auto pool =
-        std::make_unique<registered_buffer_pool>(context, 4, 1 << 16); // freed, not only destroyed
+        std::make_unique<registered_buffer_pool>(context, 4, 1 << 16); // on the heap, so that it is freed
     random_access_file file(context, name, asio::file_base::read_only);
     asio_uring::async_read_at(file, 0, pool->try_lease(), [](error_code, std::size_t, leased_buffer) {});
     if (round % 2) context.poll();
@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(a_lease_outlives_its_pool_and_still_works)
   finish(context);
   CHECK_FAILED(read, asio::error::eof);
   BOOST_TEST(read.bytes == 4u);
-  registered_buffer_pool next(context, 1, 4096); // the registration went with the lease
+  registered_buffer_pool next(context, 1, 4096); // the registration ended with the lease
   BOOST_TEST(!!next.try_lease());
 }
 
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(buffers_go_to_those_who_wait_in_their_order)
       order += name;
       held.push_back(std::move(lease));
     });
-  BOOST_TEST(order.empty()); // not within the initiating function
+  BOOST_TEST(order.empty()); // handlers do not run within the initiating function
   run_until(context, [&] { return order.size() == 2; });
   BOOST_TEST(order == "ab");
   BOOST_TEST(!pool.try_lease());

@@ -28,7 +28,7 @@ void* operator new(std::size_t size)
 void operator delete(void* memory) noexcept
 {
   if (memory && test::overwrites) {
-    volatile char* bytes = static_cast<char*>(memory); // or else the compiler sees that nobody may read it
+    volatile char* bytes = static_cast<char*>(memory); // volatile: freed memory is never read
     for (std::size_t n = ::malloc_usable_size(memory); n > 0;)
       bytes[--n] = 0x5a;
   }

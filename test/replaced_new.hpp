@@ -7,10 +7,10 @@
 
 namespace test {
 
-/// Allocations until one of this thread's fails; negative: none does.
+/// How many allocations of this thread succeed before one fails; negative: all succeed.
 extern thread_local long allocations_left;
 
-/// While there is one, what this thread frees is overwritten, so that whatever reads it goes wrong.
+/// While one exists, memory that this thread frees is overwritten, so that reading it goes wrong.
 struct overwriting
 {
   overwriting();

@@ -1,4 +1,4 @@
-// results.cpp: what the results of operations on sockets and descriptors mean to what is done next.
+// results.cpp: results of operations on sockets and descriptors, and what is done next.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -16,7 +16,7 @@ using datagram = asio::local::datagram_protocol;
 
 namespace {
 
-/// A stream whose one end reads: a socket, a pipe, a descriptor of a pipe.
+/// A stream of which one end reads: a socket, a pipe, a descriptor of a pipe.
 template <class Protocol>
 struct reading_socket : pair<Protocol>
 {
@@ -53,14 +53,15 @@ struct reading_descriptor
 using waiters = std::tuple<reading_socket<tcp>, reading_socket<local>, reading_descriptor>;
 using readers = std::tuple<reading_socket<tcp>, reading_socket<local>, reading_pipe, reading_descriptor>;
 
-/// When the bytes arrive at which a cancelled read of two was aimed.
+/// When the bytes arrive for which a cancelled read of two bytes was started.
 enum class arrival
 {
   before, ///< it is started
   after   ///< that, and before it is cancelled
 };
 
-/// What the read took is with its handler; all else is with whoever reads next.
+/// Reads a stream after a cancelled read: bytes that it took go to its handler, all others to the next
+/// reader.
 template <class Stream>
 struct cancelled_read
 {
@@ -71,7 +72,7 @@ struct cancelled_read
 
   void start() { stream.reader().async_read_some(asio::buffer(bytes), read.record()); }
 
-  /// To be called when all has ended, with what was read since.
+  /// To be called when everything has ended, with what was read since.
   void check(const std::string& text, std::string next)
   {
     BOOST_TEST(read.calls == 1);
@@ -81,7 +82,7 @@ struct cancelled_read
   }
 };
 
-/// Does something with such a stream, in a handler and outside: f(stream, what it reads).
+/// Calls f(stream, what it has read), once within a handler and once outside.
 template <class Stream, class Function>
 void after_a_cancelled_read(const std::string& text, arrival when, Function f)
 {
@@ -144,7 +145,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_scattered_read_after_a_cancelled_one_loses_no_by
 BOOST_AUTO_TEST_CASE_TEMPLATE(available_counts_what_a_cancelled_read_has_left, Protocol, stream_protocols)
 {
   after_a_cancelled_read<reading_socket<Protocol>>([](auto& reader, std::string& next) {
-    reader.read_some(asio::mutable_buffer()); // what was started before comes first
+    reader.read_some(asio::mutable_buffer()); // waits for what was cancelled before
     const std::size_t available = reader.available();
     BOOST_TEST(available >= 4u);
     asio::socket_base::bytes_readable readable;
@@ -158,7 +159,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(available_counts_what_a_cancelled_read_has_left, P
 BOOST_AUTO_TEST_CASE(bytes_readable_counts_what_a_cancelled_read_of_a_descriptor_has_left)
 {
   after_a_cancelled_read<reading_descriptor>([](auto& reader, std::string& next) {
-    reader.read_some(asio::mutable_buffer()); // what was started before comes first
+    reader.read_some(asio::mutable_buffer()); // waits for what was cancelled before
     asio::posix::descriptor_base::bytes_readable readable;
     reader.io_control(readable);
     BOOST_TEST(readable.get() >= 4u);
@@ -168,7 +169,7 @@ BOOST_AUTO_TEST_CASE(bytes_readable_counts_what_a_cancelled_read_of_a_descriptor
   });
 }
 
-// Nothing else is there that could end the wait. Stock Asio reads what is there at once.
+// There is nothing else that could end the wait. Stock Asio reads at once what is there.
 constexpr arrival of_both_bytes = on_uring ? arrival::before : arrival::after;
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_wait_sees_what_a_cancelled_read_has_left, Stream, waiters)
@@ -217,7 +218,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_thread_beside_the_loop_reads_what_a_cancelled_re
 
 // --- a write that was cancelled
 
-// What it wrote nevertheless comes before.
+// Data that the cancelled write wrote nevertheless comes first.
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_synchronous_write_comes_after_what_a_cancelled_one_has_written, Stream,
                               readers)
 {
@@ -247,7 +248,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_synchronous_write_comes_after_what_a_cancelled_o
 
 // --- datagrams
 
-/// A receiver with a name, whose queue holds a few, and who sends to it.
+/// A receiver with a name and a short queue, and a sender.
 struct full_receiver
 {
   asio::io_context context;
@@ -257,7 +258,7 @@ struct full_receiver
   std::vector<std::array<int, 2>> sent = std::vector<std::array<int, 2>>(total);
   int ended = 0;
 
-  /// All are started, one after the other: send(buffers, handler).
+  /// Starts all sends, one after the other, by send(buffers, handler).
   template <class Buffers, class Send>
   void send_all(Buffers buffers, Send send)
   {
@@ -270,7 +271,7 @@ struct full_receiver
       });
     }
     settle(context);
-    BOOST_TEST(ended < total); // it was full
+    BOOST_TEST(ended < total); // the queue was full
     int arrived = 0;
     run_until(context, [&] {
       std::array<int, 3> message;

@@ -1,4 +1,4 @@
-// test/run_loop.cpp: run(), poll() and their sisters: when they return, what they count, stop and restart.
+// test/run_loop.cpp: run(), poll() and their variants: when they return, what they count, stop and restart.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -1,4 +1,4 @@
-// test/send_file.cpp: parts of files, sent to sockets.
+// test/send_file.cpp: sending parts of files to sockets.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_socket_without_room_is_waited_for, Protocol, str
     before += sockets.client.write_some(bytes.at(before, 1 << 14), full);
   ending e;
   async_send_file(sockets.client, file, before, 2 * mebibyte, e.record());
-  home.context.run_for(50ms); // for the thread to find no room; if it has not come to that, nothing is missed
+  home.context.run_for(50ms); // usually the thread has found no room by now; if not, nothing is lost
   BOOST_TEST(!e.done());
   reader r(sockets.server);
   run_until(home.context, [&] { return e.done(); });
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(what_is_written_before_and_after_it_keeps_its_place)
 
 // --- sandboxes, errors
 
-/// Sends a file of 1 MiB, once the process can do less. The exit code.
+/// Sends a file of 1 MiB after `forbid` has restricted the process. Returns the exit code.
 template <class Forbid>
 int send_in_child(Forbid forbid)
 {
@@ -262,7 +262,7 @@ int send_in_child(Forbid forbid)
   });
 }
 
-#ifndef __SANITIZE_THREAD__ // which allows no new thread in a child of a program with threads
+#ifndef __SANITIZE_THREAD__ // it allows no new thread in a child of a program with threads
 BOOST_AUTO_TEST_CASE(what_the_kernel_cannot_splice_is_read_and_written)
 {
   for (const int error : {EINVAL, ENOSYS})

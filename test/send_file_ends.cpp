@@ -1,4 +1,4 @@
-// test/send_file_ends.cpp: transfers of files that end before their end, and those at which a process forks.
+// test/send_file_ends.cpp: transfers of files that end early, and forks during a transfer.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_context_ends_it_at_any_time)
     std::weak_ptr<session> life;
     {
       scratch_context home;
-      auto owned = std::make_shared<session>(home); // by the handler, as usual
+      auto owned = std::make_shared<session>(home); // the handler owns it, as usual
       life = owned;
       auto& [sockets, file] = *owned;
       async_send_file(sockets.client, file, 0, std::nullopt,

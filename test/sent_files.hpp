@@ -19,7 +19,7 @@ using asio_uring::async_send_file;
 inline constexpr std::size_t mebibyte = 1 << 20;
 inline const pattern bytes;
 
-/// What came of it.
+/// The outcome of a transfer.
 struct ending : outcome
 {
   auto record()
@@ -30,7 +30,7 @@ struct ending : outcome
   }
 };
 
-/// A file of the pattern, whose offsets in the file and in the pattern are the same.
+/// A file with the bytes of the pattern, at the same offsets.
 struct file_of_pattern : random_access_file
 {
   file_of_pattern(scratch_context& home, std::size_t size, const std::string& name = "file")
@@ -48,7 +48,7 @@ struct file_of_pattern : random_access_file
   }
 };
 
-/// Reads what arrives to its end, a piece at a time.
+/// Reads a socket to its end, a piece at a time.
 template <class Socket>
 class reader
 {
@@ -79,7 +79,7 @@ private:
   std::string piece_;
 };
 
-/// A sender and its peer, between which little fits: some times `room`, in bytes.
+/// A sender and its peer, with buffers in between that hold only a few times `room` bytes.
 template <class Protocol = tcp>
 struct narrow_pair : pair<Protocol>
 {
@@ -105,7 +105,7 @@ struct waiting_transfer
     async_send_file(sockets.client, file, 0, size, wrap(e.record()));
     until_it_waits();
   }
-  /// Until the socket is full, and some of it has been sent: nothing changes any more.
+  /// Runs until the socket is full after some of the file was sent, so that nothing changes any more.
   void until_it_waits()
   {
     for (int before = -1, now = 0; before != now || now == 0;) {
@@ -116,7 +116,7 @@ struct waiting_transfer
       BOOST_REQUIRE(::ioctl(sockets.client.native_handle(), TIOCOUTQ, &now) == 0);
     }
   }
-  /// Ends the connection: what has arrived in all.
+  /// Ends the connection; returns all that has arrived.
   std::string arrived()
   {
     error_code ignored;
@@ -125,7 +125,7 @@ struct waiting_transfer
     finish(context);
     return r.text;
   }
-  /// The count is what the peer has: some of it, not all.
+  /// Checks that the count is what the peer received: some of the file, not all.
   void check_count()
   {
     const std::string text = arrived();
@@ -142,7 +142,7 @@ struct waiting_transfer
   ending e;
 };
 
-/// Sends and compares.
+/// Sends a part of a file, and checks what arrives.
 template <class Protocol>
 struct sent_part
 {

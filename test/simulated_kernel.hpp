@@ -1,4 +1,4 @@
-// test/simulated_kernel.hpp: a kernel behind the ring that does whatever a kernel may do, as is drawn.
+// test/simulated_kernel.hpp: an emulated kernel that does, at random, whatever a kernel may do.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -25,13 +25,14 @@
 #include <utility>
 #include <vector>
 
-/// Threads enter one at a time. The calls are real ones that do not block, on descriptors of its own for the
-/// same files, as the kernel keeps a file for each request; when, how much, in which order and with which
-/// errors is drawn.
+/// Emulates a kernel. It makes real calls that do not block, on duplicates of the descriptors, as the kernel
+/// keeps a file for each request. When, how much, in which order and with which errors is drawn. Threads
+/// enter one at a time.
 /**
- * Whatever is drawn is legal: a result is only invented where the call has not been made, a transfer is only
- * shortened before it is made, no edge is lost (EPOLLET tells them), results of one request keep their order.
- * An entry's descriptor number is looked up when it starts: a linked one when those before it have ended.
+ * Whatever is drawn is legal: a result is only invented if the call has not been made, a transfer is only
+ * shortened before it is made, no edge is lost (EPOLLET reports them), and results of one request keep their
+ * order. An entry's descriptor number is looked up when it starts; a linked one starts when those before it
+ * have ended.
  */
 class simulated_kernel final : public asio_uring::emulated_kernel
 {
@@ -72,7 +73,7 @@ public:
       refusals_ = refusals_ > 0 ? refusals_ - 1 : random_.below(4);
       return random_.chance(500) ? -EAGAIN : -EBUSY;
     }
-    // A kernel that takes only some does not wait.
+    // A kernel that takes only some entries does not wait.
     const bool partial = random_.chance(odds_.partial);
     const unsigned most = partial ? static_cast<unsigned>(random_.below(3)) : ~0u;
     const unsigned taken = take_some(most);
@@ -99,7 +100,7 @@ public:
       if (first->started && random_.chance(odds_.cancel_loses) && look(first, false)) continue;
       end(first, given_up(*first));
     }
-    round(0, 1000); // what finds no room is lost
+    round(0, 1000); // results that find no room are lost
   }
 
   int register_buffer_queue(const io_uring_buf_reg& queue) noexcept override
@@ -115,7 +116,7 @@ public:
     return fd_;
   }
 
-  /// Something may have happened: whoever watches the ring looks.
+  /// Makes fd() readable: something may have happened.
   void signal() noexcept
   {
     if (fd_ < 0) return;
@@ -123,27 +124,26 @@ public:
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof(one));
   }
-  /// Completions come though nobody enters.
+  /// Posts completions though nobody enters.
   void interrupt()
   {
     if (broken_ || bound_) return;
     round(odds_.go_on, odds_.deliver);
     leave(0);
   }
-  /// The next enters take nothing.
+  /// Has the next enters take nothing.
   void refuse(std::size_t times) noexcept { refusals_ = times; }
-  /// From now on every enter fails. What is in flight goes on, and it shows that an enter is wanted, to who
-  /// watches the ring, too.
+  /// Has every enter fail from now on. What is in flight goes on, and those who watch the ring are told to
+  /// enter.
   void break_down(int error) noexcept
   {
     broken_ = error;
     want_enter(true);
     signal();
   }
-  /// The calling thread ends: its requests are given up when their events arrive.
+  /// Notes that the calling thread ends: its requests are given up when their events arrive.
   void thread_ends() { ended_threads_.insert(this_thread()); }
-  /// From now on the ring is a forked child's parent's, whose kernel performs what it can of what is left in
-  /// it.
+  /// Leaves the ring to the parent of a forked child, whose kernel performs what it can of what is in flight.
   void leave_to_parent()
   {
     for (const request& r : requests_)
@@ -153,7 +153,7 @@ public:
   }
   void set_odds(const odds& o) noexcept { odds_ = o; }
 
-  /// For a person who looks into a failure: what is in flight.
+  /// Prints what is in flight, for whoever looks into a failure.
   void describe() const
   {
     for (const request& r : requests_)
@@ -161,7 +161,7 @@ public:
                    r.is_multishot() ? "multishot" : "one shot",
                    static_cast<unsigned long long>(r.entry.user_data));
   }
-  /// Requests that are not yet done.
+  /// Requests that have not ended.
   std::size_t in_flight() const noexcept { return requests_.size(); }
   std::size_t undelivered() const noexcept { return finished_.size(); }
 
@@ -185,7 +185,7 @@ private:
     return result;
   }
 
-  /// What the kernel does for a bound ring when that is entered next.
+  /// Whether there is work that the kernel does for a bound ring at the next enter.
   bool has_work() const noexcept
   {
     return !finished_.empty() ||
@@ -201,14 +201,14 @@ private:
 
   // --- entries
 
-  /// Linked entries are taken together.
+  /// Takes entries; linked ones are taken together.
   unsigned take_some(unsigned most)
   {
     unsigned taken = 0;
     while ((taken < most || !chain_.empty()) &&
            take_entries([&](const io_uring_sqe& entry) { take(entry); }, 1))
       ++taken;
-    if (!chain_.empty()) start_chain(); // which ends where a submission ends
+    if (!chain_.empty()) start_chain(); // a chain ends where a submission ends
     return taken;
   }
 
@@ -257,7 +257,7 @@ private:
     auto found = find();
     if (found != requests_.end() && random_.chance(odds_.cancel_loses)) {
       look(found, false);
-      found = find(); // a multishot poll goes on
+      found = find(); // it may be gone; a multishot poll goes on
     }
     if (found == requests_.end()) return random_.chance(500) ? -ENOENT : -EALREADY;
     if (random_.chance(odds_.cancel_later)) {
@@ -297,7 +297,7 @@ private:
     erase(r);
     return true;
   }
-  /// What is linked behind: started, some time, or given up.
+  /// Queues the request linked behind to be started, or gives up the rest of the chain.
   void start_next(request& r, int value)
   {
     if ((r.entry.flags & IOSQE_IO_HARDLINK) || r.succeeded(value)) {
@@ -308,7 +308,7 @@ private:
         finish(entry.user_data, -ECANCELED);
   }
 
-  /// Each request and each result has its chance. True if anything happened.
+  /// Gives each request and each result a chance. True if anything happened.
   bool round(unsigned go_on, unsigned deliver)
   {
     bool happened = false;

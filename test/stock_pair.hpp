@@ -1,4 +1,4 @@
-// test/stock_pair.hpp: stock objects whose single operations are on io_uring.
+// test/stock_pair.hpp: stock objects, for single operations on io_uring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,8 +14,8 @@
 
 namespace test {
 
-/// A context whose ring is there before the stock objects, where the environment says so; otherwise their
-/// reactor is there first.
+/// A context whose ring is set up before the stock objects, if the environment says so; otherwise their
+/// reactor is set up first.
 struct stock_context : asio::io_context
 {
   stock_context()
@@ -33,7 +33,7 @@ struct stock_pair
   stock_pair() { test::connect(client, server); }
 };
 
-/// Runs a coroutine to its end, together with all else that the context has to do.
+/// Runs a coroutine to its end, together with everything else that the context has to do.
 template <typename Coroutine>
 void run(asio::io_context& context, Coroutine coroutine)
 {

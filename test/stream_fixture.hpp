@@ -1,4 +1,4 @@
-// test/stream_fixture.hpp: a connection whose server has a stream, and what it receives.
+// test/stream_fixture.hpp: a connection whose server has a receive_stream.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -39,7 +39,7 @@ struct streaming : connection<>
     run_until(context, [&] { return next.ended.done(); });
     return next.ended.error ? next.ended.error.message() : std::string(next.data.text());
   }
-  /// Lets the loop do what can be done, though nobody waits for anything.
+  /// Runs the loop until nothing more happens, though there may be no work.
   void turn()
   {
     const auto work = asio::make_work_guard(context);

@@ -1,4 +1,4 @@
-// test/streams.cpp: reading and writing on connected sockets, to the end of the stream.
+// test/streams.cpp: reads and writes of connected sockets, up to the end of the stream.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -40,7 +40,7 @@ struct sender
   }
 };
 
-/// Receives and compares, by callbacks, until the end of the stream.
+/// Receives and compares the pattern, by callbacks, until the end of the stream.
 template <class Socket>
 struct receiver
 {

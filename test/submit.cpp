@@ -1,4 +1,4 @@
-// test/submit.cpp: a submission, with any token: when it ends, how, and what it owns meanwhile.
+// test/submit.cpp: submissions with any token: when and how they end, and what they own meanwhile.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -23,7 +23,7 @@ constexpr auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
 
 BOOST_FIXTURE_TEST_SUITE(submit, scratch_context)
 
-// --- what it promises
+// --- guarantees
 
 BOOST_AUTO_TEST_CASE(the_handler_gets_the_result_after_the_initiating_function)
 {
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(a_descriptor_that_nobody_gets_is_closed)
   run([&]() -> asio::awaitable<void> {
     co_await async_submit<unique_descriptor>(context, open, use_awaitable);
   }());
-  const std::size_t before = open_descriptors(); // all that the context opens for itself is open
+  const std::size_t before = open_descriptors(); // by now the context has opened all its own descriptors
   auto kept = async_submit<unique_descriptor>(context, open, asio::use_future);
   async_submit<unique_descriptor>(context, open, asio::detached);
   finish(context);
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE(all_handlers_of_a_batch_throw_one_by_one)
   CHECK_SUCCEEDED(last);
 }
 
-// --- what waits, and what ends a wait
+// --- waits, and what ends them
 
 BOOST_AUTO_TEST_CASE(poll_add)
 {
@@ -307,7 +307,8 @@ BOOST_AUTO_TEST_CASE(async_cancel_by_descriptor)
   CHECK_FAILED(cancelled, asio::error::operation_aborted);
 }
 
-// What is addressed by its user data cannot be found, for that is the service's: a signal cancels it.
+// These address requests by user_data, which belongs to the service, so they find nothing. Use a cancellation
+// signal instead.
 BOOST_AUTO_TEST_CASE(poll_remove_and_timeout_remove)
 {
   run([&]() -> asio::awaitable<void> {
@@ -327,7 +328,7 @@ BOOST_AUTO_TEST_CASE(timeout)
     auto [ec, result, span] = co_await async_submit(
         context, __kernel_timespec{0, 20'000'000},
         [](io_uring_sqe& sqe, __kernel_timespec& span) { io_uring_prep_timeout(&sqe, &span, 0, 0); }, aw);
-    BOOST_TEST(ec == errc::stream_timeout); // ETIME: it has expired
+    BOOST_TEST(ec == errc::stream_timeout); // ETIME: the timeout has expired
   }());
   BOOST_TEST((std::chrono::steady_clock::now() - start >= 20ms));
 }

@@ -1,4 +1,4 @@
-// test/submit_fixture.hpp: what the tests of submissions have in common.
+// test/submit_fixture.hpp: common parts of the tests of submissions.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,7 +11,7 @@
 
 namespace test {
 
-/// As liburing fills an entry.
+/// Fills an entry as liburing does.
 inline void fill(io_uring_sqe& sqe, std::uint8_t op, int fd, const void* address, unsigned length,
                  std::uint64_t offset)
 {

@@ -181,7 +181,8 @@ BOOST_AUTO_TEST_CASE(connections_come_and_go_in_several_threads)
   BOOST_CHECK_EQUAL(served, count);
 }
 
-// A socket that falls silent after a short read is looked at again 20 to 40 ms later, in a round over all.
+// A socket that falls silent after a short read is looked at again 20 to 40 ms later, in a round over all
+// such sockets.
 BOOST_AUTO_TEST_CASE(sockets_come_and_go_in_one_thread_while_others_fall_silent_in_another)
 {
   asio::io_context context;

@@ -1,4 +1,4 @@
-// test/threads.hpp: threads that run a context, and when it has no work left.
+// test/threads.hpp: threads that run a context, and checks of when it runs out of work.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,7 +13,7 @@
 
 namespace test {
 
-/// Joins the threads whatever happens; stops the context if they take forever.
+/// Threads that run a context. Always joins them; stops the context if they take too long.
 struct runners
 {
   asio::io_context& context;
@@ -45,8 +45,9 @@ struct runners
   ~runners() { join(); }
 };
 
-/// Operations that a foreign thread starts while another runs the context: run() returns only when its own
-/// have ended. `start` and `start_elsewhere` start one that ends at once, with the given handler.
+/// Checks operations that a foreign thread starts while another runs the context: run() must not return
+/// before its own operations have ended. `start` and `start_elsewhere` start an operation that ends at once,
+/// with the given handler.
 template <class Start, class StartElsewhere>
 void check_that_operations_are_work_from_their_start(asio::io_context& context, Start start,
                                                      StartElsewhere start_elsewhere)
@@ -58,7 +59,7 @@ void check_that_operations_are_work_from_their_start(asio::io_context& context, 
       ++pending;
       start_elsewhere([&](error_code) { --pending; });
       for (int spins = 0; pending && !enough; ++spins)
-        if (spins > 1000) std::this_thread::yield(); // it may be on the other's processor
+        if (spins > 1000) std::this_thread::yield(); // both may share a processor
     }
     ended = true;
   });
@@ -83,9 +84,9 @@ void check_that_operations_are_work_from_their_start(asio::io_context& context, 
   BOOST_CHECK_EQUAL(unfinished, 0);
 }
 
-/// A handler that runs in one thread is work, though the last operation ends in another: what it starts then
-/// is waited for. `start` starts an operation that ends at once, `start_waiting` one that waits for
-/// `release`.
+/// Checks that a handler which runs in one thread counts as work, though the last operation ends in another
+/// thread: what the handler then starts is waited for. `start` starts an operation that ends at once,
+/// `start_waiting` one that waits for `release`.
 template <class Start, class StartWaiting, class Release>
 void check_that_a_running_handler_is_work(asio::io_context& context, Start start, StartWaiting start_waiting,
                                           Release release)

@@ -1,4 +1,4 @@
-// timing_wheel.cpp: the wheel by itself.
+// timing_wheel.cpp: the timing wheel by itself.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_wheel_knows_the_end_of_time)
   BOOST_TEST(wheel.next() == wheel.never);
   wheel_entry last, first;
   wheel.insert(last, wheel.never - 1);
-  wheel.insert(first, 0); // gone by
+  wheel.insert(first, 0); // in the past
   BOOST_TEST(wheel.next() == 1'001u);
   int due = 0;
   wheel.advance(1'001, [&](auto&) { ++due; });

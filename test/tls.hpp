@@ -1,4 +1,4 @@
-// test/tls.hpp: a certificate made on the spot, and contexts that present it or trust it.
+// test/tls.hpp: a certificate made at run time, and contexts that present it or trust it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

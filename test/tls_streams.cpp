@@ -1,4 +1,4 @@
-// test/tls_streams.cpp: TLS from handshake to shutdown, and what may go wrong on the way.
+// test/tls_streams.cpp: TLS from handshake to shutdown, and failures in between.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -35,7 +35,7 @@ struct secure_pair
 
   secure_pair() { tls::trust_only(client_settings, own); }
 
-  /// To be called when the settings are made.
+  /// Makes the streams; to be called when the TLS contexts are configured.
   template <class Executor>
   void connect(const Executor& client_executor, const Executor& server_executor)
   {
@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(tls_client_without_the_certificate_that_the_server_wants)
                     std::tie(server_error) = co_await c.server->async_handshake(c.server->server, as_values);
                   },
                   [&]() -> asio::awaitable<void> {
-                    co_await c.handshake_client(); // TLS 1.3: the server has the last word
+                    co_await c.handshake_client(); // TLS 1.3: the server may refuse later
                     char data[1];
                     auto [e, n] = co_await c.client->async_read_some(asio::buffer(data), as_values);
                     client_error = e;
@@ -242,7 +242,8 @@ BOOST_AUTO_TEST_CASE(tls_synchronous_client_of_an_asynchronous_server)
 
 namespace {
 
-/// Both directions of a TLS stream at once, in several threads: bytes sent, bytes that came back right.
+/// Uses both directions of a TLS stream at once, in several threads; counts bytes sent, and bytes that came
+/// back unchanged.
 template <class Stream>
 asio::awaitable<void> send_pattern(Stream& stream, const pattern& sent, std::size_t size)
 {
@@ -308,7 +309,7 @@ BOOST_AUTO_TEST_CASE(handlers_wrapped_in_an_io_context_strand_by_several_threads
   c.connect();
   asio::io_context::strand strand(c.context);
   run_coroutines(c.context, {[&] { return c.handshake_server(); }, [&] { return c.handshake_client(); }});
-  // Reads and writes of both streams share the one strand.
+  // Reads and writes of both streams share one strand.
   std::atomic<int> inside = 0, overlaps = 0;
   int rounds = 0, pending = 0;
   std::function<void()> there_and_back;
@@ -319,7 +320,7 @@ BOOST_AUTO_TEST_CASE(handlers_wrapped_in_an_io_context_strand_by_several_threads
       overlaps += inside++ != 0;
       --pending;
       if (!e && n == sizeof(there)) next();
-      // A stream is written to again when its last write has been reported.
+      // A stream may be written to again only when its last write has completed.
       if (!e && pending == 0 && ++rounds != 200) there_and_back();
       --inside;
     });

@@ -1,4 +1,4 @@
-// test/tokens.cpp: completion tokens but for coroutines, and when and where handlers run.
+// test/tokens.cpp: completion tokens other than coroutines, and when and where handlers run.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,7 +12,7 @@ using namespace test;
 
 namespace {
 
-/// Accept, connect, write, wait and read, each with the handler that `wrap` makes of a plain one.
+/// Runs accept, connect, write, wait and read, each with the handler that `wrap` makes of a plain one.
 struct every_operation
 {
   asio::io_context context;
@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(append_and_prepend)
   BOOST_CHECK_EQUAL(sum, 113);
 }
 
-// Asio's system context has threads, from its first use on: no test before this one may need it.
+// Asio's system context starts threads when it is first used: no test before this one may use it.
 BOOST_AUTO_TEST_CASE(future_starts_no_threads)
 {
   const auto threads = [] {

@@ -1,4 +1,4 @@
-// test/udp_offload.cpp: datagrams that the kernel cuts and joins.
+// test/udp_offload.cpp: datagrams that the kernel segments and joins.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -19,7 +19,7 @@ namespace {
 
 using udp_families = std::tuple<udp4, udp6, generic_udp>;
 
-/// Whether the kernel has the option; says so where it has not.
+/// Whether the kernel has the option; prints a message if not.
 template <class Option>
 bool has(const char* name)
 {
@@ -32,7 +32,7 @@ bool has(const char* name)
   return !ec;
 }
 
-/// Bytes that differ from each other's neighbours.
+/// Bytes that differ from their neighbours.
 std::string bytes(std::size_t size)
 {
   std::string s;
@@ -52,7 +52,7 @@ std::vector<std::size_t> sizes(const Range& range)
 
 using size_list = std::vector<std::size_t>;
 
-/// Sends data in segments; what arrives is that, cut in datagrams. 0: all is right.
+/// Sends data in segments, and checks that it arrives as datagrams of that size. Returns 0 if all is right.
 template <class Family>
 int send_in_segments(std::size_t size, std::size_t segment_size)
 {
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(where_the_way_takes_no_segments_each_is_sent_alone
                const std::vector<std::string> expected = {data.substr(0, 1000), data.substr(1000, 1000),
                                                           data.substr(2000)};
                if (!o.succeeded() || o.bytes != 1) return 1;
-               // What has no segments has failed.
+               // The error of a datagram without segments is reported.
                out.clear();
                out.push_back(asio::buffer(data), m.receiver.local_endpoint());
                error_code ec;
@@ -233,16 +233,16 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(what_was_joined_tells_its_segments, Family, udp_fa
   m.receiver.set_option(udp_gro(true));
   m.receiver.set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_TIMESTAMPNS>(true)); // told first
   const std::string data = bytes(5500);
-  m.send(1, "first"); // of which the kernel says less than of the next in its place
+  m.send(1, "first"); // has fewer control messages than the datagram that follows in its place
   BOOST_REQUIRE(m.receive().succeeded());
   BOOST_TEST(m.batch[0].segment_size() == 0u);
   send_batch<typename Family::protocol> out;
   out.push_back(asio::buffer(data), m.receiver.local_endpoint(), 1000);
   out.push_back(asio::buffer("alone", 5), m.receiver.local_endpoint());
   BOOST_TEST(send_many(m.senders[1], out) == 2u);
-  // Over loopback what was sent in one piece arrives in one piece.
+  // Over loopback, what was sent as one piece arrives as one piece.
   for (std::size_t received = 0; received != 4;) {
-    if (received == 2) BOOST_TEST(send_many(m.senders[1], out) == 2u); // into the same places
+    if (received == 2) BOOST_TEST(send_many(m.senders[1], out) == 2u); // received into the same memory
     BOOST_REQUIRE(m.receive().succeeded());
     for (const auto& d : m.batch) {
       BOOST_TEST((d.sender() == m.senders[1].local_endpoint()));

@@ -1,5 +1,5 @@
-// test/unwinding.cpp: what is thrown between the end of an operation and its handler, and objects that
-// outlive their context.
+// test/unwinding.cpp: exceptions between the end of an operation and its handler, and objects that outlive
+// their context.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,7 +13,8 @@ namespace {
 
 using datagram = asio::local::datagram_protocol;
 
-/// Whichever move throws, within the initiating function or the loop, nothing is left.
+/// Checks that nothing leaks, whichever move of the handler throws, in the initiating function or in the
+/// loop.
 template <typename Operation, typename Bind>
 void throw_at_each_move(Bind bind)
 {
@@ -113,7 +114,7 @@ struct an_accept : a_connect
 
 // --- names of UNIX sockets that fill the address
 
-/// A socket with the longest name there can be, of 108 bytes, which Asio's endpoint has no room for.
+/// A socket with the longest possible name, 108 bytes, for which Asio's endpoint has no room.
 class long_named
 {
 public:
@@ -191,7 +192,7 @@ BOOST_AUTO_TEST_CASE(a_client_whose_name_does_not_fit_costs_nothing)
   session.reset();
   BOOST_CHECK(watch.expired());
 
-  // The acceptor goes on.
+  // The acceptor can still be used.
   local::socket peer(context), client(context);
   outcome accepted;
   acceptor.async_accept(peer, accepted.record());
@@ -222,7 +223,7 @@ BOOST_AUTO_TEST_CASE(a_datagram_from_a_name_that_does_not_fit_leaves_the_receive
   BOOST_CHECK_EQUAL(sender.path(), other.name);
 }
 
-// What was freed is overwritten, so that whatever reads it goes wrong.
+// Freed memory is overwritten, so that reading it goes wrong.
 BOOST_AUTO_TEST_CASE(a_closed_object_outlives_its_context)
 {
   ::mallopt(M_PERTURB, 0x5a);

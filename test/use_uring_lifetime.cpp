@@ -13,7 +13,7 @@ using asio_uring::via;
 
 namespace {
 
-/// Closes one socket, and gives the other its number.
+/// Closes one socket, and gives its number to the other.
 inline void close_and_reuse_number(tcp::socket& old, tcp::socket& fresh)
 {
   const int number = old.native_handle();
@@ -24,7 +24,7 @@ inline void close_and_reuse_number(tcp::socket& old, tcp::socket& fresh)
   fresh.assign(tcp::v4(), reused);
 }
 
-/// That the kernel has ended the connection: its FIN has been sent.
+/// Whether the kernel has ended the connection, that is, has sent its FIN.
 bool ended(tcp::socket& peer)
 {
   char byte;
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(cancel_by_slot_leaves_the_other_direction_and_loses_nothing
   write_text(p.client, "abc");
   p.server.async_read_some(asio::buffer(data), use_uring(again.record()));
   finish(p.context);
-  signal.emit(asio::cancellation_type::all); // of one that has ended
+  signal.emit(asio::cancellation_type::all); // the signal of an operation that has ended
   CHECK_SUCCEEDED(again);
   BOOST_CHECK_EQUAL(again.bytes, 3u);
 }
@@ -104,10 +104,10 @@ BOOST_AUTO_TEST_CASE(release_and_destruction_of_the_object)
   std::array<char, 8> data;
   outcome released, destroyed;
   {
-    tcp::socket socket(std::move(p.server)); // moved with nothing pending
+    tcp::socket socket(std::move(p.server)); // moved with no operation pending
     socket.async_read_some(asio::buffer(data), use_uring(released.record()));
     settle(p.context);
-    tcp::socket moved(std::move(socket)); // and with something
+    tcp::socket moved(std::move(socket)); // moved with one pending
     settle(p.context);
     BOOST_CHECK(!released.done());
     p.server.assign(tcp::v4(), moved.release());
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(the_number_reused_while_the_old_read_is_about_to_be_perform
   write_text(before.client, "x");
   write_text(old.client, "old");
   asio::post(context, [&] {
-    // Both are ready in the same turn of the ring; the first one's handler closes the second one's socket.
+    // Both are ready in the same turn of the ring. The first handler closes the second socket.
     before.server.async_read_some(asio::buffer(first_data), use_uring([&](error_code, std::size_t) {
                                     close_and_reuse_number(old.server, fresh.server);
                                     write_text(fresh.client, "fresh");
@@ -269,11 +269,11 @@ BOOST_AUTO_TEST_CASE(context_destroyed_with_operations_in_flight)
     acceptor.async_accept(use_uring([destroyed](error_code, tcp::socket) {}));
     settle(p.context);
     p.client.async_read_some(asio::buffer(data), use_uring([destroyed](error_code, std::size_t) {}));
-    p.client.close(); // aborted, but not run any more
+    p.client.close(); // aborted, but its handler does not run
   }
   BOOST_CHECK_EQUAL(destroyed.use_count(), 1);
   {
-    // The other way round: the sockets live in the handlers.
+    // The reverse: the handlers own the sockets.
     stock_context context;
     auto p = std::make_shared<pair<>>(context);
     p->server.async_read_some(asio::buffer(data), use_uring([p, destroyed](error_code, std::size_t) {}));

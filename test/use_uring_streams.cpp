@@ -1,4 +1,4 @@
-// test/use_uring_streams.cpp: stock sockets as streams on io_uring: in Beast, in TLS, by threads.
+// test/use_uring_streams.cpp: stock sockets as streams on io_uring: in Beast, in TLS, with threads.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,7 +18,7 @@ using asio_uring::via;
 
 namespace {
 
-/// A server's TLS context with a certificate made on the spot.
+/// A server's TLS context with a certificate made at run time.
 asio::ssl::context certified() { return tls::presenting(tls::identity(), asio::ssl::context::tls_server); }
 
 } // namespace
@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(counts_of_run)
   outcome read, aborted;
   p.server.async_read_some(asio::buffer(data), use_uring(read.record()));
   write_text(p.client, "abc");
-  // The fallback may be later than the reactor, which counts an event though nobody waits for it.
+  // The fallback may be later than the reactor, which counts an event even if no operation waits for it.
   const auto is_count = [](std::size_t n, std::size_t handlers) {
     return n == handlers || (with_fallback() && n == handlers + 1);
   };
@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(counts_of_run)
   p.server.async_read_some(asio::buffer(data), use_uring(aborted.record()));
   settle(context);
   p.server.close();
-  BOOST_CHECK_PREDICATE(is_count, (finish(context))(2)); // the handler, and what the object aborted
+  BOOST_CHECK_PREDICATE(is_count, (finish(context))(2)); // the handler, and what close() aborted
 }
 
 BOOST_AUTO_TEST_CASE(stock_operations_beside_those_of_the_token)

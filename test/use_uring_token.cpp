@@ -1,4 +1,4 @@
-// test/use_uring_token.cpp: single operations of stock objects on io_uring, by token and by view.
+// test/use_uring_token.cpp: single operations of stock objects on io_uring, by token and by via().
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -301,7 +301,7 @@ BOOST_AUTO_TEST_CASE(a_connect_that_takes_its_time_can_be_cancelled)
   for (int i = 0; i != 3; ++i) {
     queue.emplace_back(context).open(tcp::v4());
     queue.back().native_non_blocking(true);
-    const tcp::endpoint there = full.local_endpoint(); // connect() of the socket would wait
+    const tcp::endpoint there = full.local_endpoint(); // the socket's connect() would wait
     [[maybe_unused]] const int pending = ::connect(queue.back().native_handle(), there.data(), there.size());
   }
   tcp::socket client(context);
@@ -355,7 +355,7 @@ BOOST_AUTO_TEST_CASE(urgent_data)
   BOOST_CHECK_EQUAL(data[0], '!');
 }
 
-// The kernel reports a half-closed peer on every poll, asked or not.
+// Every poll of the kernel's reports a half-closed peer, whether asked for or not.
 BOOST_AUTO_TEST_CASE(what_waits_goes_on_waiting_beside_a_peer_that_has_half_closed)
 {
   for (const bool close : {false, true}) {
@@ -406,7 +406,7 @@ BOOST_AUTO_TEST_CASE(datagrams)
   a.async_send(asio::const_buffer(), use_uring(sent.record()));
   finish(context);
   CHECK_SUCCEEDED(sent);
-  CHECK_SUCCEEDED(received); // of nothing
+  CHECK_SUCCEEDED(received); // an empty one
   BOOST_CHECK_EQUAL(received.bytes, 0u);
 }
 

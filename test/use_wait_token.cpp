@@ -1,4 +1,4 @@
-// test/use_wait_token.cpp: the token that blocks the calling thread.
+// test/use_wait_token.cpp: use_wait, the token that blocks the calling thread.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,7 +18,7 @@ struct wait_fixture : scratch_directory
   asio::io_context context;
 };
 
-/// A context that a thread of its own runs, until it is destroyed.
+/// A context that is run by a thread of its own until it is destroyed.
 struct running
 {
   asio::io_context context;
@@ -44,7 +44,7 @@ struct echoing_pair
 
 BOOST_FIXTURE_TEST_SUITE(use_wait_token, wait_fixture)
 
-// --- nobody runs the context
+// --- no thread runs the context
 
 BOOST_AUTO_TEST_CASE(without_a_loop_the_calling_thread_runs_the_context)
 {
@@ -270,7 +270,7 @@ BOOST_AUTO_TEST_CASE(inside_the_loop_of_another_context_it_waits)
   BOOST_TEST(waited);
 }
 
-// --- somebody else runs the context
+// --- another thread runs the context
 
 BOOST_AUTO_TEST_CASE(with_a_loop_in_another_thread_no_handler_runs_here)
 {
@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(with_a_loop_in_another_thread_no_handler_runs_here)
     });
     BOOST_TEST(file.async_read_some_at(0, asio::buffer(text), use_wait) == 10u);
   }
-  asio::post(loop.context, use_wait); // behind the last of them: a read may end before what was posted first
+  asio::post(loop.context, use_wait); // behind the last one posted, which may run after a read has ended
   loop.stop();
   BOOST_TEST(ran == 1000);
   BOOST_TEST(ran_here == 0);
@@ -306,7 +306,7 @@ BOOST_AUTO_TEST_CASE(a_loop_whose_handler_takes_its_time_is_waited_for)
     std::this_thread::sleep_for(300ms);
   });
   busy.get_future().wait();
-  if (!counts_are_exact()) return; // with Asio's own reactor a loop that is busy cannot be told from none
+  if (!counts_are_exact()) return; // with Asio's own reactor, a busy loop looks like none
   asio::post(loop.context, [&] { ran_here += std::this_thread::get_id() == here; });
   timer.expires_after(1ms);
   timer.async_wait(use_wait);
@@ -332,7 +332,7 @@ BOOST_AUTO_TEST_CASE(a_loop_that_has_ended_is_not_waited_for)
   std::thread([&] { context.run(); }).join();
   context.restart();
   timer.expires_after(1ms);
-  timer.async_wait(use_wait); // its thread is gone
+  timer.async_wait(use_wait); // the thread that ran the context has exited
 
   timer.expires_after(1ms);
   timer.async_wait([](error_code) {});
@@ -345,7 +345,7 @@ BOOST_AUTO_TEST_CASE(a_loop_that_has_ended_is_not_waited_for)
   ran.get_future().wait();
   context.restart();
   timer.expires_after(1ms);
-  timer.async_wait(use_wait); // its thread does something else
+  timer.async_wait(use_wait); // the thread that ran the context does something else
   leave.set_value();
   idle.join();
 }

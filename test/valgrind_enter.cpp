@@ -11,10 +11,10 @@
 #include <poll.h>
 #include <unistd.h>
 
-// Valgrind runs one thread at a time and does not know (as of 3.19) that io_uring_enter may sleep, so a
+// Valgrind runs one thread at a time and (as of 3.19) does not know that io_uring_enter may sleep, so a
 // thread that waits there stops all others (https://github.com/axboe/liburing/issues/657). Here it waits in
-// ppoll, a millisecond at a time: a ring with IORING_SETUP_DEFER_TASKRUN is not readable when it has work
-// that only an enter does.
+// ppoll instead, a millisecond at a time, because a ring with IORING_SETUP_DEFER_TASKRUN is not readable when
+// it has work that needs an enter.
 extern "C" int io_uring_enter2(unsigned fd, unsigned submit, unsigned wait, unsigned flags,
                                sigset_t* argument, size_t)
 {

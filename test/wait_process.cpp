@@ -1,4 +1,4 @@
-// test/wait_process.cpp: the end of child processes.
+// test/wait_process.cpp: waiting for the end of child processes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,7 +18,7 @@ using boost::system::errc::no_child_process;
 
 namespace {
 
-/// What came of a wait.
+/// The outcome of a wait.
 struct ending : outcome
 {
   process_status status;
@@ -32,7 +32,7 @@ struct ending : outcome
   bool has_status() const { return succeeded() && status.ended != process_status::unknown; }
 };
 
-/// A child that ends with a code when it is told to, or when nobody can tell it any more.
+/// A child that exits with a code when it is told to, or when its parent is gone.
 class obedient_child
 {
 public:
@@ -61,7 +61,7 @@ public:
     siginfo_t found;
     BOOST_REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &found, WEXITED | WNOWAIT) == 0);
   }
-  /// Whether it is a zombie still; then not any longer.
+  /// Whether it is still a zombie; if so, reaps it.
   bool is_left() const { return ::waitpid(pid, nullptr, WNOHANG) == pid; }
 
   pid_t pid;
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(each_of_many_has_its_own)
     children.emplace_back(static_cast<int>(i));
   for (std::size_t i = 0; i != ends.size(); ++i)
     async_wait_process(context, children[i].pid, ends[i].record());
-  while (!children.empty()) // the last first: it has the pipes of those before it open, too
+  while (!children.empty()) // the last one first, because it also holds the pipes of those before it
     children.pop_back();
   finish(context);
   for (std::size_t i = 0; i != ends.size(); ++i)

@@ -1,4 +1,4 @@
-// test/waits.cpp: connected sockets that are waited for, peeked into, read urgently, or never to block.
+// test/waits.cpp: connected sockets: waits, peeking, urgent data, non-blocking mode.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -1,4 +1,4 @@
-// test/watched_memory.hpp: handlers whose allocator sees what is asked of it, and can refuse; that throw.
+// test/watched_memory.hpp: handlers with an allocator that records and can fail, and handlers that throw.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -62,7 +62,7 @@ struct odd_state
 struct throwing_handler
 {
   inline static int alive = 0, called = 0;
-  inline static int moves_left = -1; // then one throws; negative: none does
+  inline static int moves_left = -1; // moves before one throws; negative: none throws
 
   using allocator_type = watched<char>;
   allocator_type get_allocator() const { return {}; }
@@ -78,7 +78,7 @@ struct throwing_handler
   }
 
 private:
-  // The constructor that this one delegates to has ended: the destructor will run.
+  // May throw: the delegated constructor has ended, so the destructor will run.
   static void moved()
   {
     if (moves_left >= 0 && moves_left-- == 0) throw std::runtime_error("a handler is moved");

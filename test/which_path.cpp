@@ -19,8 +19,8 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-/// A machine and a load: what an operation costs with each strategy, in nanoseconds, and how much that
-/// varies.
+/// A simulated machine and load: what an operation costs with each strategy, in nanoseconds, and how much
+/// that varies.
 class machine
 {
 public:
@@ -31,13 +31,13 @@ public:
     controller_.serves(sockets);
   }
   void becomes(const costs& c) { costs_ = c; }
-  /// Runs for that many seconds. How much dearer that was than with the cheapest throughout.
+  /// Runs for that many seconds. Returns the cost in relation to always using the cheapest strategy.
   double run(double seconds)
   {
     double spent = 0, cheapest = 0;
     while (spent < seconds * 1e9) {
       const unsigned n = controller_.epoch();
-      // A socket's next two operations after a change are the dearer ones.
+      // The next two operations of a socket after a change of strategy cost more.
       if (std::exchange(last_, controller_.now()) != controller_.now()) to_change_ = sockets_;
       const unsigned changed = std::min(to_change_, n / 2);
       to_change_ -= changed;
@@ -57,7 +57,7 @@ private:
   costs costs_;
   std::normal_distribution<double> noise_;
   std::mt19937 random_{1};
-  static constexpr double change_costs = 3000; // of a socket
+  static constexpr double change_costs = 3000; // extra cost for a socket that changes over
   unsigned sockets_, to_change_ = 0;
   path_controller controller_;
   strategy last_ = controller_.now();
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(what_was_not_compared_is_not_told)
   BOOST_TEST(m.controller().ratio(strategy::calls) > 1.5);
 }
 
-// The kernel adds what a running thread has taken to its process's time by the tick, some milliseconds late.
+// The kernel adds the time of a running thread to that of its process by the tick, some milliseconds late.
 BOOST_AUTO_TEST_CASE(the_time_of_threads_that_run_is_told_exactly)
 {
   asio_uring::detail::runner_threads runners;
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(the_time_of_threads_that_run_is_told_exactly)
   BOOST_TEST((*after - *before >= std::chrono::milliseconds(1)));
   stop = true;
   busy.join();
-  int times = 0; // until the kernel has done with the thread
+  int times = 0; // the kernel may take a moment to remove the thread
   while (runners.processor_time() && ++times < 10'000)
     std::this_thread::yield();
   BOOST_TEST(times < 10'000);

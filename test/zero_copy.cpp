@@ -1,4 +1,4 @@
-// test/zero_copy.cpp: sends whose data the kernel takes from where they are.
+// test/zero_copy.cpp: sends without a copy: what is sent, when they complete, how they end.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -187,7 +187,7 @@ BOOST_FIXTURE_TEST_CASE(what_has_completed_may_be_overwritten, held_send)
   BOOST_TEST((got == before));
 }
 
-// There is room for the second when a third of the first has been acknowledged.
+// There is room for the second part when a third of the first has been acknowledged.
 BOOST_FIXTURE_TEST_CASE(parts_of_a_write_do_not_wait_for_each_others_memory, slow_connection)
 {
   if (!without_copy(context)) return;
@@ -200,7 +200,7 @@ BOOST_FIXTURE_TEST_CASE(parts_of_a_write_do_not_wait_for_each_others_memory, slo
     got += read_text(server, 10'000);
     settle(context);
   }
-  BOOST_TEST(counts().copied == 0u); // which the notification of the first would tell
+  BOOST_TEST(counts().copied == 0u); // it would be counted with the notification of the first
   BOOST_TEST(!written.done());
   std::string rest(text.size() - got.size(), '\0');
   asio::async_read(server, asio::buffer(rest), [&](error_code, std::size_t n) { got.append(rest, 0, n); });
@@ -220,7 +220,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_sent_before_it_was_cancelled_was_sent, held_sen
   BOOST_TEST((read_text(server, size) == text));
   finish(context);
   check_sent();
-  // The socket goes on.
+  // The socket can still be used.
   outcome again;
   async_send_zero_copy(client, asio::buffer(text, 10), again.record());
   finish(context);
@@ -255,7 +255,7 @@ BOOST_FIXTURE_TEST_CASE(a_write_that_waits_for_room_is_cancelled, slow_connectio
   client.cancel();
   context.restart();
   context.poll();
-  BOOST_TEST(written.calls == (without_copy(context) ? 0 : 1)); // a part of it is held
+  BOOST_TEST(written.calls == (without_copy(context) ? 0 : 1)); // the kernel holds a part of it
   client.shutdown(tcp::socket::shutdown_send);
   const std::string got = read_to_end(server);
   finish(context);

@@ -1,4 +1,5 @@
-// test/zero_copy_contexts.cpp: which sends are without a copy, and what becomes of them with their context.
+// test/zero_copy_contexts.cpp: which sends are made without a copy, and what happens to them at the end of
+// their context.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,7 +13,7 @@ using namespace test;
 
 namespace {
 
-/// Sends so many bytes to the end, and reads them at the other.
+/// Writes `size` bytes and reads them at the other end.
 template <class Socket>
 void send_and_read(asio::io_context& context, Socket& from, Socket& to, std::size_t size)
 {
@@ -28,7 +29,7 @@ void send_and_read(asio::io_context& context, Socket& from, Socket& to, std::siz
   BOOST_TEST((got == text));
 }
 
-/// Takes a capability away from this process, a child.
+/// Drops a capability of this child process.
 void give_up(int capability)
 {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -77,7 +78,7 @@ BOOST_FIXTURE_TEST_CASE(an_attempt_that_found_no_room_is_no_copy, slow_connectio
   asio::async_read(server, asio::buffer(got), read.record());
   finish(context);
   CHECK_SUCCEEDED(written);
-  BOOST_TEST(counts().retries >= counts().zero_copy); // as many as parts but one, and the attempts
+  BOOST_TEST(counts().retries >= counts().zero_copy); // one for each part but the last, and attempts
   BOOST_TEST(counts().copied == counts().zero_copy);
 }
 
@@ -90,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_unix_socket_is_asked_once)
     send_and_read(context, sockets.client, sockets.server, 1000);
   BOOST_TEST(asio_uring::statistics(context).zero_copy == 0u);
   BOOST_TEST(asio_uring::statistics(context).retries == (without_copy(context) ? 1u : 0u));
-  // What comes after it in its place is another one.
+  // The next socket with its file state starts afresh.
   sockets.client.close();
   sockets.server.close();
   connection<> next;
@@ -225,7 +226,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_context_does_not_wait_for_a_peer_that_takes_
     if (held) c.run_until_sent();
   }
   BOOST_TEST(left.expired());
-  if (held) { // reset: the memory was not read again
+  if (held) { // the connection was reset, so the memory was not read again
     std::string part(1'000'000, '\0');
     ssize_t n;
     while ((n = ::recv(peer, part.data(), part.size(), 0)) > 0) {
@@ -259,7 +260,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_sent_before_a_fork_is_sent_once, held_send)
   if (child == 0)
     exit_with([&] {
       context.notify_fork(asio::io_context::fork_child);
-      finish(context); // its memory is its own
+      finish(context); // its memory is a copy
       return sent.succeeded() && sent.bytes == size ? 0 : 1;
     });
   context.notify_fork(asio::io_context::fork_parent);
@@ -270,7 +271,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_sent_before_a_fork_is_sent_once, held_send)
   finish(context);
   check_sent();
   BOOST_TEST(!readable(server, 0ms));
-  // Both go on.
+  // Both ends can still be used.
   send_and_read(context, client, server, 1000);
 }
 

@@ -1,4 +1,4 @@
-// test/zero_copy_fixture.hpp: sockets whose peer takes nothing until it is asked to.
+// test/zero_copy_fixture.hpp: connections whose peer takes nothing until it is asked to.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,7 +12,7 @@ namespace test {
 using asio_uring::async_send_zero_copy;
 using asio_uring::async_write_zero_copy;
 
-/// Whether sends may be without a copy there.
+/// Whether the context may send without a copy.
 inline bool without_copy(asio::io_context& context)
 {
   asio_uring::ring_descriptor(context);
@@ -35,8 +35,8 @@ struct context_with
   explicit context_with(const asio_uring::options& o) { asio_uring::use_io_uring(context, o); }
 };
 
-/// A connection whose server takes some 64 KiB; some hundred thousand bytes more fit into the client's
-/// kernel. What is not on its way to the server the kernel has not copied.
+/// A connection whose server takes about 64 KiB; a few hundred thousand bytes more fit into the client's
+/// kernel. The kernel has not copied what is not on its way to the server.
 struct slow_connection : context_with
 {
   tcp::socket client{context}, server{context};
@@ -57,20 +57,20 @@ struct slow_connection : context_with
 
   asio_uring::statistics_info counts() { return asio_uring::statistics(context); }
 
-  /// Until the kernel has taken so many sends, or parts of them, and needs their memory.
+  /// Runs until the kernel has taken that many sends, or parts of them, and needs their memory.
   void run_until_sent(std::uint64_t sends = 1)
   {
     run_until(context, [&] { return counts().zero_copy >= sends; });
   }
 };
 
-/// Such a connection with a send of 300 kB that is in the kernel and needs its memory still.
+/// A slow_connection with a send of 300 kB that is in the kernel, which still needs its memory.
 struct held_send : slow_connection
 {
   static constexpr std::size_t size = 300'000;
   std::string text = random_text(size);
   outcome sent;
-  const bool held = without_copy(context); // otherwise it is complete
+  const bool held = without_copy(context); // otherwise the send has completed
 
   held_send()
   {

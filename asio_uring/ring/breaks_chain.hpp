@@ -13,7 +13,7 @@
 
 namespace asio_uring::detail {
 
-/// Whether an entry that ended with this result, which is no error, has done less than it was asked for.
+/// Whether an entry with this successful result transferred less than it asked for.
 inline bool is_short(const io_uring_sqe& entry, int result) noexcept
 {
   std::size_t asked = entry.len;
@@ -55,7 +55,7 @@ inline bool is_short(const io_uring_sqe& entry, int result) noexcept
   return static_cast<std::size_t>(result) < asked;
 }
 
-/// Whether the kernel gives up what is linked behind an entry that ended with this result.
+/// Whether the kernel cancels the entries linked behind one that ended with this result.
 inline bool breaks_chain(const io_uring_sqe& entry, int result) noexcept
 {
   if (entry.flags & IOSQE_IO_HARDLINK) return false;

@@ -1,5 +1,4 @@
-// asio_uring/ring/config.hpp: what the library needs of platform and compiler, and how its functions are
-// compiled.
+// asio_uring/ring/config.hpp: requirements on platform and compiler; header-only or separate compilation.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -16,13 +15,15 @@
 #define ASIO_URING_HAS_ITS_PLATFORM
 #endif
 
-// A file that does not exist ends the compilation; hundreds of errors would hide the one that counts.
+// Including a missing file stops the compiler here; otherwise hundreds of further errors would hide the one
+// above.
 #if !defined(ASIO_URING_HAS_ITS_PLATFORM)
 #include <asio_uring/see_the_error_above>
 #endif
 
-// Functions that are not templates: inline in a header-only build, ordinary functions of one translation unit
-// (the one that includes asio_uring/src.hpp) with ASIO_URING_SEPARATE_COMPILATION.
+// Marks functions that are not templates: inline in a header-only build; with
+// ASIO_URING_SEPARATE_COMPILATION, ordinary functions of the one translation unit that includes
+// asio_uring/src.hpp.
 #if defined(ASIO_URING_SEPARATE_COMPILATION)
 #define ASIO_URING_DECL
 #else
@@ -30,8 +31,8 @@
 #define ASIO_URING_HEADER_ONLY
 #endif
 
-// Declares a function off the fast path: kept out of line. Its definition says nothing, for g++ warns of
-// "inline" there.
+// Declares a function off the fast path and keeps it out of line. Do not repeat it at the definition: g++
+// warns of "inline" on a noinline function.
 #define ASIO_URING_COLD [[gnu::noinline, gnu::cold]] ASIO_URING_DECL
 
 #endif // ASIO_URING_RING_CONFIG_HPP

@@ -1,4 +1,4 @@
-// asio_uring/ring/counter.hpp: counts without a locked instruction.
+// asio_uring/ring/counter.hpp: a statistics counter without locked instructions.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,7 +10,7 @@
 
 namespace asio_uring::detail {
 
-/// Read by any thread, at any time.
+/// A counter that any thread may read at any time.
 class counter
 {
 public:
@@ -22,9 +22,9 @@ public:
     return *this;
   }
 
-  /// One thread at a time; of several, some may be lost. No locked instruction.
+  /// Adds n without a locked instruction. One thread at a time: concurrent calls may lose counts.
   void add(std::uint64_t n) noexcept { value_.store(get() + n, std::memory_order_relaxed); }
-  /// Any thread.
+  /// Adds one. Any thread.
   void count() noexcept { value_.fetch_add(1, std::memory_order_relaxed); }
   void raise_to(std::uint64_t n) noexcept
   {

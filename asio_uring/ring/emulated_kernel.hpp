@@ -1,4 +1,4 @@
-// asio_uring/ring/emulated_kernel.hpp: what stands behind a ring where the kernel does not.
+// asio_uring/ring/emulated_kernel.hpp: the interface of what replaces the kernel behind a ring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -20,9 +20,10 @@ namespace asio_uring {
 
 /// Acts as the kernel behind a ring: takes submission entries, performs them, posts completions.
 /**
- * The queues are ordinary memory laid out as the kernel's, so a ring works on them as ever and only enters
- * here instead of the system call. Derived classes decide what performing means, and keep what finds no room;
- * they call take_entries and offer with a lock of their own held, for threads may enter at the same time.
+ * The queues are ordinary memory with the kernel's layout: a ring uses them unchanged and calls enter() here
+ * instead of the system call. Derived classes decide how an entry is performed and keep what does not fit.
+ * Threads may enter at the same time, so derived classes hold a lock of their own when they call take_entries
+ * and offer.
  */
 class emulated_kernel
 {
@@ -31,31 +32,32 @@ public:
   emulated_kernel(const emulated_kernel&) = delete;
   emulated_kernel& operator=(const emulated_kernel&) = delete;
 
-  /// io_uring_enter(2): takes all entries, waits for `wait` completions, at most `timeout` (null: for ever).
-  /// Returns the entries taken. Any thread.
+  /// Like io_uring_enter(2): takes all entries, then waits for `wait` completions, at most `timeout` (null:
+  /// no limit). Returns how many entries it took. Any thread.
   virtual int enter(unsigned wait, const __kernel_timespec* timeout) noexcept = 0;
 
-  /// A file descriptor to poll, readable when an enter would bring completions; each time there may be new
-  /// ones is an event of its own for who waits for edges.
+  /// Returns a descriptor to poll: readable when enter() would deliver completions. Whenever there may be new
+  /// ones, an edge-triggered poll gets a new event.
   virtual int fd() noexcept = 0;
 
-  /// A file descriptor is about to be closed, its operations are cancelled: returns when nothing uses the
-  /// number any longer. (A kernel's requests hold the file itself.) Any thread.
+  /// Waits until nothing uses this descriptor number any longer. Called after its operations were cancelled
+  /// and before it is closed: unlike the kernel's requests, emulated ones do not hold the open file. Any
+  /// thread.
   virtual void let_go(int) noexcept {}
 
-  /// Where features() have IORING_SETUP_DEFER_TASKRUN: the calling thread is the one that enters. 0, or a
-  /// negative errno.
+  /// Makes the calling thread the only one that enters, where features() have IORING_SETUP_DEFER_TASKRUN.
+  /// Returns 0 or a negative errno.
   virtual int bind() noexcept { return 0; }
-  /// The ring is given back: all requests end, and nobody enters any more.
+  /// Ends all requests. No thread enters afterwards.
   virtual void retire() noexcept {}
 
-  /// A queue of buffers from which receives choose. 0, or a negative errno.
+  /// Registers a queue of buffers from which receives choose. Returns 0 or a negative errno.
   virtual int register_buffer_queue(const io_uring_buf_reg&) noexcept { return -EINVAL; }
 
   const asio_uring::features& features() const noexcept { return features_; }
 
 protected:
-  /// Both are rounded up to powers of two.
+  /// Both sizes are rounded up to powers of two.
   emulated_kernel(unsigned entries, unsigned completions)
       : sq_size_(std::bit_ceil(entries)),
         cq_size_(std::bit_ceil(completions)),
@@ -66,10 +68,10 @@ protected:
         IORING_FEAT_FAST_POLL | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_SUBMIT_STABLE;
   }
 
-  /// Calls perform(const io_uring_sqe&) for at most `most` published entries, in their order. Where it
-  /// returns a bool, false leaves the entry, and what comes after it, where it is. The entry is a copy.
-  /// Returns how many were taken. As in the kernel, an entry is unsubmitted until that is done: who closes a
-  /// file descriptor relies on it.
+  /// Calls perform(const io_uring_sqe&) with a copy of each published entry, in order, `most` at most. If
+  /// perform returns false, that entry and all later ones stay in the queue. Returns how many were taken. As
+  /// in the kernel, an entry counts as unsubmitted until perform returns: closing a descriptor relies on
+  /// that.
   template <typename Perform>
   unsigned take_entries(Perform&& perform, unsigned most = ~0u)
   {
@@ -85,7 +87,7 @@ protected:
     return taken;
   }
 
-  /// A completion. False if it finds no room.
+  /// Posts a completion; returns false if the queue is full.
   bool offer(std::uint64_t user_data, int result, unsigned flags) noexcept
   {
     if (ready() == cq_size_) return false;
@@ -97,7 +99,7 @@ protected:
     return true;
   }
 
-  /// The same, but kept until there is room, in memory that has to be had.
+  /// Posts a completion, and keeps it until the queue has room. May throw std::bad_alloc.
   void post(std::uint64_t user_data, int result, unsigned flags)
   {
     kept_.push_back({user_data, result, flags});
@@ -110,13 +112,13 @@ protected:
   }
   bool overflown() const noexcept { return !kept_.empty(); }
 
-  /// Completions so far, and those that were consumed; both wrap around.
+  /// Completions posted and consumed so far; both wrap around.
   unsigned completed() const noexcept { return cq_tail_; }
   unsigned consumed() const noexcept { return load(cq_head_); }
-  /// Completions that are there to be consumed.
+  /// Completions that can be consumed.
   unsigned ready() const noexcept { return completed() - consumed(); }
 
-  /// Whether the ring's owner is to enter though he has nothing to submit (IORING_SQ_TASKRUN).
+  /// Tells the ring's owner to enter even with nothing to submit (IORING_SQ_TASKRUN).
   void want_enter(bool wanted) noexcept { store(sq_flags_, wanted ? IORING_SQ_TASKRUN : 0u); }
 
   asio_uring::features features_;

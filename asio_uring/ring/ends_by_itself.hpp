@@ -1,4 +1,4 @@
-// asio_uring/ring/ends_by_itself.hpp: which entries wait for nobody.
+// asio_uring/ring/ends_by_itself.hpp: which entries end without anything from outside.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,12 +12,13 @@
 
 namespace asio_uring::detail {
 
-/// Whether the kernel waits for nothing but a disk to end it. Not an open: a FIFO waits for its other end.
+/// Whether the entry waits for a disk at most, so that it ends without cancellation. False for an open: a
+/// FIFO's waits for its other end.
 inline bool ends_by_itself(const io_uring_sqe& entry) noexcept
 {
   const opcode_row* const row = row_of(entry.opcode);
   if (row && row->traits & for_a_disk) return true;
-  // A transfer does if its file is an ordinary one, or a block device.
+  // A transfer ends by itself on a regular file or a block device.
   if (!is_transfer(entry) || entry.flags & IOSQE_FIXED_FILE) return false;
   struct stat file;
   return ::fstat(entry.fd, &file) == 0 && (S_ISREG(file.st_mode) || S_ISBLK(file.st_mode));

@@ -1,4 +1,4 @@
-// asio_uring/ring/entry_kinds.hpp: what some entries have in common.
+// asio_uring/ring/entry_kinds.hpp: groups of opcodes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -9,7 +9,7 @@
 
 namespace asio_uring::detail {
 
-/// Whether it reads from a file's descriptor or writes to it.
+/// Whether the entry reads from a descriptor or writes to it.
 inline bool is_transfer(const io_uring_sqe& entry) noexcept
 {
   switch (entry.opcode) {
@@ -25,13 +25,14 @@ inline bool is_transfer(const io_uring_sqe& entry) noexcept
   }
 }
 
-/// Whether it moves data from one descriptor to another.
+/// Whether the entry moves data from one descriptor to another.
 inline bool has_two_ends(const io_uring_sqe& entry) noexcept
 {
   return entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
 }
 
-/// Whether it only waits: to begin it anew, beside one that nobody listens to any more, changes nothing.
+/// Whether the entry only waits. Such an entry can be submitted again while an abandoned copy is still in
+/// flight.
 inline bool only_waits(const io_uring_sqe& entry) noexcept
 {
   return entry.opcode == IORING_OP_POLL_ADD || entry.opcode == IORING_OP_TIMEOUT;

@@ -22,24 +22,25 @@
 
 namespace asio_uring {
 
-/// For where io_uring is forbidden or missing: the same entries, the same completions.
+/// An emulated kernel for systems where io_uring is forbidden or missing.
 /**
- * What would block waits in an epoll set and is tried again, as a reactor does it; what epoll cannot watch
- * (files, and the rest of the file system) is left to threads. A stream that an entry works on is set to
- * O_NONBLOCK, as Asio's reactor sets it.
+ * An entry that would block waits in an epoll set and is tried again, as a reactor does it. What epoll cannot
+ * watch (files and other file system calls) goes to threads. Descriptors of streams are set to O_NONBLOCK, as
+ * Asio's reactor does.
  *
- * Links, cancelling by user_data and multishot poll are supported; an opcode or a flag that is not is
- * answered with EINVAL, as by a kernel that does not know it.
+ * It supports links, cancellation by user_data and multishot poll. It answers any other opcode or flag with
+ * EINVAL, like a kernel that does not know it.
  *
- * Memory is needed when an entry is taken, then for all that may become of it. Where there is none, entries
- * stay in the queue: enter() says EAGAIN, as a kernel does.
+ * It allocates only when it takes an entry, enough for everything that follows. When that fails, the entry
+ * stays in the queue and enter() returns EAGAIN, as the kernel does.
  *
- * In a forked child it touches nothing that the parent has, too: what is cancelled there ends there alone.
+ * In a forked child it leaves alone what it shares with the parent: a cancellation there affects the child
+ * only.
  */
 class fallback_kernel final : public emulated_kernel
 {
 public:
-  /// Throws std::system_error where there is no file descriptor left.
+  /// Throws std::system_error when no file descriptor is left.
   ASIO_URING_DECL fallback_kernel(unsigned entries, unsigned completions);
   ASIO_URING_DECL ~fallback_kernel() override;
 
@@ -49,9 +50,11 @@ public:
 
 private:
   using clock = std::chrono::steady_clock;
-  /// A UNIX socket whose listener has no room gives no event when there is some.
+  /// The interval at which to retry connecting a UNIX socket whose listener's queue is full: no event tells
+  /// when there is room.
   static constexpr std::chrono::milliseconds connect_interval{1};
-  /// Nor does a FIFO whose other end is opened. From time to time, less and less often.
+  /// The interval at which to retry opening a FIFO: no event tells that its other end was opened. It doubles
+  /// up to the last.
   static constexpr std::chrono::milliseconds first_fifo_interval{1}, last_fifo_interval{50};
 
   enum class waiting : unsigned char
@@ -63,34 +66,34 @@ private:
   };
 
   struct operation;
-  /// Where an operation stands.
+  /// The state of an operation.
   struct progress
   {
-    operation* linked = nullptr; // behind it in a chain
-    operation* next = nullptr;   // in the list where it is: of the unused, the performed, or of kept_
+    operation* linked = nullptr; // the next in its chain
+    operation* next = nullptr;   // in unused_, performed_ or kept_
     int result = 0;
     waiting waits = waiting::for_nothing;
-    bool found = false;     // by its user_data
-    bool cancelled = false; // while a thread was at it
-    bool ended = false;     // with `result`
+    bool found = false;     // is in found_, by its user_data
+    bool cancelled = false; // while a thread performed it
+    bool ended = false;     // `result` is final
     bool kept = false;      // in kept_
-    unsigned more = 0;      // events of a multishot poll that found no room
+    unsigned more = 0;      // events of a multishot poll for which the queue had no room
     // What it waits for:
     int fd = -1;
     unsigned events = 0;
-    unsigned registered = 0;  // with epoll, for all that wait for the descriptor
-    std::uint64_t number = 0; // in the order of those that wait for an event
+    unsigned registered = 0;  // events registered with epoll, of all operations on the descriptor
+    std::uint64_t number = 0; // increases with each wait for an event
     clock::time_point time{};
-    std::size_t place = 0; // among those that wait for a time
+    std::size_t place = 0; // in timers_
     std::chrono::milliseconds interval = first_fifo_interval;
   };
 
-  /// An entry, from when it is taken until its last completion has found room.
+  /// An entry, from when it is taken until its last completion is in the queue.
   struct operation final : progress, detail::worker_threads::job
   {
     ASIO_URING_DECL void perform() noexcept override;
     ASIO_URING_DECL void performed() noexcept override;
-    /// Whether a thread has found that it cannot be done yet.
+    /// Whether a thread performed it and found that it must wait.
     ASIO_URING_DECL bool too_early() const noexcept;
 
     fallback_kernel* kernel = nullptr;
@@ -115,7 +118,7 @@ private:
     static operation*& next(operation& op) noexcept { return op.next_by[1]; }
   };
 
-  // An operation on its way. No outcome: it waits.
+  // The life of an operation. An empty outcome means that it waits.
   using outcome = std::optional<int>;
   ASIO_URING_DECL bool take(const io_uring_sqe& entry) noexcept;
   ASIO_URING_DECL void start_taken() noexcept;
@@ -160,8 +163,8 @@ private:
   struct descriptors
   {
     int epoll = -1;
-    int timer = -1; // a timerfd in the set, at the first of timers_
-    int wake = -1;  // an eventfd in the set: completions, or results of threads
+    int timer = -1; // a timerfd in the set, armed for the first of timers_
+    int wake = -1;  // an eventfd in the set: signals completions and results of threads
     ASIO_URING_DECL ~descriptors();
   };
 
@@ -169,25 +172,25 @@ private:
   std::mutex mutex_;
   descriptors descriptors_;
   std::atomic<bool> woken_{false}; // descriptors_.wake is signalled
-  bool observed_ = false;          // somebody polls fd()
+  bool observed_ = false;          // fd() was called, so it may be polled
   unsigned waiting_ = 0;           // threads within epoll_wait
-  operation* taken_ = nullptr;     // a chain whose end has not been taken yet
+  operation* taken_ = nullptr;     // a chain of which the last entry has not been taken yet
   operation* last_taken_ = nullptr;
-  operation* kept_ = nullptr; // with completions that find no room
+  operation* kept_ = nullptr; // have completions for which the queue has no room
   operation* last_kept_ = nullptr;
-  std::uint64_t numbers_ = 0;                          // given to those that wait for an event
+  std::uint64_t numbers_ = 0; // the last one given to an operation that waits for an event
   clock::time_point armed_ = clock::time_point::max(); // what the timerfd is set to
-  std::atomic<operation*> performed_{nullptr};         // by threads; the last one first
+  std::atomic<operation*> performed_{nullptr};         // by threads; newest first
 
   std::vector<std::unique_ptr<operation[]>> operations_;
   std::size_t made_ = 0;
   operation* unused_ = nullptr;
-  // With room for all operations:
-  detail::intrusive_table<operation, by_user_data> found_; // all that wait
+  // These have room for all operations:
+  detail::intrusive_table<operation, by_user_data> found_; // everything that waits
   detail::intrusive_table<operation, by_descriptor> watches_;
   detail::timer_heap<operation> timers_;
 
-  detail::worker_threads threads_; // ends before all that its jobs use
+  detail::worker_threads threads_; // last member: destroyed before what its jobs use
 };
 
 } // namespace asio_uring

@@ -27,7 +27,7 @@
 namespace asio_uring {
 namespace detail {
 
-/// What a descriptor is ready for at this moment.
+/// Returns the events for which a descriptor is ready.
 ASIO_URING_DECL unsigned ready_events(int fd, unsigned events) noexcept
 {
   pollfd p{fd, static_cast<short>(events), 0};
@@ -40,7 +40,8 @@ ASIO_URING_DECL void set_non_blocking(int fd) noexcept
     ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/// Of streams, which may be told not to block by the descriptor alone.
+/// Sets O_NONBLOCK for calls that take no flag like MSG_DONTWAIT; of splice and tee, only on ends that are
+/// neither a file nor a FIFO.
 ASIO_URING_DECL void set_non_blocking(const io_uring_sqe& entry) noexcept
 {
   switch (entry.opcode) {
@@ -58,7 +59,7 @@ ASIO_URING_DECL void set_non_blocking(const io_uring_sqe& entry) noexcept
   }
 }
 
-/// Whether the program has asked for EAGAIN.
+/// Whether the entry itself asks for EAGAIN instead of waiting.
 ASIO_URING_DECL bool asks_not_to_wait(const io_uring_sqe& entry) noexcept
 {
   switch (entry.opcode) {
@@ -80,7 +81,7 @@ ASIO_URING_DECL bool asks_not_to_wait(const io_uring_sqe& entry) noexcept
   }
 }
 
-/// The end of time is a limit that is never reached.
+/// Adds t to a time point. What would overflow becomes time_point::max(), a limit that is never reached.
 ASIO_URING_DECL std::chrono::steady_clock::time_point later(std::chrono::steady_clock::time_point from,
                                                             const __kernel_timespec& t) noexcept
 {
@@ -109,7 +110,7 @@ ASIO_URING_DECL fallback_kernel::fallback_kernel(unsigned entries, unsigned comp
     if (fd < 0 || ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
       throw std::system_error(errno, std::system_category(), "epoll");
   }
-  want_enter(true); // completions come about by entering alone
+  want_enter(true); // only enter() makes progress
 }
 
 ASIO_URING_DECL fallback_kernel::~fallback_kernel() = default;
@@ -137,7 +138,7 @@ ASIO_URING_DECL int fallback_kernel::enter(unsigned wait, const __kernel_timespe
   if (!is_ours()) return enter_in_a_child(wait);
   const std::lock_guard guard(mutex_);
   if (woken_ && (observed_ || !waiting_)) drain_wake();
-  // As in the kernel, a completion that another thread consumes has ended the wait all the same.
+  // As in the kernel, a completion ends the wait even if another thread consumes it.
   const unsigned before = completed(), wanted = consumed() + wait;
   collect_performed();
   bool starved = false;
@@ -148,7 +149,7 @@ ASIO_URING_DECL int fallback_kernel::enter(unsigned wait, const __kernel_timespe
 
   const auto deadline = timeout ? detail::later(clock::now(), *timeout) : clock::time_point::max();
   expire();
-  // Where another thread looks, it may have missed what came since.
+  // Another thread inside epoll_wait may have missed what was added meanwhile.
   const bool left = !wait && (waiting_ || look(clock::time_point::min()));
   while (!starved && static_cast<int>(completed() - wanted) < 0 && clock::now() < deadline)
     look(deadline);
@@ -157,10 +158,11 @@ ASIO_URING_DECL int fallback_kernel::enter(unsigned wait, const __kernel_timespe
   return starved && !taken ? -EAGAIN : static_cast<int>(taken);
 }
 
-/// What the parent waits for does not come about here: it can only be given up.
+/// Enters in a forked child. Nothing that the parent waits for can happen there, so a wait ends by cancelling
+/// requests.
 ASIO_URING_DECL int fallback_kernel::enter_in_a_child(unsigned wait) noexcept
 {
-  const std::unique_lock guard(mutex_, std::try_to_lock); // who held it then is not here
+  const std::unique_lock guard(mutex_, std::try_to_lock); // the thread that held it at the fork is not here
   const unsigned taken = take_entries([&](const io_uring_sqe& entry) noexcept { return take(entry); });
   start_taken();
   deliver();
@@ -169,7 +171,8 @@ ASIO_URING_DECL int fallback_kernel::enter_in_a_child(unsigned wait) noexcept
   return static_cast<int>(taken);
 }
 
-/// Takes the events that come until then; releases the lock while it sleeps. True if there may be more.
+/// Handles the events that arrive before `until`, with the lock released while it sleeps. True if there may
+/// be more.
 ASIO_URING_DECL bool fallback_kernel::look(clock::time_point until) noexcept
 {
   using std::chrono::milliseconds;
@@ -198,7 +201,7 @@ ASIO_URING_DECL bool fallback_kernel::look(clock::time_point until) noexcept
       [[maybe_unused]] const auto size = ::read(fd, &expirations, sizeof(expirations));
       continue;
     }
-    // An operation that ends may start, and end, others.
+    // An operation that ends may start others on this descriptor; leave those alone.
     const std::uint64_t newest = numbers_;
     std::uint64_t number = 0;
     for (operation* op; (op = waiting_for(fd, number)) && op->number <= newest;) {
@@ -212,7 +215,7 @@ ASIO_URING_DECL bool fallback_kernel::look(clock::time_point until) noexcept
   return count == static_cast<int>(std::size(events));
 }
 
-/// Has a thread that sleeps in the set look; any thread.
+/// Wakes a thread that sleeps in epoll_wait. Any thread.
 ASIO_URING_DECL void fallback_kernel::wake() noexcept
 {
   if (!is_ours() || woken_.exchange(true)) return;
@@ -220,8 +223,8 @@ ASIO_URING_DECL void fallback_kernel::wake() noexcept
   [[maybe_unused]] const auto written = ::write(descriptors_.wake, &one, sizeof(one));
 }
 
-/// To be followed by a look at what threads have performed: they may have found woken_ set still. It is the
-/// last to be reset, for a write that comes before the read would be lost with it.
+/// Resets the wake-up. Call collect_performed() afterwards: a thread that found woken_ set has not written.
+/// woken_ is reset last; a write between reset and read would be lost.
 ASIO_URING_DECL void fallback_kernel::drain_wake() noexcept
 {
   std::uint64_t count;
@@ -276,7 +279,7 @@ ASIO_URING_DECL void fallback_kernel::complete(operation& op, int with) noexcept
     keep(op);
 }
 
-/// A completion of many.
+/// Posts one completion of a multishot poll.
 ASIO_URING_DECL void fallback_kernel::report(operation& op, unsigned events) noexcept
 {
   if (!kept_ && offer(op.entry.get().user_data, static_cast<int>(events), IORING_CQE_F_MORE)) return;
@@ -305,7 +308,7 @@ ASIO_URING_DECL void fallback_kernel::deliver() noexcept
 
 // --- one entry
 
-/// False: there is no memory for it.
+/// Takes an entry; returns false if there is no memory for it.
 ASIO_URING_DECL bool fallback_kernel::take(const io_uring_sqe& entry) noexcept
 {
   operation* const op = unused();
@@ -320,7 +323,7 @@ ASIO_URING_DECL bool fallback_kernel::take(const io_uring_sqe& entry) noexcept
 
 ASIO_URING_DECL void fallback_kernel::start_taken() noexcept { start(std::exchange(taken_, nullptr)); }
 
-/// Starts the first of a chain, and the next as long as they end at once.
+/// Starts the first operation of a chain, and each next one while they end at once.
 ASIO_URING_DECL void fallback_kernel::start(operation* op) noexcept
 {
   while (op) {
@@ -362,7 +365,8 @@ ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::begin(operation& op) n
 
 ASIO_URING_DECL void fallback_kernel::finish(operation& op, int with) noexcept { start(end(op, with)); }
 
-/// Completes it, and with it those behind it that are never to be started. Returns the next of the chain.
+/// Completes an operation. If its result breaks the chain, cancels the rest of the chain too. Returns the
+/// next to start.
 ASIO_URING_DECL fallback_kernel::operation* fallback_kernel::end(operation& op, int with) noexcept
 {
   stop_waiting(op);
@@ -384,7 +388,7 @@ ASIO_URING_DECL int fallback_kernel::cancel(std::uint64_t user_data) noexcept
   if (!op) return -ENOENT;
   if (op->waits == waiting::for_thread && is_ours() && !threads_.cancel(*op)) {
     op->cancelled = true;
-    return -EALREADY; // a thread is at it
+    return -EALREADY; // a thread performs it
   }
   finish(*op, -ECANCELED);
   return 0;
@@ -455,7 +459,7 @@ ASIO_URING_DECL void fallback_kernel::expire() noexcept
   arm_timer();
 }
 
-/// If the first timer goes away before it is due, the loop looks once in vain.
+/// A timer that is removed before it expires costs one spurious wake-up.
 ASIO_URING_DECL void fallback_kernel::arm_timer() noexcept
 {
   const operation* const first = timers_.first();
@@ -479,8 +483,9 @@ ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::poll(operation& op) no
   return wait_for_event(op, entry.fd, entry.poll32_events);
 }
 
-/// Edge-triggered: a new registration reports what is there already. For each new operation it is renewed: a
-/// stock object may have closed the number, and it may be another file's by now.
+/// Registers an operation for an event, edge-triggered: a new registration reports what is ready already. It
+/// is renewed for each operation, since a stock object may have closed the number, and it may be another
+/// file's by now.
 ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::wait_for_event(operation& op, int fd,
                                                                          unsigned events) noexcept
 {
@@ -496,7 +501,7 @@ ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::wait_for_event(operati
   return {};
 }
 
-/// The next operation that waits for the descriptor, or null.
+/// Returns the next operation that waits for the descriptor, or null.
 ASIO_URING_DECL fallback_kernel::operation* fallback_kernel::waiting_for(int fd, std::uint64_t after) noexcept
 {
   operation* op = watches_.first(fd);
@@ -505,8 +510,8 @@ ASIO_URING_DECL fallback_kernel::operation* fallback_kernel::waiting_for(int fd,
   return op;
 }
 
-/// Keeps one registration for all that wait for a descriptor; what it was until now is `registered`. 0, or a
-/// negative errno.
+/// Updates the one epoll registration for all operations on a descriptor; `registered` is what was registered
+/// before. Returns 0 or a negative errno.
 ASIO_URING_DECL int fallback_kernel::register_events(int fd, unsigned registered) noexcept
 {
   unsigned wanted = 0;
@@ -519,10 +524,10 @@ ASIO_URING_DECL int fallback_kernel::register_events(int fd, unsigned registered
   epoll_event event{wanted, {.fd = fd}};
   if (!wanted) {
     if (registered) control(EPOLL_CTL_DEL, fd, event);
-    return 0; // that the descriptor has been closed is no error here
+    return 0; // ignore errors: the descriptor may be closed
   }
   long with = control(registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, event);
-  if (with < 0 && errno == ENOENT) // the number has been closed and opened again
+  if (with < 0 && errno == ENOENT) // the number was closed and reused
     with = control(EPOLL_CTL_ADD, fd, event);
   if (with < 0) return errno == EPERM ? -EINVAL : -errno;
   for (operation* op = watches_.first(fd); op; op = watches_.next(*op))
@@ -530,14 +535,14 @@ ASIO_URING_DECL int fallback_kernel::register_events(int fd, unsigned registered
   return 0;
 }
 
-/// epoll_ctl, unseen by ThreadSanitizer: that a stock object closes the number meanwhile is harmless here.
-/// The set is the parent's, too: a child leaves it alone.
+/// Calls epoll_ctl, bypassing ThreadSanitizer: a stock object may close the number at the same time, which is
+/// harmless here. A child does nothing, because the set is the parent's too.
 ASIO_URING_DECL long fallback_kernel::control(int call, int fd, epoll_event& event) noexcept
 {
   return is_ours() ? ::syscall(SYS_epoll_ctl, descriptors_.epoll, call, fd, &event) : 0;
 }
 
-/// Something has happened to the descriptor.
+/// Tries an operation again after an event on its descriptor.
 ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::retry(operation& op, unsigned events) noexcept
 {
   const io_uring_sqe& entry = op.entry.get();
@@ -574,7 +579,7 @@ ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::wait_for_thread(operat
 {
   wait(op, waiting::for_thread);
   if (threads_.start(op)) return {};
-  op.perform(); // there is no thread to be had
+  op.perform(); // no thread can be started
   return go_on(op);
 }
 
@@ -626,7 +631,7 @@ ASIO_URING_DECL void fallback_kernel::collect_performed() noexcept
   }
 }
 
-/// After a thread has been at it.
+/// Continues with an operation that a thread has performed.
 ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::go_on(operation& op) noexcept
 {
   op.waits = waiting::for_nothing;

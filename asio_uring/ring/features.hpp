@@ -15,7 +15,7 @@
 
 namespace asio_uring {
 
-/// What one ring was granted. Plain data; obtained from ring::features().
+/// What one ring can do. Plain data; obtained from ring::features().
 struct features
 {
   std::uint32_t setup_flags = 0; ///< IORING_SETUP_* in force
@@ -26,13 +26,13 @@ struct features
   bool has(std::uint32_t feature) const noexcept { return (kernel & feature) == feature; }
   bool opcode(unsigned op) const noexcept { return op < opcodes.size() && opcodes[op]; }
 
-  /// Takes away what came after that version.
+  /// Removes everything that came after that version.
   ASIO_URING_DECL void limit(linux_version newest) noexcept;
 
   /// Multishot poll came with 5.13, as did IORING_FEAT_RSRC_TAGS.
   bool multishot_poll() const noexcept { return has(IORING_FEAT_RSRC_TAGS); }
-  /// Sends without a copy, which tell whether there was one, came with 6.0 to 6.2. Only on rings that can be
-  /// given back while the notification is to come: since 6.6.
+  /// Zero-copy sends that report whether they copied came with 6.0 to 6.2. They are used only on rings that
+  /// can be retired before the notification arrives: since 6.6.
   bool zero_copy() const noexcept
   {
     return opcode(IORING_OP_SEND_ZC) && opcode(IORING_OP_SENDMSG_ZC) && setup(IORING_SETUP_NO_MMAP);
@@ -47,7 +47,7 @@ struct features
 /// The names of the set-up flags and of the kernel's features, separated by spaces.
 ASIO_URING_DECL std::string setup_flag_names(std::uint32_t flags);
 ASIO_URING_DECL std::string feature_names(std::uint32_t bits);
-/// The kernel's name of an opcode, or an empty string for one this library has no name for.
+/// The kernel's name of an opcode, or an empty string if this library does not know it.
 ASIO_URING_DECL const char* opcode_name(unsigned opcode) noexcept;
 
 } // namespace asio_uring

@@ -41,7 +41,7 @@ ASIO_URING_DECL void features::limit(linux_version newest) noexcept
                                            {15, {6, 12}}, {16, {6, 14}}, {17, {6, 15}}};
   for (const step& s : feature_steps)
     if (s.since > newest) kernel &= (std::uint32_t{1} << s.first) - 1;
-  // What is unknown here is newer than what is known.
+  // An opcode beyond the table is newer than its last row.
   for (std::size_t op = 0; op < opcodes.size(); ++op)
     if (detail::opcode_table[std::min(op, std::size(detail::opcode_table) - 1)].since > newest)
       opcodes[op] = false;

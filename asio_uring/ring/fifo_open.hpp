@@ -1,4 +1,4 @@
-// asio_uring/ring/fifo_open.hpp: opening a FIFO, which waits for its other end, without a thread that waits.
+// asio_uring/ring/fifo_open.hpp: opens a FIFO without blocking a thread until its other end is opened.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,12 +14,12 @@ namespace asio_uring::detail {
 
 ASIO_URING_DECL bool is_fifo(int fd) noexcept;
 
-/// OPENAT or OPENAT2 as the kernel's ring performs it, but that it is to be tried again where open(2) would
-/// wait for somebody to open the other end of a FIFO.
+/// Performs OPENAT or OPENAT2 like the kernel's ring, except that where open(2) would wait for the other end
+/// of a FIFO, the attempt must be repeated.
 /**
- * To read it is opened at once, as it is by an open(2) that waits: writers find a reader. To write it is
- * opened when there is a reader. If it is given up, nothing of it is left, which could not be had of a thread
- * that waits in open(2).
+ * For reading, the FIFO is opened at once, as by a blocking open(2): writers find a reader. For writing, it
+ * is opened when there is a reader. Giving up leaves nothing behind; a thread blocked in open(2) could not
+ * give up.
  */
 class fifo_open
 {
@@ -29,7 +29,7 @@ public:
   fifo_open& operator=(const fifo_open&) = delete;
   ~fifo_open() { give_up(); }
 
-  /// A file descriptor or a negative errno; or nothing has come of it yet: see waits().
+  /// Returns a file descriptor or a negative errno. If waits() is true afterwards, call it again later.
   ASIO_URING_DECL int attempt(const io_uring_sqe& entry) noexcept;
   bool waits() const noexcept { return waits_; }
   void give_up() noexcept

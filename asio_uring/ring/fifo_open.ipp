@@ -16,7 +16,7 @@
 
 namespace asio_uring::detail {
 
-/// The same file opened with other flags.
+/// Opens the entry's file with other flags.
 ASIO_URING_DECL int open_with(io_uring_sqe entry, std::uint64_t flags) noexcept
 {
   open_how how;
@@ -36,12 +36,12 @@ ASIO_URING_DECL bool is_fifo(int fd) noexcept
   return ::fstat(fd, &s) == 0 && S_ISFIFO(s.st_mode);
 }
 
-/// Whether a writer is or was there. Nothing is taken from the FIFO.
+/// Whether the FIFO has or had a writer. Takes no data from the FIFO.
 ASIO_URING_DECL bool has_writer(int reader) noexcept
 {
   pollfd p{reader, POLLIN, 0};
   if (::poll(&p, 1, 0) == 1) return true;
-  // tee(2) tells that there is no writer (0) from that there is one who has written nothing (EAGAIN).
+  // tee(2) returns 0 if there is no writer, and EAGAIN if there is one that has written nothing.
   int scratch[2];
   if (::pipe2(scratch, O_CLOEXEC) < 0) return false;
   const bool present = ::tee(reader, scratch[1], 1, SPLICE_F_NONBLOCK) != 0;
@@ -59,7 +59,7 @@ ASIO_URING_DECL int fifo_open::attempt(const io_uring_sqe& entry) noexcept
   return waits_ ? -EAGAIN : std::exchange(reader_, -1);
 }
 
-/// Returns the result; if it is to read and may have to wait for a writer, it is in reader_ as well.
+/// Returns the result. A FIFO opened for reading, which may have to wait for a writer, is in reader_ as well.
 ASIO_URING_DECL int fifo_open::begin(const io_uring_sqe& entry) noexcept
 {
   std::uint64_t flags = entry.open_flags;

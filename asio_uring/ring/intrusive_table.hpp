@@ -1,4 +1,4 @@
-// asio_uring/ring/intrusive_table.hpp: elements found by a key, without memory of its own for each.
+// asio_uring/ring/intrusive_table.hpp: a hash table that allocates nothing per element.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,10 +13,9 @@
 
 namespace asio_uring::detail {
 
-/// A hash table of elements that bring their links. Several may have the same key: they keep their order.
+/// A hash table of elements that contain their links. Elements with equal keys keep their order.
 /**
- * Only reserve() allocates; with room for as many as there can be, nothing else fails.
- * Traits: `key_type`; `key_type key(const T&)`; `T*& previous(T&)`, `T*& next(T&)`.
+ * Only reserve() allocates. Reserve room for all elements before inserting.
  */
 template <typename T, typename Traits>
 class intrusive_table
@@ -53,7 +52,7 @@ public:
 
   /// The first element with this key, or null.
   T* first(key_type key) noexcept { return buckets_.empty() ? nullptr : from(bucket_of(key).first, key); }
-  /// The next one with the key of this.
+  /// The next element with the same key, or null.
   T* next(T& element) noexcept { return from(Traits::next(element), Traits::key(element)); }
 
   /// Any element, or null.
@@ -84,7 +83,7 @@ private:
     return buckets_[static_cast<std::size_t>(mixed >> 32) & (buckets_.size() - 1)];
   }
 
-  std::vector<bucket> buckets_; // a power of two
+  std::vector<bucket> buckets_; // their number is a power of two
 };
 
 } // namespace asio_uring::detail

@@ -1,4 +1,4 @@
-// asio_uring/ring/kept_entry.hpp: a submission entry that is kept until it is submitted.
+// asio_uring/ring/kept_entry.hpp: a copy of a submission entry.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,7 +11,8 @@
 
 namespace asio_uring {
 
-/// io_uring_sqe has an array of no size at its end, so it may not be a member of another class (-Wpedantic).
+/// A copy of a submission entry that can be a member. io_uring_sqe itself ends in a flexible array member,
+/// which -Wpedantic refuses in a member of another class.
 class kept_entry
 {
 public:

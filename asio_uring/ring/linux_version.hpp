@@ -9,10 +9,10 @@
 
 namespace asio_uring {
 
-/// A version of Linux, to leave out what came after it.
+/// A version of Linux, as the upper limit of the features to use.
 struct linux_version
 {
-  unsigned major = ~0u; ///< by default the newest there will ever be
+  unsigned major = ~0u; ///< no limit by default
   unsigned minor = 0;
   friend constexpr auto operator<=>(const linux_version&, const linux_version&) = default;
 };

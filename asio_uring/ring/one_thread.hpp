@@ -11,8 +11,8 @@
 
 namespace asio_uring::detail {
 
-/// Whether the process has one thread only. Then a plain store does where threads need a locked instruction,
-/// which costs as much as twenty others. Whoever starts a thread sees to it that it sees all that was stored.
+/// Whether the process has a single thread. Then a plain store replaces a locked instruction, which costs as
+/// much as twenty others. Starting a thread synchronizes with it, so the new thread sees all earlier stores.
 inline bool one_thread() noexcept
 {
 #if __has_include(<sys/single_threaded.h>)

@@ -1,4 +1,4 @@
-// asio_uring/ring/opcodes.hpp: the table of opcodes, and names for those that liburing may be too old for.
+// asio_uring/ring/opcodes.hpp: the table of opcodes, and names for those that an old liburing lacks.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -17,30 +17,30 @@ namespace detail {
 /// How the fallback performs an opcode.
 enum class performed : unsigned char
 {
-  never,         ///< unknown, as to an older kernel
-  at_once,       ///< does not block
-  when_readable, ///< a stream's: tried, then again when the descriptor is readable
+  never,         ///< refused with EINVAL, as by an older kernel
+  at_once,       ///< the call does not block
+  when_readable, ///< tried at once, and again when the descriptor is readable
   when_writable,
-  by_a_thread, ///< blocks
-  by_itself    ///< is a wait, or ends one
+  by_a_thread, ///< the call blocks
+  by_itself    ///< a wait, or the cancellation of one
 };
 
-/// What else there is to know of an opcode.
+/// Further properties of an opcode, as bits.
 enum opcode_traits : unsigned char
 {
-  of_files = 1,  ///< a file's, which epoll does not know, is performed by a thread
-  for_a_disk = 2 ///< waits for nothing else
+  of_files = 1,  ///< on a file, which epoll cannot watch, a thread performs it
+  for_a_disk = 2 ///< waits for a disk at most
 };
 
 struct opcode_row
 {
-  const char* name; ///< the kernel's, without IORING_OP_
+  const char* name; ///< the kernel's name without IORING_OP_
   linux_version since;
   performed how = performed::never;
   unsigned char traits = 0;
 };
 
-/// By number. What doc/opcodes.md tells of it: test/lint.sh compares.
+/// The opcodes in the order of their numbers. test/lint.sh compares the table with doc/opcodes.md.
 inline constexpr opcode_row opcode_table[] = {
     // clang-format off
     {"NOP", {5, 1}, performed::at_once, for_a_disk},
@@ -109,7 +109,7 @@ inline constexpr opcode_row opcode_table[] = {
     // clang-format on
 };
 
-/// The row of an opcode, or null for one that is unknown here.
+/// The row of an opcode, or null for one beyond the table.
 inline constexpr const opcode_row* row_of(std::size_t opcode) noexcept
 {
   return opcode < std::size(opcode_table) ? &opcode_table[opcode] : nullptr;
@@ -125,7 +125,7 @@ consteval std::uint8_t number_of(std::string_view name)
 
 } // namespace detail
 
-/// io_uring_sqe::opcode; the kernel's names and numbers.
+/// Values of io_uring_sqe::opcode that liburing 2.3 does not define.
 namespace opcode {
 
 inline constexpr std::uint8_t read_multishot = detail::number_of("READ_MULTISHOT");

@@ -1,4 +1,4 @@
-// asio_uring/ring/perform.hpp: a submission entry as the system call it stands for.
+// asio_uring/ring/perform.hpp: performs a submission entry by the corresponding system call.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,14 +11,15 @@
 
 namespace asio_uring::detail {
 
-/// Whether it is a file's, of which epoll knows nothing.
+/// Whether the descriptor is of a regular file, a block device or a directory, which epoll cannot watch.
 ASIO_URING_DECL bool of_a_file(int fd) noexcept;
 
-/// As the table has it; `never` also for an entry that asks for what only a ring can do.
+/// How to perform an entry, according to the opcode table; `never` for an entry that uses what only a ring
+/// has.
 ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept;
 
-/// Makes the call. Returns what io_uring would: a result or a negative errno. It blocks where the call does,
-/// but for sockets, if `wait` is false.
+/// Makes the system call. Returns what io_uring would: a result or a negative errno. Blocks if the call
+/// blocks; with `wait` false, calls on sockets do not.
 ASIO_URING_DECL int perform(const io_uring_sqe& entry, bool wait) noexcept;
 
 } // namespace asio_uring::detail

@@ -27,7 +27,7 @@ ASIO_URING_DECL bool of_a_file(int fd) noexcept
   return ::fstat(fd, &s) == 0 && (S_ISREG(s.st_mode) || S_ISBLK(s.st_mode) || S_ISDIR(s.st_mode));
 }
 
-/// Whether the entry asks for what only a ring can do: several completions, descriptors of the ring's own.
+/// Whether the entry uses what only a ring has: several completions, direct descriptors.
 ASIO_URING_DECL bool beyond_the_call(const io_uring_sqe& entry) noexcept
 {
   switch (entry.opcode) {
@@ -57,7 +57,8 @@ ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept
   return row->traits & of_files && of_a_file(entry.fd) ? performed::by_a_thread : row->how;
 }
 
-/// preadv2(2), pwritev2(2). Where there is no position, as in a pipe, the kernel's ring takes any offset.
+/// Calls preadv2(2) or pwritev2(2). On files without a position, such as pipes, the kernel's ring accepts any
+/// offset; these calls accept only -1.
 template <typename Call>
 long at_an_offset(const Call& call, std::uint64_t value) noexcept
 {
@@ -66,7 +67,7 @@ long at_an_offset(const Call& call, std::uint64_t value) noexcept
   return result < 0 && errno == ESPIPE && offset != -1 ? call(-1) : result;
 }
 
-/// The system call itself: -1 and errno, or its result.
+/// Makes the system call and returns its result, or -1 with errno set.
 ASIO_URING_DECL long system_call(const io_uring_sqe& e, int no_wait) noexcept
 {
   const auto at = [](std::uint64_t address) noexcept {
@@ -74,7 +75,7 @@ ASIO_URING_DECL long system_call(const io_uring_sqe& e, int no_wait) noexcept
   };
   const auto text = [&](std::uint64_t address) noexcept { return static_cast<const char*>(at(address)); };
   const auto offset = [&](std::uint64_t value) noexcept { return static_cast<off_t>(value); };
-  const int number = static_cast<int>(e.len); // of vectors, a descriptor, a mode
+  const int number = static_cast<int>(e.len); // a number of vectors, a mode, ...
   const int flags = static_cast<int>(e.msg_flags) | no_wait;
   const iovec one{at(e.addr), e.len};
   const auto read = [&](const iovec* vectors, int count) noexcept {
@@ -136,7 +137,7 @@ ASIO_URING_DECL long system_call(const io_uring_sqe& e, int no_wait) noexcept
     return ::statx(e.fd, text(e.addr), static_cast<int>(e.statx_flags), e.len,
                    static_cast<struct statx*>(at(e.off)));
   case IORING_OP_FADVISE:
-    // A length of more than 32 bits is elsewhere.
+    // A length of more than 32 bits is in `addr`.
     errno = ::posix_fadvise(e.fd, offset(e.off), offset(e.addr ? e.addr : e.len),
                             static_cast<int>(e.fadvise_advice));
     return errno ? -1 : 0;
@@ -179,7 +180,7 @@ ASIO_URING_DECL int perform(const io_uring_sqe& entry, bool wait) noexcept
   for (;;) {
     const long result = system_call(entry, wait ? 0 : MSG_DONTWAIT);
     if (result >= 0) return static_cast<int>(result);
-    // A file that could not be closed in peace is closed, and its number may be another's.
+    // An interrupted close(2) has closed the descriptor, whose number may be reused by now.
     if (errno != EINTR || entry.opcode == IORING_OP_CLOSE) return -errno;
   }
 }

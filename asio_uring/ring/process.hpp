@@ -1,4 +1,4 @@
-// asio_uring/ring/process.hpp: which process this is, without a system call.
+// asio_uring/ring/process.hpp: the id of this process, without a system call.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,8 +13,8 @@
 
 namespace asio_uring::detail {
 
-/// A number that a process has for itself: its id, read from memory that the kernel empties in a forked
-/// child, however that was forked (MADV_WIPEONFORK, Linux 4.14).
+/// Returns the id of this process from memory that the kernel clears in a forked child, however it was forked
+/// (MADV_WIPEONFORK, Linux 4.14).
 class process
 {
 public:
@@ -45,7 +45,7 @@ private:
   }
 
   inline static constinit std::atomic<std::atomic<pid_t>*> id_{nullptr};
-  // Without such memory a child takes itself for its parent, unless it says notify_fork.
+  // Without such memory, a child is mistaken for its parent unless it calls notify_fork.
   inline static constinit std::atomic<pid_t> fallback_{0};
 };
 } // namespace asio_uring::detail

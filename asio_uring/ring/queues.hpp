@@ -9,7 +9,8 @@
 
 namespace asio_uring {
 
-/// Where the parts of the queues are. Heads, tails and flags are written by one side and read by the other.
+/// Pointers to the parts of both queues. Each head, tail and flags word is written by one side and read by
+/// the other.
 struct ring_queues
 {
   unsigned* sq_head = nullptr;  // written by the kernel

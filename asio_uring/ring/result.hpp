@@ -1,4 +1,4 @@
-// asio_uring/ring/result.hpp: what the results of completions and of enters mean.
+// asio_uring/ring/result.hpp: translates results of completions and of enter().
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -9,12 +9,12 @@
 
 namespace asio_uring::detail {
 
-/// Numbers of errors that the kernel keeps to itself, see include/linux/errno.h there: with the first four it
-/// has an interrupted system call made again. A ring's worker thread passes them on when it is interrupted,
-/// because its operation is cancelled or the thread that submitted it exits.
+/// The range of the kernel's internal errors, see its include/linux/errno.h. The first four have an
+/// interrupted system call restarted. A ring's worker thread passes them on when it is interrupted because
+/// its operation is cancelled or the thread that submitted it exits.
 inline constexpr int first_internal_error = 512, last_internal_error = 531;
 
-/// What such a result means to a program. Nothing has been done.
+/// Translates an internal error to one that programs know. The operation has had no effect.
 [[gnu::cold]] inline int external_error(int result) noexcept
 {
   switch (-result) {
@@ -32,14 +32,14 @@ inline constexpr int first_internal_error = 512, last_internal_error = 531;
   }
 }
 
-/// The result as a system call would give it.
+/// Returns the result as a system call would return it.
 inline int result_of_call(int result) noexcept
 {
   const bool internal = result <= -first_internal_error && result >= -last_internal_error;
   return internal ? external_error(result) : result;
 }
 
-/// Whether an enter is to be made again: a signal, no memory at the moment, or completions that are to be
+/// Whether to call enter again: it was interrupted or timed out, memory is short, or completions must be
 /// collected first.
 inline bool is_momentary(int result) noexcept
 {

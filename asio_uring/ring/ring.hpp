@@ -1,4 +1,4 @@
-// asio_uring/ring/ring.hpp: one io_uring, owned. Usable alone, without Asio.
+// asio_uring/ring/ring.hpp: owns one io_uring. Usable alone, without Asio.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -25,23 +25,24 @@ struct ring_parameters
 {
   unsigned entries = 256; ///< submission queue entries, 1 to 32768; the kernel rounds up to a power of two
   unsigned completions = 4096; ///< completion queue entries, at least 2 * entries
-  linux_version newest = {};   ///< nothing is used that came after this version
-  bool bound = false;          ///< one thread is going to enter, if the kernel has such rings: ring::bound()
-  /// How long a wait goes on when something has completed, for more. Since 6.12; nothing before.
+  linux_version newest = {};   ///< use no feature newer than this kernel
+  bool bound = false;          ///< only one thread will enter, if the kernel supports that: ring::bound()
+  /// How long a wait that has a completion goes on waiting for more. Since Linux 6.12; ignored before.
   std::chrono::microseconds min_wait{0};
-  /// How long the kernel polls the queues of network devices before it sleeps (NAPI). Since 6.9, and where
-  /// the kernel is built so; nothing elsewhere: ring::busy_polls().
+  /// How long the kernel polls the queues of network devices before it sleeps (NAPI). Since Linux 6.9, if
+  /// built with it; otherwise ignored: ring::busy_polls().
   std::chrono::microseconds busy_poll{0};
 };
 
-/// RAII over one io_uring: set-up that degrades flag by flag, submission entries, enter, completions.
+/// Owns one io_uring: sets it up with the best flags that the kernel accepts, fills and submits entries,
+/// hands out completions.
 /**
- * Nothing rests on how liburing keeps its own rings: queues and flags are ours.
+ * It does not use liburing's struct io_uring: queues and flags are its own.
  *
- * A bound ring is entered by one thread, the one that called bind(). Then the kernel does its work for the
- * ring nowhere but inside enter(): no other call of that thread is interrupted by it, and no thread that
- * sleeps elsewhere holds it up. A ring that is not bound may be entered by any thread; the kernel's work for
- * a request is then done by the thread that submitted it, whenever that is in the kernel.
+ * A bound ring is entered by one thread only, the one that called bind(). The kernel then does its work for
+ * the ring inside enter() only: it interrupts no other call of that thread, and a thread that sleeps
+ * elsewhere does not hold it up. A ring that is not bound may be entered by any thread; the kernel then works
+ * for a request in the thread that submitted it, whenever that thread is in the kernel.
  *
  * Thread safety: one thread at a time fills entries, one thread at a time consumes completions. Since
  * Linux 5.11.
@@ -52,7 +53,7 @@ public:
   /// Sets up a ring. Throws std::system_error: EPERM (forbidden), ENOSYS (no io_uring), ENOMEM, EMFILE, and
   /// ENOSYS where the kernel lacks FAST_POLL, NODROP or EXT_ARG (before 5.11). what() names the call.
   ASIO_URING_DECL explicit ring(const ring_parameters& parameters = {});
-  /// A ring whose entries are performed by an emulated kernel.
+  /// Makes a ring whose entries an emulated kernel performs.
   ASIO_URING_DECL explicit ring(std::unique_ptr<emulated_kernel> emulation) noexcept;
   ring(ring&& other) noexcept { swap(other); }
   ring& operator=(ring&& other) noexcept
@@ -62,40 +63,42 @@ public:
   }
   ASIO_URING_DECL ~ring();
 
-  /// Readable while there are completions; of a bound ring also once it is entered only. -1 after retire().
+  /// A descriptor that is readable while there are completions; a bound ring's may need an enter first. -1
+  /// after retire().
   int fd() const noexcept { return emulation_ ? emulation_->fd() : fd_; }
   unsigned entries() const noexcept { return queues_.sq_size; }
   unsigned completions() const noexcept { return queues_.cq_size; }
   const asio_uring::features& features() const noexcept { return features_; }
 
-  /// Whether only the thread that binds it may enter. Since Linux 6.6; not where the memory of the queues
-  /// cannot be the program's own.
+  /// Whether only the thread that called bind() may enter. Since Linux 6.6; false where the program cannot
+  /// provide the memory of the queues.
   bool bound() const noexcept { return features_.setup(IORING_SETUP_DEFER_TASKRUN); }
-  /// Makes the calling thread the one that enters; once for each ring. 0, or a negative errno.
+  /// Makes the calling thread the only one that enters; once for each ring. Returns 0 or a negative errno.
   ASIO_URING_DECL int bind() noexcept;
 
   /// Whether retire() is possible.
   bool can_retire() const noexcept { return memory_ || (emulation_ && bound()); }
-  /// Gives the ring back to the kernel, which ends all requests. Their completions arrive without anybody
-  /// entering: soon, but for what a thread of the kernel's is performing. Any thread, while no other enters.
+  /// Closes the ring, so that the kernel ends all requests. Their completions arrive without anyone entering:
+  /// soon, except those of requests that a kernel thread is performing. Any thread, while no other thread
+  /// enters.
   ASIO_URING_DECL void retire() noexcept;
   /// Whether a wait may poll the queues of network devices.
   bool busy_polls() const noexcept { return busy_polls_; }
-  /// Whether it is the kernel's own, and not an emulated one.
+  /// Whether the kernel provides the ring, not an emulation.
   bool kernels() const noexcept { return !emulation_; }
-  /// Entries that were published and whose last completion has not been consumed.
+  /// Published entries whose last completion has not been consumed.
   unsigned left() const noexcept { return tail_ - ended_; }
-  /// Whether all completions that are to come fit into the queue: those that do not, the kernel keeps for who
-  /// enters, and drops when the ring is retired.
+  /// Whether all outstanding completions fit into the queue. The kernel keeps those that do not until the
+  /// next enter, and drops them when the ring is retired.
   bool fits() const noexcept
   {
     return left() <= queues_.cq_size &&
            !(shared(queues_.sq_flags).load(std::memory_order_relaxed) & IORING_SQ_CQ_OVERFLOW);
   }
-  /// Gives up the memory of a ring. The completions of a retired one should have been seen; of another the
-  /// kernel ends its requests some time soon, unseen.
+  /// Releases the memory of the ring. Consume the completions of a retired ring first. If the ring was not
+  /// retired, the kernel ends its requests some time later, unseen.
   ASIO_URING_DECL void release() noexcept;
-  /// Calls f(user_data) for each published entry that the kernel has not taken and is not going to.
+  /// Calls f(user_data) for each published entry that the kernel has not taken and will not take.
   template <typename F>
   void take_back_unsubmitted(F&& f)
   {
@@ -105,8 +108,8 @@ public:
     taken.store(tail_, std::memory_order_release);
   }
 
-  /// The next free submission entry, or the one that many `ahead` of it; null when the queue has no room for
-  /// it. Contents are unspecified.
+  /// Returns the next free submission entry, or the one `ahead` places behind it; null if the queue has no
+  /// room for it. Its contents are unspecified.
   io_uring_sqe* next_entry(unsigned ahead = 0) noexcept
   {
     const unsigned position = tail_ + ahead;
@@ -114,7 +117,7 @@ public:
     return &queues_.entries[position & (queues_.sq_size - 1)];
   }
 
-  /// Makes the next entry, or the next few at once, visible to the kernel; enter() submits them.
+  /// Makes the next `count` entries visible to the kernel; enter() submits them.
   void publish(unsigned count = 1) noexcept
   {
     tail_ += count;
@@ -122,19 +125,19 @@ public:
         .store(tail_, detail::one_thread() ? std::memory_order_release : std::memory_order_seq_cst);
   }
 
-  /// From the next call on, no function here takes only some of the entries that were published at once. Two
-  /// threads may enter at a time: the kernel ends a chain of linked entries where a submission ends.
+  /// Guarantees from the next call on that entries published together are submitted together, even if two
+  /// threads enter at a time. Needed for linked entries: the kernel ends a chain where a submission ends.
   void keep_whole() noexcept { whole_.store(true, std::memory_order_seq_cst); }
 
-  /// Published entries that no enter() has taken yet.
+  /// Published entries that the kernel has not taken yet.
   unsigned unsubmitted() const noexcept
   {
     return shared(queues_.sq_tail).load(std::memory_order_seq_cst) -
            shared(queues_.sq_head).load(std::memory_order_acquire);
   }
 
-  /// A queue of buffers from which receives choose (IORING_REGISTER_PBUF_RING); and its end. 0, or a negative
-  /// errno.
+  /// Registers (IORING_REGISTER_PBUF_RING) or unregisters a queue of buffers from which receives choose.
+  /// Returns 0 or a negative errno.
   int register_buffer_queue(const io_uring_buf_reg& queue) noexcept
   {
     return emulation_ ? emulation_->register_buffer_queue(queue)
@@ -148,20 +151,20 @@ public:
                       : io_uring_register(static_cast<unsigned>(fd_), IORING_UNREGISTER_PBUF_RING, &queue, 1);
   }
 
-  /// To be called between cancelling what uses a file descriptor and closing it.
+  /// Call this after cancelling what uses a file descriptor and before closing it.
   void let_go(int fd) noexcept
   {
     if (emulation_) emulation_->let_go(fd);
   }
 
-  /// True when the kernel holds completions back until somebody enters.
+  /// True when the kernel holds back completions until a thread enters.
   bool wants_enter() const noexcept
   {
     return shared(queues_.sq_flags).load(std::memory_order_relaxed) &
            (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
   }
 
-  /// True when completions found no room; the kernel delivers them with the next enter.
+  /// True when completions did not fit into the queue; the kernel delivers them with the next enter.
   bool overflown() const noexcept
   {
     return shared(queues_.sq_flags).load(std::memory_order_relaxed) & IORING_SQ_CQ_OVERFLOW;
@@ -174,11 +177,12 @@ public:
   }
   bool has_completions() const noexcept { return completions_present() != 0; }
 
-  /// Submits all that is published and runs the kernel's deferred work. Returns entries taken, or a negative
-  /// errno.
+  /// Submits all published entries and runs the kernel's deferred work. Returns the entries taken, or a
+  /// negative errno.
   ASIO_URING_DECL int submit() noexcept;
 
-  /// Submits, then waits for a completion, at most `timeout` (nanoseconds::max(): for ever).
+  /// Submits, then waits for a completion, at most `timeout` (nanoseconds::max(): no limit). Returns the
+  /// entries taken, or a negative errno.
   ASIO_URING_DECL int submit_and_wait(std::chrono::nanoseconds timeout) noexcept;
 
   /// Calls consume(const io_uring_cqe&) for each completion present; returns their number.
@@ -198,8 +202,8 @@ public:
     return head - first;
   }
 
-  /// Times that it was entered, of these to wait, and of these with completions that had found no room. Any
-  /// thread.
+  /// How many enters there were, how many of them waited, and how many found that completions had overflown.
+  /// Any thread.
   std::uint64_t enters() const noexcept { return enters_.get(); }
   std::uint64_t waits() const noexcept { return waits_.get(); }
   std::uint64_t overflows() const noexcept { return overflows_.get(); }
@@ -226,15 +230,15 @@ private:
   int fd_ = -1;
   ring_queues queues_;
   unsigned tail_ = 0;          // entries published
-  unsigned ended_ = 0;         // last completions of entries that were consumed
-  unsigned enter_flags_ = 0;   // of every enter
+  unsigned ended_ = 0;         // entries whose last completion was consumed
+  unsigned enter_flags_ = 0;   // for every enter
   std::uint32_t min_wait_ = 0; // microseconds
   bool busy_polls_ = false;
   detail::counter enters_, waits_, overflows_;
   std::atomic<bool> whole_{false};
-  void* memory_ = nullptr; // of the queues, where it is the program's own
+  void* memory_ = nullptr; // of the queues, if the program provides it
   std::size_t memory_size_ = 0;
-  void* mapped_[2] = {}; // otherwise: the kernel's, for the queues and for the entries
+  void* mapped_[2] = {}; // otherwise the kernel's: the queues, then the entries
   std::size_t mapped_size_[2] = {};
   asio_uring::features features_;
   std::unique_ptr<emulated_kernel> emulation_;

@@ -21,8 +21,8 @@ namespace asio_uring {
 
 namespace detail {
 
-/// The last eight bytes of sq_off and cq_off say where the program's own memory is; older headers call them
-/// reserved.
+/// Sets the address of memory that the program provides: the last eight bytes of sq_off and cq_off, which
+/// older headers call reserved.
 template <typename Offsets>
 void set_user_address(Offsets& offsets, const void* address) noexcept
 {
@@ -30,7 +30,7 @@ void set_user_address(Offsets& offsets, const void* address) noexcept
   std::memcpy(reinterpret_cast<char*>(&offsets) + sizeof(offsets) - sizeof(value), &value, sizeof(value));
 }
 
-/// struct io_uring_napi, which came with 6.9.
+/// Has waits poll network devices. The local struct is io_uring_napi, which older headers lack (Linux 6.9).
 inline bool register_busy_poll(int ring, std::uint32_t microseconds) noexcept
 {
   struct
@@ -43,7 +43,7 @@ inline bool register_busy_poll(int ring, std::uint32_t microseconds) noexcept
   return io_uring_register(static_cast<unsigned>(ring), ASIO_URING_REGISTER_NAPI, &napi, 1) >= 0;
 }
 
-/// A field that came with 6.12 and is padding in older headers.
+/// Sets min_wait_usec, which is padding in older headers (Linux 6.12).
 inline void set_min_wait(io_uring_getevents_arg& argument, std::uint32_t microseconds) noexcept
 {
   constexpr std::size_t offset = offsetof(io_uring_getevents_arg, sigmask_sz) + sizeof(argument.sigmask_sz);
@@ -58,8 +58,8 @@ ASIO_URING_DECL int ring::set_up(const ring_parameters& parameters, std::uint32_
   params.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
   params.cq_entries = std::max(parameters.completions, parameters.entries * 2);
   if (flags & IORING_SETUP_NO_MMAP) {
-    // Entries, then the rings: their completions and a page for heads, tails and flags. Shared with a forked
-    // child, for what is private is copied for one of the two, and the kernel would go on with the other.
+    // First the entries, then the completions and a page for heads, tails and flags. The memory is shared: a
+    // fork makes one side's private pages copies, and the kernel would go on writing to the other's.
     const std::size_t sq = std::bit_ceil(std::size_t{parameters.entries}) * sizeof(io_uring_sqe);
     const std::size_t cq = std::bit_ceil(std::size_t{params.cq_entries}) * sizeof(io_uring_cqe);
     constexpr std::size_t page = 4096;
@@ -117,7 +117,7 @@ ASIO_URING_DECL int ring::map(const io_uring_params& params) noexcept
   queues_.completions = reinterpret_cast<io_uring_cqe*>(rings + params.cq_off.cqes);
   queues_.sq_size = params.sq_entries;
   queues_.cq_size = params.cq_entries;
-  // Entries are always taken in order, so the indirection array, where there is one, is written once.
+  // Entries are always taken in order, so the index array, where there is one, is written once.
   if (!(params.flags & IORING_SETUP_NO_SQARRAY))
     for (unsigned i = 0; i < params.sq_entries; ++i)
       word(params.sq_off.array)[i] = i;
@@ -134,8 +134,8 @@ ASIO_URING_DECL void ring::unmap() noexcept
 
 ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
 {
-  // A kernel without the newest flag of a set refuses it with EINVAL, and with ENOMEM where the memory of the
-  // queues may not be the program's own. COOP_TASKRUN spares an interrupt per completion.
+  // A kernel that lacks one of the flags answers EINVAL, and ENOMEM if it cannot use the program's memory for
+  // the queues: try the next tier. COOP_TASKRUN saves an interrupt per completion.
   constexpr std::uint32_t own_memory = IORING_SETUP_NO_MMAP | IORING_SETUP_NO_SQARRAY;
   constexpr std::uint32_t cooperative =
       IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
@@ -171,7 +171,7 @@ ASIO_URING_DECL ring::ring(const ring_parameters& parameters)
   constexpr std::uint32_t baseline = IORING_FEAT_FAST_POLL | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
   if (!features_.has(baseline))
     refuse(ENOSYS, "io_uring_setup: the kernel lacks " + feature_names(baseline & ~features_.kernel));
-  // A filter of system calls may allow one and not the other. A ring that is not bound yet says EBADFD.
+  // A system call filter may allow setup but forbid enter. A ring that is not bound yet answers EBADFD.
   if (const int entered = io_uring_enter(static_cast<unsigned>(fd_), 0, 0, 0, nullptr);
       entered < 0 && entered != -EBADFD)
     refuse(-entered, "io_uring_enter");
@@ -258,7 +258,7 @@ ASIO_URING_DECL int ring::enter(unsigned submit, unsigned wait, unsigned flags,
   if (gathers) {
     constexpr unsigned enough = 128;
     wait = std::min(enough, completions());
-    // The kernel would not look at a timeout that comes before.
+    // The kernel ignores a timeout shorter than the minimum wait, so shorten that.
     const std::int64_t limit = timeout && timeout->tv_sec == 0 ? timeout->tv_nsec / 1000 : min_wait_;
     detail::set_min_wait(argument, static_cast<std::uint32_t>(std::min<std::int64_t>(min_wait_, limit)));
   }
@@ -277,8 +277,8 @@ ASIO_URING_DECL int ring::submit() noexcept
     const unsigned published = unsubmitted();
     return published || wants_enter() ? enter(published, 0, IORING_ENTER_GETEVENTS, nullptr) : 0;
   }
-  // Not as many as there are now, but all that the kernel finds. Where it finds fewer than it was promised,
-  // it does not go on to its deferred work.
+  // Ask for as many entries as the queue holds: other threads may publish more. A kernel that finds fewer
+  // than asked for skips its deferred work, so that takes an enter of its own.
   int taken = 0;
   if (unsubmitted()) taken = enter(entries(), 0, 0, nullptr);
   if (wants_enter()) enter(0, 0, IORING_ENTER_GETEVENTS, nullptr);
@@ -300,7 +300,8 @@ ASIO_URING_DECL int ring::submit_and_wait(std::chrono::nanoseconds timeout) noex
   }
   unsigned published = unsubmitted();
   if (published && !bound() && !detail::one_thread() && whole_.load(std::memory_order_seq_cst)) {
-    // The number may be out of date when the kernel reads it.
+    // Another thread may publish entries after the count was read, and this enter would split them: submit
+    // all first.
     if (const int taken = submit(); taken < 0) return taken;
     published = 0;
   }

@@ -1,4 +1,4 @@
-// asio_uring/ring/timer_heap.hpp: what waits for a time, the earliest first.
+// asio_uring/ring/timer_heap.hpp: a heap of timers, earliest first.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,20 +10,20 @@
 
 namespace asio_uring::detail {
 
-/// A binary heap of elements with a `time` that know their `place` in it, so that each can leave at any time.
-/// Only reserve() allocates.
+/// A binary heap of elements with a `time`, each of which stores its `place` in the heap so that any can be
+/// removed. Only reserve() allocates.
 template <typename T>
 class timer_heap
 {
 public:
   void reserve(std::size_t elements) { heap_.reserve(elements); }
 
-  /// The earliest, or null.
+  /// The earliest element, or null.
   T* first() const noexcept { return heap_.empty() ? nullptr : heap_.front(); }
 
   void insert(T& element) noexcept
   {
-    heap_.push_back(&element); // there is room: see reserve()
+    heap_.push_back(&element); // does not allocate: see reserve()
     rise(heap_.size() - 1);
   }
 

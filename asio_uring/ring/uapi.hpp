@@ -1,4 +1,4 @@
-// asio_uring/ring/uapi.hpp: kernel constants that liburing 2.3 does not name yet.
+// asio_uring/ring/uapi.hpp: kernel constants that liburing 2.3 lacks.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -24,7 +24,7 @@
 #define IORING_FEAT_NO_IOWAIT (1U << 17) // 6.15
 #endif
 
-// of a zero-copy send: ioprio, and a notification's result
+// zero-copy sends: a flag in ioprio, and one in the result of a notification
 #ifndef IORING_SEND_ZC_REPORT_USAGE
 #define IORING_SEND_ZC_REPORT_USAGE (1U << 3) // 6.2
 #endif

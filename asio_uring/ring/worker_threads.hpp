@@ -14,19 +14,19 @@
 
 namespace asio_uring::detail {
 
-/// Makes calls in threads of its own, which are started one by one as there is work for them, and which take
-/// no signals.
+/// Performs blocking calls in threads of its own, which it starts as needed and which block all signals.
 /**
- * It makes as many side by side as keep disk and processors busy: more would only be in each other's way. If
- * others wait and none of those at work comes back for a while, those are taken to be stuck, and as many more
- * are made beside them: what hangs stops nobody else.
+ * It makes as many calls at a time as keep disk and processors busy. If others wait while none of those ends
+ * for 10 ms, the calls in progress count as stuck and as many more are allowed beside them: a call that hangs
+ * holds up no other.
  *
- * Nothing interrupts a call at work: a signal would do so only with a handler that the program had to share.
+ * Nothing interrupts a call in progress: that would take a signal with a handler that the program has to
+ * share.
  */
 class worker_threads
 {
 public:
-  /// One call. It is the threads' from start() on, until performed() is called, or cancel() says true.
+  /// One call. The threads own it from start() until they call performed() or cancel() returns true.
   class job
   {
   public:
@@ -40,7 +40,7 @@ public:
   private:
     friend class worker_threads;
     virtual void perform() noexcept = 0;
-    virtual void performed() noexcept = 0; // the last that a thread does with it
+    virtual void performed() noexcept = 0; // the thread does not touch the job afterwards
 
     job* previous_ = nullptr;
     job* next_ = nullptr;
@@ -49,17 +49,17 @@ public:
   };
 
   ASIO_URING_DECL worker_threads() noexcept;
-  /// No job may be left; but in a forked child, which has none of the threads.
+  /// No job may be left, except in a forked child, which has none of the threads.
   ASIO_URING_DECL ~worker_threads();
   worker_threads(const worker_threads&) = delete;
   worker_threads& operator=(const worker_threads&) = delete;
 
-  /// False: there is no thread to be had.
+  /// Queues a job; returns false if there is no thread and none can be started.
   ASIO_URING_DECL bool start(job& j) noexcept;
-  /// True: no thread has begun with it, and none will.
+  /// Takes back a job; returns false if a thread has begun it.
   ASIO_URING_DECL bool cancel(job& j) noexcept;
 
-  /// Returns when uses(const job&) holds for none of the calls at work.
+  /// Waits until uses(const job&) is false for all calls in progress.
   template <typename Uses>
   void wait_until_unused(Uses&& uses)
   {
@@ -106,20 +106,20 @@ private:
   ASIO_URING_DECL void join_last_left(lock_type& lock) noexcept;
 
   const pid_t process_;
-  const unsigned usual_; // calls side by side
+  const unsigned usual_; // calls at a time, unless some are stuck
   std::mutex mutex_;
   list queued_;
   list at_work_;
-  unsigned period_ = 0;  // ends when those at work are taken to be stuck
-  unsigned counted_ = 0; // of those at work: begun in this period
+  unsigned period_ = 0;  // a new one begins when the calls in progress count as stuck
+  unsigned counted_ = 0; // calls in progress that began in this period
   unsigned ended_calls_ = 0;
   unsigned idle_ = 0;    // threads that wait for a job
-  bool watched_ = false; // one of them looks whether anything goes on
+  bool watched_ = false; // one of them watches whether calls end
   bool stopped_ = false;
   bool has_left_ = false;
-  pthread_t last_left_{}; // ends, or has ended; to be joined
+  pthread_t last_left_{}; // has left work() or is about to; must be joined
   std::vector<pthread_t> threads_;
-  // Not destroyed in a forked child, where glibc would wait for threads that are not there.
+  // Not destroyed in a forked child: glibc would wait there for threads that do not exist.
   union
   {
     std::condition_variable wanted_;

@@ -52,7 +52,7 @@ ASIO_URING_DECL bool worker_threads::start(job& j) noexcept
   const bool queued = j.queued_ = !threads_.empty();
   if (!queued) queued_.remove(j);
   const bool wakes = queued && idle_;
-  lock.unlock(); // who is woken wants it at once
+  lock.unlock(); // the thread that wakes needs it at once
   if (wakes) wanted_.notify_one();
   return queued;
 }
@@ -66,7 +66,7 @@ ASIO_URING_DECL bool worker_threads::cancel(job& j) noexcept
   return true;
 }
 
-/// Has somebody see to the calls that wait: to make them, or to watch those at work.
+/// Wakes or starts a thread for the queued calls: to make them, or to watch those in progress.
 ASIO_URING_DECL void worker_threads::see_to_threads() noexcept
 {
   if (queued_.first && idle_) wanted_.notify_one();
@@ -80,7 +80,7 @@ ASIO_URING_DECL void worker_threads::see_to_number() noexcept
   if (queued_.size > idle_ && threads_.size() <= std::min(stuck + usual_, most)) start_thread();
 }
 
-/// Nothing is changed if there is none to be had.
+/// Starts a thread. On failure, nothing changes.
 ASIO_URING_DECL void worker_threads::start_thread() noexcept
 {
   try {
@@ -102,7 +102,7 @@ ASIO_URING_DECL void* worker_threads::run(void* self) noexcept
   return nullptr;
 }
 
-/// What each thread does.
+/// The main function of each thread.
 ASIO_URING_DECL void worker_threads::work() noexcept
 {
   lock_type lock(mutex_);
@@ -136,14 +136,14 @@ ASIO_URING_DECL void worker_threads::perform_first(lock_type& lock) noexcept
   if (j.period_ == period_) --counted_;
   ++ended_calls_;
   call_ended_.notify_all();
-  ++idle_; // who is told may have the next job at once: it is for this thread
+  ++idle_; // performed() may lead to the next job at once, and this thread can take it
   lock.unlock();
   j.performed();
   lock.lock();
   --idle_;
 }
 
-/// As many calls as may be are at work, and others wait.
+/// All usual calls are in progress and others wait: after 10 ms in which none ends, begins a new period.
 ASIO_URING_DECL void worker_threads::watch(lock_type& lock) noexcept
 {
   using clock = std::chrono::steady_clock;
@@ -161,13 +161,13 @@ ASIO_URING_DECL void worker_threads::watch(lock_type& lock) noexcept
   counted_ = 0;
 }
 
-/// There are more threads than are usual, and no job for this one.
+/// Ends this thread: enough others are idle.
 ASIO_URING_DECL void worker_threads::leave(lock_type& lock) noexcept
 {
   join_last_left(lock);
   const auto self = std::find_if(threads_.begin(), threads_.end(),
                                  [](pthread_t t) { return ::pthread_equal(t, ::pthread_self()); });
-  if (self == threads_.end()) return; // is being joined
+  if (self == threads_.end()) return; // the destructor joins this thread
   last_left_ = *self;
   has_left_ = true;
   threads_.erase(self);

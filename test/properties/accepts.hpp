@@ -1,4 +1,4 @@
-// test/properties/accepts.hpp: an acceptor, and those who connect to it.
+// test/properties/accepts.hpp: an acceptor, and sockets that connect to it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -50,7 +50,7 @@ public:
     }
     pending_.erase(&o);
     world_.check_order(o, pending_, [](kind) { return true; });
-    // Of used-up descriptors a stream tells nobody.
+    // A stream does not report that descriptors are used up.
     const bool usual = !ec || ec == asio::error::operation_aborted ||
                        (ec == asio::error::no_descriptors && o.what != kind::next_connection);
     world_.claim_on(o, usual, "an error that no accept has", ec);
@@ -79,7 +79,7 @@ public:
   void drain() override
   {
     cancel();
-    // Connects wait for room among those that are not yet accepted.
+    // Connects wait for room in the queue of connections that are not accepted yet.
     for (operation* o : connecting_)
       if (!o->ended()) {
         o->asked = true;
@@ -87,7 +87,7 @@ public:
       }
   }
 
-  /// What was connected is accepted, or waits for it.
+  /// Checks that everything that was connected is accepted, or waits to be.
   void check_drained() override
   {
     ahead_.reset();
@@ -165,7 +165,7 @@ private:
     acceptor_->cancel();
   }
 
-  /// A connection's first bytes are its name.
+  /// Sends the name of a connection, its first bytes.
   void name(int fd)
   {
     const std::uint64_t id = ++last_name_;

@@ -1,4 +1,4 @@
-// test/properties/actor.hpp: one kind of object of a random program, with its peers and what is known of
+// test/properties/actor.hpp: a part of a random program: a kind of object, its peers, and what must hold for
 // them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
@@ -16,28 +16,28 @@ public:
   actor(const actor&) = delete;
   actor& operator=(const actor&) = delete;
 
-  /// One thing that a program does, in a handler or outside.
+  /// Does one thing, within a handler or outside.
   virtual void act() = 0;
-  /// The handler of one of its operations was called.
+  /// Called when the handler of one of its operations is called.
   virtual void completed(operation& o, error_code ec, std::size_t n) = 0;
-  /// It was destroyed with the context.
+  /// Called when an operation was destroyed with the context.
   virtual void destroyed(operation&) {}
 
-  /// Others may do something, whenever the kernel is entered.
+  /// Called whenever the kernel is entered: lets the peers do something, perhaps.
   virtual void others_go_on() {}
-  /// Others do all that they can do. True if anything happened.
+  /// Lets the peers do all that they can do. True if anything happened.
   virtual bool others_wake() { return false; }
-  /// A loop that sleeps must not have anything to do.
+  /// Checks that a loop that sleeps has nothing to do.
   virtual void check_sleep() {}
 
-  /// Starts what brings everything to its end.
+  /// Starts what ends all operations.
   virtual void drain() {}
   virtual void check_drained() {}
-  /// All objects are closed, as they are; the context goes next.
+  /// Closes all objects as they are, before the context is destroyed.
   virtual void tear_down() = 0;
-  /// The context is gone.
+  /// Checks what must hold after the context was destroyed.
   virtual void check_end() {}
-  /// For a person who looks into a failure.
+  /// Prints the state, for whoever looks into a failure.
   virtual void describe() const {}
 
 protected:

@@ -1,4 +1,5 @@
-// test/properties/block_files.hpp: files that are read and written anywhere, by single operations and chains.
+// test/properties/block_files.hpp: files that are read and written at any offset, by single operations and by
+// chains.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,7 +13,7 @@
 #include <asio_uring/random_access_file.hpp>
 #include <bitset>
 
-/// No two operations under way are about the same block, so that everything is known.
+/// Files in blocks. No two operations in flight use the same block, so that the content is always known.
 class block_files final : public actor
 {
 public:
@@ -92,12 +93,12 @@ private:
     block_set busy;
     operations ops;
   };
-  /// One transfer of an operation: where, and where in its data.
+  /// One transfer of an operation: its place in the file, and in the operation's data.
   struct part
   {
     kind what;
     std::size_t offset, size, from;
-    bool hard = false; // what follows is performed in any case
+    bool hard = false; // a hard link: what follows is performed in any case
   };
   struct file_operation : operation
   {
@@ -121,7 +122,7 @@ private:
     f.ops.insert(&o);
     return o;
   }
-  /// Takes free blocks for a transfer. False: where they were looked for there are none.
+  /// Reserves free blocks for a transfer. False if those that were drawn are not free.
   bool reserve(file& f, file_operation& o, kind k)
   {
     const std::size_t first = world_.below(blocks);
@@ -147,7 +148,7 @@ private:
     }
     start_transfer(f, o);
   }
-  /// At an offset that wraps, or that means something else to the kernel.
+  /// Transfers at an offset that overflows, or that has another meaning for the kernel.
   void transfer_at_the_end_of_all(file& f)
   {
     auto& o = make(world_.chance(500) ? kind::read : kind::write, f);
@@ -242,10 +243,10 @@ private:
   {
     ask(f.ops);
     f.object->close();
-    if (files_.size() < 6) open(); // gets its number
+    if (files_.size() < 6) open(); // reuses its number
   }
 
-  /// The first n bytes were transferred, and no others.
+  /// Checks that the first n bytes were transferred, and no others.
   void finish(const file_operation& o, const part& p, std::size_t n)
   {
     file_model& model = o.where->model;

@@ -85,7 +85,7 @@ public:
         }
   }
 
-  // Receives end with the datagrams that are there, or are cancelled; sends wait for those.
+  // Receives end because there are datagrams, or are cancelled. Sends wait for receives.
   void drain() override
   {
     for (const auto& p : pairs_)
@@ -119,7 +119,8 @@ private:
   using datagram_socket = asio_uring::local::datagram_protocol::socket;
   static constexpr std::size_t most = 400;
 
-  /// What one side has sent and the other has not yet got; or the other way round, for a handler may be late.
+  /// Datagrams that one side has sent and the other has not received yet; or the reverse, since a handler may
+  /// run late.
   struct direction
   {
     std::deque<std::vector<unsigned char>> sent, received;
@@ -128,7 +129,7 @@ private:
   struct side
   {
     std::shared_ptr<datagram_socket> socket;
-    int number = -1; // while open: to ask for it would make the socket non-blocking
+    int number = -1; // while open; asking the socket for it would make it non-blocking
     int raw = -1;
     bool slow = false; // the other process reads only when nothing else goes on
     direction* in = nullptr;
@@ -152,7 +153,7 @@ private:
   {
     int fds[2];
     if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds) < 0) world_.fail("socketpair");
-    const int small = 2048; // room for a few
+    const int small = 2048; // has room for a few datagrams
     const bool roomy = world_.chance(400);
     for (const int fd : fds)
       if (!roomy) ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
@@ -228,12 +229,12 @@ private:
   void close(side& s)
   {
     ask(s.ops);
-    s.in->unknown = true; // what waited is gone
+    s.in->unknown = true; // datagrams that waited are lost
     s.socket->close();
     if (pairs_.size() < 6) add_pair();
   }
 
-  /// A socket that finds its peer gone throws away what it has received.
+  /// A socket that finds its peer gone discards what it has received.
   static void refused(side& s, int error)
   {
     if (error == ECONNREFUSED) s.in->unknown = true;
@@ -266,7 +267,7 @@ private:
     return ::poll(&p, 1, 0) == 1 ? p.revents : 0;
   }
 
-  /// Negative: there is none.
+  /// Receives a datagram; negative if there is none.
   static ssize_t receive_now(side& s, std::vector<unsigned char>& data)
   {
     if (!s.open()) return s.raw < 0 ? -1 : ::recv(s.raw, data.data(), data.size(), MSG_DONTWAIT);

@@ -1,4 +1,4 @@
-// test/properties/file_model.hpp: a file of which everything is known.
+// test/properties/file_model.hpp: a file whose content is known.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <vector>
 
-/// A file in memory, and what must be in it.
+/// A file in memory, and the content that it must have.
 class file_model
 {
 public:
@@ -24,7 +24,7 @@ public:
   file_model(const file_model&) = delete;
   file_model& operator=(const file_model&) = delete;
 
-  /// For the object under test, which owns it.
+  /// The descriptor, for the object under test, which owns it.
   int number() const noexcept { return number_; }
   std::size_t size() const noexcept { return content_.size(); }
 
@@ -39,11 +39,11 @@ public:
     return n == 0 || (offset + n <= content_.size() &&
                       std::equal(data, data + n, content_.begin() + static_cast<std::ptrdiff_t>(offset)));
   }
-  /// Nobody can know what is there.
+  /// From now on the content is unknown.
   void forget() noexcept { unknown_ = true; }
   bool known() const noexcept { return !unknown_; }
 
-  /// Whether the part is as it should be; by default the whole file.
+  /// Whether a part has the content that it must have; by default the whole file.
   bool right(std::size_t offset = 0, std::size_t n = ~std::size_t{0}) const
   {
     if (unknown_) return true;

@@ -1,4 +1,4 @@
-// test/properties/from_bytes.hpp: a random program whose decisions are given bytes.
+// test/properties/from_bytes.hpp: a random program that takes its decisions from given bytes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -7,7 +7,7 @@
 
 #include "program.hpp"
 
-/// It goes on as long as there are bytes.
+/// Runs a program as long as there are bytes.
 inline void run_program(const std::uint8_t* data, std::size_t size)
 {
   using asio_uring::path;

@@ -1,4 +1,4 @@
-// test/properties/habits.hpp: what is the same during the whole life of a random program.
+// test/properties/habits.hpp: what does not change during the life of a random program.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -9,7 +9,7 @@
 #include "../simulation/environment.hpp"
 #include <asio_uring/options.hpp>
 
-/// What is chosen by the test.
+/// What the test chooses.
 struct settings
 {
   const char* name;
@@ -28,7 +28,7 @@ public:
     ring.pump = s.pump;
     ring.entries = 2u << random.below(4);
     ring.completions = 2 * ring.entries + static_cast<unsigned>(random.below(3)) * 8;
-    // Smaller than a program can ask for: even a completion queue of two is legal.
+    // Smaller than a program could ask for: even a completion queue of two is legal.
     completions = random.chance(300) ? 2 : ring.completions;
 
     if (random.chance(200)) kernel.refuse = 200;
@@ -43,7 +43,7 @@ public:
     static constexpr unsigned refused[] = {0, 0, 1000, 300};
     kernel.no_queue = refused[random.below(4)];
     if (random.chance(200)) kernel.multishot_ends = 500;
-    // A ring moves to another thread only where every completion finds room.
+    // A ring can move to another thread only if every completion has room.
     bound = s.threads && s.pump == asio_uring::pump_kind::ring && random.chance(700);
     if (bound) ring.completions = completions = 1024;
     if (bound && random.chance(200)) kernel.told = 0;

@@ -1,4 +1,4 @@
-// test/properties/held_buffers.hpp: the buffers of a random program's streams, and those that it holds.
+// test/properties/held_buffers.hpp: the buffer rings of a random program, and buffers that it holds.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,7 +15,7 @@ public:
 
   explicit held_buffers(world& w) : world_(w) {}
 
-  /// One that streams share, perhaps a new one in its place.
+  /// A ring that streams share; sometimes a new one replaces it.
   const ring& any_ring()
   {
     const std::size_t which = world_.below(most_rings);
@@ -24,20 +24,20 @@ public:
       asio_uring::buffer_ring_options o{.buffers = 2 + static_cast<unsigned>(world_.below(3)), .size = 64};
       if (world_.chance(200)) o.max_buffers = 2 * o.buffers;
       auto made = std::make_unique<ring>(world_.context(), o);
-      if (r && world_.chance(500)) former_.push_back(std::move(r)); // the others end before their streams
+      if (r && world_.chance(500)) former_.push_back(std::move(r)); // or it ends before its streams
       r = std::move(made);
     }
     return *r;
   }
 
-  /// For some time, perhaps in two parts.
+  /// Holds a buffer for some time, perhaps in two parts.
   void hold(asio_uring::received_buffer bytes)
   {
     if (world_.ending() || !world_.chance(400)) return;
     if (world_.chance(200)) hold_part(bytes.split(world_.below(bytes.size() + 1)));
     hold_part(std::move(bytes));
   }
-  /// Any of them, in any thread.
+  /// Gives back one of them, in any thread.
   void give_back()
   {
     if (held_.empty()) return;
@@ -52,7 +52,7 @@ public:
       give_back();
   }
 
-  /// The context is gone, and so is all that streams had received.
+  /// Checks that all buffers are free after the context, and with it all streams, are gone.
   void check_end()
   {
     give_all_back();

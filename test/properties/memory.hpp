@@ -1,4 +1,4 @@
-// test/properties/memory.hpp: memory in use, counted. For one unit of a program.
+// test/properties/memory.hpp: counts memory in use. To be included by one translation unit of a program.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,7 +11,7 @@
 
 inline std::atomic<long> live_blocks{0};
 
-// Not inlined, or g++ sees malloc's memory deleted.
+// Not inlined: g++ would warn that memory of malloc is deleted.
 [[gnu::noinline]] void* operator new(std::size_t size)
 {
   void* const block = std::malloc(size ? size : 1);

@@ -1,4 +1,4 @@
-// test/properties/operation.hpp: what a random program knows of one operation, and its handler.
+// test/properties/operation.hpp: an operation of a random program, and its handler.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -53,13 +53,13 @@ struct operation
   const kind what;
   std::size_t number = 0;
   int calls = 0, destroyed = 0;
-  bool asked = false;       // to end early
-  bool asked_alone = false; // not those before it
+  bool asked = false;       // was asked to end early
+  bool asked_alone = false; // and those before it were not
   asio::cancellation_signal signal;
   bool slot = false;
   std::vector<unsigned char> data;
-  std::shared_ptr<socket_type> own; // connects, or is accepted into
-  std::vector<int> results;         // of a chain
+  std::shared_ptr<socket_type> own; // the socket that connects, or is accepted into
+  std::vector<int> results;         // the results of a chain
   asio_uring::received_buffer bytes;
 
   bool ended() const noexcept { return calls || destroyed; }
@@ -71,7 +71,7 @@ inline void ask(const operations& all)
   for (operation* o : all)
     o->asked = true;
 }
-/// Whether all of them were asked to end, together.
+/// Whether all of them were asked to end together.
 inline bool all_asked(const operations& all)
 {
   for (const operation* o : all)
@@ -79,7 +79,7 @@ inline bool all_asked(const operations& all)
   return true;
 }
 
-/// Counts what the library takes with the handler's allocator.
+/// Counts what the library allocates with the handler's allocator.
 template <typename T>
 struct counting_allocator
 {
@@ -105,7 +105,7 @@ struct counting_allocator
   long* blocks;
 };
 
-/// Runs once or is destroyed once, and tells.
+/// A handler that reports when it runs or is destroyed, which must happen once.
 class handler
 {
 public:
@@ -144,10 +144,10 @@ public:
 
 private:
   operation* op_;
-  std::shared_ptr<void> kept_; // as a session keeps itself alive
+  std::shared_ptr<void> kept_; // like a session that keeps itself alive
 };
 
-/// The same with memory of its own.
+/// The same with an allocator.
 class allocating_handler : public handler
 {
 public:

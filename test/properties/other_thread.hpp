@@ -1,4 +1,4 @@
-// test/properties/other_thread.hpp: a thread that does what it is told, while the others wait.
+// test/properties/other_thread.hpp: a thread that runs given functions while the others wait.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -1,4 +1,4 @@
-// test/properties/posts.hpp: functions for the loop, now and later.
+// test/properties/posts.hpp: functions that are posted, and timers.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -1,4 +1,4 @@
-// test/properties/program.hpp: a random program with all of its actors, from its beginning to its end.
+// test/properties/program.hpp: runs a random program with all of its actors, from its beginning to its end.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -39,7 +39,7 @@ inline void run_program(decisions& random, unsigned long steps, const settings& 
     if (random.chance(400)) w.add<block_files>(25);
     if (random.chance(200)) w.add<relays>(5);
     w.run();
-    known = !w.broken(); // what a kernel accepts that breaks down then, nobody hears of
+    known = !w.broken(); // what a kernel accepts before it breaks down stays unknown
   }
   if (known && open_descriptors() != open_before) {
     std::fprintf(stderr, "\ndescriptors leaked\nto repeat: %s\n", repeat.c_str());

@@ -1,9 +1,10 @@
-// test/properties/programs.cpp: random programs on a simulated kernel, and what must hold whatever both do.
+// test/properties/programs.cpp: random programs on a simulated kernel, and properties that hold whatever both
+// do.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 //
-// property_tests --run_test=programs/ring_automatic -- --seed N --steps M repeats one program; without,
-// many run. ASIO_URING_SEED, ASIO_URING_STEPS and ASIO_URING_SEEDS (how many) do the same.
+// property_tests --run_test=programs/ring_automatic -- --seed N --steps M repeats one program; without them,
+// many run. ASIO_URING_SEED, ASIO_URING_STEPS and ASIO_URING_SEEDS (how many programs) do the same.
 
 #include "../simulation/sleep.hpp"
 #include "from_bytes.hpp"
@@ -34,11 +35,11 @@ void run_seed(std::uint64_t seed, unsigned long steps, const settings& s)
   decisions random(seed);
   const std::string repeat = std::string("property_tests --run_test=programs/") + s.name + " -- --seed " +
                              std::to_string(seed) + " --steps " + std::to_string(steps);
-  // Also where an assertion fails.
+  // Printed as well when an assertion fails.
   BOOST_TEST_CONTEXT("to repeat: " << repeat) { run_program(random, steps, s, repeat); }
 }
 
-/// Programs of many seeds, or the one that is asked for; memory must stay flat.
+/// Runs programs of many seeds, or the one that is asked for. Memory in use must not grow.
 void check_properties(const settings& s)
 {
   const unsigned long steps = argument("--steps", "ASIO_URING_STEPS").value_or(600);
@@ -75,7 +76,7 @@ BOOST_AUTO_TEST_CASE(guest_completion)
 {
   check_properties({"guest_completion", path::completion, pump_kind::guest});
 }
-// What the fuzzer has kept: test/fuzz.
+// Inputs that the fuzzer has kept: test/fuzz.
 BOOST_AUTO_TEST_CASE(corpus)
 {
   unsigned files = 0;
@@ -88,7 +89,7 @@ BOOST_AUTO_TEST_CASE(corpus)
   }
   BOOST_CHECK_GT(files, 0u);
 }
-// Last, for what follows is in a process that has had threads.
+// Last, because afterwards the process has had threads.
 BOOST_AUTO_TEST_CASE(ring_threads)
 {
   check_properties({"ring_threads", path::automatic, pump_kind::ring, true});

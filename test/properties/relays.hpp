@@ -1,4 +1,4 @@
-// test/properties/relays.hpp: what another process writes to a pipe is spliced into the next.
+// test/properties/relays.hpp: pipes: what another process writes to one is spliced into the next.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -34,7 +34,7 @@ public:
   {
     if (pending_) return cancel();
     pending_ = &world_.make(*this, kind::splice);
-    pending_->data.assign(1 + world_.below(300), 0); // so many at most
+    pending_->data.assign(1 + world_.below(300), 0); // as many bytes at most
     pending_->slot = true;
     const auto size = static_cast<unsigned>(pending_->data.size());
     world_.start_simply(*pending_, nullptr, [&](auto&& h) {

@@ -18,7 +18,7 @@ using boost::system::error_code;
 using protocol = asio_uring::local::stream_protocol;
 using socket_type = protocol::socket;
 
-/// Two connections, and a kernel that does only what it is told.
+/// Two connections on a kernel that does only what it is told.
 struct scene : environment
 {
   /// `bound`: to the thread that is the first to need it, as the kernel's own rings are.

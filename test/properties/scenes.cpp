@@ -1,4 +1,4 @@
-// test/properties/scenes.cpp: single scenes that the random programs have found, or somebody who read.
+// test/properties/scenes.cpp: single scenes that random programs, or readers of the code, have found.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,7 +18,7 @@
 
 namespace {
 
-/// A handler that counts what becomes of it.
+/// A handler that counts whether it is called or destroyed.
 struct count
 {
   count(unsigned& n, unsigned& c) : destroyed(n), calls(c) {}

@@ -1,4 +1,4 @@
-// test/properties/stream.hpp: connections as both sides know them.
+// test/properties/stream.hpp: what both sides of a connection know.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,15 +13,15 @@
 /// Reads are served in the order in which they were started.
 inline bool is_read(kind k) { return k == kind::read || k == kind::next || k == kind::peek; }
 
-/// One direction: what was sent, what came.
+/// One direction of a connection: what was sent and what was received.
 struct stream
 {
   std::vector<unsigned char> sent, received;
   std::size_t compared = 0;
-  bool unknown = false; // a write was destroyed with the context: nobody knows how much it sent
-  bool ended = false;   // the reader came to the end
+  bool unknown = false; // a write was destroyed with the context, so how much it sent is unknown
+  bool ended = false;   // the reader has seen the end
 
-  /// Whatever both sides know must be the same.
+  /// Whether what was received is what was sent.
   bool consistent()
   {
     for (const std::size_t n = std::min(sent.size(), received.size()); compared < n; ++compared)
@@ -35,8 +35,8 @@ struct stream_end
 {
   std::shared_ptr<socket_type> socket;
   std::optional<asio_uring::receive_stream<asio::local::stream_protocol, asio_uring::any_io_executor>> ahead;
-  std::set<std::shared_ptr<asio_uring::detail::buffer_group>> buffers; // of all that it has had
-  int number = -1; // while open: to ask for it would make the socket non-blocking
+  std::set<std::shared_ptr<asio_uring::detail::buffer_group>> buffers; // of all streams that it has had
+  int number = -1; // while open; asking the socket for it would make it non-blocking
   int raw = -1;
   bool raw_shut = false;
   bool slow = false; // the other process reads only when nothing else goes on
@@ -57,7 +57,7 @@ struct stream_end
   }
 };
 
-/// Whether what it asks for may wait for a buffer that others have.
+/// Whether one of its operations may wait for a buffer that others hold.
 inline bool starves(const stream_end& e)
 {
   return std::any_of(e.buffers.begin(), e.buffers.end(), [](const auto& b) { return b->free() == 0; }) &&

@@ -1,4 +1,4 @@
-// test/properties/stream_files.hpp: files with a position, which reads and writes move one after the other.
+// test/properties/stream_files.hpp: files with a position, which reads and writes move in order.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -43,7 +43,7 @@ public:
                     !ec || ec == asio::error::no_memory || ec == asio::error::operation_aborted ||
                         (o.what == kind::read && ec == asio::error::eof) || world_.without_workers(),
                     "an error that no file has", ec);
-    if (ec == asio::error::eof && !o.asked) // or the file may have grown since
+    if (ec == asio::error::eof && !o.asked) // otherwise the file may have grown since
       world_.claim_on(o, *o.position >= f.model.size() || o.data.empty(), "no end is there");
     if (!ec && n == 0 && !o.data.empty()) world_.fail_on(o, "nothing transferred");
     moved(f, o.what, *o.position, o.data.data(), n);
@@ -77,7 +77,7 @@ private:
   {
     file_model model;
     std::shared_ptr<asio_uring::stream_file> object;
-    /// Where the next operation begins; those that were started before the position was set have another.
+    /// Where the next operation begins. Operations that were started before a seek have another position.
     std::shared_ptr<std::size_t> position = std::make_shared<std::size_t>(0);
     operations ops;
   };
@@ -116,7 +116,8 @@ private:
     });
   }
 
-  /// Synchronous functions come after what was started; what was asked to end may not yet have ended.
+  /// Whether a synchronous function may be called: it comes after what was started, but what was asked to end
+  /// may not have ended.
   bool nothing_under_way(const file& f, bool reads_only) const
   {
     return all_asked(f.ops) && (!reads_only || std::all_of(f.ops.begin(), f.ops.end(), [](operation* o) {
@@ -158,7 +159,7 @@ private:
   {
     ask(f.ops);
     f.object->close();
-    if (files_.size() < 6) open(); // gets its number
+    if (files_.size() < 6) open(); // reuses its number
   }
 
   void moved(file& f, kind k, std::size_t& position, const unsigned char* data, std::size_t n)

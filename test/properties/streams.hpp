@@ -1,5 +1,4 @@
-// test/properties/streams.hpp: stream sockets that are read, written, waited for, cancelled, closed and
-// moved.
+// test/properties/streams.hpp: stream sockets: reads, writes, waits, cancellations, closes and moves.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -80,8 +79,8 @@ private:
     using operation::operation;
     stream_end* where = nullptr;
     asio::socket_base::wait_type wait{};
-    std::size_t moved = 0; // what had been sent and received when it was started
-    bool alone = false;    // nothing was under way that could change what it waits for
+    std::size_t moved = 0; // bytes sent and received before it was started
+    bool alone = false;    // nothing was in flight that could change what it waits for
   };
   static stream_end& end_of(operation& o) { return *static_cast<stream_operation&>(o).where; }
 

@@ -48,7 +48,7 @@ inline void streams::read(stream_end& e)
   });
 }
 
-/// What is received before it is asked for.
+/// Starts a read from a receive_stream.
 inline void streams::next(stream_end& e)
 {
   if (e.reads >= 4) return;
@@ -107,7 +107,7 @@ inline void streams::close(stream_end& e)
     e.socket->close(ec);
     if (ec) world_.fail("close reports an error");
     break;
-  case 1: // closes what is there
+  case 1: // closes the one assigned to
     *e.socket = socket_type(world_.context());
     break;
   default:
@@ -118,7 +118,7 @@ inline void streams::close(stream_end& e)
       e.socket.reset();
     }
   }
-  // The next one gets its number.
+  // The next one reuses its number.
   if (world_.chance(500) && (connections_.size() < 12 || retire())) add_connection();
 }
 
@@ -132,7 +132,7 @@ inline void streams::move(stream_end& e)
   *e.socket = std::move(other);
 }
 
-// For sending: when all that was started has been sent.
+// Shuts down sending, when all that was started has been sent.
 inline void streams::shut(stream_end& e)
 {
   if (e.writes > 0) return;
@@ -141,7 +141,7 @@ inline void streams::shut(stream_end& e)
   e.shut = true;
 }
 
-/// Synchronously, if there is something.
+/// Reads synchronously, if there is something.
 inline void streams::read_now(stream_end& e)
 {
   if (e.on_strand || !e.reads_are_over()) return;
@@ -187,7 +187,7 @@ inline void streams::completed(operation& base, error_code ec, std::size_t n)
   case kind::peek:
     --e.reads;
     if (!o.data.empty() || o.what == kind::next)
-      world_.check_order(o, e.ops, is_read); // a stream transfers nothing at once
+      world_.check_order(o, e.ops, is_read); // an empty transfer of a stream completes at once
     world_.claim_on(o, usual || ec == asio::error::eof || ec == asio::error::connection_reset,
                     "an error that no read has", ec);
     if (!ec && n == 0 && (!o.data.empty() || o.what == kind::next)) world_.fail_on(o, "nothing read");
@@ -216,7 +216,7 @@ inline void streams::completed(operation& base, error_code ec, std::size_t n)
   after_drained_operation(e);
 }
 
-/// A wait ends only for what it was asked.
+/// Checks that a wait ended for the event it waited for.
 inline void streams::check_wait(const stream_operation& o)
 {
   const stream_end& e = *o.where;
@@ -265,7 +265,7 @@ inline bool streams::raw_goes_on(stream_end& e, bool awake)
     if (n > 0) sent(e, some.data(), static_cast<std::size_t>(n));
     happened |= n > 0;
   } else if (world_.chance(e.slow ? 100 : 10)) {
-    if (e.slow && !e.raw_shut) { // it has said all, and goes on to listen
+    if (e.slow && !e.raw_shut) { // it sends no more, but goes on receiving
       e.raw_shut = true;
       ::shutdown(e.raw, SHUT_WR);
     } else
@@ -293,7 +293,7 @@ inline void streams::check_sleep()
 
 // --- end
 
-/// Forgets a connection that is over.
+/// Drops a connection that is over.
 inline bool streams::retire()
 {
   for (auto c = connections_.begin(); c != connections_.end(); ++c)
@@ -358,7 +358,7 @@ inline void streams::check_drained()
       if (e.open() && !e.in->ended) world_.fail("a stream does not come to its end");
 }
 
-// Sockets that their handlers keep alive end with the context.
+// Sockets that are kept alive by their handlers end with the context.
 inline void streams::tear_down()
 {
   for (const auto& c : connections_)

@@ -15,15 +15,15 @@
 #include <system_error>
 #include <thread>
 
-/// Everything that happened, for a person or for a limit.
+/// Counts what happened, to be printed or limited.
 struct totals
 {
   unsigned long steps = 0, programs = 0, operations = 0;
 };
 inline totals total;
 
-/// Draws what a program does, sees to it that its loop is run in some way, and checks what comes back. What
-/// it works on are actors.
+/// Draws what a program does, runs its loop in some way, and checks what comes back. The objects that it
+/// works on are actors.
 class world final : public environment
 {
 public:
@@ -31,7 +31,7 @@ public:
       : random_(random), limit_(steps), settings_(s), habits_(random, s), repeat_(std::move(repeat))
   {}
 
-  /// Makes an actor that is drawn in proportion to its weight.
+  /// Adds an actor, which acts in proportion to its weight.
   template <typename Actor>
   void add(unsigned weight)
   {
@@ -39,7 +39,7 @@ public:
     turns_.insert(turns_.end(), weight, &a);
   }
 
-  /// The context has to be there before the actors, the actors before the program runs.
+  /// Makes the context, before actors are added and the program runs.
   inline void set_up();
   inline void run();
 
@@ -53,9 +53,9 @@ public:
   bool guest() const noexcept { return settings_.pump == asio_uring::pump_kind::guest; }
   bool ending() const noexcept { return ending_; }
   bool draining() const noexcept { return draining_; }
-  /// Whether what the kernel has done is known no longer: it broke down.
+  /// Whether the kernel has broken down, so that what it has done is unknown.
   bool broken() const noexcept { return broken_; }
-  /// Whether the kernel may refuse what needs a thread of its own.
+  /// Whether the kernel may refuse operations that need a kernel thread.
   bool without_workers() const noexcept { return habits_.kernel.no_worker > 0; }
 
   template <typename Operation = operation>
@@ -69,7 +69,7 @@ public:
     return o;
   }
 
-  /// Initiates it with a handler of some kind, which may keep the object alive.
+  /// Initiates an operation with a random kind of handler, which may keep the object alive.
   template <typename Initiate>
   void start(operation& o, std::shared_ptr<void> kept, bool on_strand, Initiate&& initiate)
   {
@@ -82,7 +82,7 @@ public:
       on_strand ? initiate(asio::bind_executor(*strand_, std::move(h))) : initiate(std::move(h));
     }
   }
-  /// The same with fewer kinds of handlers, for what is compiled often enough.
+  /// The same with fewer kinds of handlers, for less to compile.
   template <typename Initiate>
   void start_simply(operation& o, std::shared_ptr<void> kept, Initiate&& initiate)
   {
@@ -112,7 +112,8 @@ public:
     return buffers;
   }
 
-  /// Handlers are called in the order in which the operations were started: reads, writes, accepts.
+  /// Checks that handlers are called in the order in which the operations were started: reads, writes,
+  /// accepts.
   template <typename Same>
   void check_order(const operation& o, const operations& others, Same&& same)
   {
@@ -121,7 +122,7 @@ public:
       if (other->number < o.number && same(other->what) && !other->calls)
         fail_on(o, "its handler was called before that of an earlier one");
   }
-  /// Reports what is wrong, unless nobody can know.
+  /// Fails if a claim is wrong, unless the kernel has broken down.
   void claim(bool right, const char* otherwise)
   {
     if (!right && !broken_) fail(otherwise);
@@ -195,7 +196,7 @@ private:
   const habits habits_;
   const std::string repeat_;
   unsigned long step_ = 0;
-  unsigned long fruitless_ = 0; // enters since the program last did or got anything, or slept
+  unsigned long fruitless_ = 0; // enters since the program last did something, got a result, or slept
   unsigned depth_ = 0;          // of handlers
   bool ending_ = false, draining_ = false, destroying_ = false, broken_ = false;
   std::vector<std::unique_ptr<operation>> operations_;

@@ -7,7 +7,7 @@
 
 inline void world::set_up()
 {
-  // A bound ring that no lock protects moves from thread to thread, and never gets one of its own.
+  // Without locks, a bound ring moves from thread to thread and never gets a keeper.
   switch (habits_.bound ? 2 : random_.below(3)) {
   case 0:
     context_.emplace();
@@ -34,8 +34,8 @@ inline void world::set_up()
   if (settings_.threads) other_thread_.emplace();
 }
 
-/// Until the steps are used up; then everything comes to its end by itself, or the context is destroyed as it
-/// is.
+/// Runs the program until its steps are used up. Then all operations end by themselves, or the context is
+/// destroyed as it is.
 inline void world::run()
 {
   while (goes_on()) {
@@ -89,7 +89,7 @@ inline void world::cancel_by_slot()
   }
 }
 
-/// Here the program is its own child: nothing that the parent's ring has performed is done again.
+/// Forks, with the same process as the child: nothing that the parent's ring has performed may be done again.
 inline void world::fork()
 {
   if (broken_) return;
@@ -108,7 +108,7 @@ inline void world::change_strategy()
 inline void world::break_down()
 {
   if (std::exchange(broken_, true)) return;
-  sleep_.reset(); // its successor's time is real
+  sleep_.reset(); // the ring that replaces it runs in real time
   kernel_->break_down(random_.chance(500) ? EPERM : EBADF);
   context_->stop();
 }
@@ -136,7 +136,7 @@ inline void world::turn()
 
 inline void world::turn_in_some_way()
 {
-  // Without a kernel that waits, time does not pass by itself.
+  // No simulated kernel waits, so time must be advanced here.
   if (broken_) simulated_clock::time += std::chrono::milliseconds(1);
   switch (random_.below(guest() || broken_ ? 2 : 7)) {
   case 0:
@@ -207,7 +207,7 @@ inline void world::destroyed(operation& o)
   bury(o);
 }
 
-/// The buffer must not be touched from now on: it is freed, or watched.
+/// Frees the buffer or fills it with a pattern: it must not be touched from now on.
 inline void world::bury(operation& o)
 {
   if (o.data.empty()) return;

@@ -10,14 +10,15 @@
 #include <cstdint>
 #include <map>
 
-/// Queues in the program's memory: it puts buffers in at the tail, the kernel takes them at the head.
+/// Queues in the program's memory: the program puts buffers in at the tail, the kernel takes them at the
+/// head.
 class buffer_queues
 {
 public:
-  /// One of the same number takes the place of the one before.
+  /// Adds a queue; it replaces one of the same number.
   void add(const io_uring_buf_reg& r) { queues_[r.bgid] = {r.ring_addr, r.ring_entries, 0}; }
 
-  /// What is next of that number's; null: there is none.
+  /// The next buffer of a queue, or null.
   const io_uring_buf* first(unsigned number) const
   {
     const auto found = queues_.find(number);
@@ -27,7 +28,7 @@ public:
     const std::uint16_t tail = std::atomic_ref<std::uint16_t>(entries->resv).load(std::memory_order_acquire);
     return q.head == tail ? nullptr : &entries[q.head & (q.size - 1)];
   }
-  /// Takes it. Returns what a completion says of it.
+  /// Takes the next buffer. Returns the flags that tell it in a completion.
   unsigned take(unsigned number)
   {
     const unsigned id = first(number)->bid;

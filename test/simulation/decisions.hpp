@@ -1,4 +1,4 @@
-// test/simulation/decisions.hpp: the one source of all that is drawn.
+// test/simulation/decisions.hpp: the source of all random decisions.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
-/// Decides by a seed (splitmix64), the same on every machine; or by given bytes, and by a seed when they are
-/// used up.
+/// Draws from a seed (splitmix64), with the same results on every machine; or from given bytes, and from a
+/// seed when they are used up.
 class decisions
 {
 public:
@@ -32,13 +32,13 @@ public:
     if (left_ > 1 && limit > 256) return (byte() << 8 | byte()) % limit;
     return static_cast<std::size_t>(next() % limit);
   }
-  /// A byte of 0 means no, unless it is certain.
+  /// Draws true with that probability. A byte of 0 means false, unless it is certain.
   bool chance(unsigned per_mille) noexcept
   {
     if (left_ > 0) return (255 - byte()) * 1000 < per_mille * 256;
     return next() % 1000 < per_mille;
   }
-  /// Whether there were bytes, and there are none any more.
+  /// Whether there were bytes and all are used up.
   bool used_up() const noexcept { return by_bytes_ && left_ == 0; }
 
 private:

@@ -1,4 +1,4 @@
-// test/simulation/edges.hpp: the edges that multishot polls tell.
+// test/simulation/edges.hpp: the edges that multishot polls report.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <utility>
 
-/// An epoll set of the requests, asked once for each time that something may have happened.
+/// An epoll set of the requests, which is asked once each time that something may have happened.
 class polled_edges
 {
 public:
@@ -26,11 +26,11 @@ public:
     if (set_ < 0) set_ = own_number(::epoll_create1(EPOLL_CLOEXEC));
     epoll_event event{r.entry.poll32_events | EPOLLRDHUP | EPOLLET, {}};
     event.data.ptr = &r;
-    r.edge = ::epoll_ctl(set_, EPOLL_CTL_ADD, r.file, &event) < 0; // no file that can be polled
+    r.edge = ::epoll_ctl(set_, EPOLL_CTL_ADD, r.file, &event) < 0; // not pollable: always ready
   }
   void remove(const request& r) { ::epoll_ctl(set_, EPOLL_CTL_DEL, r.file, nullptr); }
 
-  /// Something may have happened.
+  /// Notes that something may have happened.
   void outdate() noexcept { collected_ = false; }
   /// Marks the requests that have an edge.
   void collect()

@@ -1,4 +1,4 @@
-// test/simulation/environment.hpp: what a simulated kernel is surrounded by.
+// test/simulation/environment.hpp: the surroundings of a simulated kernel.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -8,7 +8,7 @@
 #include <atomic>
 #include <chrono>
 
-/// Time passes when the loop sleeps, and a little whenever somebody looks.
+/// A clock that advances when the loop sleeps, and a little whenever it is read.
 struct simulated_clock
 {
   using duration = std::chrono::nanoseconds;
@@ -21,7 +21,7 @@ struct simulated_clock
   inline static time_point time{std::chrono::hours(1)};
 };
 
-/// While it lives, whoever sleeps lets only this time pass (simulation/sleep.hpp).
+/// While one exists, sleeping advances only this clock (simulation/sleep.hpp).
 class virtual_sleep
 {
 public:
@@ -29,56 +29,56 @@ public:
   ~virtual_sleep() { --in_use; }
   virtual_sleep(const virtual_sleep&) = delete;
   virtual_sleep& operator=(const virtual_sleep&) = delete;
-  inline static std::atomic<int> in_use{0}; // asked by any thread that waits
+  inline static std::atomic<int> in_use{0}; // read by any thread that waits
 };
 
-/// What goes on outside of the kernel.
+/// What happens outside of the kernel.
 class environment
 {
 public:
-  /// Called with each enter, also one that is refused.
+  /// Called at each enter, even if it is refused.
   virtual void entered() {}
   /// Called whenever the kernel has taken entries: other processes may have done something meanwhile.
   virtual void others_go_on() = 0;
-  /// The loop sleeps, and nothing that it waits for will come by itself.
+  /// Called when the loop sleeps and nothing that it waits for will come by itself.
   virtual void asleep() = 0;
   /// Whether the thread that enters is within a handler.
   virtual bool in_handler() const { return false; }
-  /// What no kernel can be asked for.
+  /// Called when the program does what it must not ask of a kernel.
   [[noreturn]] virtual void fail(const char* what) = 0;
 
 protected:
   ~environment() = default;
 };
 
-/// How often what happens, per mille.
+/// Probabilities, per mille.
 struct odds
 {
   unsigned refuse = 20;         ///< an enter takes nothing: EAGAIN, EBUSY
-  unsigned busy = 0;            ///< EBUSY for as long as a handler runs and nobody collects
+  unsigned busy = 0;            ///< EBUSY while a handler runs and nobody collects
   unsigned partial = 60;        ///< an enter takes only some entries
   unsigned interrupt = 30;      ///< a wait ends with EINTR
-  unsigned at_once = 500;       ///< a request is looked at when it is taken
-  unsigned go_on = 400;         ///< a request is looked at in a round
+  unsigned at_once = 500;       ///< a request may go on when it is taken
+  unsigned go_on = 400;         ///< a request may go on in a round
   unsigned deliver = 500;       ///< a result is delivered in a round
   unsigned shorten = 300;       ///< a transfer is cut short
-  unsigned consume = 500;       ///< a datagram that finds no room is lost, and an empty one sent in its stead
+  unsigned consume = 500;       ///< a datagram that finds no room is lost, and an empty one is sent instead
   unsigned no_memory = 8;       ///< ENOBUFS, ENOMEM
   unsigned interrupted = 60;    ///< EINTR; ECONNABORTED where sockets are accepted
   unsigned restart = 300;       ///< ERESTARTSYS where EINTR was meant, or ECANCELED
-  unsigned thread_exits = 8;    ///< ECANCELED though nobody asked
-  unsigned no_worker = 0;       ///< ECANCELED from here on for what only a thread of the kernel's performs
+  unsigned thread_exits = 8;    ///< ECANCELED though nobody cancelled
+  unsigned no_worker = 0;       ///< ECANCELED from here on for requests that need a kernel thread
   unsigned poll_ends = 60;      ///< a multishot poll ends with an event
   unsigned multishot_ends = 60; ///< a multishot accept or receive ends with a result
   unsigned no_descriptor = 20;  ///< EMFILE where sockets are accepted
   unsigned no_queue = 0;        ///< EINVAL for a queue of buffers
   unsigned buffer_used = 100;  ///< a receive that failed, or came to the end, has used up the buffer it chose
   unsigned unasked = 1000;     ///< a poll reports POLLRDHUP, which it was not asked for
-  unsigned flags = 300;        ///< a completion has a flag that nobody asked for
+  unsigned flags = 300;        ///< a completion has an unexpected flag
   unsigned spurious = 20;      ///< an event without a cause
-  unsigned told = 100;         ///< a thread that does not enter is made to do its requests' work
-  unsigned cancel_loses = 300; ///< a request is looked at once more before it is cancelled
-  unsigned cancel_later = 100; ///< EALREADY: it ends some time
+  unsigned told = 100;         ///< a thread that does not enter is interrupted to work for its requests
+  unsigned cancel_loses = 300; ///< a request may go on once more before it is cancelled
+  unsigned cancel_later = 100; ///< EALREADY, and the request ends some time later
 };
 
 #endif // ASIO_URING_TEST_SIMULATION_ENVIRONMENT_HPP

@@ -1,11 +1,12 @@
-// test/simulation/performing.ipp: how a simulated kernel performs what it has taken.
+// test/simulation/performing.ipp: how a simulated kernel performs requests.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #ifndef ASIO_URING_TEST_SIMULATION_PERFORMING_IPP
 #define ASIO_URING_TEST_SIMULATION_PERFORMING_IPP
 
-/// True if it has brought a result. The request may be gone then. `certain`: nothing else goes on.
+/// Lets a request go on. True if that had a result; the request may be gone then. `certain`: nothing else
+/// goes on.
 inline bool simulated_kernel::look(iterator r, bool certain)
 {
   if (!r->started) return start(r), true;
@@ -52,12 +53,12 @@ inline bool simulated_kernel::look(iterator r, bool certain)
   }
 }
 
-/// The error of what ends without having been performed.
+/// The error of a request that ends without having been performed.
 inline int simulated_kernel::given_up(const request& r)
 {
   return r.entry.opcode == IORING_OP_SPLICE && random_.chance(odds_.restart) ? -512 : -ECANCELED;
 }
-/// Whether there is a thread to perform something; for some time there may be none.
+/// Whether there is a kernel thread for a request; there may be none for some time.
 inline bool simulated_kernel::worker()
 {
   if (without_worker_ == 0 && random_.chance(odds_.no_worker))
@@ -84,7 +85,7 @@ inline bool simulated_kernel::look_for_edge(iterator r)
   if (std::exchange(r->edge, false)) events = r->ready_events(with_unasked(r->entry.poll32_events));
   if (!events && random_.chance(odds_.spurious)) events = POLLIN;
   if (!events) return false;
-  if (random_.chance(odds_.spurious)) events |= POLLERR; // an error that somebody has taken meanwhile
+  if (random_.chance(odds_.spurious)) events |= POLLERR; // an error that has been read meanwhile
   if (random_.chance(odds_.poll_ends)) return end(r, events);
   finish(r->entry.user_data, events, IORING_CQE_F_MORE);
   return true;
@@ -115,7 +116,7 @@ inline bool simulated_kernel::connect(iterator r)
 inline bool simulated_kernel::transfer(iterator r)
 {
   if (r->consumed) return r->ready_events(POLLOUT) && r->send_nothing() && end(r, 0);
-  if (random_.chance(odds_.interrupted)) return end(r, -EINTR); // a thread of the kernel's was told to end
+  if (random_.chance(odds_.interrupted)) return end(r, -EINTR); // a kernel thread was told to end
   if (random_.chance(odds_.no_memory)) return end(r, random_.chance(500) ? -ENOBUFS : -ENOMEM);
   const int result = perform_partly(*r);
   if (result != -EAGAIN || r->non_blocking()) return end(r, result);
@@ -123,7 +124,7 @@ inline bool simulated_kernel::transfer(iterator r)
   return false;
 }
 
-/// A buffer is looked for first, and used up only by what was received, and by some failures.
+/// Receives into a chosen buffer. It is looked for first, and used up only by data and by some failures.
 inline bool simulated_kernel::receive_into_chosen(iterator r)
 {
   const auto fail = [&](int error) {

@@ -1,4 +1,4 @@
-// test/simulation/request.hpp: what a simulated kernel has taken and not yet finished.
+// test/simulation/request.hpp: a request that a simulated kernel has taken and not finished.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,10 +13,11 @@
 #include <unistd.h>
 #include <vector>
 
-/// The kernel's own descriptors have numbers from here on, so that those a program closes are its own again.
+/// The first number of the kernel's own descriptors, so that the program gets back the numbers that it
+/// closes.
 constexpr int own_numbers = 256;
 
-/// Takes a new descriptor there.
+/// Moves a new descriptor there.
 inline int own_number(int fd)
 {
   const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, own_numbers);
@@ -29,17 +30,17 @@ struct request
   explicit request(const io_uring_sqe& e) : entry(e) {}
 
   io_uring_sqe entry;
-  std::vector<io_uring_sqe> behind; // linked
-  bool started = false;             // its number was looked up
-  int file = -1;                    // the same file
+  std::vector<io_uring_sqe> behind; // linked behind it
+  bool started = false;             // its descriptor number was looked up
+  int file = -1;                    // a duplicate of its descriptor
   int second_file = -1;
-  unsigned thread = 0; // that submitted it
+  unsigned thread = 0; // the thread that submitted it
   bool edge = false;   // not yet reported
   bool cancelled = false;
-  bool consumed = false; // has nothing left to send, without having sent anything
+  bool consumed = false; // has lost its data without sending it
   simulated_clock::time_point time{};
 
-  /// False: a number is free.
+  /// Looks up the descriptor numbers. False if one of them is free.
   bool look_up()
   {
     file = ::fcntl(entry.fd, F_DUPFD_CLOEXEC, own_numbers);
@@ -84,7 +85,7 @@ struct request
   {
     return is_send() || entry.opcode == IORING_OP_WRITE || entry.opcode == IORING_OP_WRITEV;
   }
-  /// What the kernel never performs in the thread that submitted it.
+  /// Whether the kernel never performs it in the thread that submitted it.
   bool needs_worker() const noexcept
   {
     return entry.opcode == IORING_OP_FSYNC || entry.opcode == IORING_OP_WRITE ||
@@ -96,7 +97,7 @@ struct request
     return is_send() && option(SO_DOMAIN) == AF_UNIX && option(SO_TYPE) == SOCK_DGRAM;
   }
 
-  /// Whether what is linked behind goes on.
+  /// Whether this result lets the chain go on.
   bool succeeded(int result) const
   {
     return result >= 0 && (!is_file_transfer() || static_cast<std::size_t>(result) == whole_size(entry));
@@ -112,7 +113,7 @@ struct request
     pollfd p{file, static_cast<short>(events), 0};
     return ::poll(&p, 1, 0) == 1 ? static_cast<unsigned short>(p.revents) : 0;
   }
-  /// Whether it could go on.
+  /// Whether its descriptor is ready for it.
   bool has_event() const noexcept
   {
     switch (entry.opcode) {
@@ -131,7 +132,7 @@ struct request
     }
   }
 
-  /// An empty datagram, to the same peer.
+  /// Sends an empty datagram to the same peer.
   bool send_nothing() const noexcept
   {
     msghdr empty{};

@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 #include <vector>
 
-/// An entry as it is performed: at least one byte of it, if there is any.
+/// A copy of an entry that transfers fewer bytes, but at least one if there is any.
 class shortened
 {
 public:
@@ -65,7 +65,7 @@ private:
   std::vector<iovec> vectors_;
 };
 
-/// The bytes that an entry asks for.
+/// The number of bytes that an entry asks for.
 inline std::size_t whole_size(const io_uring_sqe& entry)
 {
   if (entry.opcode != IORING_OP_READV && entry.opcode != IORING_OP_WRITEV) return entry.len;

@@ -1,4 +1,5 @@
-// test/simulation/sleep.hpp: to sleep is to let virtual time pass. For one unit of a program.
+// test/simulation/sleep.hpp: sleeping advances virtual time. To be included by one translation unit of a
+// program.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// In place of the C library's, which std::this_thread calls.
+// These replace the C library's functions, which std::this_thread calls.
 
 extern "C" int nanosleep(const timespec* t, timespec* left)
 {

@@ -21,7 +21,7 @@ ASIO_URING_DECL void buffer_group::unmapped::operator()(std::byte* memory) const
   ::munmap(memory, size);
 }
 
-// Pages that nobody touches are no memory.
+// Maps memory. Pages take up memory only when they are touched.
 ASIO_URING_DECL buffer_group::mapped_memory buffer_group::map(std::size_t size)
 {
   void* const memory =
@@ -60,7 +60,7 @@ ASIO_URING_DECL bool buffer_group::grow() noexcept
   return first != last;
 }
 
-// The tail of the kernel's queue is where the first entry has room to spare.
+// The tail of the kernel's queue is in the reserved field of its first entry.
 ASIO_URING_DECL void buffer_group::add(unsigned buffer) noexcept
 {
   slots_[buffer].holders.store(0, std::memory_order_release);
@@ -75,7 +75,7 @@ ASIO_URING_DECL void buffer_group::add(unsigned buffer) noexcept
     slots_[buffer].next = static_cast<std::uint16_t>(first_free_);
     first_free_ = static_cast<int>(buffer);
   }
-  free_.fetch_add(1, std::memory_order_seq_cst); // who waits sees it, or is seen to wait
+  free_.fetch_add(1, std::memory_order_seq_cst); // wait() sees this, or pass_on() sees it wait
 }
 
 ASIO_URING_DECL int buffer_group::take() noexcept
@@ -102,7 +102,7 @@ ASIO_URING_DECL void buffer_group::give_back(unsigned buffer) noexcept
   if (ring_service* const service = put_back(buffer)) service->notify();
 }
 
-// --- who waits for one
+// --- waiting for a buffer
 
 ASIO_URING_DECL bool buffer_group::wait(source& s, source::place where) noexcept
 {
@@ -133,7 +133,7 @@ ASIO_URING_DECL ring_service* buffer_group::pass_on() noexcept
   bool any = false;
   while (first_waiting_ && service_ && free() > promised_.load(std::memory_order_relaxed)) {
     source& first = *first_waiting_;
-    // Who has nothing to receive would keep a buffer that he was promised from the others.
+    // Promise no buffer to a source that has nothing to receive: it would keep it from the others.
     pollfd p{first.file().fd(), POLLIN, 0};
     if (::poll(&p, 1, 0) != 0) {
       first.promised_ = true;

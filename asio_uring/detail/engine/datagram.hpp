@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/datagram.hpp: a datagram that was received ahead, for a receive of the program's.
+// asio_uring/detail/engine/datagram.hpp: a datagram that was received before the program asked for it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -16,12 +16,12 @@ namespace asio_uring::detail {
 struct datagram
 {
   const void* sender;
-  socklen_t sender_size; ///< as the kernel has it
+  socklen_t sender_size; ///< as the kernel reported it
   const std::byte* data;
   std::size_t size;
-  int message_flags; ///< MSG_TRUNC, where it was longer
+  int message_flags; ///< MSG_TRUNC if it was longer
 
-  /// Receives it, as recvmsg would. The result is recvmsg's.
+  /// Copies it into `message`, as recvmsg would. Returns recvmsg's result.
   int receive(msghdr& message, int flags) const noexcept
   {
     if (message.msg_name) {

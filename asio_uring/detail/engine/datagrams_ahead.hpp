@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/datagrams_ahead.hpp: datagrams that were received before the program has asked for
+// asio_uring/detail/engine/datagrams_ahead.hpp: datagrams that were received before the program asks for
 // them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
@@ -17,15 +17,15 @@
 
 namespace asio_uring::detail {
 
-/// What a sandbox says of a call that it does not let pass.
+/// Whether a result is that of a system call which a sandbox forbids.
 inline bool is_forbidden(int result) noexcept { return result == -ENOSYS || result == -EPERM; }
 
-/// One call receives the datagram that is asked for, and what waits behind it into memory of our own, where
-/// the next receives find it: whole, in order, with its sender.
+/// Receives the datagram that is asked for and, by the same call, those that wait behind it, into its own
+/// memory. The next receives take them from there: whole, in order, with their senders.
 class datagrams_ahead
 {
 public:
-  /// `count`: how many besides the one that is asked for.
+  /// `count`: how many to receive besides the one that is asked for.
   explicit datagrams_ahead(unsigned count)
       : count_(count),
         messages_(std::make_unique<mmsghdr[]>(count + 1)),
@@ -41,9 +41,9 @@ public:
     }
   }
 
-  /// Whether none is kept.
+  /// Whether it keeps none.
   bool empty() const noexcept { return next_ == end_; }
-  /// The first one that is.
+  /// The first datagram that it keeps.
   datagram first() const noexcept
   {
     const mmsghdr& kept = messages_[next_];
@@ -52,8 +52,8 @@ public:
             kept.msg_len, kept.msg_hdr.msg_flags};
   }
 
-  /// Receives, where none is kept: the first datagram into `message`, the others are found(). Returns the
-  /// first one's size, or a negative errno.
+  /// Receives while none is kept: the first datagram into `message`, and found() others. Returns the size of
+  /// the first, or a negative errno.
   int receive(int fd, msghdr& message) noexcept
   {
     messages_[0].msg_hdr = message;
@@ -69,7 +69,7 @@ public:
     return static_cast<int>(messages_[0].msg_len);
   }
   unsigned found() const noexcept { return found_; }
-  /// From here on they are kept.
+  /// Keeps those that were found.
   void keep_found() noexcept
   {
     next_ = 1;
@@ -86,8 +86,8 @@ public:
   void remove_first() noexcept { ++next_; }
 
 private:
-  // The kernel writes no more than a datagram has, so of the memory for long ones hardly any is touched.
-  // Places do not begin at the same lines of a cache.
+  // The kernel writes no more than a datagram has, so most of this memory is never touched. The stride is
+  // such that datagrams do not all begin at the same lines of the cache.
   static constexpr std::size_t largest = 65536, stride = largest + 5 * 64;
   struct place
   {

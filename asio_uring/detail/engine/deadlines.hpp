@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/deadlines.hpp: operations that are cancelled at a time.
+// asio_uring/detail/engine/deadlines.hpp: cancels operations at a given time.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -20,11 +20,11 @@ namespace asio_uring::detail {
 class deadlines;
 class ring_service;
 
-/// Cancels an operation at its time, where the operation's handler runs.
+/// Cancels an operation when its time has come, in the executor of the operation's handler.
 /**
- * The operation's handler holds it from take() to give_back(). In between it waits in the wheel, or the loop
- * has found that its time has come and is about to emit the signal. It is the service's memory, used again
- * and again: so is the memory that the signal has for what an operation puts into its slot.
+ * The operation's handler holds it from take() to give_back(). Meanwhile it is in the wheel, or its time has
+ * come and the loop is about to emit the signal. Deadlines are recycled, and with them the memory that their
+ * signals hold for cancellation handlers.
  */
 class deadline final : public timing_wheel::entry, private completion
 {
@@ -32,21 +32,22 @@ public:
   explicit deadline(deadlines& all) noexcept : completion(&deadline::do_complete), all_(all) {}
 
   asio::cancellation_signal& signal() noexcept { return signal_; }
-  /// The operation has ended. True if its time came before that.
+  /// Called when the operation has ended. True if its time came before that.
   ASIO_URING_DECL bool give_back() noexcept;
-  /// Of the operation that holds it: another one has another.
+  /// A number that changes with the operation that holds it.
   unsigned holder() const noexcept { return holder_.load(std::memory_order_relaxed); }
 
-  /// Has a function run where the operation's handler does.
+  /// Runs a function where the operation's handler runs.
   class executor
   {
   public:
     virtual ~executor() = default;
-    /// The function calls d.emit(true); if it is destroyed without having run, d.emit(false).
+    /// Has a function run that calls d.emit(true). If it is destroyed without having run, it calls
+    /// d.emit(false).
     virtual void dispatch(deadline& d) = 0;
   };
-  /// Its time has come: emits the signal, if this `runs` where the operation's handler does and the operation
-  /// has not ended meanwhile.
+  /// Emits the signal if the operation has not ended meanwhile. `runs`: whether this runs where the
+  /// operation's handler does; if not, the signal is not emitted.
   ASIO_URING_DECL void emit(bool runs) noexcept;
 
 private:
@@ -55,11 +56,11 @@ private:
 
   deadlines& all_;
   asio::cancellation_signal signal_;
-  std::unique_ptr<executor> executor_; // null: the loop
+  std::unique_ptr<executor> executor_; // null: the handler runs in the loop
   deadline* next_free_ = nullptr;
   std::atomic<unsigned> holder_{0};
   bool held_ = false;    // by an operation
-  bool due_ = false;     // the loop has it, until the signal has been emitted
+  bool due_ = false;     // from when its time has come until emit() has run
   bool expired_ = false; // its time came while it was held
 };
 
@@ -70,8 +71,8 @@ struct give_back_deadline
 /// Held by an operation until it ends.
 using held_deadline = std::unique_ptr<deadline, give_back_deadline>;
 
-/// All of a context's. One kernel timer, set to the first; a deadline that an operation meets costs no
-/// system call. Lives until the context and all handlers that hold a deadline are gone.
+/// The deadlines of a context. One kernel timer is set to the earliest; an operation that ends in time costs
+/// no system call. Lives until the context and all handlers that hold a deadline are gone.
 class deadlines final : public request
 {
 public:
@@ -79,15 +80,15 @@ public:
 
   ASIO_URING_DECL explicit deadlines(ring_service& service);
 
-  /// For an operation that is going to be started; `ex` if its handler does not run in the loop. May
-  /// allocate.
+  /// Returns a deadline for an operation that is about to start; `ex` if its handler does not run in the
+  /// loop. May allocate.
   ASIO_URING_DECL held_deadline take(std::unique_ptr<deadline::executor> ex);
-  /// After it has been started. Nothing happens if it has given its deadline back already.
+  /// Starts the deadline after its operation. Does nothing if the operation has given it back already.
   ASIO_URING_DECL void start(deadline& d, unsigned holder, clock::time_point at) noexcept;
 
-  /// Whether the timer is with the kernel.
+  /// Whether the timer is in the kernel.
   bool armed() const noexcept { return armed_at_.load(std::memory_order_relaxed) != timing_wheel::never; }
-  /// The service ends.
+  /// Called when the service ends.
   ASIO_URING_DECL void abandon() noexcept;
 
 private:
@@ -99,7 +100,7 @@ private:
   ASIO_URING_DECL void recycle(deadline& d, locked& guard) noexcept;
 
   ring_service& service_;
-  lock lock_{true}; // handlers of other contexts give back, whatever the hint says of this one
+  lock lock_{true}; // needed whatever the concurrency hint: handlers of other contexts give back
   timing_wheel wheel_;
   std::atomic<timing_wheel::tick_type> armed_at_{timing_wheel::never};
   __kernel_timespec until_then_{};
@@ -109,7 +110,7 @@ private:
   bool abandoned_ = false;
 };
 
-/// A context's, for as long as its service lives.
+/// Abandons the deadlines of a context when its service ends.
 struct abandon_deadlines
 {
   void operator()(deadlines* d) const noexcept { d->abandon(); }

@@ -15,7 +15,7 @@ namespace asio_uring::detail {
 
 // --- one
 
-// In the loop, at its time. Nobody has counted it as work.
+// Runs in the loop when its time has come. It was not counted as work, so that is made up for here.
 ASIO_URING_DECL void deadline::do_complete(void* owner, completion* base, const error_code&, std::size_t)
 {
   auto& self = *static_cast<deadline*>(base);
@@ -35,7 +35,7 @@ ASIO_URING_DECL void deadline::emit(bool runs) noexcept
   locked guard(all_.lock_);
   if (held_ && runs) {
     guard.unlock();
-    signal_.emit(asio::cancellation_type::terminal); // the operation may end here, and give back
+    signal_.emit(asio::cancellation_type::terminal); // may end the operation, which gives back
     guard.relock();
   }
   due_ = false;
@@ -99,12 +99,12 @@ ASIO_URING_DECL void deadlines::start(deadline& d, unsigned holder, clock::time_
   {
     const locked guard(lock_);
     if (d.holder() != holder || abandoned_) return;
-    // The next millisecond: no operation is cancelled before its time.
+    // Round up to the next millisecond: no operation is cancelled before its time.
     const timing_wheel::tick_type tick = ticks_until(at) + 1;
     wheel_.insert(d, tick);
     if (tick >= armed_at_.load(std::memory_order_relaxed)) return;
     if (armed()) {
-      armed_at_.store(tick, std::memory_order_relaxed); // it is set anew when it has come back
+      armed_at_.store(tick, std::memory_order_relaxed); // expire() arms it again
       service_.cancel(*this);
     } else
       arm();
@@ -131,7 +131,7 @@ ASIO_URING_DECL void deadlines::abandon() noexcept
   delete this;
 }
 
-// The timer has come back: its time has come, or it is to be set to an earlier one.
+// Handles the timer's completion: it has expired, or was cancelled to be set to an earlier time.
 ASIO_URING_DECL void deadlines::expire(completion_queue& out) noexcept
 {
   const locked guard(lock_);

@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/doorbell.hpp: who sleeps, and who wakes him.
+// asio_uring/detail/engine/doorbell.hpp: how the loop sleeps, and who wakes it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,8 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-// The protocol. One thread, the loop, turns the ring: a thread of the context's, or the keeper. It sleeps in
-// the ring only after it has said so, and has then looked once more at all that others may have left for it:
+// The protocol. One thread, the loop, turns the ring: a thread of the context's, or the keeper. Before it
+// sleeps in the ring it says so, and then looks once more at everything that others may have left for it:
 //
 //   the loop                                    others
 //   1 lie_down(): idle                          1 leave something:
@@ -25,18 +25,17 @@
 //   3 found nothing: sleep in the ring          2 look: idle()
 //   4 get_up()                                  3 idle: take_idle(), and if that was true: wake
 //
-// Each side writes first and looks then, all sequentially consistent: one of the two sees the other.
-// take_idle() gives the wake-up to one of many. To wake is the pump's business, or the keeper's doorbell: an
-// eventfd that the ring polls, so that the sleep in the ring ends with its completion. The
-// loop's own entries are submitted when its handlers have run. Of others', notify() submits what is on the
-// ring if any thread may enter it; a bound ring's owner is woken in the same way, and takes with its enter
-// what was published until then. As a guest the ring is idle between turns: nobody is going to enter it by
-// himself. A thread that needs the kernel now takes a number, ask(), and waits until it is answered
-// (ring_ownership.ipp).
+// Each side first writes, then looks, all sequentially consistent: one of the two sees the other. take_idle()
+// gives the wake-up to one of many threads. The pump wakes the loop. The keeper is woken by its doorbell: an
+// eventfd that the ring polls, whose completion ends the sleep. The loop's own entries are submitted when its
+// handlers have run. For those of others, notify() enters the ring if any thread may; the owner of a bound
+// ring is woken as above, and its enter takes all that was published until then. As a guest the ring is idle
+// between turns: no thread will enter it without being woken. A thread that needs the kernel now takes a
+// number, ask(), and waits until it is answered (ring_ownership.ipp).
 
 namespace asio_uring::detail {
 
-/// What the loop and those who may have to wake it tell each other. Nothing else of it is written elsewhere.
+/// The words through which the loop and the threads that may have to wake it talk to each other.
 class sleeper
 {
 public:
@@ -60,21 +59,21 @@ public:
 
   // Any thread.
   bool idle() const noexcept { return idle_.load(std::memory_order_seq_cst); }
-  /// True for one of those who have seen it idle: he wakes it.
+  /// True for exactly one of the threads that have seen it idle: that one wakes it.
   bool take_idle() noexcept { return idle_.exchange(false, std::memory_order_seq_cst); }
-  /// The loop must not sleep in its next turn. True if it sleeps already and has to be woken.
+  /// Keeps the loop from sleeping in its next turn. True if it sleeps already and has to be woken.
   bool interrupt() noexcept
   {
     set_interrupted();
     return take_idle();
   }
   void set_interrupted() noexcept { interrupted_.store(true, std::memory_order_seq_cst); }
-  /// Whether it was interrupted since the last turn.
+  /// Whether it was interrupted since the last turn; resets that.
   bool take_interrupt() noexcept { return interrupted_.exchange(false, std::memory_order_seq_cst); }
   /// Whether it sleeps, or is about to.
   bool lies_down() const noexcept { return lies_down_.load(std::memory_order_seq_cst); }
 
-  // Questions: who needs the kernel now.
+  // Questions of threads that need the kernel now.
   unsigned ask() noexcept { return asked_.fetch_add(1, std::memory_order_seq_cst) + 1; }
   unsigned asked() const noexcept { return asked_.load(std::memory_order_seq_cst); }
   void answer(unsigned all_until) noexcept { answered_.store(all_until, std::memory_order_seq_cst); }
@@ -84,7 +83,7 @@ public:
   }
   bool unanswered() const noexcept { return asked() != answered_.load(std::memory_order_relaxed); }
 
-  // The keeper's end.
+  // Stopping the keeper.
   void let_keeper_run() noexcept { keeper_stops_.store(false, std::memory_order_relaxed); }
   void stop_keeper() noexcept { keeper_stops_.store(true, std::memory_order_seq_cst); }
   bool keeper_stops() const noexcept { return keeper_stops_.load(std::memory_order_seq_cst); }
@@ -94,11 +93,11 @@ private:
   std::atomic<bool> interrupted_{false}; // must not sleep
   std::atomic<bool> lies_down_{false};   // sleeps, or is about to
   std::atomic<bool> keeper_stops_{false};
-  std::atomic<unsigned> asked_{0};    // by threads that need the kernel now
-  std::atomic<unsigned> answered_{0}; // of these
+  std::atomic<unsigned> asked_{0};    // the last question asked
+  std::atomic<unsigned> answered_{0}; // all questions up to this one are answered
 };
 
-/// A poll that serves the loop itself, of one descriptor.
+/// A poll of one descriptor for the loop's own use.
 class watch final : public request
 {
 public:
@@ -114,7 +113,7 @@ public:
   {
     if (armed()) submitter_.cancel(*this);
   }
-  /// The ring it was on is gone.
+  /// To be called when the ring that had it is gone.
   void reset() noexcept
   {
     submitter_.forget(*this); // it may still wait for room
@@ -122,7 +121,7 @@ public:
   }
   /// False once it has fired for the last time.
   bool armed() const noexcept { return armed_.load(std::memory_order_relaxed); }
-  /// Whether it can be armed: the descriptor is still one.
+  /// False if its descriptor turned out to be closed.
   bool usable() const noexcept { return !failed_.load(std::memory_order_relaxed); }
 
 private:
@@ -152,7 +151,7 @@ private:
   int fd_ = -1;
 };
 
-/// An eventfd with a standing poll; it is written and hardly ever read, for each write is an edge.
+/// An eventfd that the ring polls. It is written and hardly ever read, for each write is an edge.
 class doorbell
 {
 public:
@@ -161,15 +160,15 @@ public:
   doorbell& operator=(const doorbell&) = delete;
   ~doorbell() { ::close(fd_); }
 
-  /// Any thread.
+  /// Wakes the loop. Any thread.
   void ring() noexcept
   {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof(one));
   }
 
-  /// To be called before each turn of the ring: a standing poll ends when its thread exits, or its ring, or
-  /// when the completion queue is full.
+  /// Arms the poll if necessary; to be called before each turn of the ring. A multishot poll ends when the
+  /// thread or the ring that it was armed on ends, or when the completion queue is full.
   void listen() noexcept
   {
     if (watch_.armed() || !watch_.usable()) return;
@@ -185,7 +184,7 @@ public:
     if (watch_.armed()) f(static_cast<request&>(watch_));
   }
 
-  /// In a forked child: its parent's eventfd is not its own.
+  /// Makes a new eventfd in a forked child: the old one is shared with the parent.
   void renew()
   {
     ::close(fd_);

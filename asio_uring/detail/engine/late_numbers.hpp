@@ -18,13 +18,12 @@
 
 namespace asio_uring::detail {
 
-/// Numbers named by entries that look up their file later than at their submission: linked ones when they
-/// start, those for a thread of the kernel's in that thread, a splice's source likewise, and all that the
+/// Descriptor numbers in entries whose file the kernel looks up after their submission: linked entries when
+/// they start, entries for a kernel thread and the source of a splice in that thread, and entries that the
 /// kernel has not taken yet.
 /**
- * If such a number were closed, the entry would meet whatever file has it next. So it stays occupied, by a
- * descriptor with which nothing can be done, until the last that names it has ended.
- * Thread safety: may be used by any thread.
+ * If such a number were closed, the entry would find whatever file has it next. So an inert descriptor
+ * occupies the number until the last entry that names it has ended.
  */
 class late_numbers
 {
@@ -39,7 +38,7 @@ public:
     if (inert_ >= 0) ::close(inert_);
   }
 
-  /// An entry that names the number may be looked up late. May throw std::bad_alloc.
+  /// Notes an entry that may look up the number late. May throw std::bad_alloc.
   void add(int fd)
   {
     if (fd < 0) return;
@@ -48,7 +47,7 @@ public:
     any_.store(true, std::memory_order_relaxed);
   }
 
-  /// The same; false where there is no memory.
+  /// The same; returns false if there is no memory.
   bool try_add(int fd) noexcept
   {
     try {
@@ -59,8 +58,8 @@ public:
     }
   }
 
-  /// Entries that the kernel has not taken yet may name it: the same, until submitted(). Not where there is
-  /// no memory.
+  /// Notes, until submitted(), that entries which the kernel has not taken yet may name the number. Does
+  /// nothing if there is no memory.
   void add_until_submitted(int fd) noexcept
   try {
     {
@@ -74,7 +73,7 @@ public:
   } catch (const std::bad_alloc&) {
   }
 
-  /// The kernel has taken all entries.
+  /// Called when the kernel has taken all entries.
   void submitted() noexcept
   {
     if (!any_unsubmitted_.load(std::memory_order_relaxed)) return;
@@ -88,7 +87,7 @@ public:
       remove(fd);
   }
 
-  /// That entry has ended.
+  /// Called when an entry that was added has ended.
   void remove(int fd) noexcept
   {
     if (fd < 0) return;
@@ -100,8 +99,8 @@ public:
     any_.store(!named_.empty(), std::memory_order_relaxed);
   }
 
-  /// Its owner is about to close the number. Returns the number to close: another one of the same file, if
-  /// this one has to stay.
+  /// Called when the number is about to be closed. Returns the number to close instead: a duplicate, if `fd`
+  /// has to stay occupied.
   int number_to_close(int fd) noexcept
   {
     if (!any_.load(std::memory_order_relaxed)) return fd;
@@ -110,7 +109,7 @@ public:
     if (found == named_.end()) return fd;
     if (inert_ < 0) inert_ = ::open("/", O_PATH | O_CLOEXEC);
     const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    // Where there is no number to move to, the file is closed here and now.
+    // If no number is left for the duplicate, dup3 closes the file here and now.
     if (inert_ < 0 || ::dup3(inert_, fd, O_CLOEXEC) < 0) {
       if (moved >= 0) ::close(moved);
       return fd;

@@ -1,5 +1,4 @@
-// asio_uring/detail/engine/linked_requests.hpp: several requests that the kernel takes together, in place of
-// one.
+// asio_uring/detail/engine/linked_requests.hpp: a chain of requests that is submitted in place of one.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,13 +17,13 @@ namespace asio_uring::detail {
 
 class submitter;
 
-/// A chain of linked entries: published at once, each with a completion of its own.
+/// A chain of linked entries: published together, each with a completion of its own.
 /**
- * To cancel it is to cancel the entry that is at work; what is linked behind it the kernel ends, or, where
- * the link is a hard one, starts: then that is cancelled in turn. The kernel does not find an entry that it
- * is about to start (ENOENT); one that it starts in a thread of its own, behind one that was performed there,
- * it finds but leaves alone (EALREADY), though it may begin to wait then. So it is asked again until the
- * entry has ended. All functions but the results are for the submitter, which holds its lock.
+ * To cancel the chain, the entry in progress is cancelled. The kernel then ends the entries linked behind it.
+ * If the link is a hard one, it starts the next instead, which is cancelled in turn. The kernel does not find
+ * an entry that it is about to start (ENOENT). One that it starts in a thread of its own, behind one that was
+ * performed there, it finds but leaves alone (EALREADY), though that may begin to wait then. So it is asked
+ * again until the entry has ended. All functions but result() are for the submitter, which holds its lock.
  */
 class linked_requests
 {
@@ -44,16 +43,16 @@ public:
   linked_requests(const linked_requests&) = delete;
   linked_requests& operator=(const linked_requests&) = delete;
 
-  /// In all; those from first() on are to be published.
+  /// How many there are. Those from first() on are to be published.
   unsigned size() const noexcept { return size_; }
   unsigned first() const noexcept { return first_; }
-  /// As the kernel gave it; ECANCELED for what never came to it.
+  /// The kernel's result; ECANCELED for an entry that never reached the kernel.
   int result(unsigned i) const noexcept { return members_[i].result; }
 
   request& operator[](unsigned i) noexcept { return members_[i]; }
   request& canceller() noexcept { return canceller_; }
 
-  /// They are about to be published in place of `owner`.
+  /// Called when they are about to be published in place of `owner`.
   void start(detail::submitter& by, request& owner) noexcept
   {
     submitter_ = &by;
@@ -64,9 +63,9 @@ public:
     cancelled_ = cancelling_ = pausing_ = false;
   }
 
-  /// When the ring that had them is given up and all have ended: false if nothing is left to be performed, or
-  /// if it would be out of order, for what a hard link starts may have been performed nevertheless. Otherwise
-  /// they are published again from the first one on that was not performed.
+  /// Called when the ring that had them is given up and all have ended. True if they must be published again,
+  /// from the first one on that was not performed. False if nothing is left to be performed, or if that would
+  /// be out of order: entries behind a hard link may have been performed nevertheless.
   bool resume() noexcept
   {
     const auto performed = [this](unsigned i) { return members_[i].result != -ECANCELED; };
@@ -81,8 +80,8 @@ public:
     return next < size_;
   }
 
-  /// Of a ring whose completions cannot be seen: those that are left have not been performed, and nothing
-  /// comes of the canceller. Without the submitter's lock.
+  /// Ends those that are left as not performed, and the canceller, because completions of their ring cannot
+  /// be seen. Without the submitter's lock.
   ASIO_URING_DECL void give_up(completion_queue& out) noexcept;
 
   /// Calls f(request&) for each that has not ended.
@@ -93,14 +92,14 @@ public:
       if (!members_[i].ended) f(static_cast<request&>(members_[i]));
   }
 
-  /// True if the canceller is to be submitted.
+  /// Begins to cancel the chain. True if the canceller must be submitted.
   bool cancel() noexcept
   {
     if (cancelled_ || ended_ == size_) return false;
     return cancelled_ = cancelling_ = true;
   }
 
-  /// True if the canceller is to be submitted, once more.
+  /// Notes that an entry or the canceller has ended. True if the canceller must be submitted once more.
   bool ended(request& which, int result) noexcept
   {
     if (&which != &canceller_) {
@@ -134,7 +133,7 @@ private:
     bool ended = true; // or not yet started
   };
 
-  /// Cancels the first entry that has not ended; or lets some time pass.
+  /// Cancels the first entry that has not ended, or is a pause before that is tried again.
   struct cancel_request final : request
   {
     explicit cancel_request(linked_requests& links) noexcept : request(functions()), all(links) {}
@@ -152,8 +151,8 @@ private:
   member* target_ = nullptr; // of the canceller
   unsigned ended_;           // or not yet started
   bool cancelled_ = false;
-  bool cancelling_ = false; // the canceller is on its way
-  bool pausing_ = false;    // to let time pass
+  bool cancelling_ = false; // the canceller is submitted
+  bool pausing_ = false;    // the canceller is a timeout
 };
 
 } // namespace asio_uring::detail

@@ -1,5 +1,4 @@
-// asio_uring/detail/engine/path_controller.hpp: which path is the cheaper one, as seen where the program
-// runs.
+// asio_uring/detail/engine/path_controller.hpp: finds out at run time which path is the cheapest.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,24 +12,24 @@
 
 namespace asio_uring::detail {
 
-/// What reading and sending one buffer may be left to, where neither program nor environment forces a path.
+/// The ways to read, and to send one buffer, when neither program nor environment forces a path.
 enum class strategy : unsigned char
 {
-  calls,           ///< plain calls, reads when a poll tells of data: fewest instructions
-  submitted_sends, ///< the same, but sends are submitted: fewer calls that the kernel ends with others' work
+  calls,           ///< plain calls, reads when a poll reports data: fewest instructions
+  submitted_sends, ///< the same, but sends are submitted: fewer calls at whose end the kernel does other work
   submitted        ///< both are submitted: hardly any call
 };
 inline constexpr unsigned strategies = 3;
 
-/// Compares strategies by the processor time that an operation takes, of which the program's own part is the
-/// same with each.
+/// Compares strategies by the processor time that an operation takes; the program's own part in that is
+/// always the same.
 /**
- * Time is divided into epochs of a number of operations. Most are left to the strategy in use. Now and then
- * another is tried for two epochs, of which the first, in which sockets change over, does not count, and
- * compared with the epochs before and after. What it costs to be wrong for that long is bounded by trying
- * what lost less and less often, until the load changes.
+ * An epoch is a number of operations. Most epochs use the current strategy. Now and then another one is tried
+ * for two epochs and compared with the epochs before and after. The first of the two does not count, because
+ * sockets change over in it. Trials of a worse strategy cost something, so one that lost is tried less and
+ * less often, until the load changes.
  *
- * Pure arithmetic: who uses it measures. Thread safety: one thread at a time.
+ * Pure arithmetic: the caller measures. Thread safety: one thread at a time.
  */
 class path_controller
 {
@@ -39,23 +38,23 @@ public:
 
   explicit path_controller(strategy first = strategy::calls) noexcept : used_(first), now_(first) {}
 
-  /// What operations are left to now.
+  /// The strategy for operations that start now.
   strategy now() const noexcept { return now_; }
   /// The one in use while none is tried.
   strategy used() const noexcept { return used_; }
-  /// Operations that the epoch is to have.
+  /// How many operations the epoch should have.
   unsigned epoch() const noexcept { return std::max(epoch_, turnover_); }
-  /// How many sockets there are. In an epoch each is to have its turn, so that they change over in one.
+  /// Sets how many sockets there are. Each should have its turn in an epoch, so that all change over in one.
   void serves(std::size_t sockets) noexcept
   {
     turnover_ = static_cast<unsigned>(std::min<std::size_t>(2 * sockets, 1U << 20));
   }
-  /// What an operation costs with another one, of what it costs with the one in use; 0: it was not tried.
+  /// The cost of an operation with that strategy, relative to the one in use; 0 if it was not tried.
   double ratio(strategy s) const noexcept { return of(s).samples ? of(s).ratio : 0; }
 
-  /// An epoch has ended: how many operations ended in it, the processor time that they took, and the time.
+  /// Ends an epoch: how many operations ended in it, the processor time that they took, and the time.
   ASIO_URING_DECL void ended(unsigned operations, duration processor_time, duration now) noexcept;
-  /// It cannot be compared: another thread went on with it, or there were too few operations.
+  /// Ends an epoch that cannot be compared: another thread went on with it, or there were too few operations.
   void discard() noexcept
   {
     phase_ = phase::use;
@@ -82,7 +81,7 @@ private:
   static constexpr duration shortest_pause = std::chrono::milliseconds(20);
   static constexpr duration longest_pause = std::chrono::seconds(8);
   static constexpr duration longest_pause_if_close =
-      std::chrono::seconds(1); // to ask costs next to nothing then
+      std::chrono::seconds(1); // a trial costs next to nothing then
   static constexpr duration shortest_epoch = std::chrono::milliseconds(2);
   static constexpr duration longest_epoch = std::chrono::milliseconds(10);
   static constexpr unsigned fewest = 128, most = 8192;
@@ -92,7 +91,7 @@ private:
   ASIO_URING_DECL void look_for_change(double cost) noexcept;
   ASIO_URING_DECL void try_next(duration now) noexcept;
   ASIO_URING_DECL void judge(double after, duration now) noexcept;
-  /// As if nothing were known of the others.
+  /// Uses a strategy, and forgets what is known of the others.
   ASIO_URING_DECL void use(strategy s) noexcept;
 
   strategy used_, now_, tried_ = strategy::calls;

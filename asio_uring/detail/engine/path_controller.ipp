@@ -42,7 +42,8 @@ ASIO_URING_DECL void path_controller::ended(unsigned operations, duration proces
   }
 }
 
-/// Where the load is another, what lost may win: several epochs in a row cost more than usual, or less.
+/// Starts over if the load has changed, that is, if several epochs in a row cost more than usual, or less: a
+/// strategy that lost may win then.
 ASIO_URING_DECL void path_controller::look_for_change(double cost) noexcept
 {
   constexpr int enough = 3;
@@ -55,7 +56,7 @@ ASIO_URING_DECL void path_controller::look_for_change(double cost) noexcept
     if (std::abs(unusual_) == enough) return use(used_);
   } else
     usual_ += difference / 16;
-  // Of what was unusual, only what has passed is noise.
+  // What was unusual counts as noise only once it has passed.
   if (!unusual || std::abs(unusual_) == 1) spread_ += (std::abs(last_difference_) - spread_) / 16;
   if (!unusual) unusual_ = 0;
   last_difference_ = difference;
@@ -63,7 +64,8 @@ ASIO_URING_DECL void path_controller::look_for_change(double cost) noexcept
 
 ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
 {
-  // With many sockets a trial is long, and each changes over twice: what was guessed has its time first.
+  // With many sockets a trial takes long, and each socket changes over twice: use the first guess for some
+  // time before.
   constexpr unsigned long_time = 16;
   if (turnover_ > epoch_ && epochs_ < long_time) return;
   strategy due = used_;
@@ -83,13 +85,13 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   const double ratio = 2 * during_ / std::max(before_ + after, 1.0);
   constexpr unsigned remembered = 8, enough = 3;
   constexpr double better = 0.985, clearly_better = 0.85, worse = 1.1, much_worse = 1.25;
-  if (o.samples > 0 && ratio < 0.9 && o.ratio > 1) o = {}; // it is not as it was
+  if (o.samples > 0 && ratio < 0.9 && o.ratio > 1) o = {}; // what is known of it is out of date
   o.samples = std::min(o.samples + 1, remembered);
   o.ratio += (ratio - o.ratio) / o.samples;
   if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better))
     return use(tried_);
   duration longest = o.ratio > worse ? longest_pause : longest_pause_if_close;
-  if (turnover_ > epoch_) { // by the time that a trial takes
+  if (turnover_ > epoch_) { // in proportion to the time that a trial takes
     const duration took = now - trial_began_;
     o.pause = std::max(o.pause, 16 * took);
     longest = std::max(longest, 128 * took);

@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/read_ahead.ipp: datagrams are received several at a time where many wait.
+// asio_uring/detail/engine/read_ahead.ipp: receives several datagrams at a time where many wait.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,14 +13,14 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-// A program asks for one datagram, and for the next when it has dealt with that: a call for each, although
-// many wait. Where that is seen to be usual, one call receives several. The others are kept in order, and are
-// the next receives', synchronous or not, which take them when their handlers are about to run, as they would
-// from the socket. Meanwhile the socket's receives are calls, whatever the path.
+// A program asks for one datagram, and for the next when it has handled that: one call for each, although
+// many wait. On a socket where that is usual, one call receives several. The others are kept in order for the
+// next receives, synchronous or not. Those take them when their handlers are about to run, as they would from
+// the socket. Meanwhile all receives of the socket are calls, whatever the path.
 
 namespace asio_uring::detail {
 
-/// Whether it is in the kernel, and ends when there is something to read.
+/// Whether it is a poll in the kernel that ends when there is something to read.
 inline bool operation::waits_for_data() noexcept
 {
   if (!in_kernel() || cancelled_ || polling_ == polling::over || links()) return false;
@@ -67,7 +67,7 @@ int file_state::receive_ahead(msghdr& message) noexcept
   if (found > 0) {
     ahead_->keep_found();
     service_.counts().read_ahead.add(found);
-    // What the kernel would tell those who wait for data is here.
+    // End polls for data: what they wait for has been received, so the kernel will not report it.
     for (operation* op = lane_of(lane_kind::none).first; op; op = op->following_)
       if (op->waits_for_data()) {
         end_wait(*op, POLLIN);
@@ -78,7 +78,8 @@ int file_state::receive_ahead(msghdr& message) noexcept
   return result;
 }
 
-/// A datagram has been received, and another one may wait.
+/// Notes that more datagrams may wait behind the one received; after several such receives in a row, begins
+/// to read ahead.
 void file_state::more_datagrams_wait() noexcept
 {
   constexpr unsigned char enough = 4;

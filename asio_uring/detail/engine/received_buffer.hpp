@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/received_buffer.hpp: what was received, in a buffer on loan.
+// asio_uring/detail/engine/received_buffer.hpp: received bytes in a buffer on loan.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,12 +15,12 @@
 
 namespace asio_uring {
 
-/// Bytes in a buffer of a buffer_ring. The buffer goes back when this ends, and is filled anew.
+/// Received bytes in a buffer of a buffer_ring. The destructor gives back the buffer, to be filled again.
 /**
- * Converts to asio::const_buffer (`asio::buffer(received)`), so it is sent on without a copy; it has to live
- * as long as that takes. It holds the memory: the buffer_ring and its context may end before it. Thread
- * safety: distinct objects safe, parts of one buffer included; they may end in any thread, but not while the
- * context is destroyed.
+ * Converts to asio::const_buffer (`asio::buffer(received)`), to be sent on without a copy; it must live until
+ * the send has ended. It shares the ownership of the memory: the buffer_ring and its context may be destroyed
+ * before it. Thread safety: distinct objects safe, also parts of one buffer. They may be destroyed in any
+ * thread, but not while the context is destroyed.
  */
 class received_buffer
 {
@@ -44,14 +44,15 @@ public:
   std::string_view text() const noexcept { return {static_cast<const char*>(bytes_.data()), size()}; }
   operator asio::const_buffer() const noexcept { return bytes_; }
 
-  /// Forgets the first, or the last, bytes; all if there are fewer.
+  /// Removes the first, or the last, bytes; all if there are fewer.
   void remove_prefix(std::size_t count) noexcept { bytes_ += count; }
   void remove_suffix(std::size_t count) noexcept
   {
     bytes_ = asio::const_buffer(bytes_.data(), size() - std::min(count, size()));
   }
 
-  /// Keeps the bytes from there on, and returns those before: two parts, and the buffer goes back after both.
+  /// Splits off the bytes before `position` and returns them. The buffer is given back when both parts are
+  /// gone.
   [[nodiscard]] received_buffer split(std::size_t position) noexcept
   {
     position = std::min(position, size());
@@ -76,7 +77,7 @@ public:
     group_.reset();
   }
 
-  /// For the library: takes over a buffer that was filled.
+  /// For the library: takes over a filled buffer.
   received_buffer(std::shared_ptr<detail::buffer_group> group, unsigned buffer,
                   asio::const_buffer bytes) noexcept
       : group_(std::move(group)), buffer_(buffer), bytes_(bytes)

@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/received_datagram.hpp: a datagram that was received, in a buffer on loan.
+// asio_uring/detail/engine/received_datagram.hpp: a received datagram in a buffer on loan.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -20,8 +20,8 @@ namespace asio_uring {
 
 namespace detail {
 
-/// Where the parts of a datagram are in its buffer, as the kernel's multishot receive has it: a header, the
-/// sender, control messages, the payload.
+/// The layout of a datagram in its buffer, as the kernel's multishot receive writes it: a header, the sender,
+/// control messages, the payload.
 class datagram_layout
 {
 public:
@@ -36,14 +36,14 @@ public:
   static io_uring_recvmsg_out header(const std::byte* buffer) noexcept
   {
     io_uring_recvmsg_out header;
-    std::memcpy(&header, buffer, sizeof header); // a buffer begins anywhere
+    std::memcpy(&header, buffer, sizeof header); // buffers may be unaligned
     return header;
   }
   static void set_header(std::byte* buffer, const io_uring_recvmsg_out& header) noexcept
   {
     std::memcpy(buffer, &header, sizeof header);
   }
-  /// `size`: of all parts.
+  /// Returns the parts of a datagram; `size` is that of all together.
   datagram view(const std::byte* buffer, std::size_t size) const noexcept
   {
     const auto h = header(buffer);
@@ -57,11 +57,12 @@ private:
 
 } // namespace detail
 
-/// A datagram in a buffer of a buffer_ring. The buffer goes back when this ends, and is filled anew.
+/// A received datagram in a buffer of a buffer_ring. The destructor gives back the buffer, to be filled
+/// again.
 /**
- * Converts to asio::const_buffer, its payload, which is sent on without a copy; it has to live as long as
- * that takes. It holds the memory: the buffer_ring and its context may end before it. One that has been moved
- * from, or came with an error, is empty and from nobody. Thread safety: as received_buffer.
+ * Converts to asio::const_buffer, its payload, to be sent on without a copy; it must live until the send has
+ * ended. It shares the ownership of the memory: the buffer_ring and its context may be destroyed before it.
+ * After a move, or with an error, it is empty and has no sender. Thread safety: as received_buffer.
  */
 template <typename Protocol>
 class received_datagram
@@ -71,9 +72,9 @@ public:
 
   received_datagram() = default;
 
-  /// The bytes; of none, too, there may be a datagram.
+  /// The payload, which may be empty.
   asio::const_buffer payload() const& noexcept { return asio::const_buffer(whole_) + payload_at(); }
-  /// The same on its own: what else is known of the datagram is gone.
+  /// The payload on its own. Sender, flags and control messages are lost.
   received_buffer payload() && noexcept
   {
     whole_.remove_prefix(payload_at());
@@ -85,10 +86,10 @@ public:
     return {static_cast<const char*>(payload().data()), payload().size()};
   }
 
-  /// Who sent it; an empty endpoint for a socket without a name.
+  /// The sender; an empty endpoint for a socket without a name.
   /**
-   * @throws what Asio throws for invalid_argument: the name is longer than the
-   * endpoint, by one, as that of a UNIX socket may be.
+   * @throws what Asio throws for invalid_argument, if the name is longer than the endpoint: that of a UNIX
+   * socket may be, by one byte.
    */
   endpoint_type sender() const
   {
@@ -100,9 +101,9 @@ public:
     sender.resize(size);
     return sender;
   }
-  /// Whether it was longer than the buffer has room.
+  /// Whether it was longer than its buffer, and was cut.
   bool truncated() const noexcept { return !whole_.empty() && header().flags & MSG_TRUNC; }
-  /// Its control messages, each a cmsghdr: datagram_stream_options::control_size.
+  /// The control messages, a sequence of cmsghdr, for which datagram_stream_options::control_size makes room.
   asio::const_buffer control() const noexcept
   {
     if (whole_.empty()) return {};
@@ -114,7 +115,7 @@ public:
   /// Gives the buffer back.
   void release() noexcept { whole_.release(); }
 
-  /// For the library: takes over a buffer that was filled.
+  /// For the library: takes over a filled buffer.
   received_datagram(received_buffer whole, const detail::datagram_layout& layout) noexcept
       : whole_(std::move(whole)), layout_(layout)
   {}

@@ -12,32 +12,34 @@
 #include <csignal>
 #include <thread>
 
-// A bound ring (ring::bound) is entered by one thread, its owner. So the kernel's work for the ring is done
-// inside its enters alone: it interrupts no other call, and no thread that sleeps elsewhere holds it up.
+// A bound ring (ring::bound) is entered by one thread, its owner. So the kernel works for the ring inside the
+// owner's enters alone: it interrupts no other call, and a thread that sleeps elsewhere does not hold it up.
 //
-// The first thread that needs the kernel becomes the owner, as a rule the one that runs the context. To start
-// a read or an accept before anybody runs it is no such need; a write is, for its peer may be waited for.
+// The first thread that needs the kernel becomes the owner, usually the one that runs the context. A read or
+// an accept that is started before anybody runs the context does not need the kernel yet. A write does, for
+// its peer may be waiting.
 //
-// Another thread that runs the context, without the owner in the ring, takes the ring over, once: the old
-// ring is given back to the kernel, which ends what is in flight, and what was not performed is submitted to
-// a new one (rest). That needs room for all completions, which the kernel otherwise keeps for the owner.
+// Another thread that runs the context while the owner is not in the ring takes the ring over, once. The old
+// ring is given back to the kernel, which ends what is in flight; what was not performed is submitted to a
+// new ring (rest). That needs room for all completions, because the kernel keeps those that do not fit for
+// the owner.
 //
-// When a second thread is seen to run the context, or a thread needs the kernel now (to close a number, or to
-// submit before a synchronous call) and the owner stays in a handler, the ring gets a thread of its own, the
-// keeper, for good. It runs no handlers, so it is there for everybody; completions go to the context's queue.
+// When a second thread is seen to run the context, or when a thread needs the kernel now (to close a number,
+// or to submit before a synchronous call) and the owner stays in a handler, the ring gets a thread of its own
+// for good: the keeper. It runs no handlers, so it is always available; completions go to the context's
+// queue.
 //
-// Everybody pushes entries under the submitter's lock. ring_lock_ is held by who enters, for the length of a
-// turn, and by the keeper for its life. Who needs the kernel now asks and wakes the owner (doorbell.hpp),
-// which answers when all that was published before is submitted and what was cancelled has
-// been let go. After it has released the lock the owner looks for questions once more: either it sees the
-// question, or the lock was free for who asked.
+// All threads push entries under the submitter's lock. Whoever enters holds ring_lock_ for the length of a
+// turn; the keeper holds it for its life. A thread that needs the kernel now asks, and wakes the owner
+// (doorbell.hpp). The owner answers when all that was published before is submitted, and the kernel has let
+// go of what was cancelled. After it has released the lock, the owner looks for questions once more: either
+// it sees the question, or the asking thread finds the lock free.
 //
-// Rings that are not bound (before Linux 6.6) are entered by any thread; ring_lock_ is held by who turns
-// them.
+// Rings that are not bound (before Linux 6.6) are entered by any thread; whoever turns them holds ring_lock_.
 
 namespace asio_uring::detail {
 
-/// False: the keeper has it.
+/// Acquires ring_lock_. False if the keeper has it.
 ASIO_URING_DECL bool ring_service::lock_ring() noexcept
 {
   for (unsigned times = 0; !ring_lock_.try_acquire(); pause(times++))
@@ -45,7 +47,7 @@ ASIO_URING_DECL bool ring_service::lock_ring() noexcept
   return true;
 }
 
-// Whoever has the lock to look who the owner is, answers nobody.
+// Releases ring_lock_. A thread that had it only to see who owns the ring answers nobody.
 ASIO_URING_DECL void ring_service::leave_ring() noexcept
 {
   const auto is_owner = [&] { return owner_.load(std::memory_order_relaxed) == thread_identity::name(); };
@@ -55,7 +57,7 @@ ASIO_URING_DECL void ring_service::leave_ring() noexcept
   } while (loop_.unanswered() && is_owner() && ring_lock_.try_acquire());
 }
 
-/// Answers those who asked. The owner's, with the lock held.
+/// Answers all questions. Called by the owner, with the lock held.
 ASIO_URING_DECL void ring_service::serve() noexcept
 {
   for (;;) {
@@ -76,8 +78,8 @@ ASIO_URING_DECL void ring_service::submit_and_collect() noexcept
   submit_all();
   completion_queue found;
   collect(found);
-  // What waits for room may be what a synchronous function waits for, and what is submitted anew may name a
-  // number that is about to be closed.
+  // A synchronous function may be waiting for a request that waits for room, and an entry that is submitted
+  // again may name a number that is about to be closed.
   constexpr unsigned most = 16;
   for (unsigned times = 0; times < most && (submitter_.refill(found) || get_ring().unsubmitted()); ++times) {
     if (!submit_all()) break;
@@ -102,8 +104,8 @@ ASIO_URING_DECL bool ring_service::bind_ring() noexcept
   return true;
 }
 
-/// Makes the calling thread the owner, with the lock held. False: it is not, for the ring has a keeper now,
-/// or is none of the kernel's any more.
+/// Makes the calling thread the owner; the lock is held. False if it is not: the ring got a keeper or was
+/// replaced, or its queue has no room for all completions.
 ASIO_URING_DECL bool ring_service::own_ring(bool in_loop) noexcept
 {
   if (in_loop && shared_.load(std::memory_order_relaxed)) {
@@ -115,7 +117,7 @@ ASIO_URING_DECL bool ring_service::own_ring(bool in_loop) noexcept
   if (owner != 0) {
     const bool alive = thread_identity::lives(owner_tid_.load(std::memory_order_relaxed));
     if (alive && !submitter_.with_ring([](const ring& r) { return r.fits(); })) {
-      // Completions that find no room the kernel gives to the owner alone: it starts the keeper when it is
+      // The kernel delivers completions that do not fit to the owner alone. It starts the keeper when it is
       // back.
       shared_.store(true, std::memory_order_relaxed);
       return false;
@@ -135,7 +137,7 @@ ASIO_URING_DECL bool ring_service::own_ring(bool in_loop) noexcept
   return bind_ring();
 }
 
-/// After push or cancel, by a thread that is not about to turn the ring.
+/// Submits after push or cancel, for a thread that is not about to turn the ring.
 ASIO_URING_DECL void ring_service::submit_soon() noexcept
 {
   if (!bound_.load(std::memory_order_relaxed)) {
@@ -145,7 +147,7 @@ ASIO_URING_DECL void ring_service::submit_soon() noexcept
   const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
   if (!has_keeper() &&
       (owner == thread_identity::name() || (owner == 0 && effects_.load(std::memory_order_relaxed)))) {
-    // Outside of the loop, or as a guest: nobody else may do it.
+    // Outside of the loop, or as a guest: no other thread may do it.
     if (own_process() && ring_lock_.try_acquire()) {
       if (own_ring(false)) submit_and_collect();
       if (!has_keeper()) leave_ring();
@@ -155,7 +157,8 @@ ASIO_URING_DECL void ring_service::submit_soon() noexcept
   wake_if_idle();
 }
 
-/// Has all that is published submitted, and the call made, before it returns. True if nothing is left.
+/// Returns when all that is published is submitted and the call has been made. True if nothing is left to
+/// submit.
 ASIO_URING_DECL bool ring_service::reach_kernel(ring_call* call) noexcept
 {
   if (!own_process()) {
@@ -166,7 +169,7 @@ ASIO_URING_DECL bool ring_service::reach_kernel(ring_call* call) noexcept
     if (call) call->result = call->function(call->argument, get_ring());
     return submit_all() && !submitter_.has_backlog();
   }
-  if (rested_.load(std::memory_order_relaxed)) { // nothing is there, and nobody enters
+  if (rested_.load(std::memory_order_relaxed)) { // nothing is in flight, and no thread enters
     if (call) call->result = -EBUSY;
     return true;
   }
@@ -176,7 +179,7 @@ ASIO_URING_DECL bool ring_service::reach_kernel(ring_call* call) noexcept
     }
   }
   const unsigned ticket = loop_.ask();
-  // Handlers are short: for a moment the owner is waited for, before the ring gets another.
+  // Handlers are usually short: wait for the owner a moment before giving the ring another one.
   constexpr unsigned patience = 32, limit = 1000;
   for (unsigned times = 0; call || times < limit; pause(times++)) {
     if (loop_.answered(ticket)) break;
@@ -196,7 +199,7 @@ ASIO_URING_DECL bool ring_service::reach_kernel(ring_call* call) noexcept
 ASIO_URING_DECL bool ring_service::start_keeper() noexcept
 {
   if (!locking_) return false;
-  // No signal is its business.
+  // The keeper must handle no signals.
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -212,7 +215,7 @@ ASIO_URING_DECL bool ring_service::start_keeper() noexcept
     has_keeper_.store(true, std::memory_order_release); // the lock stays held: it is the keeper's now
     pump_->restart();
   } catch (const std::exception&) {
-    // No thread, or no descriptor, to be had: the ring goes on moving.
+    // There is no thread or no descriptor left: threads go on taking the ring over.
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return started;
@@ -220,7 +223,7 @@ ASIO_URING_DECL bool ring_service::start_keeper() noexcept
 
 ASIO_URING_DECL void ring_service::keep_ring() noexcept
 {
-  for (unsigned times = 0; !has_keeper_.load(std::memory_order_acquire);) // as its starter has to say first
+  for (unsigned times = 0; !has_keeper_.load(std::memory_order_acquire);) // as start_keeper() publishes it
     pause(times++);
   bind_ring();
   runners_.add(thread_identity::number());
@@ -233,7 +236,7 @@ ASIO_URING_DECL void ring_service::keep_ring() noexcept
   rest(true);
 }
 
-/// All is at rest then, and the lock is the caller's.
+/// Stops the keeper. Then nothing is in flight, and the caller has the lock.
 ASIO_URING_DECL void ring_service::stop_keeper() noexcept
 {
   loop_.stop_keeper();
@@ -242,7 +245,7 @@ ASIO_URING_DECL void ring_service::stop_keeper() noexcept
   has_keeper_.store(false, std::memory_order_release);
 }
 
-/// Completions that need no kernel are no business of the keeper's.
+/// Posts a completion that needs no kernel: the keeper takes no part in it.
 ASIO_URING_DECL void ring_service::post_past_keeper(completion& op) noexcept
 {
   scheduler_->post_deferred_completion(&op);

@@ -13,12 +13,13 @@ namespace asio_uring::detail {
 class file_state;
 class ring_service;
 
+/// Looks once more at sockets that stay silent after a short read.
 /// A read that returned less than was asked for has emptied the socket, and only the next edge of the
-/// standing poll can bring more: that spares one recv in each exchange. It is not quite true: a read also
+/// multishot poll announces more: that saves one recv in each exchange. There are exceptions: a read also
 /// ends short at urgent data, or at descriptors passed through AF_UNIX, with more behind it whose edge has
-/// come already; and the kernel reports POLLPRI with every edge, so it cannot tell. So a socket that stays
-/// silent after a short read is looked at once more, 20 to 40 ms later. One kernel timer for all of a
-/// context's sockets, armed only while there is a doubt; a round costs by the sockets in doubt.
+/// come already. POLLPRI does not tell, for the kernel reports it with every edge. So a socket that stays
+/// silent after a short read is looked at once more, 20 to 40 ms later. One kernel timer serves all sockets
+/// of a context and is armed only while there is a doubt; a round costs by the sockets in doubt.
 class doubts final : public request
 {
 public:
@@ -26,7 +27,8 @@ public:
       : request(functions()), service_(service), lock_(locking)
   {}
 
-  /// Adds one that is not here. Under its lock; true: when that is open, notify() is to be called.
+  /// Adds a file that is not here, under its lock. If true, the caller must call notify() after releasing the
+  /// lock.
   ASIO_URING_DECL bool raise(file_state& d) noexcept;
 
   bool armed() const noexcept { return armed_; }
@@ -38,7 +40,7 @@ private:
   ring_service& service_;
   lock lock_;
   bool armed_ = false;
-  file_state* first_ = nullptr; // and on by file_state::next_in_doubt_
+  file_state* first_ = nullptr; // linked by file_state::next_in_doubt_
   static constexpr __kernel_timespec interval_{0, 20'000'000};
 };
 

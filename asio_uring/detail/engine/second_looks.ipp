@@ -30,7 +30,7 @@ ASIO_URING_DECL bool doubts::raise(file_state& d) noexcept
   return true;
 }
 
-// One round. Those that are raised meanwhile are the next round's.
+// Makes one round. Those that are raised meanwhile belong to the next.
 ASIO_URING_DECL void doubts::look(completion_queue& out) noexcept
 {
   locked guard(lock_);

@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/source.hpp: what receives for a file before it is asked to.
+// asio_uring/detail/engine/source.hpp: receives for a file before the program asks.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -17,16 +17,15 @@ namespace asio_uring::detail {
 class file_state;
 class kept_bytes;
 
-/// A request that delivers again and again (a multishot accept or receive), and what it has delivered and
-/// nobody has taken yet.
+/// A request that delivers again and again (a multishot accept or receive), and those of its results that
+/// have not been taken yet.
 /**
- * It belongs to a file. What it has is taken by operations of the lane `in`, when their handlers are about to
- * run: so one that is cancelled has taken nothing. An operation that is made for it (from_source) has it
- * begin; it goes on until it is full, and again when enough has been taken. An ordinary operation ends it,
- * and gets first what is left.
+ * It belongs to a file. Operations of the lane `in` take its results when their handlers are about to run, so
+ * a cancelled one has taken nothing. An operation made for it (from_source) starts it. It goes on until it is
+ * full, and again when enough has been taken. An ordinary operation ends it, and gets first what is left.
  *
- * Where the kernel has no multishot request, derived classes describe one that delivers once; it is submitted
- * again and again.
+ * Where the kernel has no multishot request, derived classes describe one that delivers once, which is
+ * submitted again and again.
  */
 class source : public request
 {
@@ -38,60 +37,62 @@ public:
 protected:
   ASIO_URING_DECL explicit source(file_state& file) noexcept;
 
-  /// What a completion has brought.
+  /// What a completion means.
   enum class outcome : unsigned char
   {
-    result,    ///< something to be taken
-    nothing,   ///< it begins anew
-    exhausted, ///< the same, after a pause: descriptors or memory are used up, by others as well
-    starved,   ///< it begins anew when there is memory
-    end        ///< the end of the stream, or an error: whoever asks next is told
+    result,    ///< there is a result to take
+    nothing,   ///< nothing to take; it begins anew
+    exhausted, ///< it begins anew after a pause: descriptors or memory are used up, perhaps by others
+    starved,   ///< it begins anew when there is a buffer
+    end        ///< the end of the stream, or an error: the next operation gets it
   };
 
-  // All under the lock of the file, but for perform().
+  // All but perform() are called with the file locked.
 
   virtual void describe(io_uring_sqe& sqe, int fd) noexcept = 0;
-  /// Takes in a completion that is neither ECANCELED nor EINTR.
+  /// Handles a completion other than ECANCELED and EINTR.
   virtual outcome receive(int result, unsigned flags) noexcept = 0;
-  /// Of any other: what it has used up nevertheless, as when a thread of the kernel's was told to end.
+  /// Handles those: they may have used a buffer nevertheless, for instance when a kernel thread was
+  /// interrupted.
   virtual void leave(unsigned /*flags*/) noexcept {}
   virtual bool has_result() const noexcept = 0;
-  /// Whether it is to pause; or, if it does, to go on pausing.
+  /// Whether it should pause or, if it is paused, stay so.
   virtual bool full(bool paused) const noexcept = 0;
-  /// Leaves all results to ordinary reads of the file. False: there is no memory.
+  /// Leaves all results to ordinary reads of the file. False if there is no memory.
   virtual bool leave_to(kept_bytes&) noexcept { return true; }
-  /// And takes over what such reads have left; it has nothing else then. False: there is no memory.
+  /// Takes over what such reads have left; it has nothing else then. False if there is no memory.
   virtual bool take_over(kept_bytes&) noexcept { return true; }
-  /// Of datagrams: the first result, which ordinary receives get; it is theirs until it is removed.
+  /// The first datagram, for an ordinary receive. It stays valid until it is removed.
   virtual std::optional<datagram> first_datagram() noexcept { return std::nullopt; }
   virtual void remove_first_datagram() noexcept {}
-  /// And takes over those that were read ahead; they come first.
+  /// Takes over datagrams that were read ahead; they come first.
   virtual void take_over_datagrams(std::unique_ptr<datagrams_ahead>) noexcept {}
-  /// It is a poll: makes the call when that tells of something. Returns what a completion would.
+  /// Whether it is a poll. If so, perform() makes the call when the poll fires, and returns what a completion
+  /// would.
   virtual bool polls() const noexcept { return false; }
   virtual int perform(int /*fd*/, unsigned& /*flags*/) noexcept { return -EAGAIN; }
-  /// Whether after this result more is likely to be there at once.
+  /// Whether more is likely to be available at once after this result.
   virtual bool more(int /*result*/) const noexcept { return true; }
-  /// Where one waits for memory.
+  /// The place of a source among those that wait for memory.
   enum class place : unsigned char
   {
-    first, ///< what was there for it another has taken
+    first, ///< another source took what was promised to it
     last,
-    behind_others ///< if others wait
+    behind_others ///< the last, but only if others wait
   };
-  /// From now on it waits there, in place of being with the kernel; who gets some pushes it. False: there is
-  /// some.
+  /// Has it wait for memory instead of being submitted; whoever frees some pushes it. False if it need not
+  /// wait.
   virtual bool wait_for_memory(place) noexcept { return false; }
   virtual bool waits_for_memory() const noexcept { return false; }
-  /// Takes it back from there. False: it does not wait.
+  /// Ends that wait. False if it was not waiting.
   virtual bool withdraw() noexcept { return false; }
-  /// Something has come of it, perhaps without using the memory that was there for it: before it may wait
-  /// again. True: there was some.
+  /// Withdraws the promise of memory after a completion, whether or not that used it, and before it may wait
+  /// again. True if there was one.
   virtual bool settle_promise() noexcept { return false; }
-  /// And afterwards: others may have it.
+  /// Afterwards: gives the memory to others.
   virtual void pass_on() noexcept {}
 
-  /// Of the last completion that was an end: the result for whoever asks; -EAGAIN: there was none.
+  /// Takes the result of the last completion that was an end; -EAGAIN if there was none.
   int take_end() noexcept
   {
     if (!ended_) return -EAGAIN;
@@ -99,7 +100,7 @@ protected:
     return end_;
   }
   file_state& file() const noexcept { return file_; }
-  /// Of a poll that was in vain: it is to tell of changes alone.
+  /// Whether the poll should report changes only, because there was nothing when it fired last.
   bool tells_changes() const noexcept { return in_vain_; }
 
 private:
@@ -115,16 +116,16 @@ private:
   static constexpr std::chrono::milliseconds first_pause{1}, last_pause{250};
 
   file_state& file_;
-  source* next_waiting_;  // for memory
-  bool promised_ = false; // some is there for it
+  source* next_waiting_;  // in the list of those that wait for memory
+  bool promised_ = false; // memory is promised to it
   int end_ = 0;
-  bool ended_ = false;        // with end_, which nobody has been told yet
-  bool running_ = false;      // to go on without being asked
-  bool armed_ = false;        // with the kernel, or waiting for memory
+  bool ended_ = false;        // with end_, which has not been taken yet
+  bool running_ = false;      // begins anew by itself
+  bool armed_ = false;        // in the kernel, or waiting for memory
   bool cancelled_ = false;    // asked to end
-  unsigned char unheard_ = 0; // what has come since
+  unsigned char unheard_ = 0; // completions while cancelled
   bool waiting_ = false;      // the entry is a timeout
-  bool paused_ = false;       // as long as it is full
+  bool paused_ = false;       // while it is full
   bool in_vain_ = false;
   std::chrono::milliseconds pause_ = first_pause;
   __kernel_timespec time_{};

@@ -32,7 +32,7 @@ ASIO_URING_DECL const request::type& source::functions() noexcept
 
 void source::completed(int result, unsigned flags, completion_queue& out) noexcept
 {
-  std::unique_ptr<source> unwanted; // it is gone after the section
+  std::unique_ptr<source> unwanted; // destroyed after the section
   file_state& f = file_;
   file_state::section s(f);
   const bool goes_on = flags & IORING_CQE_F_MORE;
@@ -44,12 +44,12 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
   } else if (!polls())
     what = take_in(result, flags);
   else if (!f.closed_ && !cancelled_) {
-    // Some at once, but not all that a peer which is faster than the program may have.
+    // Receive several at once, but not all: a peer that is faster than the program always has more.
     constexpr unsigned most = 8;
     in_vain_ = true;
     for (unsigned times = 0; times < most; ++times) {
       unsigned received = 0;
-      l.busy = true; // the number stays ours
+      l.busy = true; // keeps the descriptor open
       s.unlock();
       const int called = perform(f.fd_, received);
       s.relock();
@@ -61,11 +61,11 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
       }
       if (next != outcome::result || full(false) || !more(called)) break;
     }
-    if (goes_on && !in_vain_) f.end_source(*this, s); // it would not tell of what is left, nor of the end
+    if (goes_on && !in_vain_) f.end_source(*this, s); // it reports neither what is left nor the end
   }
   if (what == outcome::starved &&
       (goes_on || cancelled_ || !running_ || !wait_for_memory(promised ? place::first : place::last))) {
-    if (goes_on) f.end_source(*this, s); // a poll that stands
+    if (goes_on) f.end_source(*this, s); // a multishot poll
     what = outcome::nothing;
   }
   if (!goes_on && what != outcome::starved) {
@@ -73,8 +73,8 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
     armed_ = cancelled_ = false;
     --f.references_;
   }
-  // The kernel does not find a multishot request that it is about to try again, for it has delivered 32 in a
-  // row.
+  // A cancellation misses a multishot request that the kernel has queued for another try, as it does after 32
+  // deliveries in a row.
   constexpr unsigned most_in_a_row = 32;
   if (goes_on && cancelled_ && ++unheard_ % most_in_a_row == 0) f.ask_again_to_end(*this, s);
   pass_on();
@@ -130,14 +130,14 @@ ASIO_URING_DECL bool file_state::end_from_source(operation& op) noexcept
     op.set_result(result);
     if (source_) go_on(*source_, s);
   } else {
-    op.stage_ = operation::stage::waiting; // a synchronous function was faster
+    op.stage_ = operation::stage::waiting; // a synchronous function took it first
     service_.nothing_completed();
   }
   if (!closed_) advance(lane_kind::in, s);
   return ended;
 }
 
-/// Has the source receive, or pause, as is due.
+/// Has the source receive or pause, whichever is due.
 ASIO_URING_DECL void file_state::go_on(source& from, section& s) noexcept
 {
   from.paused_ = from.full(from.paused_);
@@ -146,7 +146,7 @@ ASIO_URING_DECL void file_state::go_on(source& from, section& s) noexcept
     return;
   }
   if (!from.running_ || from.paused_ || from.ended_ || closed_ || service_.stopped()) return;
-  if (read_poll_.armed_) end_poll(read_poll_, s); // of reads that were calls
+  if (read_poll_.armed_) end_poll(read_poll_, s); // was armed for reads by calls
   from.armed_ = true;
   ++references_;
   if (from.wait_for_memory(source::place::behind_others)) return; // others have waited longer
@@ -173,7 +173,7 @@ ASIO_URING_DECL void file_state::end_source(source& from, section& s) noexcept
   s.submitted = true;
 }
 
-/// Whether the first operation of the lane goes on as where there is no source.
+/// Handles the first operation of the lane where there is a source. True if it goes on as without one.
 ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noexcept
 {
   source& from = *source_;
@@ -191,16 +191,16 @@ ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noe
       enqueue(op, s.ready);
     return false;
   }
-  if (!ends_by_now(from, s)) return false; // what it still receives comes first
+  if (!ends_by_now(from, s)) return false; // wait: what it still receives comes first
   const bool left = from.leave_to(kept_);
-  s.submitted = true; // others may have got its memory
+  s.submitted = true; // others may have got its memory and been pushed
   if (left && !kept_.empty()) return true;
   if (left && from.has_result()) {
     enqueue(op, s.ready);
     return false;
   }
   if (!left || (from.ended_ && from.end_ < 0)) {
-    give_back(op, left ? from.take_end() : -ENOMEM, s); // the kernel tells of an error once
+    give_back(op, left ? from.take_end() : -ENOMEM, s); // the kernel reports an error only once
     advance(lane_kind::in, s);
     return false;
   }
@@ -208,7 +208,7 @@ ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noe
   return true;
 }
 
-/// Something may have come.
+/// Serves the first operation of the lane when the source may have a result.
 ASIO_URING_DECL void file_state::serve(completion_queue& out, section& s) noexcept
 {
   const lane& l = lane_of(lane_kind::in);
@@ -216,16 +216,16 @@ ASIO_URING_DECL void file_state::serve(completion_queue& out, section& s) noexce
   if (l.first->stage_ == operation::stage::waiting && !l.busy && !source_->empty()) enqueue(*l.first, out);
 }
 
-/// Ends the source. False: the kernel has it still.
+/// Ends the source. False while the kernel still has it.
 ASIO_URING_DECL bool file_state::ends_by_now(source& from, section& s) noexcept
 {
   from.running_ = false;
-  ask_again_to_end(from, s); // the kernel may not have found it
+  ask_again_to_end(from, s); // the kernel may have missed the last cancellation
   return !from.armed_;
 }
 
-/// Of a synchronous function: whether the source has ended, and has left what it had. One that is asked goes
-/// on.
+/// For a synchronous function: ends the source, unless an operation waits for it. False while it may still
+/// receive.
 ASIO_URING_DECL bool file_state::source_has_caught_up(section& s) noexcept
 {
   const operation* op = lane_of(lane_kind::in).first;
@@ -238,10 +238,10 @@ ASIO_URING_DECL bool file_state::source_has_caught_up(section& s) noexcept
   return true;
 }
 
-/// Unless somebody is going to ask it, a source that has nothing goes: the file is as any other then.
+/// Destroys a source that has nothing, unless operations wait for it.
 ASIO_URING_DECL void file_state::drop_source() noexcept
 {
-  source_->ended_ = false; // of an end the kernel tells again
+  source_->ended_ = false; // the kernel reports an end again
   for (const operation* op = lane_of(lane_kind::in).first; op; op = op->following_)
     if (op->get_type().from_source) return;
   set_source(nullptr);
@@ -266,8 +266,8 @@ ASIO_URING_DECL void file_state::stop_source() noexcept
   follow_cancelled(s);
 }
 
-/// Who stood behind an operation that the source serves may be the first now; nothing has to come of the
-/// source, which may be waiting for memory.
+/// Advances the lane after a cancellation: an operation behind the cancelled one may be the first now, and no
+/// completion of the source need follow, for it may be waiting for memory.
 ASIO_URING_DECL void file_state::follow_cancelled(section& s) noexcept
 {
   if (source_ && !closed_ && !service_.stopped()) advance(lane_kind::in, s);

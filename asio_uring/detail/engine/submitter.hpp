@@ -19,7 +19,7 @@ namespace asio_uring::detail {
 /// The submission side of a ring. What finds no room waits in user space and keeps its place in the order.
 /**
  * Entries are consumed by the kernel in the order of push() and cancel(): a cancel can only meet requests
- * pushed before it, so the address of a record that was freed and taken again is never cancelled by mistake.
+ * pushed before it, so a record that reuses the address of an earlier one is never cancelled by mistake.
  */
 class submitter
 {
@@ -29,18 +29,18 @@ public:
 
   explicit submitter(bool locking) noexcept : lock_(locking) {}
 
-  /// Goes on with this ring, to which all that waits is moved by and by.
+  /// Uses this ring from now on; refill() moves to it what waits.
   void use(ring& r) noexcept
   {
     locked guard(lock_);
     ring_ = &r;
     holds_ = holding::nothing;
   }
-  /// What waits from now on, whatever room there is.
+  /// What must wait even if there is room on the ring.
   enum class holding : unsigned char
   {
     nothing,
-    requests, ///< cancels alone reach the ring
+    requests, ///< only cancels reach the ring
     everything
   };
   void hold(holding what) noexcept
@@ -48,13 +48,13 @@ public:
     locked guard(lock_);
     holds_ = what;
   }
-  /// Forgets all that waits.
+  /// Drops all requests that wait.
   void forget_all() noexcept
   {
     while (front())
       pop();
   }
-  /// Asks the kernel to end everything that it has, if there is room for that.
+  /// Asks the kernel to end all requests, if there is room for that entry.
   void cancel_everything() noexcept
   {
     locked guard(lock_);
@@ -66,10 +66,10 @@ public:
     sqe->user_data = cancel_mark;
     publish();
   }
-  /// In a forked child that has a ring of its own.
+  /// To be called in a forked child that has a ring of its own.
   void renew() noexcept { process_ = process::id(); }
 
-  /// Calls f(ring&) for the ring in use, which nobody gives up meanwhile.
+  /// Calls f(ring&) for the ring in use, which is not given up meanwhile.
   template <typename F>
   auto with_ring(F&& f)
   {
@@ -88,7 +88,7 @@ public:
   {
     return with_ring([this](const ring& r) { return has_backlog() || r.unsubmitted(); });
   }
-  /// The same, or completions that wait for room.
+  /// Like has_unsubmitted(); also true if there are completions that wait for room.
   bool has_unfinished() noexcept
   {
     return with_ring([this](const ring& r) { return has_backlog() || r.unsubmitted() || r.overflown(); });
@@ -102,7 +102,7 @@ public:
       submit(r);
   }
 
-  /// Asks the kernel to end a pushed request. Only the request's own completion tells what came of it.
+  /// Asks the kernel to end a pushed request. Only the request's own completion tells the outcome.
   void cancel(request& r) noexcept
   {
     locked guard(lock_);
@@ -116,7 +116,8 @@ public:
       ask_to_end(r);
   }
 
-  /// The same for a ring that is given up: nobody wants the request to end, it will be pushed again.
+  /// Asks the kernel to end a request because its ring is given up. The request is not cancelled: it will be
+  /// pushed again.
   void recall(request& r) noexcept
   {
     locked guard(lock_);
@@ -155,7 +156,8 @@ public:
     return moved;
   }
 
-  /// One of linked requests has ended, or the attempt to cancel them. True if that was the last of them.
+  /// Notes that one of linked requests has ended, or the attempt to cancel them. True if it was the last of
+  /// them.
   bool ended(linked_requests& links, request& which, int result) noexcept
   {
     locked guard(lock_);
@@ -164,7 +166,7 @@ public:
     return links.all_ended();
   }
 
-  /// To be called before the record of a request may go away: no cancel for it may be left waiting.
+  /// To be called before the record of a request may go away: drops a cancel for it that still waits.
   void forget(request& r) noexcept
   {
     if (!has_backlog()) return;
@@ -178,9 +180,10 @@ public:
   std::uint64_t submitted() const noexcept { return submitted_.load(std::memory_order_seq_cst); }
 
 private:
-  /// The queues are shared with a forked child, and the parent's they stay.
+  /// False in a forked child, which shares the queues with its parent and must leave them alone.
   bool own_process() const noexcept { return process_ == process::id(); }
-  /// A cancel must not overtake its request; of those that are held, none is on the ring.
+  /// Whether a cancel must wait so that it does not overtake its request. While only requests are held it
+  /// need not: a request that is held is not on the ring.
   bool cancel_waits() const noexcept
   {
     return holds_ == holding::everything || (has_backlog() && holds_ == holding::nothing);
@@ -188,13 +191,13 @@ private:
   void submit(request& r) noexcept
   {
     if (holds_ == holding::nothing && !has_backlog() && publish(r)) return;
-    // One that comes to rest may end before the request to end it finds room.
+    // A request whose ring is given up may end before its cancel finds room: drop the cancel.
     if (r.backlogged())
       r.want_only(request::submission);
     else
       append(r, request::submission);
   }
-  /// False: there is no room.
+  /// Puts the request on the ring. False if there is no room.
   bool publish(request& r) noexcept
   {
     if (linked_requests* links = r.links()) [[unlikely]]
@@ -243,8 +246,8 @@ private:
   }
   void publish(unsigned count = 1) noexcept
   {
-    // Released here, acquired by the collector: what language rules and ThreadSanitizer do not see is that
-    // the kernel hands the request on.
+    // Released here, acquired by the collector: neither the language nor ThreadSanitizer sees that the kernel
+    // hands the request on.
     submitted_.store(submitted_.load(std::memory_order_relaxed) + count, std::memory_order_release);
     ring_->publish(count);
   }
@@ -254,7 +257,7 @@ private:
     if (last_)
       last_->set_next(&r);
     else
-      first_.store(&r, std::memory_order_seq_cst); // seen by a loop about to sleep, or it is seen idle
+      first_.store(&r, std::memory_order_seq_cst); // a loop about to sleep sees this, or is seen idle
     last_ = &r;
   }
   void pop() noexcept { remove(*front(), nullptr); }

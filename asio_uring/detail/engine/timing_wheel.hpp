@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/timing_wheel.hpp: what is due at a time, however many wait.
+// asio_uring/detail/engine/timing_wheel.hpp: a hierarchical timing wheel.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,13 +14,13 @@
 
 namespace asio_uring::detail {
 
-/// A hierarchical timing wheel: to enter and to leave costs the same however many are in it, and allocates
-/// nothing.
+/// A hierarchical timing wheel: to insert and to remove takes the same time however many entries it has, and
+/// allocates nothing.
 /**
- * A digit of a tick has six bits, and a level of the wheel is a digit: an entry is on the level of the
- * highest digit in which its tick differs from the present, in the slot of that digit. When the present
- * reaches the slot, its entries move to a lower level, or are due. So on each level all that is in use comes
- * after the present, and everything on a level comes before all that is on a higher one.
+ * A tick is a number with digits of six bits, and the wheel has a level for each digit. An entry is on the
+ * level of the highest digit in which its tick differs from the present, in the slot of that digit. When the
+ * present reaches the slot, its entries move to a lower level, or are due. So all slots in use on a level are
+ * later than the present, and everything on a level is due before all that is on a higher one.
  */
 class timing_wheel
 {
@@ -28,7 +28,7 @@ public:
   using tick_type = std::uint64_t;
   static constexpr tick_type never = ~tick_type{0};
 
-  /// Something with a time, to be derived from.
+  /// The base class of what a wheel holds.
   class entry
   {
   public:
@@ -43,7 +43,7 @@ public:
   private:
     friend class timing_wheel;
     entry* next_ = nullptr;
-    entry** from_ = nullptr; // what points to this one; null: it is in no wheel
+    entry** from_ = nullptr; // the pointer to this one; null if it is in no wheel
     tick_type tick_ = 0;
   };
 
@@ -51,7 +51,7 @@ public:
 
   bool empty() const noexcept { return next() == never; }
 
-  /// Due at the tick, or at the next one if that has gone by.
+  /// Inserts an entry that is due at `tick`, or at the next tick if that has passed.
   void insert(entry& e, tick_type tick) noexcept
   {
     assert(!e.waits());
@@ -70,7 +70,8 @@ public:
     e.from_ = nullptr;
   }
 
-  /// When advance() has to be called next, at the latest: nothing is due before. `never` if nothing waits.
+  /// The tick at which advance() must be called next, at the latest: nothing is due before. `never` if the
+  /// wheel is empty.
   tick_type next() const noexcept
   {
     for (unsigned level = 0; level < levels; ++level)
@@ -78,7 +79,7 @@ public:
     return never;
   }
 
-  /// Takes out what is due until `now`, and calls due(entry&) for each.
+  /// Removes what is due until `now`, and calls due(entry&) for each.
   template <typename F>
   void advance(tick_type now, F&& due) noexcept
   {

@@ -18,18 +18,18 @@ namespace asio_uring::detail {
 ASIO_URING_DECL bool ring_service::submit_now() noexcept
 {
   const bool all = reach_kernel();
-  // What found no room on the ring needs the loop: it may be asleep.
+  // Requests that found no room on the ring need the loop, which may be asleep.
   if (submitter_.has_backlog()) wake_if_idle();
   return all;
 }
 
-// The kernel may refuse for a moment (EAGAIN: no memory) or take only some. The loop may be asleep, and the
-// file descriptor of an entry is about to be closed: hardly anything may be left. EBUSY, before 5.19, is for
-// the collector to end, which may be this very thread.
+// The kernel may refuse for a moment (EAGAIN: no memory) or take only some entries. Yet none should be left
+// behind: the loop may be asleep, and an entry may name a descriptor that is about to be closed. EBUSY,
+// before 5.19, lasts until completions have been collected, perhaps by this very thread, so patience is
+// limited.
 ASIO_URING_DECL bool ring_service::submit_all() noexcept
 {
-  // Most often the kernel only had more to do than it does in one go, or another thread has published
-  // meanwhile.
+  // Most often the kernel only limits what it does at once, or another thread has published meanwhile.
   constexpr unsigned at_once = 16, patience = 1000;
   const auto done = [this] {
     const ring& r = get_ring();
@@ -50,8 +50,8 @@ ASIO_URING_DECL bool ring_service::submit_all() noexcept
   return !get_ring().unsubmitted();
 }
 
-/// An enter was refused, and not just for a moment. Who turns a ring that others enter, too, may be let in
-/// where they are not.
+/// Replaces a ring whose enter was refused for good. If another thread turns the ring, that one is woken to
+/// try instead: it may be allowed to enter where this one is not.
 ASIO_URING_DECL void ring_service::failed(ring& r, int error) noexcept
 {
   const bool held = bound_.load(std::memory_order_relaxed) ||
@@ -66,7 +66,7 @@ ASIO_URING_DECL void ring_service::failed(ring& r, int error) noexcept
 
 void ring_service::end_epoch() noexcept
 {
-  // Handlers may run in other threads than the one that turns the ring.
+  // Whether handlers may run in other threads than the one that turns the ring.
   const bool elsewhere = has_keeper() || (!bound_.load(std::memory_order_relaxed) && !one_thread());
   paths_.end_epoch(available_.load(std::memory_order_relaxed), elsewhere, thread_identity::name(), runners_,
                    open_file_states_.load(std::memory_order_relaxed));
@@ -76,7 +76,8 @@ ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, comple
 {
   ready_.move_to(out);
   if (!bound_.load(std::memory_order_relaxed)) {
-    // Others enter beside it, but do not replace it. A keeper goes on with what has replaced its ring.
+    // With the lock held, others may enter the ring but not replace it. A keeper goes on with the ring that
+    // replaces its own.
     const bool locks = own_process();
     if (locks && !lock_ring()) return false;
     owner_.store(thread_identity::name(), std::memory_order_relaxed);
@@ -94,9 +95,9 @@ ASIO_URING_DECL bool ring_service::turn(std::chrono::nanoseconds timeout, comple
   const bool mine = own_ring(true);
   if (mine && polls_eventfds_.load(std::memory_order_relaxed)) [[unlikely]]
     signal_anew();
-  // A ring that has just been taken over: the pump arms its polls first.
+  // Do not sleep in a ring that has just been taken over: the pump must arm its polls first.
   if (mine) turn_ring(before == &get_ring() ? timeout : std::chrono::nanoseconds(0), out);
-  // Who has been seen meanwhile must not have to wait for the end of the handlers that follow.
+  // Another thread that was seen to run the context must not wait until the handlers that follow have ended.
   if (mine && shared_.load(std::memory_order_relaxed)) own_ring(true);
   ready_.move_to(out);
   if (!has_keeper()) leave_ring();
@@ -117,12 +118,12 @@ ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, c
     end_epoch();
   ready_.move_to(out);
   int result = 0;
-  // A bound ring's completions come about when it is entered.
+  // A bound ring posts completions only when it is entered.
   const unsigned found = r.completions_present() + (r.bound() && r.wants_enter() ? 1 : 0);
   if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
     timeout = sleep_at_most(timeout);
     const bool waits = !spinner_.wanted() || !spin(r, timeout);
-    loop_.lie_down(); // whoever posts, submits, interrupts or asks from here on wakes it, or is seen here
+    loop_.lie_down(); // whoever posts, submits, interrupts or asks after this wakes the loop, or is seen here
     if (waits && ready_.empty() && !submitter_.has_backlog() && !must_not_sleep())
       result = r.submit_and_wait(timeout);
     else if (r.unsubmitted() || r.wants_enter())
@@ -140,7 +141,8 @@ ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, c
   if (result < 0 && !is_momentary(result)) [[unlikely]]
     failed(r, -result);
   collect(out);
-  // Requests that begin anew each time they end do not hold up the loop: the next turn goes on.
+  // Limited, so that requests that begin anew whenever they end do not hold up the loop: the next turn goes
+  // on.
   constexpr unsigned most = 16;
   for (unsigned times = 0; times < most && submitter_.refill(out); ++times) {
     get_ring().submit();
@@ -149,8 +151,8 @@ ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, c
   ready_.move_to(out);
 }
 
-/// Looks for completions, and for whatever would wake a thread that sleeps. False: there are none, and what
-/// is left of the time may be slept.
+/// Spins until there are completions, or whatever else would wake a loop that sleeps. False if there was
+/// nothing and the rest of the timeout may be slept.
 bool ring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
 {
   if (r.unsubmitted() && r.submit() < 0) return true;
@@ -170,7 +172,7 @@ bool ring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
 ASIO_URING_DECL void ring_service::collect_now() noexcept
 {
   submit_now();
-  if (bound_.load(std::memory_order_relaxed)) return; // whoever submitted has collected, too
+  if (bound_.load(std::memory_order_relaxed)) return; // the thread that submitted has collected, too
   const auto enter = [this] {
     ring& r = get_ring();
     const int result = r.submit();
@@ -187,7 +189,7 @@ ASIO_URING_DECL void ring_service::collect_now() noexcept
     found.pop();
     post(*op);
   }
-  submit_now(); // what a completion has submitted itself
+  submit_now(); // what completions have pushed
 }
 
 ASIO_URING_DECL void ring_service::collect(completion_queue& out) noexcept
@@ -195,13 +197,14 @@ ASIO_URING_DECL void ring_service::collect(completion_queue& out) noexcept
   const auto completed = [&](const io_uring_cqe& cqe) {
     submitter_.submitted(); // acquires what the submitting thread wrote
     if (!(cqe.flags & IORING_CQE_F_MORE)) ++retired_;
-    // What the kernel would have begun, or tried again, on a ring that is given up ends with EFAULT.
+    // On a ring that is given up, requests that the kernel was about to begin, or to try again, end with
+    // EFAULT.
     const int result = resting_ && cqe.res == -EFAULT ? -ECANCELED : result_of_call(cqe.res);
     if (cqe.user_data != submitter::cancel_mark)
       reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
           ->completed(result, cqe.flags, out);
   };
-  // Where no thread owns the ring, a synchronous function may collect beside the loop.
+  // Where no thread owns the ring, a synchronous function may collect at the same time as the loop.
   const bool locks = !bound_.load(std::memory_order_relaxed);
   if (locks) collecting_.acquire();
   const unsigned found = get_ring().consume_completions(completed);
@@ -212,7 +215,7 @@ ASIO_URING_DECL void ring_service::collect(completion_queue& out) noexcept
   if (locks) collecting_.release();
 }
 
-/// What rings that were given up still bring.
+/// Collects what rings that were given up still deliver.
 template <typename F>
 void ring_service::collect_former(F&& completed) noexcept
 {

@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/zero_copy_sends.hpp: sends whose memory the kernel uses until it tells.
+// asio_uring/detail/engine/zero_copy_sends.hpp: sends whose memory the kernel uses until a notification.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,45 +10,45 @@
 
 namespace asio_uring::detail {
 
-/// What a file state does for them.
+/// What a file state does for zero-copy sends.
 /**
- * The kernel completes such a send once with its result, and again, with a notification, when it is done with
- * the memory: that may be as late as the peer's acknowledgement. With the result the next operation has its
- * turn. The record has left the lane by then and stands aside, among those of no order, until the last
- * notification: one that is performed in parts has one for each. A record that waits for room, with parts on
- * the way, and is given up, stands aside in the same manner.
+ * The kernel completes such a send twice: with its result, and with a notification when it is done with the
+ * memory. That may be as late as the peer's acknowledgement. With the result the next operation has its turn.
+ * The record then leaves the lane and waits aside, among the operations without an order, for the last
+ * notification; a send that is performed in parts has one for each. A record that waits for room while its
+ * earlier parts are in flight, and is given up, waits aside as well.
  *
- * A result with IORING_CQE_F_MORE says that a notification follows, errors included.
+ * A result with IORING_CQE_F_MORE, even an error, says that a notification follows.
  */
 class zero_copy_sends
 {
 public:
-  /// Whether a send of so many bytes, which begins now, is to be one.
+  /// Whether a send of this size that begins now should be a zero-copy send.
   ASIO_URING_DECL static bool wanted(file_state& file, std::size_t size) noexcept;
-  /// Makes one of a send's entry, if the socket and the ring have such.
+  /// Makes a send's entry a zero-copy send, if the socket and the ring support that.
   ASIO_URING_DECL static void prepare(const file_state& file, io_uring_sqe& sqe) noexcept;
-  /// Whether this error means that the socket has none. Once.
+  /// Whether this error says that the socket does not support them. True only once.
   ASIO_URING_DECL static bool refused(file_state& file, int result) noexcept;
-  /// Whether this error means that there is no memory to be had for it: the next sends are ordinary ones.
+  /// Whether this error says that there is no memory for it. If so, the next sends are ordinary ones.
   ASIO_URING_DECL static bool exhausted(file_state& file, int result) noexcept;
 
-  /// request::type::completed.
+  /// Implements request::type::completed.
   ASIO_URING_DECL static void completed(request& r, int result, unsigned flags,
                                         completion_queue& out) noexcept;
 
-  /// Its result is there, and it is in its lane no longer. Under the lock.
+  /// Moves an operation that has its result out of its lane. Under the lock.
   ASIO_URING_DECL static void set_aside(file_state& file, operation& op, int result) noexcept;
 
-  /// Of rings that bring nothing any more: those that were waited for end.
+  /// Ends what waits for notifications of rings that deliver nothing any more.
   ASIO_URING_DECL static void forget(file_state& file, completion_queue& out) noexcept;
-  /// At the end of the context: has the kernel give up what the peer does not take.
+  /// Called at the end of the context: makes the kernel drop what the peer does not take.
   ASIO_URING_DECL static void abort_connection(file_state& file) noexcept;
 
 private:
   ASIO_URING_DECL static void will_notify(file_state& file, operation& op, int result) noexcept;
   ASIO_URING_DECL static bool notified(file_state& file, operation& op, int usage) noexcept;
   ASIO_URING_DECL static bool stands_aside(file_state& file, operation& op, int result) noexcept;
-  /// Nothing is left of it but notifications.
+  /// Whether it waits for nothing but notifications.
   static bool is_over(const operation& op) noexcept
   {
     return op.stage_ == operation::stage::submitted && !op.pending();

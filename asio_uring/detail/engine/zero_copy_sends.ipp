@@ -24,7 +24,7 @@ ASIO_URING_DECL bool zero_copy_sends::wanted(file_state& file, std::size_t size)
 
 ASIO_URING_DECL void zero_copy_sends::prepare(const file_state& file, io_uring_sqe& sqe) noexcept
 {
-  // The ring may be another one by now.
+  // The ring may have been replaced since wanted().
   if (!file.zero_copy_.possible() || !file.service_.features().zero_copy()) return;
   sqe.opcode = sqe.opcode == IORING_OP_SEND ? IORING_OP_SEND_ZC : IORING_OP_SENDMSG_ZC;
   sqe.ioprio = IORING_SEND_ZC_REPORT_USAGE;
@@ -67,7 +67,7 @@ void zero_copy_sends::will_notify(file_state& file, operation& op, int result) n
   if (result > 0) file.service_.counts().zero_copy.add(1);
 }
 
-/// True: it was the last that the operation has waited for.
+/// True if it was the last one for which the operation waited.
 bool zero_copy_sends::notified(file_state& file, operation& op, int usage) noexcept
 {
   const locked guard(file.lock_);
@@ -77,7 +77,7 @@ bool zero_copy_sends::notified(file_state& file, operation& op, int usage) noexc
   return --op.notifications_ == 0 && is_over(op);
 }
 
-/// False: there is nothing that it has to wait for.
+/// Sets the operation aside. False if it has no notification to wait for.
 bool zero_copy_sends::stands_aside(file_state& file, operation& op, int result) noexcept
 {
   file_state::section s(file);
@@ -104,7 +104,7 @@ ASIO_URING_DECL void zero_copy_sends::set_aside(file_state& file, operation& op,
 ASIO_URING_DECL void zero_copy_sends::forget(file_state& file, completion_queue& out) noexcept
 {
   const locked guard(file.lock_);
-  if (file.references_ == 0) return; // waits to be opened again
+  if (file.references_ == 0) return; // not in use: a file state is reused
   file.zero_copy_.forget_outstanding();
   file.for_each([&](operation& op) {
     if (op.notifications_ == 0) return;

@@ -11,11 +11,11 @@
 
 namespace asio_uring::detail {
 
-/// What the kernel has told of a socket's zero-copy sends. Where it has copied all the same, as it does on
-/// the way to a socket of the same machine, the next sends are ordinary ones: 16 at first, up to 4096 while
-/// that does not change. Six bytes of each file state.
+/// What is known of zero-copy sends on a socket. If the kernel reports that it copied nevertheless, as it
+/// does towards a receiver on the same machine, the next sends are ordinary ones: 16 at first, up to 4096
+/// while that does not change. Six bytes of each file state.
 /**
- * Under the lock of the file state, but for possible() and refuse().
+ * All but possible() and refuse() are called with the file state locked.
  */
 class zero_copy_use
 {
@@ -27,26 +27,26 @@ public:
     pause_ = 0;
   }
 
-  /// Whether a send that begins now is to be one.
+  /// Whether a send that begins now should be a zero-copy send.
   bool wanted() noexcept { return possible() && (pause_ == 0 || pause_-- == 0); }
-  /// Whether what is submitted now may be one.
+  /// Whether what is submitted now may be a zero-copy send.
   bool possible() const noexcept { return !refused_.load(std::memory_order_relaxed) && outstanding() < most; }
-  /// The socket has none. False: that was known.
+  /// Notes that the socket does not support them. False if that was known.
   bool refuse() noexcept { return !refused_.exchange(true, std::memory_order_relaxed); }
 
-  /// The kernel is going to notify. `sent`: of a send; otherwise of an attempt that has failed.
+  /// Notes that a notification will come. `sent`: of a send; otherwise of an attempt that failed.
   void will_notify(bool sent) noexcept
   {
     outstanding_.store(static_cast<unsigned char>(outstanding() + 1), std::memory_order_relaxed);
     if (!sent) ++failed_;
   }
-  /// It has. True: it had copied what it sent.
+  /// Notes that it has come. True if the kernel had copied what it sent.
   bool notified(bool copied) noexcept
   {
     outstanding_.store(static_cast<unsigned char>(outstanding() - 1), std::memory_order_relaxed);
     if (!copied)
       copied_ = 0;
-    else if (failed_ > 0) // it says so of what it has not sent, too
+    else if (failed_ > 0) // the kernel reports a copy for a failed attempt, too
       --failed_;
     else
       return pause(), true;
@@ -62,11 +62,11 @@ public:
 
   /// Notifications to come.
   unsigned char outstanding() const noexcept { return outstanding_.load(std::memory_order_relaxed); }
-  /// They will not come.
+  /// Forgets notifications that will not come.
   void forget_outstanding() noexcept { outstanding_ = failed_ = 0; }
 
 private:
-  static constexpr unsigned char most = 48; // an operation counts up to 63
+  static constexpr unsigned char most = 48; // an operation can count 63
 
   std::atomic<bool> refused_{false};
   std::atomic<unsigned char> outstanding_{0};

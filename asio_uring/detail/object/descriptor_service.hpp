@@ -16,7 +16,7 @@ namespace asio_uring::detail {
 
 using descriptor_base = asio::posix::descriptor_base;
 
-/// posix::descriptor, posix::stream_descriptor, readable_pipe and writable_pipe.
+/// The service of posix::descriptor, posix::stream_descriptor, readable_pipe and writable_pipe.
 class descriptor_service : public service_on_ring<stock_descriptor_service>
 {
   using stock = stock_descriptor_service;
@@ -31,7 +31,7 @@ public:
 
   // --- life
 
-  /// From a stock object: taken over from Asio's reactor.
+  /// Takes over the descriptor of a stock object from Asio's reactor.
   void converting_move_construct(implementation_type& impl, stock& other_service,
                                  stock::implementation_type& other)
   {
@@ -41,13 +41,14 @@ public:
     error_code ec;
     unique_descriptor fd(other_service.release(other, ec));
     if (!assign(impl, fd.get(), ec)) fd.release();
-    state_of(impl) |= state; // which knows nothing of not_pollable
+    state_of(impl) |= state; // a stock object has no not_pollable
   }
 
   error_code assign(implementation_type& impl, int fd, error_code& ec)
   {
     if (this->is_open(impl)) return ec = asio::error::already_open;
-    // Of a descriptor itself, epoll tells first that it is none, then that it cannot be polled.
+    // epoll_ctl of a descriptor on itself always fails, but first checks that it is open (EBADF) and that it
+    // can be polled (EPERM).
     epoll_event event{};
     const bool refused = ::epoll_ctl(fd, EPOLL_CTL_DEL, fd, &event) < 0;
     if (refused && errno == EBADF) return ec = error_code(errno, system_category());
@@ -62,7 +63,9 @@ public:
     return on_ring::release(impl, ec);
   }
 
-  // --- the synchronous functions come after what has been started, and read first what a cancelled read has
+  // --- synchronous functions: what was started before is submitted first, and what a cancelled read left is
+  // read first
+  // left
   // left
 
   error_code wait(implementation_type& impl, descriptor_base::wait_type w, error_code& ec)
@@ -125,7 +128,7 @@ public:
   static constexpr const char* tracked_as = "descriptor";
 
 protected:
-  /// A descriptor that is known to be one; not, if it throws.
+  /// Takes ownership of an open descriptor. If it throws, the caller keeps it.
   void take(implementation_type& impl, int fd, bool pollable)
   {
     uring_.will_poll(fd);
@@ -136,8 +139,8 @@ protected:
   }
 
 private:
-  /// Set beside Asio's own flags, for a regular file for instance: it can be read and written, not waited
-  /// for.
+  /// A flag beside Asio's own, set for regular files for instance: they can be read and written, but not
+  /// waited for.
   static constexpr descriptor_ops::state_type not_pollable = 128;
 
   template <typename Handler, typename IoExecutor>

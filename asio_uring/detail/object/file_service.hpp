@@ -13,8 +13,8 @@
 
 namespace asio_uring::detail {
 
-// The operations of a stream file move one position, the kernel's: they are served one after the other,
-// reads and writes alike. To wait for a regular file to be ready says nothing: they are always submitted.
+// Reads and writes of a stream file share one position, the kernel's, so they are performed one after the
+// other in one lane. A regular file is always ready, so they are always submitted.
 template <typename Buffers>
 struct stream_file_read : read_op<Buffers>
 {
@@ -22,8 +22,8 @@ struct stream_file_read : read_op<Buffers>
   static constexpr preference preferred = preference::always_submitted;
   explicit stream_file_read(const Buffers& buffers) : read_op<Buffers>(buffers) {}
 
-  /// A cancelled read that has moved the position: back to where it was. What cannot be sought, a terminal,
-  /// leaves the bytes to the next read.
+  /// Moves the position back after a read that was cancelled too late. If the file cannot seek (a terminal),
+  /// the bytes are kept for the next read instead.
   bool undo(int fd, int result) const noexcept
   {
     return ::lseek(fd, -static_cast<off_t>(result), SEEK_CUR) >= 0;
@@ -37,7 +37,7 @@ struct stream_file_write : write_op<Buffers>
   explicit stream_file_write(const Buffers& buffers) : write_op<Buffers>(buffers) {}
 };
 
-/// basic_stream_file and basic_random_access_file.
+/// The service of basic_stream_file and basic_random_access_file.
 class file_service : public descriptor_service
 {
 public:
@@ -89,7 +89,7 @@ public:
     return ec = error_code();
   }
 
-  // A file is left as it is: O_NONBLOCK means nothing to it. Who takes its number may ask for the position.
+  // O_NONBLOCK is not set: it has no effect on a file. Whoever takes the number may ask for the position.
 
   int native_handle(const implementation_type& impl) const noexcept
   {
@@ -109,7 +109,7 @@ public:
     return impl.file_ ? error_of(impl.file_->register_file()) : asio::error::bad_descriptor;
   }
 
-  // --- the file as a whole; what has been started comes first
+  // --- the file as a whole; what was started before is submitted first
 
   std::uint64_t size(const implementation_type& impl, error_code& ec) const
   {
@@ -213,7 +213,7 @@ private:
     return succeeded ? error_code() : error_code(errno, system_category());
   }
 
-  /// A transfer of nothing succeeds without asking the kernel, as Asio has it.
+  /// An empty transfer succeeds without asking the kernel, as in Asio.
   template <typename Buffer, typename Buffers>
   static std::optional<int> done_at_once(const implementation_type& impl, const Buffers& buffers)
   {
@@ -245,7 +245,8 @@ private:
     return size;
   }
 
-  /// Operations of a stream file, reads and writes, have one lane: the position is where they have left it.
+  /// Before a function that uses the position: reads and writes of a stream file that were cancelled may
+  /// still move it.
   void come_to_position(const implementation_type& impl) const
   {
     if (impl.is_stream_) this->catch_up(impl, lane_kind::in);

@@ -1,4 +1,5 @@
-// asio_uring/detail/object/initiation.hpp: tells which operation of which object Asio is about to initiate.
+// asio_uring/detail/object/initiation.hpp: finds out which operation of which object Asio is about to
+// initiate.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,8 +19,8 @@
 
 namespace asio_uring::detail {
 
-/// A completion token that tells the type of an operation's initiation, which is a private class of the
-/// object's, and starts nothing.
+/// A completion token that yields the type of an operation's initiation, which is a private class of the
+/// object, and starts nothing.
 struct initiation_probe
 {};
 
@@ -50,7 +51,7 @@ enum class operation_kind
   other
 };
 
-// How each is asked for; only the type of the answer is of interest.
+// Calls each operation, unevaluated: only the type of the result is used.
 template <operation_kind Kind>
 using ask = std::integral_constant<operation_kind, Kind>;
 inline constexpr initiation_probe probe{};
@@ -103,8 +104,9 @@ consteval operation_kind kind_of()
     return kind_of<Object, Initiation, operation_kind{static_cast<int>(Kind) + 1}>();
 }
 
-// An initiation of Asio's is made from a pointer to its object, and is nothing else. To which class, its
-// constructor tells: it takes a thing that converts to any pointer, and the conversion notes to which.
+// An initiation of Asio's is constructed from a pointer to its object and holds nothing else. Its constructor
+// reveals the object's class: it is given a value that converts to any pointer, and the conversion records to
+// which.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wnon-template-friend"
@@ -130,7 +132,7 @@ struct any_object
   requires(note_object<Initiation, Object>::noted) operator Object*() const;
 };
 
-/// The object of an initiation that is nothing but a pointer to it; void for any other.
+/// The class of the object of an initiation that holds nothing but a pointer to it; void for any other.
 template <typename Initiation>
 struct initiated_object
 {
@@ -143,7 +145,7 @@ requires(sizeof(Initiation) == sizeof(void*) && std::is_trivially_copyable_v<Ini
   using type = typename decltype(object_of(noted_object<Initiation>()))::type;
 };
 
-/// The object that a token carries, if it does.
+/// The object that a token carries, if any.
 template <typename Object>
 struct object_pointer
 {
@@ -156,13 +158,13 @@ struct object_pointer<void>
   constexpr object_pointer(void* = nullptr) noexcept {}
 };
 
-/// Whether it stands for an initiation where Asio asks if a token is one: completion_token_for.
+/// Whether the initiation is only a stand-in with which Asio checks a token: completion_token_for.
 template <typename Initiation>
 inline constexpr bool asks_only = false;
 template <typename... Signatures>
 inline constexpr bool asks_only<initiation_archetype<Signatures...>> = true;
 
-/// What use_uring puts in the place of an operation's initiation.
+/// The initiation that use_uring puts in the place of an operation's own.
 template <typename Initiation, typename Carried>
 class ring_initiation
 {
@@ -216,13 +218,13 @@ private:
   {
     if constexpr (std::is_void_v<Carried>) {
       auto* o = std::bit_cast<Object*>(initiation_);
-      assert(&o->get_executor() == &initiation_.get_executor()); // nothing but a pointer, and to this object
+      assert(&o->get_executor() == &initiation_.get_executor()); // nothing but a pointer to this object
       return *o;
     } else
       return *carried_.object;
   }
 
-  // With the arguments that Asio gives to an initiation.
+  // Starts the operation with the arguments that Asio passes to its initiation.
   template <typename Object, typename Handler, typename... Args>
   static void start(Object& object, Handler& h, Args&... args)
   {
@@ -231,7 +233,7 @@ private:
     if constexpr (kind == operation_kind::wait)
       on.wait(static_cast<asio::socket_base::wait_type>(args)...);
     else if constexpr (kind == operation_kind::connect)
-      on.connect(args...); // the last: that the socket, closed until now, could not be opened
+      on.connect(args...); // the last argument is the error of opening the socket, if it was closed
     else if constexpr (kind == operation_kind::receive)
       on.receive(args...);
     else if constexpr (kind == operation_kind::send)

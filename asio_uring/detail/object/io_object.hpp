@@ -1,4 +1,4 @@
-// asio_uring/detail/object/io_object.hpp: which services take the place of the stock ones.
+// asio_uring/detail/object/io_object.hpp: which services replace the stock ones.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,9 +13,10 @@
 
 namespace asio_uring::detail {
 
-/// A stock service that must not create the context's reactor before the ring has taken its place. It is its
-/// base and nothing else: inline functions of other libraries that have a timer as a member, ssl::stream's
-/// for instance, are of one name with and without as_default.hpp, and either may meet the other's timers.
+/// A stock service that sets up the ring before it can create the context's reactor.
+/// It adds nothing to its base: inline functions of other libraries that have a timer as a member, those of
+/// ssl::stream for instance, have the same name with and without as_default.hpp, and either may meet the
+/// other's timers.
 template <typename Service>
 class stock_service_on_ring : public Service
 {

@@ -1,5 +1,5 @@
-// asio_uring/detail/object/many_datagrams.hpp: how the operations on many datagrams are started, or made
-// while the caller waits.
+// asio_uring/detail/object/many_datagrams.hpp: receives and sends of many datagrams, asynchronous and
+// synchronous.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,7 +18,8 @@
 
 namespace asio_uring::detail {
 
-/// Only UDP has segments; a UNIX socket would hand out passed descriptors where there is room for them.
+/// Whether to ask for the size of segments. Only UDP has segments; a UNIX socket would pass on descriptors
+/// into the room for that size.
 template <typename Implementation>
 bool has_segments(Implementation& impl) noexcept
 {
@@ -32,7 +33,7 @@ auto receive_of(Batch& batch, Implementation& impl) noexcept
   return receive_many_op<Batch>(batch, impl.file_ && has_segments(impl));
 }
 
-/// Repeats a call until it does not want to wait any more, as Asio's synchronous functions do.
+/// Repeats a call until it does not return -EAGAIN, as Asio's synchronous functions do.
 template <typename Implementation, typename Call>
 int wait_and_call(Implementation& impl, short events, Call&& call) noexcept
 {

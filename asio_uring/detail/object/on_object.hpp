@@ -1,4 +1,4 @@
-// asio_uring/detail/object/on_object.hpp: operations of I/O objects that their classes do not know.
+// asio_uring/detail/object/on_object.hpp: starts operations that the classes of I/O objects lack.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,14 +15,14 @@
 
 namespace asio_uring::detail {
 
-/// Whether an I/O object's service is ours.
+/// Whether the service of an I/O object is ours.
 template <typename Object>
 concept is_on_ring = requires(Object& object)
 {
   impl_of(object).get_implementation().file_;
 };
 
-/// The state of its file; null while it is closed.
+/// The file state of an I/O object; null while it is closed.
 template <typename Object>
 file_state* file_of(Object& object) noexcept
 {
@@ -74,7 +74,7 @@ auto take_next(Object& object, Operation op, MayUse&& may_use)
   return next;
 }
 
-/// Starts such an operation.
+/// The initiation of an operation that the object's class lacks.
 template <typename Object>
 class initiate_on_object
 {
@@ -85,7 +85,8 @@ public:
   initiate_on_object(Object& object, const char* name) noexcept : object_(&object), name_(name) {}
   executor_type get_executor() const noexcept { return object_->get_executor(); }
 
-  /// `prepare(file_state&)` has a result where it is not to be started; `describe()` makes the description.
+  /// `prepare(file_state&)` returns a result if the operation must not be started; `describe()` makes the
+  /// description.
   template <typename Handler, typename Prepare, typename Describe>
   void operator()(Handler&& handler, Prepare&& prepare, Describe&& describe) const
   {

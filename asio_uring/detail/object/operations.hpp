@@ -1,4 +1,4 @@
-// asio_uring/detail/object/operations.hpp: the operations of sockets, descriptors and pipes, each said once.
+// asio_uring/detail/object/operations.hpp: the operations of sockets, descriptors and pipes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -16,15 +16,17 @@
 
 namespace asio_uring::detail {
 
-/// Which description an operation has, and what is known of it before it is started.
+/// Chooses the description of each operation, and completes at once those whose result is known.
 /**
- * `Start` starts it: for an object that is ours (started_on_ring), or for a stock one (started_by_token). It
- * has:
- * - `start<Description>(result, name, args...)`: makes the description of the arguments and starts it, or
+ * `Start` starts the operation: of an object that is ours (started_on_ring), or of a stock one
+ * (started_by_token). It has:
+ * - `start<Description>(result, name, args...)`: makes the description from the arguments and starts it, or
+ *   completes it with `result` if there is one;
  *   completes it with `result` if there is one;
  * - `start_wait<Extra...>(what, name)`: a wait, whose handler gets `Extra` after the error code;
- * - `make_non_blocking(preference)`: for a call that cannot be told not to block; a result where that fails;
- * - `impl()`: what Asio's service keeps of the object.
+ * - `make_non_blocking(preference)`: for calls that have no flag not to block; returns a result if that
+ *   fails;
+ * - `impl()`: what Asio's service stores in the object.
  */
 template <typename Start>
 class operations : public Start
@@ -94,7 +96,7 @@ public:
   void accept(Socket& peer, Endpoint* peer_endpoint)
   {
     using protocol = std::remove_cvref_t<decltype(protocol_of(this->impl()))>;
-    std::optional<int> result = -EALREADY; // the description knows better
+    std::optional<int> result = -EALREADY; // the description replaces it by its own error
     if (!peer.is_open()) result = this->make_non_blocking(accept_op<protocol>::preferred);
     this->template start<accept_into_op<Socket, protocol>>(
         result, "async_accept", peer, protocol_of(this->impl()), peer_endpoint, reports_aborted());
@@ -142,7 +144,7 @@ private:
                                                           : asio::socket_base::wait_read;
   }
 
-  /// A stream transfers nothing at once.
+  /// An empty transfer of a stream completes at once.
   template <typename Buffer, typename Buffers>
   std::optional<int> nothing_to_do(const Buffers& buffers)
   {

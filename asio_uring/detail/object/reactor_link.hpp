@@ -1,5 +1,4 @@
-// asio_uring/detail/object/reactor_link.hpp: an operation of ours on a descriptor that belongs to a stock
-// object.
+// asio_uring/detail/object/reactor_link.hpp: ties an operation on the ring to a stock object.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -16,15 +15,15 @@
 
 namespace asio_uring::detail {
 
-/// Ties one operation on the ring to the stock object it was started on.
+/// Ties one operation on the ring to the stock object on which it was started.
 /**
- * A stock object does not know of the ring: its close() is close(2), and the number may be another file's in
- * the next moment. But whatever ends its operations (cancel, close, release, destruction) takes all of them
- * out of the queues of Asio's reactor, under the lock of these queues. So there is one of ours in the queue
- * for exceptional conditions, which waits for nothing: when it is taken out, the operation on the ring is
- * cancelled; and a plain call on the descriptor is made under that lock, if the link is still there, just as
- * the reactor makes its calls. It is no system call, no allocation in the steady state, and no work of the
- * context.
+ * A stock object knows nothing of the ring: it closes its descriptor by close(2), and the number may be
+ * another file's the next moment. But whatever ends its operations (cancel, close, release, destruction)
+ * takes all of them out of the queues of Asio's reactor, under the lock of these queues. So each of our
+ * operations has an entry in the queue for exceptional conditions, which waits for nothing. When that is
+ * taken out, the operation on the ring is cancelled. A plain call on the descriptor is made under that lock,
+ * and only if the link is still there, as the reactor makes its calls. The link needs no system call, no
+ * allocation in the steady state, and is no work of the context.
  */
 class reactor_link final : private reactor_op
 {
@@ -46,7 +45,7 @@ public:
     }
 
     explicit operator bool() const noexcept { return link_; }
-    /// Whose operation it is.
+    /// The file state of the operation; null without a link.
     detail::file_state* file() const noexcept { return link_ ? link_->opened_file_ : nullptr; }
 
     /// Runs f(), which returns a result, unless the object has been cancelled or closed meanwhile.
@@ -63,7 +62,8 @@ public:
     reactor_link* link_ = nullptr;
   };
 
-  /// Opens a file state for the object's descriptor. An empty handle: the reactor has been shut down.
+  /// Opens a file state for the object's descriptor and links it. The handle is empty if the reactor has been
+  /// shut down.
   static handle make(ring_service& service, reactor_state& state, int fd)
   {
     allocator memory;
@@ -101,7 +101,7 @@ private:
     return false;
   }
 
-  /// The operation has ended: leaves the queue unnoticed, if it is still there.
+  /// Called when the operation has ended: leaves the queue, if it is still there, without completing.
   void end() noexcept
   {
     bool found = false;
@@ -127,7 +127,7 @@ private:
     if (detail::file_state* d = file_.exchange(nullptr, std::memory_order_acq_rel)) d->close();
   }
 
-  // The last one, of the operation and the reactor's queue.
+  // Drops one of two references, the operation's and that of the reactor's queue.
   void release() noexcept
   {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
@@ -135,15 +135,16 @@ private:
     allocator().deallocate(this, 1);
   }
 
-  // Exceptional conditions are nothing to us. Stock operations that wait for one behind us wait for our end.
+  // Ignores exceptional conditions. Stock operations that wait for one, queued behind this one, wait until it
+  // has ended.
   static status do_perform(reactor_op*) { return not_done; }
 
-  // Taken out by the object, or destroyed with the context.
+  // Called when the object takes it out of the queue, or when the context is destroyed.
   static void do_complete(void* owner, completion* base, const error_code&, std::size_t)
   {
     auto* self = static_cast<reactor_link*>(static_cast<reactor_op*>(base));
     if (owner) {
-      static_cast<scheduler*>(owner)->compensating_work_started(); // nobody has counted us
+      static_cast<scheduler*>(owner)->compensating_work_started(); // it was not counted as work
       self->close_descriptor();
     }
     self->release();
@@ -151,7 +152,7 @@ private:
 
   reactor_state& state_;
   detail::file_state* opened_file_ = nullptr;
-  std::atomic<detail::file_state*> file_{nullptr}; // null: closed
+  std::atomic<detail::file_state*> file_{nullptr}; // null once closed
   std::atomic<int> references_{1};
 };
 

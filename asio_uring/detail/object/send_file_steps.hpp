@@ -27,8 +27,8 @@
 
 namespace asio_uring::detail {
 
-/// Starts a step, what `describe(descriptor)` makes, as one of the socket's operations: its cancel() and
-/// close() end it.
+/// Starts a step, made by `describe(descriptor)`, as one of the socket's operations: the socket's cancel()
+/// and close() end it.
 template <typename Socket>
 class initiate_step_on_socket
 {
@@ -46,7 +46,7 @@ public:
     auto& implementation = impl.get_implementation();
     std::optional<int> result;
     error_code ec;
-    // sendfile(2) has no flag not to block.
+    // sendfile(2) has no flag for not blocking.
     if (socket_->is_open() && !set_non_blocking(implementation, ec)) result = -ec.value();
     impl.get_service().start(
         implementation, result, [&] { return describe(descriptor_of(implementation)); }, kept.value,
@@ -57,10 +57,11 @@ private:
   Socket* socket_;
 };
 
-/// What asio::async_compose is given: void(error_code, std::uint64_t).
+/// The implementation for asio::async_compose of an operation with the signature void(error_code,
+/// std::uint64_t).
 /**
- * A long part goes within the kernel, in a thread, which may wait for the disk, never for the peer. For a
- * short one that costs more than it saves: it is read, and written as any other buffer.
+ * A long part is sent within the kernel, by a thread, which may wait for the disk but never for the peer. For
+ * a short one that costs more than it saves: it is read, then written as any other buffer.
  */
 template <typename Socket, typename File>
 class send_file_steps
@@ -75,7 +76,7 @@ public:
   {
     const step last = std::exchange(step_, step::none);
     begun_ = last != step::begin;
-    // The step before had ended, and its handler had not been called.
+    // The step had ended when the socket was closed, but its handler had not run yet.
     if (ec == asio::error::bad_descriptor && !socket_.is_open()) ec = asio::error::operation_aborted;
     switch (last) {
     case step::begin:
@@ -108,11 +109,11 @@ private:
 
   static constexpr std::uint64_t most_offset = std::numeric_limits<std::int64_t>::max();
   static constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
-  /// A thread takes a wake-up each way: what costs as much as the two copies of so many bytes.
+  /// A thread needs a wake-up each way, which costs about as much as copying that many bytes twice.
   static constexpr std::uint64_t short_part = 128 * 1024;
   static constexpr std::uint64_t most_read = 64 * 1024;
-  /// What a pipe may have without privilege, a page in each of its places. A call cannot be cancelled, and
-  /// others wait for the thread.
+  /// What a pipe may hold without privilege, in pages. Limited, since a call cannot be cancelled and others
+  /// wait for the thread.
   static constexpr std::uint64_t most_sent = 1024 * 1024, page = 4096;
 
   template <typename Self>
@@ -134,8 +135,8 @@ private:
     next(self, static_cast<std::uint64_t>(found));
   }
 
-  // No more is asked for than is there: kernels before 6.5 hold back the last segment for a while, if there
-  // could have been more.
+  // Asks for no more than the file has: kernels before 6.5 hold back the last segment for a while if more
+  // could follow.
   template <typename Self>
   void next(Self& self, std::uint64_t end_of_file)
   {
@@ -176,7 +177,7 @@ private:
     count(size);
     if (ec == asio::error::invalid_argument || ec == asio::error::operation_not_supported ||
         ec.value() == ENOSYS) {
-      reads_ = true; // a file system, or a sandbox, that has no splice
+      reads_ = true; // the file system, or a sandbox, does not allow splice
       return go_on(self);
     }
     if (ec && ec != asio::error::try_again) return end(self, ec);
@@ -195,7 +196,8 @@ private:
 
   error_code at_the_end() const { return limited_ ? asio::error::eof : error_code(); }
 
-  /// What is over at once does not complete within the initiating function.
+  /// Completes. If nothing was started, it posts itself first: the handler must not run within the initiating
+  /// function.
   template <typename Self>
   void end(Self& self, error_code ec)
   {
@@ -217,7 +219,7 @@ private:
   step step_ = step::begin;
   bool begun_ = false;
   bool limited_;
-  bool reads_ = false; // whatever the length
+  bool reads_ = false; // never sends within the kernel
 };
 
 } // namespace asio_uring::detail

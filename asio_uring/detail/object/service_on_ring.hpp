@@ -1,5 +1,4 @@
-// asio_uring/detail/object/service_on_ring.hpp: what the services of sockets and of descriptors have in
-// common.
+// asio_uring/detail/object/service_on_ring.hpp: the common base of the services of sockets and descriptors.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -32,7 +31,7 @@ protected:
   ring_service& uring_;
 };
 
-/// A stock service whose objects have a file state of ours. The synchronous functions are the stock's.
+/// A stock service whose objects also have a file state. The synchronous functions are the stock service's.
 template <typename Stock>
 class service_on_ring : protected with_ring, public Stock
 {
@@ -43,7 +42,7 @@ public:
   {
     file_state* file_ = nullptr;         // while open
     tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own; known once used
-    bool connects_ = false;              // or accepts
+    bool connects_ = false;              // has connected or accepted, or tried to
     void forget_operations() noexcept
     {
       on_loop_ = tribool::unknown;
@@ -53,8 +52,8 @@ public:
 
   explicit service_on_ring(asio::execution_context& context) : with_ring(context), Stock(context) {}
 
-  /// A pointer to a service of ours. Asio's I/O objects take one when they are moved between executors; a
-  /// stock object would keep it as one to its own service, and never hear of readiness.
+  /// The pointer to a service that Asio's I/O objects take when they are moved between executors. A stock
+  /// object would mistake it for its own service, and never learn of readiness: that does not compile.
   class address
   {
   public:
@@ -114,8 +113,8 @@ public:
     return Stock::release(impl, ec);
   }
 
-  // Asio's services make a descriptor non-blocking with its first asynchronous operation. Ours need not; it
-  // is done when somebody looks, for what a program then does past Asio relies on it.
+  // Asio's services make a descriptor non-blocking with its first asynchronous operation. Ours need not. It
+  // is done when the program asks for the descriptor or its mode, for it may rely on that.
 
   int native_handle(implementation_type& impl)
   {
@@ -170,7 +169,8 @@ protected:
     impl.forget_operations();
   }
 
-  /// What Asio's service closes afterwards is the file; its number may have to stay for a while.
+  /// Ends all operations before Asio's service closes the file. If entries may still look up the number, it
+  /// closes a duplicate instead.
   void close_file(implementation_type& impl)
   {
     if (!impl.file_) return;
@@ -179,14 +179,14 @@ protected:
     number = uring_.numbers().number_to_close(number);
   }
 
-  /// What has been started comes first. A closed object has started nothing, and may have outlived its
-  /// context.
+  /// Submits what was started before a synchronous function. A closed object has started nothing, and may
+  /// have outlived its context.
   static void flush(const implementation_type& impl) noexcept
   {
     if (impl.file_) impl.file_->service().flush(impl.file_);
   }
 
-  /// What Asio's service would have done by now.
+  /// Sets O_NONBLOCK if Asio's service would have done so by now.
   void leave_non_blocking(implementation_type& impl)
   {
     constexpr bool all = transfers_set_non_blocking || !is_socket<implementation_type>;
@@ -204,7 +204,7 @@ protected:
     impl.connects_ = other.connects_;
   }
 
-  /// Asio's reactor refuses what is no descriptor when it registers it.
+  /// Refuses a closed descriptor, as Asio's reactor does when it registers one.
   static error_code check_descriptor(int fd) noexcept
   {
     return ::fcntl(fd, F_GETFD) < 0 ? error_code(errno, system_category()) : error_code();
@@ -215,31 +215,32 @@ protected:
     return impl.file_ && (impl.file_->kept_size() || impl.file_->next_datagram());
   }
 
-  /// What was received ahead cannot be put back into the socket.
+  /// Whether bytes or datagrams that were received ahead are left: they cannot be put back into the socket.
   bool has_unread(const implementation_type& impl) const
   {
     if (!impl.file_) return false;
     if (impl.file_->has_source()) {
-      impl.file_->stop_source(); // which may be about to receive
+      impl.file_->stop_source(); // it may be about to receive
       catch_up(impl, lane_kind::in);
       if (impl.file_->kept_size() || impl.file_->take_ahead([](source&) { return true; })) return true;
     }
     return impl.file_->next_datagram().has_value();
   }
 
-  /// Lets a synchronous function come after what was started before it.
+  /// Before a synchronous function: submits what was started before it, and waits for what a cancelled
+  /// operation still does.
   void catch_up(const implementation_type& impl, lane_kind kind) const
   {
     if (impl.file_) impl.file_->catch_up(kind);
   }
-  /// The same for one that reads. True: a cancelled read has left bytes for it.
+  /// The same for a function that reads. True if a cancelled read has left bytes for it.
   bool finds_kept(const implementation_type& impl) const
   {
     catch_up(impl, lane_kind::in);
     return has_kept(impl);
   }
 
-  /// Serves a synchronous read with the bytes that a cancelled one has left: description.take.
+  /// Serves a synchronous read with bytes that a cancelled one has left, by description.take.
   template <typename Description>
   std::size_t take_kept(implementation_type& impl, Description description, error_code& ec)
   {
@@ -248,17 +249,17 @@ protected:
         impl.file_->with_kept([&](kept_bytes& bytes) { return description.take(bytes); }));
   }
 
-  // --- what starts the operations asks for
+  // --- for those that start the operations
 
 public:
-  /// What a wait completes with at once, if it does.
+  /// The result of a wait that completes at once; nothing for any other.
   std::optional<int> known_wait(implementation_type& impl, asio::socket_base::wait_type what) const
   {
     return what == asio::socket_base::wait_read && finds_kept(impl) ? std::optional(0) : std::nullopt;
   }
 
-  /// The plain calls of the readiness path that cannot be told not to block need a descriptor that does not;
-  /// on the completion path it stays as it is. A result where that fails.
+  /// Makes the descriptor non-blocking if an operation will be a call without a flag for that; on the
+  /// completion path it stays as it is. Returns a result if that fails.
   std::optional<int> make_non_blocking(implementation_type& impl, preference preferred)
   {
     error_code ec;
@@ -292,7 +293,7 @@ public:
   }
 };
 
-/// Starts operations of an object whose service is ours: operations.hpp.
+/// Starts operations of an object whose service is ours; for operations.hpp.
 template <typename Service, typename Handler, typename IoExecutor>
 class started_on_ring
 {

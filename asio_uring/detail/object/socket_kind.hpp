@@ -1,4 +1,4 @@
-// asio_uring/detail/object/socket_kind.hpp: what the kind of a socket says of the paths of its operations.
+// asio_uring/detail/object/socket_kind.hpp: which paths the operations of a kind of socket can take.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,18 +11,19 @@
 
 namespace asio_uring::detail {
 
+/// Returns what is known of a socket's kind.
 /// A submitted send that finds no room is tried again by the kernel, with what it has not copied yet (seen on
-/// Linux 6.18). That is right where it copies only what it sends. A UNIX datagram is copied before the
-/// receiver is found to be full, an ICMP header before there is room for the message: the second time
-/// nothing, or too little, is left to be sent. So sends are submitted where they are known to be repeated
-/// rightly, and elsewhere are calls that are made when there is room.
+/// Linux 6.18). That is right if the kernel copies only what it sends. But it copies a UNIX datagram before
+/// it finds the receiver full, and an ICMP header before there is room for the message: the second attempt
+/// sends nothing, or too little. So sends are submitted on sockets that are known to repeat them correctly.
+/// On others they are calls, made when there is room.
 inline file_kind kind_of_socket(int family, int type, int protocol) noexcept
 {
   constexpr int any = -1;
   struct row
   {
     int family, type, protocol;
-    bool emptied_by_short_reads; // but for what doubts.hpp tells
+    bool emptied_by_short_reads; // with the exceptions in second_looks.hpp
   };
   const bool datagrams = type == SOCK_DGRAM;
   static constexpr row sends_are_submitted[] = {

@@ -15,11 +15,11 @@
 
 namespace asio_uring::detail {
 
-/// The synchronous half is Asio's own service; all that is asynchronous, and the life of the descriptor, is
-/// ours.
+/// The service of sockets and acceptors. The synchronous functions are those of Asio's own service; the
+/// asynchronous ones, and the lifetime of the descriptor, are ours.
 /**
- * The interface is the one Asio's basic_socket, basic_stream_socket, basic_socket_acceptor, … have called
- * since Boost 1.66; so their public surface is Asio's own code, whatever the version.
+ * The interface is what Asio's basic_socket, basic_stream_socket, basic_socket_acceptor, … have called since
+ * Boost 1.66. So their public interface is Asio's own code, whatever the version.
  */
 template <typename Protocol>
 class socket_service : public service_on_ring<stock_socket_service<Protocol>>
@@ -49,7 +49,7 @@ public:
     this->take_descriptor(impl, other);
   }
 
-  /// From a stock socket: taken over from Asio's reactor.
+  /// Takes over the descriptor of a stock socket from Asio's reactor.
   template <typename Protocol1>
   void converting_move_construct(implementation_type& impl, stock_socket_service<Protocol1>& other_service,
                                  typename stock_socket_service<Protocol1>::implementation_type& other)
@@ -81,7 +81,7 @@ public:
     return adopt(impl, protocol, fd, ec);
   }
 
-  /// Takes a descriptor that is known to be a new socket; not, if it throws.
+  /// Takes ownership of a descriptor that is an open socket. If it throws, the caller keeps it.
   error_code adopt(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
   {
     const socket_ops::state_type state = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
@@ -95,8 +95,8 @@ public:
     return ec = error_code();
   }
 
-  /// What is there below the low-water mark is no event, and yet the next read's. What is received ahead has
-  /// no place for the size of the segments that a datagram was made of.
+  /// Handles two options: data below the low-water mark (SO_RCVLOWAT) raises no event, but the next read must
+  /// get it; and datagrams that are received ahead have no room for the segment size that UDP_GRO reports.
   template <typename Option>
   error_code set_option(implementation_type& impl, const Option& option, error_code& ec)
   {
@@ -108,10 +108,12 @@ public:
     return ec;
   }
 
-  // --- the synchronous functions come after what has been started, and read first what a cancelled read has
+  // --- synchronous functions: what was started before is submitted first, and what a cancelled read left is
+  // read first
+  // left
   // left
 
-  using on_ring::shutdown; // the service's own
+  using on_ring::shutdown; // the one that ends the service
   error_code shutdown(implementation_type& impl, asio::socket_base::shutdown_type what, error_code& ec)
   {
     this->catch_up(impl, lane_kind::out);
@@ -216,7 +218,8 @@ public:
     of(impl, handler, io_ex).send(buffers, flags);
   }
 
-  /// send_zero_copy.hpp. False: nothing has been started, for it is to be an ordinary send.
+  /// Starts a zero-copy send (send_zero_copy.hpp). False if it should be an ordinary send: then nothing has
+  /// been started.
   template <amount Amount, typename Buffers, typename Handler, typename IoExecutor>
   bool async_send_zero_copy(implementation_type& impl, const Buffers& buffers,
                             asio::socket_base::message_flags flags, Handler& handler, const IoExecutor& io_ex)

@@ -1,4 +1,4 @@
-// asio_uring/detail/object/stock_object.hpp: starting operations of ours on stock I/O objects.
+// asio_uring/detail/object/stock_object.hpp: starts operations on the ring for stock I/O objects.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,7 +13,7 @@
 
 namespace asio_uring::detail {
 
-/// A description for a stock object: what touches the descriptor does so only while it is the object's.
+/// A description for a stock object: it touches the descriptor only while that is the object's.
 template <typename Description>
 class while_linked : public Description
 {
@@ -44,7 +44,7 @@ private:
   reactor_link::handle link_;
 };
 
-/// async_connect on a stock socket: connect(2) has been called, its outcome is waited for.
+/// async_connect on a stock socket: waits for the outcome of connect(2), which has been called.
 class connect_outcome_op
 {
 public:
@@ -67,7 +67,7 @@ private:
   wait_op<> wait_{asio::socket_base::wait_write};
 };
 
-/// Starts operations of a stock object through the ring of its context: operations.hpp.
+/// Starts operations of a stock object through the ring of its context; for operations.hpp.
 template <typename Object, typename Handler>
 class started_by_token
 {
@@ -79,7 +79,7 @@ public:
         uring_(service_of(ex_))
   {}
 
-  // Whose outcome asks what is not the object's own.
+  // Its own function, because it calls connect(2) first.
   template <typename Endpoint>
   void connect(const Endpoint& peer, error_code ec)
   {
@@ -137,7 +137,7 @@ private:
   static ring_service& service_of(const executor_type& ex)
   {
     asio::execution_context& context = context_of(ex);
-    // Threads may come at a time, and a second service must not begin.
+    // Several threads may come here at a time, and no second service may be set up.
     return asio::has_service<ring_service>(context) ? asio::use_service<ring_service>(context)
                                                     : use_ring_service(context);
   }

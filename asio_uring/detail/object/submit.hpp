@@ -1,4 +1,4 @@
-// asio_uring/detail/object/submit.hpp: where a submission starts: on a context, or on an open file.
+// asio_uring/detail/object/submit.hpp: starts submissions, on a context or on an open file.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,7 +12,7 @@
 
 namespace asio_uring::detail {
 
-/// What a context's operations belong to that are about no object of ours: a file state without a file.
+/// Holds the operations of a context that belong to no object of ours, by a file state without a file.
 class loose_operations : private with_ring, public asio::execution_context::service
 {
 public:
@@ -47,7 +47,7 @@ concept has_native_handle = has_executor<T> && requires(T& object)
     } -> std::convertible_to<int>;
 };
 
-/// The executor of a context or of an I/O object; an executor is its own.
+/// Returns the executor of a context or of an I/O object, or the executor itself.
 template <typename T>
 auto executor_of(T& object)
 {
@@ -59,16 +59,16 @@ auto executor_of(T& object)
 template <typename T>
 using executor_of_t = decltype(executor_of(std::declval<std::remove_reference_t<T>&>()));
 
-/// What can be asked to submit: an executor, an execution context, or an I/O object.
+/// What a submission can be started on: an executor, an execution context, or an I/O object.
 template <typename T>
 concept submits = executor<std::remove_cvref_t<T>> || has_executor<std::remove_reference_t<T>>;
 
-/// The same for a function that a token may be given to in its place: tokens may have an executor, too.
+/// The same where a token may be passed in its place, for tokens may have an executor, too.
 template <typename T>
 concept gives_executor =
     executor<std::remove_cvref_t<T>> || std::is_convertible_v<T&, asio::execution_context&>;
 
-/// Starts what `describe()` makes, with an executor.
+/// The initiation of what `describe()` makes, with an executor.
 template <typename Executor>
 class initiate_submission
 {
@@ -93,7 +93,7 @@ private:
   const char* name_;
 };
 
-/// The same as one of a file's operations.
+/// The same, as one of a file's operations.
 template <typename Executor>
 class initiate_submission_on_file
 {
@@ -118,7 +118,7 @@ private:
   const char* name_;
 };
 
-/// Makes a submission when it is initiated, which may be once and later.
+/// Returns a function that makes the submission when it is initiated, once, which may be later.
 template <typename Payload, typename Prepare, typename Finish>
 auto describe_submission(Payload payload, Prepare prepare, Finish finish)
 {
@@ -127,7 +127,7 @@ auto describe_submission(Payload payload, Prepare prepare, Finish finish)
   };
 }
 
-/// Submits what `prepare(sqe, payload)` fills in, for a context, an executor or an I/O object.
+/// Submits the entry that `prepare(sqe, payload)` fills, for a context, an executor or an I/O object.
 template <typename Signature, typename Object, typename Payload, typename Prepare, typename Finish,
           typename Token>
 auto submit(Object& object, Payload payload, Prepare prepare, Finish finish, const char* name, Token&& token)
@@ -137,7 +137,8 @@ auto submit(Object& object, Payload payload, Prepare prepare, Finish finish, con
       describe_submission(std::move(payload), std::move(prepare), std::move(finish)));
 }
 
-/// The same as one of a file's operations: ended by its cancel() and close(), refused where it is not open.
+/// The same, as one of a file's operations: the file's cancel() and close() end it, and it fails if the file
+/// is not open.
 template <typename Signature, typename Executor, typename Payload, typename Prepare, typename Finish,
           typename Token>
 auto submit_on(asio::basic_file<Executor>& file, Payload payload, Prepare prepare, Finish finish,

@@ -21,7 +21,7 @@
 
 namespace asio_uring::detail {
 
-/// A duration in the clock's unit, as long as the clock can be asked to wait.
+/// Converts a duration to the clock's unit, limited to what the clock can wait for.
 template <typename Rep, typename Period>
 constexpr deadlines::clock::duration clock_duration(std::chrono::duration<Rep, Period> d)
 {
@@ -33,7 +33,7 @@ constexpr deadlines::clock::duration clock_duration(std::chrono::duration<Rep, P
   return std::chrono::ceil<duration>(d);
 }
 
-/// Dispatched to where an operation's handler runs.
+/// The function that emits a deadline's signal, dispatched to where the operation's handler runs.
 class emission
 {
 public:
@@ -60,7 +60,7 @@ private:
   Executor executor_;
 };
 
-// An operation that its deadline has ended.
+// Turns operation_aborted into timed_out, for an operation that was ended by its deadline.
 inline void set_timed_out(error_code& ec)
 {
   if (ec == asio::error::operation_aborted) ec = asio::error::timed_out;
@@ -77,7 +77,7 @@ inline void set_timed_out(std::exception_ptr& thrown)
   }
 }
 template <typename... Others>
-void set_timed_out(std::tuple<error_code, Others...>& result) // of as_tuple
+void set_timed_out(std::tuple<error_code, Others...>& result) // with as_tuple
 {
   set_timed_out(std::get<0>(result));
 }
@@ -113,7 +113,7 @@ public:
   asio::cancellation_slot slot() const noexcept { return deadline_->signal().slot(); }
 
 private:
-  /// What comes through the handler's own slot.
+  /// Passes on what is emitted to the handler's own slot.
   class passed_on
   {
   public:
@@ -138,7 +138,7 @@ private:
   held_deadline deadline_;
 };
 
-/// What a timed token puts in the place of an operation's initiation.
+/// The initiation that a timed token puts in the place of an operation's own.
 template <typename Initiation, typename Limit>
 class timed_initiation
 {
@@ -175,7 +175,8 @@ public:
   }
 
 private:
-  /// The operation's, where it tells: that of a future would be Asio's system context.
+  /// The operation's context, if its initiation has an executor; otherwise the handler's. In this order,
+  /// because handlers of use_future run in Asio's system context.
   template <typename HandlersExecutor>
   asio::execution_context& context(const HandlersExecutor& handlers) const
   {

@@ -1,4 +1,4 @@
-// asio_uring/detail/object/wait_for_completion.hpp: one operation, and a thread that waits for it.
+// asio_uring/detail/object/wait_for_completion.hpp: lets a thread wait for one operation.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -28,7 +28,8 @@
 
 namespace asio_uring::detail {
 
-/// The values of a completion, kept for the waiting thread. Empty: the handler was destroyed unused.
+/// The values of a completion, kept for the waiting thread. Empty if the handler was destroyed without being
+/// called.
 template <typename... Args>
 class waited_values
 {
@@ -96,14 +97,14 @@ private:
   std::optional<tuple> values_;
 };
 
-/// What the waiting thread and the handler share.
+/// The state that the waiting thread and the handler share.
 class wait_state
 {
 public:
   wait_state() = default;
   wait_state(const wait_state&) = delete;
 
-  /// Takes note of the operation's context, which may have to be run.
+  /// Remembers the operation's context, which the waiting thread may have to run.
   template <typename Executor>
   void learn(const Executor& ex) noexcept
   {
@@ -117,7 +118,7 @@ public:
     }
   }
 
-  /// @throws std::logic_error where waiting would never end.
+  /// @throws std::logic_error if waiting would never end.
   void refuse_own_thread() const
   {
     if (inside())
@@ -141,7 +142,7 @@ public:
   }
 
 private:
-  /// Runs in the context's queue: a sign that somebody runs it.
+  /// A completion in the context's queue that, when it runs, shows that a thread runs the context.
   class sign_of_life;
 
   template <typename Executor>
@@ -172,7 +173,7 @@ private:
   std::condition_variable changed_;
   bool ended_ = false;
   scheduler* run_by_waiter_ = nullptr;
-  std::exception_ptr thrown_; // by a handler of others
+  std::exception_ptr thrown_; // by another operation's handler
   asio::cancellation_signal cancel_;
 };
 
@@ -228,7 +229,7 @@ private:
   std::shared_ptr<waited_operation<Values>> state_;
 };
 
-/// Asks the initiation, or the one that an adapted token has wrapped.
+/// Remembers the context of an initiation, or of the one that an adapted token has wrapped.
 template <typename Initiation>
 void learn_context(wait_state& state, const Initiation& initiation) noexcept
 {

@@ -58,7 +58,7 @@ ASIO_URING_DECL void wait_state::wait()
   std::unique_lock lock(mutex_);
   const auto is_over = [this] { return ended_; };
   if (!context_ || runs_itself_ || !asio::has_service<scheduler>(*context_)) {
-    changed_.wait(lock, is_over); // somebody else's matter
+    changed_.wait(lock, is_over); // others complete it
     return;
   }
 
@@ -93,12 +93,12 @@ ASIO_URING_DECL void wait_state::wait()
   if (thrown_) std::rethrow_exception(thrown_);
 }
 
-// Until the operation has ended, or somebody else has begun to run the context.
+// Runs the context until the operation has ended, or another thread has begun to run it.
 ASIO_URING_DECL void wait_state::run(scheduler& s, ring_service* uring)
 {
   bool stop = s.stopped();
   if (stop) s.restart();
-  s.work_started(); // what completes elsewhere may not count
+  s.work_started(); // the operation may not count as work here
   bool others = false;
   while (!ended() && !others) {
     try {
@@ -108,7 +108,8 @@ ASIO_URING_DECL void wait_state::run(scheduler& s, ring_service* uring)
       if (!thrown_) thrown_ = std::current_exception();
     }
     if (s.stopped()) {
-      stop = true; // a handler's wish; but the operation, which may use the caller's memory, has to end first
+      stop = true; // a handler asked for it, but the operation, which may use the caller's memory, has to end
+                   // first
       s.restart();
     }
     others = uring && uring->last_runner() == ring_service::runner::alive;
@@ -117,7 +118,7 @@ ASIO_URING_DECL void wait_state::run(scheduler& s, ring_service* uring)
   if (stop)
     s.stop();
   else if (s.stopped() && !others)
-    s.restart(); // it only ran out of work
+    s.restart(); // it stopped for lack of work only
 }
 
 } // namespace asio_uring::detail

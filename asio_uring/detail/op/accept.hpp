@@ -13,7 +13,7 @@
 
 namespace asio_uring::detail {
 
-/// What both forms of async_accept do: get a descriptor and the peer's address.
+/// The common part of both forms of async_accept: accepts a descriptor and the peer's address.
 template <typename Protocol>
 class accept_op
 {
@@ -45,21 +45,21 @@ public:
     return static_cast<accept_source&>(from).take();
   }
 
-  /// A connection that went away before it was accepted is nobody's error, unless asked for.
+  /// Accepts again after a connection that was aborted in the queue, unless the program asked for that error.
   bool retry(int result) const noexcept
   {
     return result == -EINTR || ((result == -ECONNABORTED || result == -EPROTO) && !reports_aborted_);
   }
 
-  /// Nobody gets the connection.
+  /// Closes a connection that no handler receives.
   void discard(int result) const noexcept
   {
     if (result >= 0) ::close(result);
   }
 
 protected:
-  /// Gives the accepted descriptor to the peer. Throws if the address does not fit, which a UNIX client can
-  /// bring about: its name may be one byte longer than the endpoint.
+  /// Gives the accepted descriptor to the peer. Throws if the address does not fit: a UNIX client's name may
+  /// be one byte longer than the endpoint.
   template <typename Socket>
   error_code adopt(Socket& peer, int result)
   {
@@ -74,7 +74,7 @@ protected:
   }
 
 private:
-  /// Of a peer that has gone meanwhile it stays unspecified.
+  /// Asks for the peer's address; leaves it unspecified if the peer has gone meanwhile.
   void ask_for_address(int fd)
   {
     length_ = capacity();
@@ -104,7 +104,7 @@ private:
   bool reports_aborted_;
 };
 
-/// async_accept into a socket that is there.
+/// async_accept into an existing socket.
 template <typename Socket, typename Protocol>
 class accept_into_op : public accept_op<Protocol>
 {
@@ -126,7 +126,7 @@ private:
   Socket& peer_;
 };
 
-/// async_accept that makes the socket.
+/// async_accept that passes a new socket to the handler.
 template <typename Protocol, typename PeerExecutor>
 class accept_new_op : public accept_op<Protocol>
 {
@@ -147,7 +147,7 @@ private:
   socket_type peer_;
 };
 
-/// The next connection that the acceptor's source has.
+/// Takes the next connection from the acceptor's source.
 template <typename Protocol, typename PeerExecutor>
 class next_connection_op : public accept_new_op<Protocol, PeerExecutor>
 {

@@ -1,4 +1,4 @@
-// asio_uring/detail/op/accept_source.hpp: connections that are accepted before anybody has asked for them.
+// asio_uring/detail/op/accept_source.hpp: accepts connections before the program asks for them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -21,7 +21,7 @@ namespace asio_uring::detail {
 class accept_source final : public source
 {
 public:
-  /// `most`: connections that nobody has taken; from then on it pauses.
+  /// `most`: how many connections may wait to be taken before it pauses.
   accept_source(file_state& file, std::size_t most, bool reports_aborted) noexcept
       : source(file), most_(most), reports_aborted_(reports_aborted)
   {}
@@ -31,7 +31,7 @@ public:
       ::close(pop());
   }
 
-  /// The first of them, the error that has ended it, or -EAGAIN.
+  /// Takes the first connection. Returns it, the error that ended the source, or -EAGAIN.
   int take() noexcept { return has_result() ? pop() : take_end(); }
 
 private:
@@ -56,9 +56,9 @@ private:
     case ENOMEM:
       return outcome::exhausted;
     case ECONNABORTED:
-    case EPROTO: // went away before it was accepted
+    case EPROTO: // aborted before it was accepted
       return reports_aborted_ ? outcome::end : outcome::nothing;
-    case EAGAIN: // a kernel that takes the listener's O_NONBLOCK at its word
+    case EAGAIN: // this kernel honours the listener's O_NONBLOCK: poll instead
       polls_ = true;
       return outcome::nothing;
     default:
@@ -91,7 +91,7 @@ private:
   const bool reports_aborted_;
   bool polls_ = false;
   std::vector<int> connections_;
-  std::size_t next_ = 0; // of these
+  std::size_t next_ = 0; // the first of them that is left
 };
 
 } // namespace asio_uring::detail

@@ -1,4 +1,4 @@
-// asio_uring/detail/op/buffers.hpp: a user's buffer sequence as the kernel wants it.
+// asio_uring/detail/op/buffers.hpp: buffer sequences in the form that the kernel takes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,10 +18,10 @@
 
 namespace asio_uring::detail {
 
-/// A system call's outcome as the kernel gives it to a submitted operation.
+/// Converts a system call's return value to the result of a completion.
 inline int result_of(ssize_t outcome) noexcept { return outcome < 0 ? -errno : static_cast<int>(outcome); }
 
-/// The same of a call that is made again when a signal interrupts it.
+/// Makes a call, again if a signal interrupts it, and returns the result of a completion.
 template <typename Call>
 [[gnu::always_inline]] inline int uninterrupted(Call&& call)
 {
@@ -32,14 +32,15 @@ template <typename Call>
   }
 }
 
-/// A size as the kernel takes it at once, MAX_RW_COUNT at most; a submission entry has 32 bits.
+/// Limits a size to what the kernel transfers at once (MAX_RW_COUNT), which also fits the 32 bits of a
+/// submission entry.
 inline unsigned kernel_size(std::size_t size) noexcept
 {
   return static_cast<unsigned>(std::min<std::size_t>(size, 0x7ffff000));
 }
 
-/// A borrowed buffer sequence: one address and length where it is a single buffer, a message with vectors
-/// otherwise.
+/// A borrowed buffer sequence: an address and a length if it is a single buffer, otherwise a message with
+/// vectors.
 template <typename Buffer, typename Sequence>
 class borrowed_buffers
 {
@@ -54,7 +55,7 @@ public:
   auto first() const noexcept { return adapter::first(buffers_); }
   const Sequence& sequence() const noexcept { return buffers_; }
 
-  /// Calls f(msghdr&) with vectors that live for the call; the first 64 buffers take part, as in Asio.
+  /// Calls f(msghdr&) with vectors that are valid during the call, for the first 64 buffers, as in Asio.
   template <typename F>
   auto with_message(F&& f) const
   {
@@ -65,7 +66,7 @@ public:
     return f(message);
   }
 
-  /// Leaves the first `size` bytes for the next read. False: there is no memory for them.
+  /// Keeps the first `size` bytes for the next read. False if there is no memory.
   bool keep(std::size_t size, kept_bytes& bytes) const
   {
     if (!bytes.reserve(size)) return false;
@@ -79,7 +80,7 @@ public:
     return true;
   }
 
-  /// Gets bytes that an earlier read left, which stay there if `peek`.
+  /// Copies bytes that an earlier read left behind; they stay there if `peek`.
   int take(kept_bytes& bytes, bool peek) const
   {
     const std::size_t size = asio::buffer_copy(buffers_, asio::const_buffer(bytes.data(), bytes.size()));
@@ -91,7 +92,7 @@ private:
   [[no_unique_address]] Sequence buffers_;
 };
 
-/// The same for those who ask how much there was room for.
+/// Borrowed buffers that also count how many bytes they have room for.
 template <typename Buffer, typename Sequence>
 class counted_buffers : public borrowed_buffers<Buffer, Sequence>
 {
@@ -112,7 +113,7 @@ public:
     });
   }
 
-  /// Bytes asked for by the last with_message, or by the single buffer.
+  /// Bytes that the last with_message, or the single buffer, had room for.
   std::size_t total() const noexcept
   {
     if constexpr (base::single)

@@ -1,5 +1,5 @@
-// asio_uring/detail/op/call_in_thread.hpp: for an opcode that the kernel lacks, or never had: its system
-// call, made by a thread.
+// asio_uring/detail/op/call_in_thread.hpp: makes a system call in a thread, where the kernel has no opcode
+// for it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -21,29 +21,30 @@ namespace asio_uring::detail {
 
 class calls_in_threads;
 
-/// One call, which ends whatever becomes of it. The ring waits for its pipe.
+/// One call that a thread makes. When it has ended, the thread writes to a pipe, which the ring polls.
 /**
- * Not for an eventfd: Linux 6.18 tells the eventfd that is registered with a ring, the one that a guest pump
- * watches, only the first time of what a write to another eventfd has completed.
+ * Why no eventfd: when a write to one eventfd completes a poll, Linux 6.18 signals the eventfd registered
+ * with the ring, which a guest pump watches, only the first time.
  */
 class call_in_thread final : worker_threads::job
 {
 public:
-  /// The call, with an entry as its arguments. Returns its result or a negative errno.
+  /// The function to call, with an entry as its arguments. Returns its result or a negative errno.
   using function = int (*)(const io_uring_sqe&) noexcept;
 
   ASIO_URING_DECL explicit call_in_thread(calls_in_threads& all) noexcept;
 
-  /// Readable when it has ended; or for nothing.
+  /// Readable when the call has ended, and sometimes spuriously.
   int fd() const noexcept { return readable_.get(); }
   bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
-  /// The same for who has found fd() readable; if it has not, fd() can be waited for again.
+  /// Whether the call has ended, to be asked when fd() was readable. If not, drains the pipe, so that fd()
+  /// can be polled again.
   ASIO_URING_DECL bool ended_now() noexcept;
   int result() const noexcept { return result_; }
-  /// True: it has not been made and is not going to be.
+  /// Takes the call back. True if it has not begun and will not be made.
   ASIO_URING_DECL bool take_back() noexcept;
 
-  /// Waits until no thread is at it.
+  /// Takes the call back, or waits until its thread is done with it, then recycles it.
   struct give_back
   {
     ASIO_URING_DECL void operator()(call_in_thread* call) const noexcept;
@@ -78,12 +79,12 @@ public:
 
   ASIO_URING_DECL explicit calls_in_threads(asio::execution_context& context);
 
-  /// Whether a thread can do what the entry says.
+  /// Whether a thread can perform the entry.
   ASIO_URING_DECL static bool possible(const io_uring_sqe& entry) noexcept;
-  /// Begins with it, and sets `call`: 0; or a negative errno. What the entry points to must stay as long as
-  /// the call.
+  /// Starts the entry's call and sets `call`. Returns 0 or a negative errno. What the entry points to must
+  /// live as long as the call.
   ASIO_URING_DECL int start(const io_uring_sqe& entry, call_pointer& call) noexcept;
-  /// The same with a call that is no opcode's.
+  /// Starts a call that corresponds to no opcode.
   ASIO_URING_DECL int start(call_in_thread::function function, const io_uring_sqe& arguments,
                             call_pointer& call) noexcept;
 
@@ -96,7 +97,7 @@ private:
   pid_t process_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<call_in_thread>> calls_;
-  std::vector<call_in_thread*> unused_; // with room for all
+  std::vector<call_in_thread*> unused_; // has room for all
   std::optional<worker_threads> threads_;
 };
 

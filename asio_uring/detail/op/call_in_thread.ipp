@@ -31,7 +31,7 @@ ASIO_URING_DECL bool call_in_thread::take_back() noexcept { return all_.threads_
 ASIO_URING_DECL void call_in_thread::start() noexcept
 {
   if (all_.threads_->start(*this)) return;
-  perform(); // there is no thread to be had
+  perform(); // no thread can be started
   performed();
 }
 
@@ -39,15 +39,16 @@ ASIO_URING_DECL void call_in_thread::perform() noexcept { result_ = function_(en
 
 ASIO_URING_DECL void call_in_thread::performed() noexcept
 {
-  ended_.store(true, std::memory_order_release); // from here on it may be another operation's
-  tell();                                        // whom this tells nothing
+  ended_.store(true, std::memory_order_release); // from here on another operation may use this object
+  tell();                                        // and sees a spurious wake-up
 }
 
-// Who is told may run at once, in the place of the thread that tells: so it has ended before.
+// performed() sets ended_ before it writes, because the poll's completion may run at once, before write(2)
+// returns.
 ASIO_URING_DECL bool call_in_thread::ended_now() noexcept
 {
   if (ended()) return true;
-  drain(); // what told of the operation before
+  drain(); // the signal of an earlier operation
   return ended();
 }
 
@@ -62,7 +63,7 @@ ASIO_URING_DECL void call_in_thread::tell() noexcept
   [[maybe_unused]] const auto written = ::write(writable_.get(), "", 1);
 }
 
-/// In a forked child: a pipe of its own, of the same numbers.
+/// Replaces the pipe in a forked child, under the same descriptor numbers.
 ASIO_URING_DECL void call_in_thread::renew_pipe() noexcept
 {
   int ends[2];
@@ -137,7 +138,7 @@ ASIO_URING_DECL call_in_thread& calls_in_threads::unused()
   return call;
 }
 
-// Nothing is at work while the process forks, and each call is made once.
+// No call is in progress while the process forks, so each is made once.
 ASIO_URING_DECL void calls_in_threads::notify_fork(asio::execution_context::fork_event event)
 {
   const std::lock_guard guard(mutex_);

@@ -1,4 +1,4 @@
-// asio_uring/detail/op/datagram_source.hpp: datagrams that are received before anybody has asked for them.
+// asio_uring/detail/op/datagram_source.hpp: receives datagrams before the program asks for them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -42,7 +42,7 @@ public:
   {
     return layout_.control_room() == other.control_room();
   }
-  /// The first of them: 0, an error, or -EAGAIN.
+  /// Takes the first datagram. Returns 0, an error, or -EAGAIN.
   int take(received_buffer& into) noexcept
   {
     if (has_earlier()) return take_earlier(into);
@@ -52,8 +52,9 @@ public:
   }
 
 private:
-  // One at a time would be another layout, and an empty one without a buffer: where there are few buffers it
-  // takes what there is, and whom it has taken one from is the next to get one (buffer_group::missed).
+  // Always multishot: a single receive has another layout, and no buffer for an empty datagram. Where buffers
+  // are scarce, it may take more than one: a source whose promised buffer it took waits first in line
+  // (source::place::first).
   void describe_receive(io_uring_sqe& sqe, int fd) noexcept override
   {
     io_uring_prep_recvmsg(&sqe, fd, &asked_, MSG_CMSG_CLOEXEC);
@@ -120,7 +121,7 @@ private:
   } catch (const std::bad_alloc&) {
     return -ENOMEM;
   }
-  /// Nobody gets what it carries besides its bytes.
+  /// Drops the first datagram and closes the descriptors that it carries.
   void drop_first() noexcept
   {
     const std::byte* const at = group().data(first());
@@ -147,10 +148,11 @@ private:
 
   const datagram_layout layout_;
   msghdr asked_{};                           // room for the sender and for control messages
-  std::unique_ptr<datagrams_ahead> earlier_; // come first
+  std::unique_ptr<datagrams_ahead> earlier_; // taken first
 };
 
-/// The file's source, which has to use the same buffers in the same way; a result where it does not.
+/// Uses the file's source, which is made if there is none. Returns an error if it uses other buffers or
+/// another layout.
 inline std::optional<int> use_datagram_source(file_state& file, const std::shared_ptr<buffer_group>& group,
                                               const received_source::water_marks& marks,
                                               const datagram_layout& layout)
@@ -161,7 +163,7 @@ inline std::optional<int> use_datagram_source(file_state& file, const std::share
   return used.uses(*group) && used.has_layout(layout) ? std::nullopt : std::optional(-EALREADY);
 }
 
-/// The next that a datagram socket's source has.
+/// Takes the next datagram from the socket's source.
 template <typename Protocol>
 class next_datagram_op
 {

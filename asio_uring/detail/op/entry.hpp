@@ -1,4 +1,4 @@
-// asio_uring/detail/op/entry.hpp: an entry filled in advance and what it points to, as an operation.
+// asio_uring/detail/op/entry.hpp: an operation made from a filled entry and the payload that it points to.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,8 +14,8 @@
 
 namespace asio_uring::detail {
 
-/// Whether one submission has several completions that matter, none at all, or is bound to its neighbours in
-/// the queue: nothing that one handler could stand for.
+/// Whether the entry has exactly one result and no link to its neighbours in the queue, so that one handler
+/// can stand for it.
 inline bool is_single(const io_uring_sqe& sqe) noexcept
 {
   if (sqe.flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS)) return false;
@@ -40,7 +40,7 @@ inline bool is_single(const io_uring_sqe& sqe) noexcept
   }
 }
 
-/// The result of an entry that is not submitted.
+/// Returns the error of an entry that must not be submitted, or nothing.
 inline std::optional<int> refused(const io_uring_sqe& sqe, const ring& r) noexcept
 {
   if (!is_single(sqe)) return -EINVAL;
@@ -48,12 +48,13 @@ inline std::optional<int> refused(const io_uring_sqe& sqe, const ring& r) noexce
   return std::nullopt;
 }
 
-/// The entry is filled when the operation is made, by the initiating thread: what prepare throws comes out of
-/// the initiating function. `Finish` says what the result means.
+/// An operation that submits one entry. The initiating thread fills the entry when it makes the operation:
+/// what prepare throws comes out of the initiating function. `Finish` says what the result means.
 /**
- * Finish: `auto arguments(int result, Payload&)`, the handler's arguments, which are destroyed where there is
- * no handler any more, or else `void discard(int result)`. `static constexpr bool resubmits`: whether an
- * entry that the kernel has given up, because the thread that submitted it exited, is submitted again.
+ * Finish: `auto arguments(int result, Payload&)` returns the handler's arguments. If there is no handler any
+ * more, they are destroyed, or `void discard(int result)` is called instead if there is one. `static
+ * constexpr bool resubmits`: whether an entry is submitted again if the kernel gave it up because the thread
+ * that submitted it exited.
  */
 template <typename Payload, typename Finish>
 class submission
@@ -77,13 +78,13 @@ public:
 
   std::optional<int> refused(const ring& r) const noexcept { return detail::refused(entry_.get(), r); }
 
-  /// For an opcode that the kernel lacks. 0, or a negative errno.
+  /// Has a thread make the call if the kernel lacks the opcode. Returns 0 or a negative errno.
   int call_instead(ring_service& service)
   {
     io_uring_sqe& entry = entry_.get();
     if (service.stopped()) return -ECANCELED;
     if (!calls_in_threads::possible(entry)) return -EOPNOTSUPP;
-    // The thread looks up the file when it comes to it.
+    // The thread looks up the file only when it makes the call.
     if (!(entry.flags & IOSQE_ASYNC) && !service.numbers().try_add(entry.fd)) return -ENOMEM;
     entry.flags |= IOSQE_ASYNC;
     return asio::use_service<calls_in_threads>(service.context()).start(entry, call_);
@@ -105,7 +106,8 @@ public:
   int perform(int) const noexcept { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
 
-  /// A zero-copy send has a result, and later a notification that its buffer is free: then it is done.
+  /// A zero-copy send completes with its result, and later with a notification that its buffer is free, which
+  /// ends it.
   std::optional<int> completed(int result, unsigned flags) noexcept requires(!Finish::resubmits)
   {
     const bool last = !(flags & IORING_CQE_F_MORE);
@@ -130,7 +132,7 @@ private:
   Payload payload_;
   kept_entry entry_;
   int result_ = 0;
-  call_pointer call_; // goes first: it uses the others
+  call_pointer call_; // destroyed first: it uses the others
 };
 
 } // namespace asio_uring::detail

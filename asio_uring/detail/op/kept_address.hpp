@@ -1,5 +1,4 @@
-// asio_uring/detail/op/kept_address.hpp: the address of a peer for as long as an operation may be submitted
-// with it.
+// asio_uring/detail/op/kept_address.hpp: keeps a peer's address while an operation may be submitted with it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,12 +17,12 @@
 
 namespace asio_uring::detail {
 
-/// Four bytes in the record, for Asio's own record of a connect has room for no more: it has called
-/// connect(2) already. The addresses are in a table of the process, which never gives memory back.
+/// A peer's address, as a four-byte index into a table of the process, which never frees memory. It keeps the
+/// record of a connect as small as Asio's, which stores no address because it calls connect(2) first.
 class kept_address
 {
 public:
-  /// The kernel takes no longer addresses, and need not see them to say so.
+  /// Longer addresses are truncated: the kernel refuses their size without reading them.
   kept_address(const void* address, std::size_t size) : place_(table().take())
   {
     entry& e = table()[place_];
@@ -48,7 +47,7 @@ private:
     std::uint32_t next_free;
   };
 
-  /// Blocks of 64, 128, 256, … entries, which stay where they are.
+  /// A growing array of entries that never move, in blocks of 64, 128, 256, … entries.
   class entries
   {
   public:

@@ -1,4 +1,4 @@
-// asio_uring/detail/op/poll_source.hpp: what a descriptor is ready for, each time that changes.
+// asio_uring/detail/op/poll_source.hpp: reports what a descriptor is ready for whenever that changes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,7 +12,7 @@
 
 namespace asio_uring::detail {
 
-/// A standing poll. Events that nobody has taken are one.
+/// A multishot poll. Events that have not been taken yet are merged.
 class poll_source final : public source
 {
 public:
@@ -34,7 +34,7 @@ private:
     return outcome::result;
   }
   bool has_result() const noexcept override { return events_ != 0; }
-  /// One that does not stand tells at once again what nobody has dealt with.
+  /// A single poll that is armed again would report the same events at once.
   bool full(bool) const noexcept override { return !stands_ && has_result(); }
 
   const short wanted_;

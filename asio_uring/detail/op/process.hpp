@@ -1,4 +1,4 @@
-// asio_uring/detail/op/process.hpp: a child process, told by a descriptor of its own.
+// asio_uring/detail/op/process.hpp: a child process to wait for, by a pidfd.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,9 +11,9 @@
 
 namespace asio_uring::detail {
 
-/// Who is waited for. The poll of a pidfd ends with the process and leaves it as it is, so a wait can be
-/// cancelled until its handler is about to run; IORING_OP_WAITID would have taken the status from a process
-/// whose wait is cancelled too late, and needs Linux 6.7.
+/// The child process that is waited for. Polling a pidfd does not reap the process, so a wait can be
+/// cancelled until its handler is about to run. IORING_OP_WAITID may reap a process whose wait is cancelled
+/// too late, and needs Linux 6.7.
 class child_process
 {
 public:
@@ -24,18 +24,18 @@ public:
   };
   child_process(name by, int number) noexcept : number_(number), by_(by) {}
 
-  /// 0: its descriptor can be polled. A negative errno; -ECHILD where it is no child of ours.
+  /// Opens the descriptor to poll. Returns 0 or a negative errno; -ECHILD if the process is no child of ours.
   ASIO_URING_DECL int open() noexcept;
   int fd() const noexcept { return fd_.get(); }
 
-  /// Takes its status if it has ended. 0 or a negative errno; -EAGAIN where it has not, or a debugger is to
-  /// have it first.
+  /// Takes the status of the process if it has ended. Returns 0 or a negative errno; -EAGAIN if it has not
+  /// ended, or if a debugger must see the status first.
   ASIO_URING_DECL int reap(siginfo_t& status) noexcept;
 
 private:
   int number_;
   name by_;
-  unique_descriptor fd_; // our own: the program may close what it has given
+  unique_descriptor fd_; // a duplicate: the program may close the one that it passed
 };
 
 } // namespace asio_uring::detail

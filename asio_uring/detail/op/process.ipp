@@ -14,7 +14,7 @@
 
 namespace asio_uring::detail {
 
-/// waitid(2) that does not block.
+/// Calls waitid(2) without blocking.
 ASIO_URING_DECL int look_at_child(int pidfd, siginfo_t& status, int options) noexcept
 {
   constexpr auto by_pidfd = static_cast<idtype_t>(3); // P_PIDFD, which C libraries before 2.36 lack
@@ -25,13 +25,13 @@ ASIO_URING_DECL int look_at_child(int pidfd, siginfo_t& status, int options) noe
 
 ASIO_URING_DECL int child_process::open() noexcept
 {
-  constexpr long pidfd_open = 434; // SYS_pidfd_open, everywhere
+  constexpr long pidfd_open = 434; // SYS_pidfd_open on all architectures
   if (by_ == name::pidfd)
     fd_.reset(::fcntl(number_, F_DUPFD_CLOEXEC, 0));
   else
     fd_.reset(static_cast<int>(::syscall(pidfd_open, number_, 0)));
   if (!fd_) {
-    // Who is there no longer is nobody's child.
+    // A process that does not exist is no child of ours.
     if (errno == ESRCH) return -ECHILD;
     return errno == ENOSYS ? -EOPNOTSUPP : -errno;
   }

@@ -15,10 +15,11 @@
 
 namespace asio_uring::detail {
 
-/// MSG_WAITALL means nothing to a call that does not block, as Asio's reactor makes it; the ring would wait.
+/// Removes MSG_WAITALL: it has no effect on a call that does not block, as Asio's reactor makes it, but the
+/// ring would wait.
 inline int submitted_flags(int flags) noexcept { return flags & ~MSG_WAITALL; }
 
-/// async_receive, async_read_some.
+/// Receives into buffers: async_receive, async_read_some.
 template <typename Buffers>
 class receive_op
 {
@@ -52,13 +53,14 @@ public:
     return state_ & socket_ops::datagram_oriented ? receive_datagram(d) : perform(d.fd());
   }
 
-  /// Less than there was room for is all there was, unless the flags say what else to look at, or leave it.
+  /// A receive that does not fill the buffers has emptied the socket, unless flags select other data or leave
+  /// it there.
   bool more(int result) const noexcept
   {
     return result <= 0 || flags_ != 0 || static_cast<std::size_t>(result) == buffers_.total();
   }
 
-  /// A stream read that was cancelled too late: what it took goes to the next read.
+  /// Keeps for the next read what a stream read took although it was cancelled.
   bool keep(int result, kept_bytes& bytes)
   {
     if (!stream()) return false;
@@ -128,8 +130,8 @@ private:
   [[no_unique_address]] receive_op<Buffers> receive_;
 };
 
-/// A message, and what else the kernel is to say of it: a detail that asks for it in the header, reads it
-/// back and reports it to the program.
+/// Receives a message and further information about it. `Detail` asks for that in the header, reads it back
+/// and reports it to the program.
 template <typename Buffers, typename Detail>
 class receive_message_op
 {
@@ -190,7 +192,7 @@ private:
   int flags_;
 };
 
-/// async_receive_from: who sent a datagram.
+/// For async_receive_from: the sender of a datagram.
 template <typename Endpoint>
 class sender_address
 {
@@ -209,7 +211,7 @@ private:
   socklen_t length_ = 0;
 };
 
-/// async_receive of a sequenced-packet socket: whether a record ends, and the like.
+/// For async_receive of a sequenced-packet socket: message flags, such as the end of a record.
 class received_flags
 {
 public:

@@ -13,8 +13,9 @@ namespace asio_uring::detail {
 
 /// async_receive_many. `Batch`: receive_batch.hpp.
 /**
- * The call is made when the handler is about to run, so what was cancelled has taken nothing. There is no
- * opcode for it, and one for a single datagram would be another operation: it is never submitted.
+ * The call is made when the handler is about to run, so a cancelled operation has taken nothing. It is never
+ * submitted: there is no opcode for several datagrams, and one for a single datagram would be another
+ * operation.
  */
 template <typename Batch>
 class receive_many_op
@@ -32,7 +33,7 @@ public:
 
   int perform(int fd) noexcept { return receive(fd, MSG_DONTWAIT); }
 
-  /// What was received ahead comes first, and alone: an error that is met behind it would be nobody's.
+  /// Returns what was received ahead, and nothing more: the error of a further call could not be reported.
   int perform(file_state& d) noexcept
   {
     const int taken = take(d);
@@ -52,7 +53,7 @@ public:
     return static_cast<int>(count);
   }
 
-  /// With MSG_WAITFORONE instead of MSG_DONTWAIT it waits for the first, if the descriptor does.
+  /// With MSG_WAITFORONE instead of MSG_DONTWAIT, waits for the first datagram if the descriptor is blocking.
   int receive(int fd, int flags) noexcept
   {
     int result = uninterrupted([&] { return ::recvmmsg(fd, batch_->headers(), most(), flags, nullptr); });

@@ -1,5 +1,5 @@
-// asio_uring/detail/op/receive_source.hpp: what is received into buffers of a group before anybody has asked
-// for it; of a stream, bytes.
+// asio_uring/detail/op/receive_source.hpp: receives into the buffers of a group before the program asks; the
+// source of a stream.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -25,14 +25,14 @@
 
 namespace asio_uring::detail {
 
-/// Receives into the buffers of a group: by a multishot receive, or by a poll and calls. What it has is a
-/// list of buffers.
+/// Receives into the buffers of a group, by a multishot receive or by a poll and calls. Its results are a
+/// list of filled buffers.
 class received_source : public source
 {
 public:
   struct water_marks
   {
-    unsigned high, low; ///< buffers: with so many it pauses, with no more it goes on
+    unsigned high, low; ///< in buffers: it pauses at `high` and goes on at `low`
   };
 
   ~received_source() override
@@ -47,7 +47,7 @@ protected:
       : source(file), group_(std::move(group)), marks_(marks)
   {}
 
-  /// Where the program lags, or others wait for buffers, too, more than one would be too many.
+  /// Whether to receive only one buffer at a time: the program lags, or other sources wait for buffers.
   bool one_by_one() const noexcept { return singly_ > 0 || group_->scarce(); }
   void prepare_choice(io_uring_sqe& sqe, bool multishot) const noexcept
   {
@@ -63,7 +63,7 @@ protected:
     if (tells_changes() && file().service().features().multishot_poll()) sqe.len = IORING_POLL_ADD_MULTI;
   }
   virtual void describe_receive(io_uring_sqe& sqe, int fd) noexcept = 0;
-  /// The call, into that buffer. The kernel's result.
+  /// Receives into that buffer by a call. Returns what a completion would.
   virtual int call(int fd, unsigned buffer) noexcept = 0;
 
   bool polls() const noexcept final { return polls_; }
@@ -101,7 +101,7 @@ protected:
     group_->taken(buffer);
     group_->put_back(buffer);
   }
-  /// Whether it is one, and not the end.
+  /// Whether a result that is no error is data, and not the end of the stream.
   virtual bool is_result(int result) const noexcept = 0;
 
   bool has_result() const noexcept override { return count_ > 0; }
@@ -145,11 +145,12 @@ private:
   const water_marks marks_;
   unsigned count_ = 0;
   std::uint16_t first_ = 0, last_ = 0;
-  unsigned char singly_ = 0; // how many are to be received one by one
+  unsigned char singly_ = 0; // as many more are received one by one
   bool polls_ = false;
 };
 
-/// Memory of its own, to be filled: free buffers of a group are the kernel's. Throws std::bad_alloc.
+/// Makes a buffer of its own, to be filled here: the free buffers of a group belong to the kernel. Throws
+/// std::bad_alloc.
 inline std::pair<received_buffer, std::byte*> make_buffer(ring_service& service, std::size_t size)
 {
   auto own = std::make_shared<buffer_group>(service, 0, 1, 1, size, false);
@@ -164,7 +165,7 @@ inline received_source::water_marks marks_of(unsigned high, unsigned low) noexce
   return {high, std::min(low, high - 1)};
 }
 
-/// The file's source, which has to use the same buffers; a result where it does not.
+/// Uses the file's source, which is made if there is none. Returns an error if it uses other buffers.
 template <typename Source>
 std::optional<int> use_received_source(file_state& file, const std::shared_ptr<buffer_group>& group,
                                        const received_source::water_marks& marks)
@@ -173,7 +174,7 @@ std::optional<int> use_received_source(file_state& file, const std::shared_ptr<b
   return used.uses(*group) ? std::nullopt : std::optional(-EALREADY);
 }
 
-/// Of a stream socket.
+/// The source of a stream socket.
 class stream_source final : public received_source
 {
 public:
@@ -181,7 +182,7 @@ public:
       : received_source(file, std::move(group), marks)
   {}
 
-  /// The size of what comes first; 0 at the end, an error, or -EAGAIN.
+  /// Takes the first buffer. Returns its size, 0 at the end of the stream, an error, or -EAGAIN.
   int take(received_buffer& into) noexcept
   {
     if (!has_result()) return take_end();
@@ -228,10 +229,10 @@ private:
     return false;
   }
 
-  std::unique_ptr<received_buffer> returned_; // comes first
+  std::unique_ptr<received_buffer> returned_; // taken first
 };
 
-/// The next that a stream's source has.
+/// Takes the next buffer from a stream's source.
 class next_received_op
 {
 public:

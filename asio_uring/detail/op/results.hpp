@@ -1,4 +1,4 @@
-// asio_uring/detail/op/results.hpp: what the results of typed operations mean.
+// asio_uring/detail/op/results.hpp: turns the results of typed operations into handler arguments.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,8 +11,8 @@
 
 namespace asio_uring::detail {
 
-// Nobody but the kernel cancels these entries behind our back, when the thread that submitted them exits:
-// they are submitted again.
+// An entry that ends with ECANCELED although nobody cancelled it was submitted by a thread that has exited:
+// these are submitted again.
 
 /// void(error_code)
 struct finish_with_nothing
@@ -36,7 +36,7 @@ struct finish_with_size
   }
 };
 
-/// The same where nothing transferred means the end.
+/// void(error_code, std::size_t), where nothing transferred means the end of the file.
 struct finish_with_size_or_eof : finish_with_size
 {
   template <typename Payload>

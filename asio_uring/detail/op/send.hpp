@@ -9,15 +9,15 @@
 
 namespace asio_uring::detail {
 
-/// async_send, async_write_some.
+/// Sends buffers: async_send, async_write_some.
 /**
- * A single buffer is sent at once, or submitted where the load makes system calls dear. Several buffers are
- * the mark of protocol code with long handlers: submitted, and so sent together after the handlers of a turn,
- * they keep kernel and program out of each other's caches (an HTTP server with 64 connections: 3 % less CPU;
- * an echo server would lose as much).
+ * A single buffer is sent at once, or submitted under loads where system calls are expensive. Several buffers
+ * suggest protocol code with long handlers. They are submitted, so that the kernel sends them together after
+ * the handlers of a turn, and kernel and program do not evict each other's caches: an HTTP server with 64
+ * connections uses 3 % less CPU (an echo server would use 3 % more).
  *
- * The kernel is never left to wait for room: to a poll of its own, too, a peer that has half-closed is an
- * event, and when it has tried in vain a hundred times it blocks a thread for each such peer.
+ * MSG_DONTWAIT keeps the kernel from waiting for room itself. Its own poll, too, fires when a peer has
+ * half-closed, and after a hundred futile attempts it blocks a thread for each such peer.
  */
 template <typename Buffers>
 class send_op
@@ -70,7 +70,7 @@ private:
   int flags_;
 };
 
-/// async_send_to: a datagram to somebody.
+/// Sends a datagram to an endpoint: async_send_to.
 template <typename Buffers, typename Endpoint>
 class send_to_op
 {

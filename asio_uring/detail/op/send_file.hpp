@@ -1,4 +1,4 @@
-// asio_uring/detail/op/send_file.hpp: descriptions of the two steps by which a part of a file is sent.
+// asio_uring/detail/op/send_file.hpp: descriptions of the two steps that send a part of a file.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -16,14 +16,14 @@
 
 namespace asio_uring::detail {
 
-/// Where a file ends, as far as the kernel knows without asking a file system elsewhere. A negative errno;
-/// -EINVAL of what is no regular file.
+/// Returns the size of a regular file as the kernel knows it, without asking a remote file system; otherwise
+/// a negative errno, -EINVAL if it is no regular file.
 ASIO_URING_DECL std::int64_t end_of_file(int fd) noexcept;
 
-/// As sendfile(2), from `splice_fd_in` to `fd`, which does not block. It raises no SIGPIPE.
+/// Sends like sendfile(2) from `splice_fd_in` to `fd`, without waiting for room. Raises no SIGPIPE.
 ASIO_URING_DECL int send_file(const io_uring_sqe& arguments) noexcept;
 
-/// One such call by a thread. -EAGAIN: the socket has no room.
+/// Has a thread call send_file() once. The result is -EAGAIN if the socket has no room.
 class send_file_op
 {
 public:
@@ -42,7 +42,7 @@ public:
   send_file_op(const send_file_op&) = delete;
   send_file_op& operator=(const send_file_op&) = delete;
 
-  /// io_uring has no such opcode.
+  /// io_uring has no opcode for it.
   std::optional<int> refused(const ring&) const noexcept { return -EOPNOTSUPP; }
   int call_instead(ring_service& service)
   {
@@ -53,7 +53,7 @@ public:
   call_in_thread* call() const noexcept { return call_.get(); }
 
   void prepare(io_uring_sqe& sqe, int) noexcept { io_uring_prep_poll_add(&sqe, call_->fd(), POLLIN); }
-  /// The thread looks up both when it comes to it.
+  /// The thread looks up both descriptors only when it makes the call.
   template <typename F>
   void for_each_late_number(F&& f) const
   {
@@ -73,7 +73,7 @@ private:
   call_pointer call_;
 };
 
-/// A read of a file that is one of the operations of the socket that is to send it.
+/// Reads from a file, as an operation of the socket that will send the data.
 class read_to_send_op
 {
 public:

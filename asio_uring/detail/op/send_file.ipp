@@ -22,14 +22,15 @@ ASIO_URING_DECL std::int64_t end_of_file(int fd) noexcept
   return S_ISREG(found.stx_mode) ? static_cast<std::int64_t>(found.stx_size) : -EINVAL;
 }
 
-/// What sendfile(2) does with a pipe of 64 KiB in between: with one that has room for all. What the socket
-/// does not take goes with the pipe, and is in the file still. -1 and errno, or the bytes that it has taken.
+/// Sends like sendfile(2), which moves the data through a pipe of 64 KiB, but through a pipe that has room
+/// for all of it. What the socket does not take is lost with the pipe, but still in the file. Returns the
+/// bytes sent, or -1 with errno set.
 ASIO_URING_DECL ssize_t send_through_pipe(const io_uring_sqe& arguments, off_t offset) noexcept
 {
   int ends[2];
   const bool has_pipe = ::pipe2(ends, O_CLOEXEC) == 0;
   const unique_descriptor from(has_pipe ? ends[0] : -1), into(has_pipe ? ends[1] : -1);
-  // Users that are not privileged may have little memory in pipes.
+  // Unprivileged users may have little memory for pipes.
   if (!has_pipe || ::fcntl(into.get(), F_SETPIPE_SZ, static_cast<int>(arguments.len)) < 0)
     return ::sendfile(arguments.fd, arguments.splice_fd_in, &offset, arguments.len);
   const ssize_t size = ::splice(arguments.splice_fd_in, &offset, into.get(), nullptr, arguments.len, 0);
@@ -40,8 +41,8 @@ ASIO_URING_DECL ssize_t send_through_pipe(const io_uring_sqe& arguments, off_t o
 
 ASIO_URING_DECL int send_file(const io_uring_sqe& arguments) noexcept
 {
-  // There is no MSG_NOSIGNAL. Usually a thread that blocks all signals is here; where none could be had, or
-  // before a fork, one of the program's.
+  // There is no MSG_NOSIGNAL for this. The caller is usually a worker thread that blocks all signals. If none
+  // could be started, or before a fork, it is a thread of the program.
   sigset_t pipe, before, pending;
   ::sigemptyset(&pipe);
   ::sigaddset(&pipe, SIGPIPE);

@@ -15,7 +15,7 @@
 
 namespace asio_uring::detail {
 
-/// Whether the kernel makes segments of what is sent through this socket.
+/// Whether the kernel can cut what this socket sends into segments (UDP_SEGMENT).
 inline bool makes_segments(int fd) noexcept
 {
   int size;
@@ -25,8 +25,8 @@ inline bool makes_segments(int fd) noexcept
 
 /// async_send_many. `Batch`: send_batch.hpp.
 /**
- * It keeps its place in the lane until all are sent, so no other message of the socket comes between. There
- * is no opcode for it: it is never submitted.
+ * The operation keeps its place in the lane until all datagrams are sent, so that no other message comes
+ * between. There is no opcode for it, so it is never submitted.
  */
 template <typename Batch>
 class send_many_op
@@ -43,7 +43,7 @@ public:
 
   void prepare(io_uring_sqe&, int) const noexcept {}
 
-  /// Called again, it goes on where there was no room.
+  /// Sends until there is no room. Called again, it goes on from there.
   int perform(int fd) noexcept
   {
     while (sent_ < batch_->size()) {
@@ -56,24 +56,24 @@ public:
 
   bool more(int) const noexcept { return true; }
 
-  /// Whatever has ended it, those that were sent count.
+  /// Reports the datagrams that were sent, with an error as well.
   std::tuple<error_code, std::size_t> arguments(int result) const noexcept
   {
     return {error_of(result), sent_};
   }
 
 private:
-  /// The next ones that need not be split. The kernel tells the error of one behind the first when that is
-  /// the first.
+  /// Sends the next datagrams that need not be split. The kernel reports the error of a later one only when
+  /// it comes first.
   int send_whole(int fd) noexcept
   {
     std::size_t end = sent_ + 1;
     while (end < batch_->size() && !batch_->at(end).split)
       ++end;
     mmsghdr& first = batch_->header(sent_);
-    const auto count = static_cast<unsigned>(end - sent_); // the kernel takes 1024 of them
+    const auto count = static_cast<unsigned>(end - sent_); // the kernel takes 1024 at most
     const int result = uninterrupted([&] { return ::sendmmsg(fd, &first, count, flags_); });
-    // The way to the peer has no checksums but the kernel's, which segments are not made with.
+    // The device towards the peer computes no checksums, and without that the kernel cuts no segments.
     if (result == -EIO && batch_->at(sent_).segmented()) {
       batch_->at(sent_).split = true;
       return 0;
@@ -83,7 +83,7 @@ private:
     return size < 0 ? size : 1;
   }
 
-  /// The next one, of which some may have been sent before.
+  /// Sends the next datagram segment by segment; some segments may have been sent before.
   int send_segments(int fd) noexcept
   {
     const auto& d = batch_->at(sent_);
@@ -101,7 +101,7 @@ private:
     return 1;
   }
 
-  /// The parts of a message's buffers that are in a segment; returns their number.
+  /// Stores the parts of a message's buffers that lie in a segment; returns their number.
   static std::size_t cut(const msghdr& message, std::size_t offset, std::size_t size, iovec* parts) noexcept
   {
     std::size_t count = 0;
@@ -120,7 +120,7 @@ private:
   Batch* batch_;
   int flags_;
   std::size_t sent_ = 0;
-  std::size_t offset_ = 0; // bytes of the one that is being split
+  std::size_t offset_ = 0; // bytes sent of the datagram that is being split
 };
 
 } // namespace asio_uring::detail

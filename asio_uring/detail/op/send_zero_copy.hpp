@@ -16,15 +16,15 @@ namespace asio_uring::detail {
 /// How much a zero-copy send sends.
 enum class amount : bool
 {
-  some, ///< what there is room for, or a datagram
-  all   ///< in as many parts as it takes, each with its turn at once
+  some, ///< what there is room for, or one datagram
+  all   ///< everything, in as many parts as it takes, with no other send in between
 };
 
-/// async_send_zero_copy, async_write_zero_copy: always submitted, where file_state says so. What turns out to
-/// be impossible without a copy is submitted again as an ordinary send.
+/// Submits a zero-copy send: async_send_zero_copy, async_write_zero_copy. If the socket or the kernel turns
+/// out to be unable to avoid the copy, the send is submitted again as an ordinary one.
 /**
- * A part is not made to wait for the notification of the one before it: the next begins with the room that
- * the peer's acknowledgements make, and those bring the notifications, too.
+ * A part does not wait for the notification of the part before it. It begins when the peer's acknowledgements
+ * make room, and those bring the notifications, too.
  */
 template <typename Buffers, amount Amount>
 class send_zero_copy_op
@@ -66,7 +66,7 @@ public:
     avoid_copy(sqe);
   }
 
-  /// Where it has waited for room it is submitted again.
+  /// Makes no call: after a wait for room the entry is submitted again.
   int perform(int) const noexcept { return -EAGAIN; }
   bool more(int) const noexcept { return true; }
 

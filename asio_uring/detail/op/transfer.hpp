@@ -14,18 +14,18 @@
 
 namespace asio_uring::detail {
 
-/// The offset that stands for the descriptor's own position, which seekable ones have.
+/// The offset that stands for the current position of a seekable file.
 inline constexpr std::uint64_t at_its_position = static_cast<std::uint64_t>(-1);
 
-/// Whether a file can have it. The kernel's offsets are signed, and a program's -1 must not stand for the
+/// Whether an offset is valid. The kernel's offsets are signed, and a program's -1 must not mean the current
 /// position.
 inline constexpr bool is_offset(std::uint64_t offset) noexcept
 {
   return offset <= std::uint64_t{std::numeric_limits<std::int64_t>::max()};
 }
 
-/// async_read_some of a descriptor or pipe where Buffer is mutable_buffer, async_write_some where it is
-/// const_buffer. The plain call needs O_NONBLOCK.
+/// Transfers some bytes of a descriptor or pipe: async_read_some if Buffer is mutable_buffer,
+/// async_write_some if it is const_buffer. The plain call blocks without O_NONBLOCK.
 template <typename Buffer, typename Buffers>
 class transfer_op
 {
@@ -35,7 +35,7 @@ class transfer_op
 public:
   static constexpr lane_kind lane = reads ? lane_kind::in : lane_kind::out;
   static constexpr preference preferred = preference::by_calls;
-  static constexpr bool may_need_worker = true; // of a regular file
+  static constexpr bool may_need_worker = true; // for a regular file
 
   explicit transfer_op(const Buffers& buffers) : buffers_(buffers) {}
 
@@ -65,7 +65,8 @@ public:
     return uninterrupted([&] { return call(fd); });
   }
 
-  // A short read says nothing: a terminal gives a line, a pipe of packets a packet.
+  // A short read does not mean that nothing is left: a terminal returns a line, a pipe in packet mode a
+  // packet.
   bool more(int) const noexcept { return true; }
 
   bool keep(int result, kept_bytes& bytes) requires reads

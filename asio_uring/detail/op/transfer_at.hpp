@@ -13,8 +13,8 @@
 
 namespace asio_uring::detail {
 
-/// async_read_some_at where Buffer is mutable_buffer, async_write_some_at where it is const_buffer. Any
-/// number of them is in the kernel side by side. perform() is the synchronous form, and blocks.
+/// Transfers at an offset: async_read_some_at if Buffer is mutable_buffer, async_write_some_at if it is
+/// const_buffer. Any number of them may be in flight. perform() is the synchronous form, and blocks.
 template <typename Buffer, typename Buffers>
 class transfer_at
 {

@@ -1,4 +1,4 @@
-// asio_uring/detail/op/vectors.hpp: buffer sequences as an operation's record keeps them for the kernel.
+// asio_uring/detail/op/vectors.hpp: buffer sequences that a record keeps for the kernel.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,7 +14,8 @@
 
 namespace asio_uring::detail {
 
-/// The index of a buffer that the context's ring knows, or -1: a stock registration only numbers.
+/// Returns the index of a buffer that is registered with the context's ring, or -1: a stock registration only
+/// numbers.
 inline int index_of(const asio::registered_buffer_id& id, const registered_buffers& known) noexcept
 {
   const int i = id.native_handle();
@@ -43,8 +44,8 @@ private:
   [[no_unique_address]] std::conditional_t<may_be_registered, int, nothing> index_;
 };
 
-/// A sequence as vectors, which stay where they are as long as the record does: its first 1024 buffers, as
-/// many as the kernel takes at once. A few are in the record itself.
+/// A sequence as vectors that do not move while the record lives: its first 1024 buffers, as many as the
+/// kernel takes at once. A few are stored in the record itself.
 template <typename Buffer, typename Buffers>
 class vectors
 {

@@ -14,10 +14,10 @@
 
 namespace asio_uring::detail {
 
-// Asio 1.38 deprecates null_buffers, and still passes them on: they are named here only.
+// Asio 1.38 deprecates null_buffers but still passes them on. They are named only here.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-/// A wait in the place of a transfer.
+/// Whether the buffers ask for a wait instead of a transfer.
 template <typename Buffers>
 concept no_buffers = std::is_same_v<Buffers, asio::null_buffers>;
 #pragma GCC diagnostic pop
@@ -43,7 +43,8 @@ public:
   int perform(int) { return -EAGAIN; }
   bool more(int) const noexcept { return false; }
 
-  /// An error or a hang-up ends every wait. What else the kernel reports unasked, POLLRDHUP, ends none.
+  /// Waits again after an event that was not asked for. An error or a hang-up ends every wait; POLLRDHUP,
+  /// which the kernel reports unasked as well, ends none.
   bool retry(int fd, int result) const noexcept
   {
     if (result < 0 || result & (POLLERR | POLLHUP)) return false;
@@ -53,8 +54,8 @@ public:
   std::tuple<error_code, Extra...> arguments(int result) const { return {error_of(result), Extra{}...}; }
 
 private:
-  /// The kernel does not wake a poll for POLLPRI alone, and counts POLLRDBAND and POLLPRI with every arrival:
-  /// so we wait for them and look.
+  /// The kernel does not wake a poll for POLLPRI alone, and reports POLLRDBAND and POLLPRI with every
+  /// arrival: so we wait for both, then check.
   static constexpr unsigned urgent = POLLPRI | POLLRDBAND;
   static bool is_urgent(int fd) noexcept
   {
@@ -78,7 +79,7 @@ private:
 
   static constexpr unsigned char invalid = 255;
 
-  unsigned char what_; // one byte: the operation itself has room for it
+  unsigned char what_; // one byte, for which the operation has room
 };
 
 } // namespace asio_uring::detail

@@ -76,6 +76,10 @@ for n in 1 2; do
   workload "post-$n" post post none all "--threads $n $timed" ""
 done
 
+for way in "" --fan-out; do
+  workload "publish${way:+-fan-out}-500" programs fan_out none all "--subscribers 500 $way $timed" ""
+done
+
 for n in 1000 10000; do
   workload "memory-$n" memory echo_server tcp shared "" "load --memory --connections $n"
   workload "memory-stream-$n" memory echo_server tcp shared --stream "load --memory --connections $n"

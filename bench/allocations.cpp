@@ -5,7 +5,7 @@
 #include <cstdio>
 
 extern "C" {
-// glibc's own entry points; dlsym would allocate.
+// glibc's own entry points, because dlsym would allocate.
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);

@@ -6,14 +6,14 @@ set -euo pipefail
 bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUILD=${BUILD:-$bench/../build-bench}
 CORE=${CORE:-$(($(nproc) - 1))}
-# Ten thousand connections and what else a server has open.
+# For ten thousand connections and whatever else a server opens.
 ulimit -n 10500 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 
 if [[ ! ${BUILT:-} ]]; then
   cmake -S "$bench" -B "$BUILD" -DCMAKE_BUILD_TYPE=Release ${CMAKE_ARGS:-} >/dev/null
   cmake --build "$BUILD" >/dev/null
   BUILD=$(cd "$BUILD" && pwd)
-  export BUILD BUILT=yes # for the scripts that this one starts
+  export BUILD BUILT=yes # for scripts that this one starts
 fi
 
 scratch=$(mktemp -d)
@@ -23,7 +23,8 @@ trap 'stop; rm -rf "$scratch"' EXIT
 declare -A peers=()
 for peer in ${PEERS:-}; do peers[${peer%%=*}]=${peer#*=}; done
 
-# For a traced or simulated program system calls are dear: the default would not choose the path that it chooses else.
+# System calls are expensive for a traced or simulated program, so the default would choose another path than
+# usual.
 counted_sides="epoll asio-uring ours-completion ours-readiness"
 raw_sides="raw-epoll raw-oneshot raw-multishot raw-poll"
 all_sides="epoll asio-uring $raw_sides ${!peers[*]} ours ours-completion ours-readiness"
@@ -37,8 +38,8 @@ environment_of() {
   esac
 }
 
-# command_of SIDE PROGRAM [SOCKET [ARGUMENTS]]: the command line, without an address. Fails where there is none: what is
-# written by hand echoes, and has no modes to choose from.
+# command_of SIDE PROGRAM [SOCKET [ARGUMENTS]]: the command line, without an address. Fails if there is none:
+# hand-written servers only echo, and have no modes.
 command_of() {
   local side=$1 program=$2 socket=${3:-tcp} arguments=${4:-} command=
   case $program:$side in
@@ -75,8 +76,8 @@ sides_of() {
   echo "$sides"
 }
 
-# New address for each server, in all scripts: a ring lets go of its listening socket some time after the process has
-# ended, and who connects to it until then is disconnected.
+# Each server gets a new address, in all scripts: a ring keeps its listening socket for some time after the
+# process has ended, and clients that connect to it meanwhile are disconnected.
 new_address() { # tcp|udp|unix
   local addresses
   addresses=$(($(cat "$BUILD/addresses" 2>/dev/null || echo $RANDOM) + 1))
@@ -88,15 +89,15 @@ new_address() { # tcp|udp|unix
   fi
 }
 
-# How server and load are scheduled: on one core neither shall preempt the other when it has woken it.
+# How server and load are scheduled: on one core, neither may preempt the other when it wakes it.
 policy="-b 0"
 
 # on CORES COMMAND…
 on() { taskset -c "$1" chrt $policy "${@:2}"; }
 
-# start SIDE COMMAND…: in the background, on $server_cores or the core; sets $server.
+# start SIDE COMMAND…: starts a server in the background, on $server_cores or the core; sets $server.
 start() {
-  # The last of a chain of commands that replace one another: its process is the server.
+  # The commands replace one another by exec: the process is the server's.
   env $(environment_of "$1") taskset -c "${server_cores:-$CORE}" chrt $policy "${@:2}" $address &
   server=$!
 }
@@ -110,7 +111,7 @@ stop() {
 
 load() { on "$CORE" "$BUILD/load" $address "$@"; }
 
-# key SETTING WORKLOAD SIDE ROUND: how the line of a run begins.
+# key SETTING WORKLOAD SIDE ROUND: the beginning of a run's line.
 key() { printf '{"setting":"%s","workload":"%s","side":"%s","round":%s,\n' "$@"; }
 
 # record SETTING QUESTION WORKLOAD SIDE ROUND NAME=NUMBER…: one line of JSON.
@@ -120,5 +121,5 @@ record() {
     "$(sed -E 's/([a-z0-9_]+)=([^ ]+)/"\1":\2/g; s/ +/,/g' <<<"${*:6}")" >>"$RESULTS"
 }
 
-# recorded SETTING WORKLOAD SIDE ROUND: whether there is such a line.
+# recorded SETTING WORKLOAD SIDE ROUND: whether there is a line for that run.
 recorded() { grep -qF "$(key "$@")" "${RESULTS:-/dev/null}"; }

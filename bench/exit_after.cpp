@@ -1,5 +1,5 @@
-// Preloaded into a server, ends it when it closes the last of EXIT_AFTER connections. Under valgrind a signal
-// cannot do it: valgrind does not let one interrupt io_uring_enter.
+// Preloaded into a server, ends it when it closes the last of EXIT_AFTER connections. A signal cannot do that
+// under valgrind, which does not let one interrupt io_uring_enter.
 #include <cstdlib>
 #include <sys/socket.h>
 #include <sys/syscall.h>

@@ -42,7 +42,7 @@ double cpu_seconds()
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-// What every side has in common: where to read, whether it was right, when to stop.
+// The common part of all sides: where to read, whether the data is right, when to stop.
 class workload
 {
 public:

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# file_server.sh [cold|warm…]: latency of the example file_server beside the same source with plain calls in its
-# handlers. Cold: the page cache is emptied before each run, and no file is asked for twice, so that all come from
-# the disk; it must be root for that. Warm: all files are cached.
+# file_server.sh [cold|warm…]: latency of the example file_server, compared with the same source with plain
+# calls in its handlers. Cold: the page cache is emptied before each run and no file is requested twice, so
+# that all come from the disk; that needs root. Warm: all files are cached.
 #
-# The sides take turns within each round; a ratio compares runs of one round only, the table has medians. All
-# cores are used. Environment: ROUNDS, SECONDS_PER_RUN, CONNECTIONS, SITE (made if it is not there), BUILD.
+# The sides alternate within each round. A ratio compares runs of one round only; the table has medians. All
+# cores are used. Environment: ROUNDS, SECONDS_PER_RUN, CONNECTIONS, SITE (made if it does not exist), BUILD.
 set -euo pipefail
 bench=$(cd "$(dirname "$0")" && pwd)
 BUILD=${BUILD:-$bench/../build-bench}
@@ -29,7 +29,7 @@ if not os.path.isdir(site):
         with open(f"{site}/{i // 200}/{i}", "wb") as file:
             file.write(data[i:i + size])
 
-# In a random order, each once before one is asked for again.
+# Requests files in a random order, each once before any is requested again.
 script = """
 function init()
   math.randomseed(tonumber(os.getenv("SEED")))

@@ -1,8 +1,9 @@
-// What sockets on which nothing happens cost the one that works.
+// Measures what idle sockets cost a busy one.
 //
-// CPU time of an exchange over a UNIX socket, one a millisecond, alone and beside a crowd: 50 peers that have
-// half-closed and do not read what they are sent; N connections that have had one message, and then none; and
-// when they are gone; N open sockets that never had any. Alone and beside take turns; medians.
+// Prints the CPU time of an exchange over a UNIX socket, one per millisecond, alone and beside a crowd: 50
+// peers that have half-closed and do not read what they are sent; N connections that have had one message and
+// no more, then after they are closed; N open sockets that have had none. Runs alone and beside the crowd
+// alternate; the results are medians.
 #include "options.hpp"
 
 #include <boost/asio.hpp>
@@ -33,12 +34,12 @@ double cpu_us()
          static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
-/// Both ends of a connection in one loop: sends, gets it back, and again a millisecond later.
+/// Both ends of a connection in one loop: sends a message and gets it back, once per millisecond.
 struct exchange
 {
   explicit exchange(asio::io_context& c) : context(c) { asio::local::connect_pair(near, far); }
 
-  /// CPU time of each.
+  /// Returns the CPU time of an exchange.
   double measure(int count)
   {
     left = count;
@@ -107,7 +108,7 @@ void add_silent_connections(crowd& c, std::size_t count)
   }
 }
 
-/// All of them are one socket, for the kernel's sake.
+/// Adds descriptors; all are duplicates of one socket, which costs the kernel less.
 void add_descriptors(crowd& c, std::size_t count)
 {
   socket_type& first = c.connect().first;
@@ -129,7 +130,7 @@ void compare(const char* beside, const std::function<void(crowd&)>& fill, bool g
     e.measure(100); // until the crowd is silent
     if (gone) {
       c.ends.clear();
-      e.measure(100); // until what the closes have left is done
+      e.measure(100); // until the work that the closes have caused is done
     }
     with.push_back(e.measure(exchanges));
   }

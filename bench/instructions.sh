@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# instructions.sh: user-space instructions and heap allocations per request of the server, at 64 connections and at
-# one. Two runs of different lengths are counted; their difference is free of start-up and shut-down.
-# Environment: REQUESTS (the difference), WITH_RAW (the hand-written servers too), and common.sh's. What is in $RESULTS
-# already is not counted again.
+# instructions.sh: user-space instructions and heap allocations of the server per request, at 64 connections
+# and at one. Two runs of different lengths are counted; their difference contains neither start-up nor
+# shut-down. Environment: REQUESTS (the difference), WITH_RAW (the hand-written servers as well), and that of
+# common.sh. Results that are in $RESULTS already are not counted again.
 source "$(dirname "$0")/common.sh"
 REQUESTS=${REQUESTS:-20000}
 
-# Both set $counted, for: SIDE KIND SERVER-ARGUMENTS LOAD-ARGUMENTS CONNECTIONS REQUESTS
+# Both functions set $counted for SIDE KIND SERVER-ARGUMENTS LOAD-ARGUMENTS CONNECTIONS REQUESTS.
 instructions() {
   new_address tcp
   # The load generator's first HTTP request has a connection of its own.
@@ -28,7 +28,7 @@ allocations() {
   counted=$(awk -F= '/^allocations=/ {print $2}' "$scratch/log")
 }
 
-# Sets $each.
+# Sets $each to the count per request.
 per_request() {
   "$@" 1000
   local short=$counted

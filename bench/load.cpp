@@ -1,8 +1,7 @@
 // Load generator: keeps `depth` requests outstanding on each connection, or makes a new connection for each
-// request (--once, for a server that closes them), checks every byte that comes back, and reads the server's
-// CPU clock at both ends of the measured interval. With --memory it tells instead how much memory the server
-// has for each of its connections, which have had one answer each. One line of name=value pairs is its
-// result.
+// request (--once, for a server that closes them). It checks every byte that comes back, and reads the
+// server's CPU clock at both ends of the measured interval. With --memory it reports instead the server's
+// memory per connection, each of which has had one answer. The result is one line of name=value pairs.
 #include "measure.hpp"
 #include <fcntl.h>
 #include <memory>
@@ -29,7 +28,7 @@ struct dialogue
   std::size_t request_size, response_size;
 };
 
-// A datagram server that has just been started may not be there yet: asks until it answers.
+// A datagram server that has just been started may not listen yet: asks until it answers.
 void wait_for_datagrams(bench::endpoint const& where)
 {
   int const fd = connect_to(where);
@@ -94,7 +93,7 @@ public:
     }
   }
 
-  // Every connection's first requests.
+  // Sends the first requests on every connection.
   void start(std::uint64_t requests)
   {
     budget_ = requests;
@@ -102,7 +101,7 @@ public:
       send(each, depth_, now());
   }
 
-  // Runs until so many requests are done in all, or until the time has come.
+  // Runs until that many requests are done in all, or until the deadline.
   void run(std::uint64_t completed, std::uint64_t deadline)
   {
     for (std::uint64_t time = 0; completed_ < completed && time < deadline; time = now()) {
@@ -114,7 +113,7 @@ public:
     }
   }
 
-  // Takes the outstanding answers and sends nothing more.
+  // Receives the outstanding answers and sends nothing more.
   void finish()
   {
     budget_ = 0;
@@ -129,7 +128,7 @@ private:
   {
     int fd;
     std::uint64_t sent, received;     // requests, bytes
-    std::vector<std::uint64_t> begun; // of the outstanding requests, by number modulo depth
+    std::vector<std::uint64_t> begun; // start times of the outstanding requests, by number modulo depth
   };
 
   void connect(std::size_t number)
@@ -171,7 +170,7 @@ private:
       auto const all = on.received / says_.response_size;
       if (all > on.sent) die("more bytes than were asked for");
       auto const requests = all - done;
-      if (once_) continue; // counted when the server has closed
+      if (once_) continue; // counted when the server closes the connection
       completed_ += requests;
       for (; done < all; ++done)
         if (latencies_) latencies_->add(time - on.begun[done % depth_]);
@@ -206,7 +205,7 @@ private:
   histogram* latencies_ = nullptr;
 };
 
-// The server's memory for each connection: with all of them, less what it has with one.
+// Prints the server's memory per connection: its memory with all of them less that with one.
 void print_memory(bench::options const& given, bench::endpoint const& where, std::size_t connections)
 {
   auto const with = [&](std::size_t wanted) {
@@ -235,7 +234,8 @@ int main(int argc, char** argv)
   }
   load load(where, make_dialogue(given, where), connections, depth, given.has("once"));
 
-  // A fixed number of requests is exact, warm-up included: the first ones of each connection.
+  // A fixed number of requests includes the warm-up, which is the first ones of each connection, so that it
+  // is exact.
   bool const counted = given.has("requests");
   auto const warm = counted ? connections * depth : never;
   auto const wanted = counted ? warm + static_cast<std::uint64_t>(given.number("requests", 0)) : never;

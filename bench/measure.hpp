@@ -1,5 +1,5 @@
-// What the load generators share: clocks, latencies, the server's processor time and memory, the line of
-// results.
+// The common part of the load generators: clocks, latencies, the server's processor time and memory, the line
+// of results.
 #ifndef ASIO_URING_BENCH_MEASURE_HPP
 #define ASIO_URING_BENCH_MEASURE_HPP
 
@@ -54,7 +54,7 @@ private:
   std::size_t period_;
 };
 
-// A prime period: a message never equals its predecessor, so stale and misplaced bytes show.
+// The period is prime: a message never equals its predecessor, so stale and misplaced bytes show.
 inline std::string echo_bytes()
 {
   std::string bytes;
@@ -63,7 +63,7 @@ inline std::string echo_bytes()
   return bytes;
 }
 
-// Logarithmic buckets, 64 to each power of two.
+// A histogram with logarithmic buckets, 64 to each power of two.
 class histogram
 {
 public:
@@ -110,7 +110,7 @@ inline int connect_to(endpoint const& where)
   }
 }
 
-// Memory of the process that is not a file's, nor shared.
+// Returns the resident memory of the process that is neither a file's nor shared.
 inline std::uint64_t resident_bytes(pid_t process)
 {
   std::ifstream file("/proc/" + std::to_string(process) + "/statm");
@@ -123,7 +123,7 @@ inline std::uint64_t resident_bytes(pid_t process)
 class interval
 {
 public:
-  // The usage of the program mentions --server-pid.
+  // The program's usage must mention --server-pid.
   explicit interval(options const& given)
   {
     if (!given.has("server-pid")) return;
@@ -147,7 +147,7 @@ public:
     if (!requests_) die("no request was answered");
   }
 
-  // With `end` in place of the line's end, more can follow.
+  // `end` replaces the end of the line, so that more can follow.
   void print(char const* end = "\n") const
   {
     std::printf("requests=%llu seconds=%.6f p50_us=%.2f p99_us=%.2f",

@@ -13,7 +13,7 @@ namespace bench {
 class options
 {
 public:
-  // The usage text is also the list of names: an option it does not mention is refused.
+  // The usage text is also the list of options: one that it does not mention is refused.
   options(int argc, char** argv, std::string_view usage) : usage_(usage)
   {
     for (int i = 1; i < argc; ++i) {

@@ -1,6 +1,6 @@
-// Threads that post functions to a context, every sixteenth of which lets two sockets of the context exchange
-// a byte. Posts per second and processor time of the whole process per post; one line of name=value pairs is
-// its result.
+// Measures threads that post functions to a context; every sixteenth function lets two sockets of the context
+// exchange a byte. The result is one line of name=value pairs: posts per second, and processor time of the
+// process per post.
 #include "options.hpp"
 #include <array>
 #include <atomic>
@@ -25,12 +25,12 @@ using stream_protocol = asio::local::stream_protocol;
 
 namespace {
 
-// A thread posts so many, and waits until they have run.
+// A thread posts that many functions, then waits until they have run.
 constexpr unsigned batch = 64;
 
 struct poster
 {
-  unsigned left = 0; // of its batch; the context's
+  unsigned left = 0; // of its batch; used by the context's thread
   std::counting_semaphore<> all_run{0};
   std::jthread thread{};
 };
@@ -44,7 +44,7 @@ public:
     asio::local::connect_pair(near_, far_);
   }
 
-  // Nothing, if the last one is still under way.
+  // Does nothing if the last exchange is still in progress.
   void begin()
   {
     if (std::exchange(busy_, true)) return;

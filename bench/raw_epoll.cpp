@@ -1,4 +1,5 @@
-// The echo server a careful C programmer writes on epoll: edge-triggered, one recv and one send per message.
+// The echo server that a careful C programmer writes on epoll: edge-triggered, one recv and one send per
+// message.
 #include "socket.hpp"
 #include <array>
 #include <sys/epoll.h>
@@ -13,8 +14,8 @@ void watch(int epoll, int fd, unsigned events)
   bench::check(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
 }
 
-// A read that does not fill the buffer has emptied the socket: what comes later raises a new edge,
-// unless the end of the stream was already part of this one.
+// A read that does not fill the buffer has emptied the socket: later data raises a new edge, unless the end
+// of the stream was already part of this one.
 void echo(int fd, bool ends)
 {
   static std::array<char, 8192> data;

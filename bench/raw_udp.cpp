@@ -1,8 +1,8 @@
 // Hand-written UDP echo servers:
 //   epoll      epoll, recvfrom and sendto until there is nothing left
 //   oneshot    one recvmsg, then one sendmsg, each on the ring
-//   multishot  one standing recvmsg that takes buffers from a ring of buffers, sendmsg on the ring
-//   poll       one standing poll on the ring, plain calls
+//   multishot  one multishot recvmsg that takes buffers from a ring of buffers, sendmsg on the ring
+//   poll       one multishot poll on the ring, plain calls
 #include "socket.hpp"
 #include <array>
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t largest = 8192;
 
-// All that is there.
+// Echoes all datagrams that are there.
 void echo(int fd)
 {
   static std::array<char, largest> data;
@@ -158,7 +158,7 @@ public:
 private:
   static constexpr unsigned buffers = 256;
   static constexpr unsigned size = largest + sizeof(io_uring_recvmsg_out) + sizeof(sockaddr_storage);
-  static constexpr std::uint64_t receiving = buffers; // other completions are of sends, by their buffer
+  static constexpr std::uint64_t receiving = buffers; // sends have the index of their buffer instead
 
   struct outgoing
   {

@@ -1,7 +1,7 @@
-// The echo server a careful C programmer writes on liburing, in three ways:
+// The echo server that a careful C programmer writes on liburing, in three ways:
 //   oneshot    one recv, then one send, each on the ring
-//   multishot  one standing recv that takes buffers from a ring of buffers, sends on the ring
-//   poll       the ring as a better epoll: one standing poll, plain recv and send calls
+//   multishot  one multishot recv that takes buffers from a ring of buffers, sends on the ring
+//   poll       the ring as a better epoll: one multishot poll, plain recv and send calls
 #include "socket.hpp"
 #include <array>
 #include <cstdint>
@@ -127,7 +127,7 @@ private:
     ring::tag(sqe, kind::receive, static_cast<unsigned>(fd));
   }
 
-  // WAITALL: the kernel itself goes on after a short send.
+  // With MSG_WAITALL, the kernel itself goes on after a short send.
   void send(int fd, unsigned size)
   {
     auto* sqe = ring_.next();
@@ -183,7 +183,7 @@ public:
     if (connection.ended && connection.first == none) close(fd);
   }
 
-  // Buffers go back in one publication per turn; who found none waits for it.
+  // Gives back buffers, in one publication per turn; receives that found no buffer wait for it.
   void turned()
   {
     if (!returned_) return;
@@ -196,7 +196,7 @@ public:
 
 private:
   static constexpr unsigned buffers = 2048, buffer_size = 8192, none = ~0u;
-  // Buffers some pages apart would share a few cache sets.
+  // Without the padding, buffers would share a few cache sets.
   static constexpr std::size_t stride = buffer_size + 64;
 
   // A received buffer, and the next one of its connection that waits to be sent.
@@ -255,7 +255,7 @@ private:
     ring::tag(sqe, kind::send, static_cast<unsigned>(fd));
   }
 
-  // One send in flight on a stream, or its bytes may interleave.
+  // Only one send is in flight on a stream, or its bytes might interleave.
   void sent(int fd, connection_state& connection, bool alive)
   {
     do {
@@ -289,7 +289,7 @@ public:
 
   void completed(std::uint64_t whose, kind, io_uring_cqe const& cqe)
   {
-    if (cqe.res < 0) return; // the removal of a closed connection's poll
+    if (cqe.res < 0) return; // the poll of a closed connection was removed
     int const fd = static_cast<int>(whose);
     if (!echo(fd, cqe.res & POLLRDHUP))
       end(fd, cqe.flags & IORING_CQE_F_MORE);
@@ -300,8 +300,8 @@ public:
   void turned() {}
 
 private:
-  // A read that does not fill the buffer has emptied the socket: what comes later completes the poll again,
-  // unless the end of the stream was already part of this completion.
+  // A read that does not fill the buffer has emptied the socket: later data completes the poll again, unless
+  // the end of the stream was already part of this completion.
   bool echo(int fd, bool ends)
   {
     for (;;) {
@@ -312,7 +312,7 @@ private:
     }
   }
 
-  // A poll holds the file: without its removal the peer would never see the end.
+  // A poll holds the file: if it were not removed, the peer would never see the end.
   void end(int fd, bool polling)
   {
     if (polling) {

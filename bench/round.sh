@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# round.sh SETTING ROUND WORKLOAD…: for run.sh: one run of each workload with each side that is not in $RESULTS yet.
-# The sides take turns in an order that is rotated from round to round.
-# Environment: run.sh's, POLICY (chrt's words, for who shares a core), TOTAL (runs to be made) and BEGUN (seconds since 1970, and lines of $RESULTS then).
+# round.sh SETTING ROUND WORKLOAD…: used by run.sh: one run of each workload with each side that is not in
+# $RESULTS yet. The order of the sides rotates from round to round. Environment: that of run.sh, POLICY
+# (options of chrt for programs that share a core), TOTAL (runs to make) and BEGUN (seconds since 1970, and
+# lines of $RESULTS, at the start).
 source "$(dirname "$0")/common.sh"
 source "$bench/workloads.sh"
 setting=$1 round=$2
 shift 2
 
-# With a core of its own each, nothing else shall get between, if that is allowed.
+# Server and load on cores of their own must not be disturbed by others, if that is allowed.
 undisturbed="-f 1" together=${POLICY:--b 0}
 chrt $undisturbed true 2>/dev/null || undisturbed="-b 0"
 

@@ -3,19 +3,20 @@
 # run.sh all [WORKLOAD…]: everything, natively and where system calls are dear, into results/: every run as a line of
 #   JSON, the tables, the plots. Takes hours; what has been measured is not measured again, so it can be interrupted.
 #
-# Workloads are named in workloads.sh, or by their question there: tcp, messages, file, … "idle" is idle.cpp, what idle
-# sockets cost. Server and load generator share one core under SCHED_BATCH, so that neither waking nor migrating is
-# measured; where they have one each, it is under SCHED_FIFO, and where all cores are used, as usual. A ratio compares runs of one round only, and the tables show the median over the rounds. Each run
-# is a fresh process: the luck of its memory layout averages out.
-# Environment: ROUNDS, SECONDS_PER_RUN, WARM_UP, SETTINGS (native, dear), DEAR (nanoseconds that a call costs then),
-# OUTPUT (results/), and common.sh's.
+# WORKLOAD is a name in workloads.sh, or a question there: tcp, messages, file, … "idle" is idle.cpp, the cost
+# of idle sockets. Server and load generator share one core under SCHED_BATCH, so that neither waking nor
+# migrating is measured. If each has a core, they run under SCHED_FIFO; if all cores are used, as usual. A
+# ratio compares runs of one round only, and the tables show the median over the rounds. Each run is a fresh
+# process, so that the luck of its memory layout averages out.
+# Environment: ROUNDS, SECONDS_PER_RUN, WARM_UP, SETTINGS (native, dear), DEAR (nanoseconds that a call costs
+# then), OUTPUT (results/), and that of common.sh.
 source "$(dirname "$0")/common.sh"
 source "$bench/workloads.sh"
 DEAR=${DEAR:-980}
 OUTPUT=${OUTPUT:-$bench/results}
 export ROUNDS SECONDS_PER_RUN WARM_UP FILE LOG
 
-# Sets $chosen.
+# Sets $chosen to the workloads to run.
 choose() {
   local wanted name found
   chosen=()
@@ -28,7 +29,7 @@ choose() {
   done
 }
 
-# What has to be there, before anything is measured.
+# Prepares what must exist before anything is measured.
 prepare() {
   local name limit
   limit=$(ulimit -n)
@@ -42,7 +43,7 @@ prepare() {
   done
 }
 
-# planned SETTING…: how the line of each run begins.
+# planned SETTING…: the beginning of each run's line.
 planned() {
   local name side round setting
   for name in "${chosen[@]}"; do
@@ -116,7 +117,7 @@ if [[ ${1:-} == all ]]; then
   exit
 fi
 
-# By default what needs one core only.
+# By default, the workloads that need one core only.
 if (($# == 0)); then
   for name in "${workloads[@]}"; do
     if [[ ${cores[$name]} == shared ]]; then set -- "$@" "$name"; fi

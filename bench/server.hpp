@@ -1,5 +1,5 @@
-// What the Asio servers share: one io_context, as many threads as asked for, an acceptor, a clean end on a
-// signal.
+// The common part of the Asio servers: one io_context, as many threads as asked for, an acceptor, a clean end
+// on a signal.
 #ifndef ASIO_URING_BENCH_SERVER_HPP
 #define ASIO_URING_BENCH_SERVER_HPP
 
@@ -20,7 +20,7 @@ namespace bench {
 
 namespace asio = boost::asio;
 
-// Before the context's first object: what only this library's build can be told.
+// Sets options that only this library has. To be called before the context's first object is made.
 inline void prepare(options const& given, [[maybe_unused]] asio::io_context& context)
 {
   if (!given.has("spin")) return;

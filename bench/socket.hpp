@@ -23,7 +23,7 @@ inline int check(int result, char const* what)
   std::exit(1);
 }
 
-// Where `--tcp PORT` or `--udp PORT` (on the loopback address) or `--unix PATH` points.
+// The address that `--tcp PORT` or `--udp PORT` (on loopback) or `--unix PATH` names.
 struct endpoint
 {
   sockaddr_storage address{};

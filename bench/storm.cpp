@@ -1,5 +1,5 @@
-// Many connections at once: all are opened together, and each talks as soon as it can. When is each answered
-// for the first time? One line of name=value pairs is the result; times are since the first connection was
+// Opens many connections at once, each of which talks as soon as it can, and measures when each is answered
+// for the first time. The result is one line of name=value pairs; times are since the first connection was
 // opened.
 #include "measure.hpp"
 #include <algorithm>
@@ -36,7 +36,7 @@ int main(int argc, char** argv)
   std::array<char, 64> message{};
 
   int const epoll = bench::check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
-  close(bench::connect_to(where)); // waits until the server listens
+  close(bench::connect_to(where)); // this waits until the server listens
   auto const measured = std::make_unique<bench::interval>(given);
   measured->begin(0);
   double const begin = seconds();

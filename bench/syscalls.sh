@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# syscalls.sh: system calls per request of the server, in all and by name, at 64 connections and at one.
-# Two runs of different lengths are counted; their difference is free of start-up and shut-down.
-# Tracing slows the server down: a peer that has answered meanwhile spares it a wait it would really make, so a
-# server that looks at its completion queue before it waits is undercounted at one connection.
-# Environment: REQUESTS (the difference), WITH_RAW (the hand-written servers too), and common.sh's. What is in $RESULTS
-# already is not counted again.
+# syscalls.sh: system calls of the server per request, in total and by name, at 64 connections and at one. Two
+# runs of different lengths are counted; their difference contains neither start-up nor shut-down. Tracing
+# slows down the server: a peer that has answered meanwhile saves it a wait that it would usually make, so a
+# server that looks at its completion queue before it waits is undercounted at one connection. Environment:
+# REQUESTS (the difference), WITH_RAW (the hand-written servers as well), and that of common.sh. Results that
+# are in $RESULTS already are not counted again.
 source "$(dirname "$0")/common.sh"
 REQUESTS=${REQUESTS:-20000}
 
-count() { # CSV of name,calls for so many requests
+count() { # prints name,calls as CSV for that many requests
   local side=$1 kind=$2 arguments=$3 requests=$4
   new_address tcp
   start "$side" strace -c -f -U name,calls -o "$scratch/calls" $(command_of "$side" "${kind}_server")

@@ -48,7 +48,7 @@ public:
   void measure(bench::histogram* into) { latencies_ = into; }
 
 private:
-  // The handshake waits; what follows does not.
+  // The handshake blocks; what follows does not.
   void connect(bench::endpoint const& where)
   {
     int const fd = bench::connect_to(where);
@@ -62,7 +62,7 @@ private:
     connections_.push_back({tls});
   }
 
-  // A message is small, and the one before has been answered: there is always room.
+  // A message is small, and the one before has been answered, so there is always room.
   void send(connection& on)
   {
     on.begun = now();

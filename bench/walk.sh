@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# walk.sh [cold|warm…]: SHA-256 of every file of a tree: the example checksum beside the same source with plain
-# calls in one thread. Cold: with an empty page cache, for which it must be root.
+# walk.sh [cold|warm…]: SHA-256 of every file of a tree: the example checksum, compared with the same source
+# with plain calls in one thread. Cold: with an empty page cache, which needs root.
 #
-# The sides take turns within each round; a ratio compares runs of one round only, the table has medians. All
-# cores are used. Environment: ROUNDS, TREE (made if it is not there), FILES (in a new tree), BUILD.
+# The sides alternate within each round. A ratio compares runs of one round only; the table has medians. All
+# cores are used. Environment: ROUNDS, TREE (made if it does not exist), FILES (in a new tree), BUILD.
 set -euo pipefail
 bench=$(cd "$(dirname "$0")" && pwd)
 BUILD=${BUILD:-$bench/../build-bench}

@@ -10,7 +10,7 @@ workloads=() # their names, in order
 declare -A question=() program=() socket=() cores=() arguments=() driver=() candidates=()
 
 # workload NAME QUESTION PROGRAM SOCKET CORES ARGUMENTS DRIVER [SIDES]
-#   PROGRAM    whose variants are measured; common.sh knows them
+#   PROGRAM    the program whose variants (common.sh) are measured
 #   SOCKET     tcp, udp, unix; none: the program measures itself
 #   CORES      shared: the server and its load on one; apart: on one each; all: both on all
 #   ARGUMENTS  the program's

@@ -1,7 +1,7 @@
 // write_ahead_log: durable appends per second, with many writers side by side.
 //
-// chain: the example's log, a linked write and sync per group. pool-group: the same log, a thread performs
-// them. pool: the usual thread-pool program; each record is written and synced by a thread of its own.
+// chain: the example's log, a linked write and sync per group. pool-group: the same log, but a thread
+// performs both. pool: the usual thread-pool program, in which a thread writes and syncs each record.
 #include "../example/write_ahead_log.hpp"
 #include "options.hpp"
 

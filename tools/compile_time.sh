@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What the library's headers cost to compile, against <boost/asio.hpp> alone: medians of user time over alternating rounds,
-# and preprocessed lines. tools/compile_time.sh [ROUNDS]; CXX and CXXFLAGS as usual. Needs about a minute.
+# Measures what the library's headers cost to compile, compared with <boost/asio.hpp> alone: medians of user
+# time over alternating rounds, and preprocessed lines. tools/compile_time.sh [ROUNDS]; CXX and CXXFLAGS as
+# usual. Takes about a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,8 +1,7 @@
-// tools/dear_calls.cpp: runs a command for which every system call is dear.
+// tools/dear_calls.cpp: runs a command for which every system call is expensive.
 //
-// Containers filter system calls (seccomp), hardened kernels change page tables at each: there a call costs
-// five or ten times what it costs elsewhere. Here filters that allow everything are put in the way, as long
-// as it takes.
+// Containers filter system calls (seccomp), and hardened kernels change page tables at each: a call costs
+// five to ten times as much there. This program installs filters that allow everything but take as long.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -23,7 +22,7 @@
 
 namespace {
 
-/// Nanoseconds that the cheapest of calls takes: the best of several tries.
+/// Returns how many nanoseconds the cheapest call takes, the best of several tries.
 double cost_of_a_call()
 {
   constexpr int calls = 2000, tries = 25;
@@ -38,7 +37,7 @@ double cost_of_a_call()
   return best;
 }
 
-/// Filters of that many multiplications in all.
+/// Installs filters with that many multiplications in total.
 bool make_dear(unsigned multiplications)
 {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
@@ -46,7 +45,8 @@ bool make_dear(unsigned multiplications)
     constexpr unsigned most = 4000; // a filter has 4096 instructions at most
     const unsigned n = std::min(multiplications, most);
     std::vector<sock_filter> program;
-    // The kernel remembers what depends on the call's number alone, and runs no filter then.
+    // The kernel caches results that depend on the call's number alone, and then runs no filter: depend on an
+    // argument.
     program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)));
     program.insert(program.end(), n, BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 3));
     program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
@@ -57,7 +57,7 @@ bool make_dear(unsigned multiplications)
   return true;
 }
 
-/// What a call costs with these filters; tried in a child, for a filter is for good.
+/// Measures what a call costs with these filters, in a child, since a filter cannot be removed.
 double cost_with(unsigned multiplications)
 {
   int ends[2];
@@ -90,7 +90,7 @@ int main(int argc, char** argv)
     return 2;
   }
   const double before = cost_of_a_call();
-  constexpr unsigned most = 30'000; // the kernel takes 32768 instructions
+  constexpr unsigned most = 30'000; // the kernel accepts 32768 instructions in total
   unsigned multiplications = 0;
   double cost = before;
   for (int i = 0; i < 8 && (cost < wanted * 0.98 || cost > wanted * 1.02) && wanted > before; ++i) {

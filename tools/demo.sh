@@ -9,11 +9,11 @@ connections=64
 message=64
 warm_up=1  # second
 rounds=5   # the two builds alternate, so that both see the same machine
-dear_ns=980 # the cost of a system call where containers filter them, or the kernel changes page tables at each
+dear_ns=980 # the cost of a system call where containers filter them or page tables change
 
 build=build/demo
 work=$(mktemp -d)
-cores=$(taskset -cp $$ | sed 's/.*: //') # that may be used
+cores=$(taskset -cp $$ | sed 's/.*: //') # the cores that may be used
 core=${cores##*[,-]}
 server=
 
@@ -35,7 +35,7 @@ fail() {
 # progress LINE: replaces the one before, on a terminal.
 progress() { if [[ -t 1 ]]; then printf '\r\033[K%s' "${1:0:75}"; fi; }
 
-# Server and client share a core, and neither preempts the other: so waking and migrating are not measured.
+# Server and client share a core and do not preempt each other, so that waking and migrating are not measured.
 on_core() { taskset -c "$core" chrt -b 0 "$@"; }
 
 # start COMMAND...: a server on a port of its own; sets server (the process started) and port.
@@ -61,7 +61,7 @@ stop() {
 }
 
 backend() {
-  case $(ls -l "/proc/$1/fd" 2>/dev/null) in # connections end meanwhile
+  case $(ls -l "/proc/$1/fd" 2>/dev/null) in # ls fails for connections that end meanwhile
     *'anon_inode:[io_uring]'*) echo io_uring ;;
     *'anon_inode:[eventpoll]'*) echo epoll ;;
     *) echo unknown ;;
@@ -111,8 +111,9 @@ measure() {
   stop "$server"
 }
 
-# count_calls NAME PROGRAM BUILD: system calls per request into $work/NAME_BUILD.calls. Tracing costs time, so it is a run
-# of its own, on all cores, and on the path that was measured: a traced call is so dear that another might be chosen.
+# count_calls NAME PROGRAM BUILD: system calls per request into $work/NAME_BUILD.calls. Tracing takes time, so
+# this is a run of its own, on all cores, and on the path that was measured: traced calls are so expensive
+# that another path might be chosen.
 count_calls() {
   local pid path core=$cores
   path=$(sed -nE 's/.*; path ([a-z]+) .*/\1/p' "$work/$1_$3.path")
@@ -147,7 +148,7 @@ busy=$(others_use)
 if ((busy > 15)); then echo "Warning: other programs use $busy % of this machine: expect figures that spread."; fi
 call_ns=$("$build/bench/dear_calls" 1 true 2>&1 | sed -nE 's/.* costs ([0-9]+) ns here.*/\1/p')
 
-# name, program, what it is started by
+# name, program, command that starts it
 cases=("HTTP|http_server|" "echo|echo_coroutines|")
 if ((${call_ns:=0} < dear_ns)) && "$build/bench/dear_calls" $dear_ns true 2>/dev/null; then
   cases+=("echo, dear calls|echo_coroutines|$build/bench/dear_calls $dear_ns")

@@ -4,7 +4,7 @@ function median(v, n,  i, j, t) {
   for (i = 2; i <= n; ++i) for (j = i; j > 1 && v[j] < v[j - 1]; --j) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
   return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
 }
-# To be called before v[1] and v[n] are looked at.
+# Sorts v, so call it before v[1] and v[n] are used.
 function spread(v, n,  middle) { middle = median(v, n); return sprintf("%.2f (%.2f-%.2f)", middle, v[1], v[n]) }
 FNR == 1 { ++files }
 files == 1 { base[FNR] = $3 / $1 }

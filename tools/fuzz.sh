@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Programs on the simulated kernel, and options, as a fuzzer thinks them up: tools/fuzz.sh [SECONDS]
-# Each target runs for ten minutes, or as long as told; exit code 0 only if neither has found anything. What is found is
-# left in build/fuzz, and repeated by build/fuzz/fuzz_TARGET FILE. With KEEP=1, inputs that reach what none of
-# test/fuzz/corpus does are added there, as few and as small as possible.
+# Fuzzes programs on the simulated kernel, and options: tools/fuzz.sh [SECONDS]
+# Each target runs for ten minutes, or that long; exit code 0 only if neither has found anything. Findings are
+# left in build/fuzz, and repeated by build/fuzz/fuzz_TARGET FILE. With KEEP=1, inputs that reach code which
+# none of test/fuzz/corpus does are added there, as few and as small as possible.
 # Environment: CXX, a clang (clang++); TARGETS (program options).
 set -euo pipefail
 cd "$(dirname "$0")/.."

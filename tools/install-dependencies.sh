@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building, testing and the demonstration need, and the packages named, on Debian and Ubuntu. Does
-# nothing where all is there; without root it prints the command and fails.
+# Installs what building, testing and the demonstration need, and the packages named, on Debian and Ubuntu.
+# Does nothing if all is installed; without root it prints the command and fails.
 set -euo pipefail
 extra=("$@")
 
@@ -12,8 +12,8 @@ command -v apt-get >/dev/null || {
 installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 known() { [[ $(apt-cache policy "$1" 2>/dev/null) == *Candidate:\ [0-9]* ]]; }
 
-# A Boost that is installed, 1.81 or newer, stays. Debian 12 has 1.81 beside its default 1.74; newer releases have a
-# newer default.
+# Keeps an installed Boost, if it is 1.81 or newer. Debian 12 has 1.81 beside its default 1.74; newer releases
+# have a newer default.
 boost_packages() {
   local part version
   version=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' 'libboost1.*-dev' 2>/dev/null |
@@ -48,6 +48,6 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q >&2
-missing=$(missing_packages) # a list that was empty before may now name another Boost
+missing=$(missing_packages) # with the new lists, this may name another Boost
 # shellcheck disable=SC2086 # a list of words
 apt-get install -q -y --no-install-recommends --no-remove $missing >&2

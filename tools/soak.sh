@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# A mixed load with faults, ten minutes or as long as told: tools/soak.sh [SECONDS]
-# Exit code 0 only if nothing was lost or wrong, no descriptor leaked and memory stayed flat: see test/soak/main.cpp.
-# Environment: ASIO_URING_PATH, ASIO_URING_PUMP and ASIO_URING_BACKEND choose the configuration; STOCK=1 runs the same
-# program on stock Asio.
+# Runs a mixed load with faults, for ten minutes or that long: tools/soak.sh [SECONDS]
+# Exit code 0 only if nothing was lost or wrong, no descriptor leaked and memory stayed flat: see
+# test/soak/main.cpp.
+# Environment: ASIO_URING_PATH, ASIO_URING_PUMP and ASIO_URING_BACKEND choose the configuration; STOCK=1 runs
+# the same program on stock Asio.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tries the library on another Debian, in a chroot, as somebody does who has just cloned it:
+# Tests the library on another Debian, in a chroot, starting from a fresh clone:
 #
 #   tools/test-distribution.sh [--boost VERSION] [--root DIR] trixie|sid [COMMAND...]
 #
@@ -7,8 +7,8 @@
 # DIR        the chroot, made if it is not there (about four minutes), else used again; otherwise in /var/tmp
 # COMMAND    run in the clone; otherwise tools/demo.sh, tools/test.sh and tools/test-standalone.sh
 #
-# Needs root. The kernel stays this machine's. Compilers are the suite's g++ and clang. Prints the versions, and the
-# exit code is that of the commands. What is mounted is so for this script only, and gone when it ends.
+# Needs root. The kernel is this machine's; the compilers are the suite's g++ and clang. Prints the versions;
+# the exit code is that of the commands. Mounts are visible to this script only, and end with it.
 set -euo pipefail
 exec </dev/null
 

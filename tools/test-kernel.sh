@@ -64,8 +64,8 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# download SUITE: sets package to the suite's kernel package, kept in build/kernels. apt reads lists of its own here:
-# the suite need not be one of this machine's.
+# download SUITE: sets package to the suite's kernel package, kept in build/kernels. apt uses lists of its own
+# here, since the suite need not be one of this machine's.
 download() {
   local cache=$PWD/build/kernels/$1 mirror=${DEBIAN_MIRROR:-http://deb.debian.org} name
   mkdir -p "$cache"/{state/lists/partial,cache/archives/partial}
@@ -86,7 +86,7 @@ download() {
   for package in "$cache/$name"_*.deb; do :; done
 }
 
-# Prints each result as it comes, and what a failed test has said.
+# Prints each result as it arrives, and the output of failed tests.
 report() {
   local line name code seconds output=
   while IFS= read -r line; do
@@ -137,7 +137,7 @@ jq -r '.[] | (.properties | from_entries) as $p
 jq -r 'map(.command[0]) | unique[]' "$work/selected.json" >"$work/programs"
 echo "$build/example/uring_info" >>"$work/programs"
 
-# The guest's files, each under the path it has here.
+# The guest's files, under the same paths as here.
 root=$work/root
 mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,var/tmp}
 while read -r program; do
@@ -151,7 +151,7 @@ cp "$work/tests" "$root/tests"
 printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
 source=$(sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p' "$build/CMakeCache.txt")
 mkdir -p "$root$source"
-cp -r "$source/doc" "$root$source/doc" # some tests compare with it
+cp -r "$source/doc" "$root$source/doc" # some tests compare it
 
 truncate -s 2G "$work/disk"
 mke2fs -q -t ext4 -m 0 -E lazy_itable_init=1,lazy_journal_init=1 "$work/disk"
@@ -163,7 +163,7 @@ if [[ -w /dev/kvm ]] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then
   factor=1
 fi
 
-# ttyS0 carries the results, ttyS1 is the kernel's console. A line of ours begins with @.
+# ttyS0 carries the results, ttyS1 is the kernel's console. Lines for this script begin with @.
 cat >"$root/init" <<END
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -173,7 +173,7 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mkdir /dev/shm
 mount -t tmpfs tmpfs /dev/shm
-# Not onto /tmp: the build directory may be there.
+# Not on /tmp: the build directory may be there.
 mount -t ext4 /dev/nvme0n1 /var/tmp || mount -t tmpfs tmpfs /var/tmp
 cd /var/tmp
 ip link set lo up
@@ -216,7 +216,7 @@ machine=
 
 sed -n 's/^@kernel //p' "$work/output" >"$work/release"
 [[ -s $work/release ]] || { cat "$work/qemu" "$work/console" >&2; fail "the guest did not start"; }
-# What the kernel itself complained about.
+# The kernel's own complaints.
 grep -E 'WARNING:|BUG:|Oops|blocked for more than|Call Trace|panic|Out of memory' "$work/console" >&2 || true
 
 awk '

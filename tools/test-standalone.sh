@@ -15,7 +15,7 @@ include=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/.."
 
 if [[ $include ]]; then tools/install-dependencies.sh; else tools/install-dependencies.sh libasio-dev; fi
-rm -f build/standalone/CMakeCache.txt # which remembers another Asio, and other flags
+rm -f build/standalone/CMakeCache.txt # it may have another Asio and other flags
 cmake -S . -B build/standalone -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG= -DASIO_URING_STANDALONE=ON \
   ${include:+"-Dasio_INCLUDE_DIR=$include"}
 cmake --build build/standalone --parallel "${JOBS:-$(nproc)}"

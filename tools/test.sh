@@ -13,7 +13,7 @@ case "${1:-}" in
   --asan) preset=asan ;;
   --tsan)
     preset=tsan
-    # ThreadSanitizer of g++ 12 knows fewer address layouts than the kernel has.
+    # ThreadSanitizer of g++ 12 does not support all address layouts of the kernel.
     if setarch "$(uname -m)" -R true 2>/dev/null; then run=(setarch "$(uname -m)" -R); fi
     ;;
   --valgrind)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Compiles the headers as a program does that asks for more warnings than most, by -I: a warning is an error.
+# Compiles the headers, included by -I, with more warnings than most programs ask for: a warning is an error.
 #
 #   tools/warnings.sh [--program|--headers|--configurations] [COMPILER...]
 #
-# A program with every operation: as types, for a whole program, separately compiled, and optimised, for some warnings
-# need that. Every header alone. The program in configurations of Asio and of the compiler.
-# Without a COMPILER with all versions of g++ and clang++ that are installed.
+# --program: a program with every operation: as types, for a whole program, separately compiled, and
+# optimized, which some warnings need. --headers: every header alone. --configurations: the program in
+# configurations of Asio and of the compiler.
+# Without a COMPILER, uses all installed versions of g++ and clang++.
 # Environment: CXXFLAGS, such as -isystem /opt/boost/include.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,10 +24,10 @@ installed() {
   done | sort -u -k1,1 | cut -d' ' -f2
 }
 
-# The last is for Asio without Boost, which may not be there.
+# Leaves out the header for Asio without Boost, which may not be installed.
 all_headers() { find asio_uring -name "*.hpp" ! -name src.hpp ! -name late_standalone_macros.hpp; }
 
-# What another header begins with has been compiled alone with it.
+# A header that another one includes first is compiled alone by that.
 headers_to_compile() {
   comm -23 <(all_headers | sort) <(
     all_headers | xargs awk 'FNR == 1 { begun = 0 }

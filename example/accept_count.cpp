@@ -1,7 +1,7 @@
 // accept_count PORT COUNT: accepts COUNT connections, up to three at a time, and greets each.
 //
-// There are no queues to fill and to empty: an accept is started like any other operation, the loop submits
-// it, waits, and calls the handler of what has completed.
+// The program handles no queues: an accept is started like any other operation, and the loop submits it,
+// waits, and calls the handler when it has completed.
 
 #include <asio_uring/ip/tcp.hpp>
 

@@ -2,9 +2,8 @@
 // others.
 // "/who" lists the names, "/quit" leaves.
 //
-// The room is shared by all connections, so everything of it runs on one strand. A client that does not read
-// costs a bounded amount of memory: what does not fit into its outbox is skipped, and the client is told how
-// much.
+// All connections share the room, so all code runs on one strand. A client that does not read costs a bounded
+// amount of memory: lines that do not fit into its outbox are skipped, and the client is told how many bytes.
 //
 // Usage: chat_server [address] port [threads]
 
@@ -63,7 +62,7 @@ public:
         room_(room)
   {
     outbox_filled_.expires_at(asio::steady_timer::time_point::max());
-    // A small send buffer: what waits for a client that does not read should wait, and be bounded, here.
+    // A small send buffer: data for a client that does not read should wait in the outbox, which is bounded.
     error_code ignored;
     socket_.set_option(asio::socket_base::send_buffer_size(outbox_limit), ignored);
     socket_.set_option(tcp::no_delay(true), ignored);
@@ -100,7 +99,7 @@ public:
     if (all_written_) farewell_.cancel();
   }
 
-  // Ends reading as if the client had said its last word.
+  // Ends reading as if the client had ended the connection.
   void dismiss()
   {
     send("* the server is stopping\n");
@@ -151,7 +150,7 @@ private:
     room_.tell_others(*this, "* " + name_ + " joined\n");
   }
 
-  // Closing a socket with unread input resets the connection, and the last words would be lost.
+  // Closing a socket with unread input resets the connection, and the last lines would be lost.
   asio::awaitable<void> discard_input()
   {
     std::array<char, 1024> input;
@@ -253,7 +252,7 @@ int main(int argc, char** argv)
     std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
     asio::co_spawn(strand, serve(acceptor, lobby), asio::detached);
 
-    // No context.stop(): run() returns when the last participant has been seen off.
+    // No context.stop(): run() returns when the last participant has been dismissed.
     asio::signal_set signals(strand, SIGINT, SIGTERM);
     signals.async_wait([&](error_code, int) {
       error_code ignored;

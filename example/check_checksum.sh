@@ -10,7 +10,7 @@ cd "$work/here"
 
 fail() { echo "checksum: FAILED: $*" >&2 && exit 1; }
 
-# same CODE PATH…: the program prints what find and sha256sum do, and ends with CODE.
+# same CODE PATH…: the program must print what find and sha256sum do, and exit with CODE.
 same() {
   local expected=$1 code=0
   shift
@@ -47,7 +47,7 @@ ln -s tree link
 same 0 tree link
 [[ ! -s ../errors.txt ]] || fail "speaks of links or special files: $(<../errors.txt)"
 
-# What cannot be read: the others are done.
+# Some files cannot be read; the others must be hashed.
 echo secret >tree/secret
 mkdir tree/closed
 echo inside >tree/closed/file
@@ -56,7 +56,7 @@ if ((EUID == 0)); then
   chmod o+rx .. .
   as="setpriv --reuid 65534 --clear-groups"
 fi
-mv tree/secret tree/closed .. # not for find and sha256sum, which may be root's
+mv tree/secret tree/closed .. # hides them from find and sha256sum, which may run as root
 same 0 tree
 cp ../expected.txt ../expected_without.txt
 mv ../secret ../closed tree
@@ -77,7 +77,7 @@ code=0
 "$program" 2>/dev/null || code=$?
 ((code == 2)) || fail "no argument: exit status $code"
 
-# Files that come and go meanwhile: what stays is always there.
+# Files come and go meanwhile; those that stay must always be listed.
 (while [[ ! -e ../enough ]]; do
   for i in {1..20}; do echo "$i" >"tree/come-and-go-$i"; done
   rm -f tree/come-and-go-*

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Copies files of all kinds with the example cp: check_cp.sh PROGRAM. Exit code 0 only if everything holds.
+# Copies files of all kinds with the example cp: check_cp.sh PROGRAM. Exit code 0 only if all checks pass.
 set -eu
 program=$1
 work=$(mktemp -d)
@@ -25,7 +25,7 @@ cmp from to || fail "a file onto itself has lost data"
 ! "$program" missing to 2>/dev/null || fail "a missing source"
 ! "$program" from /dev/full 2>/dev/null || fail "a full device"
 
-# While it is copied the source grows, then shrinks: the copy is what the source began with.
+# The source grows, then shrinks while it is copied: the copy must be the beginning of the source.
 for change in 'head -c 300000 /dev/urandom >>from' 'truncate -s 1000000 from'; do
   for _ in {1..10}; do
     head -c 30000000 /dev/urandom >from

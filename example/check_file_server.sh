@@ -95,7 +95,7 @@ http 400 "$site/zero%00"
 http 405 -X DELETE "$site/4095"
 http 405 --data-binary x "$site/4095"
 header 'allow: GET, HEAD'
-http 200 -X GET --data-binary x "$site/4095" # what is not read cannot be followed by another request
+http 200 -X GET --data-binary x "$site/4095" # no request can follow a body that is not read
 header 'connection: close'
 for escape in /../outside/secret /directory/../../outside/secret /%2e%2e/outside/secret /..%2foutside%2fsecret \
   /escaping-link /absolute-link/secret //../outside/secret; do
@@ -115,7 +115,7 @@ pipelined=$(printf 'GET /style.css HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1
 ((pipelined == 3)) || fail "pipelined requests: $pipelined answers"
 [[ $(printf 'GARBAGE\r\n\r\n' | timeout 20 nc -N 127.0.0.1 "$port") == 'HTTP/1.1 400 '* ]] || fail "garbage"
 
-# Slow and fast clients at once, one that goes away in the middle.
+# Slow and fast clients at once, one of which disconnects in the middle.
 jobs=()
 for i in {1..8}; do
   curl -s --max-time 40 $([[ $i != 1 ]] || echo --limit-rate 32M) -o "$work/64MiB.$i" "$site/64MiB" &

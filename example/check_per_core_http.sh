@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Asks the example per_core_http: check_per_core_http.sh PROGRAM. Needs curl, wrk and nc (OpenBSD's).
-# shellcheck source=checking.sh
+# Sends requests to the example per_core_http: check_per_core_http.sh PROGRAM. Needs curl, wrk and nc
+# (OpenBSD's).
 source "${BASH_SOURCE%/*}/checking.sh"
 
-# raw REQUEST: what the server answers to these bytes, until it closes.
+# raw REQUEST: prints the server's answer to these bytes, until it closes.
 raw() { printf "$1" | timeout 20 nc -N "$host" "$port" | tr -d '\r'; }
 
 for cores in 1 2 3; do
   start 0 "$cores"
   site=http://$host:$port
 
-  # Each connection is one core's, and 64 of them are not all the same core's.
+  # Each connection belongs to one core, and 64 of them do not all belong to the same.
   for _ in {1..64}; do curl -s --max-time 20 "$site/" || fail "curl: error $?"; done >"$work/answers"
   (($(wc -l <"$work/answers") == 64)) || fail "$(wc -l <"$work/answers") answers of 64"
   for ((core = 0; core < cores; ++core)); do

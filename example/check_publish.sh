@@ -3,7 +3,7 @@
 # shellcheck source=checking.sh
 source "${BASH_SOURCE%/*}/checking.sh"
 
-# subscribe FD NAME: an nc whose input is FD, and whose output goes to $work/NAME.
+# subscribe FD NAME: starts an nc whose input is FD, and whose output goes to $work/NAME.
 subscribe() {
   mkfifo "$work/$2.in"
   timeout 100 nc -N "$host" "$port" <"$work/$2.in" >"$work/$2" 2>/dev/null 3>&- 4>&- 5>&- &
@@ -12,7 +12,7 @@ subscribe() {
 subscribers() { [[ $(grep '^subscribers: ' "$work/output" | tail -n 1) == "subscribers: $1" ]]; }
 publish() { timeout 60 nc -N "$host" "$publishers_port" >/dev/null || fail "a publisher ends with $?"; }
 
-# same NAME FILE: NAME has received what is in FILE, and nothing else.
+# same NAME FILE: whether NAME has received what is in FILE, and nothing else.
 same() { cmp -s "$work/$2" "$work/$1"; }
 receives() { eventually same "$1" "$2" || fail "$1 has not got what was published"; }
 
@@ -31,7 +31,7 @@ for ending in TERM INT; do
   receives bob expected
   passed "lines to two subscribers"
 
-  # Publishers at once: their lines are mixed, and each is whole.
+  # Several publishers at once: their lines are mixed, but each is whole.
   jobs=()
   for i in {1..8}; do
     for ((n = 0; n < 500; ++n)); do echo "publisher $i says $n"; done >"$work/lines.$i"
@@ -52,7 +52,7 @@ for ending in TERM INT; do
   eventually subscribers 1 || fail "bob is still a subscriber"
   passed "who ends is no subscriber"
 
-  # sam does not read while 40 MB pass by, more than the kernel keeps for him.
+  # sam does not read while 40 MB are published, more than the kernel buffers for him.
   exec 5<>"/dev/tcp/$host/$port"
   eventually subscribers 2 || fail "sam is no subscriber"
   cp "$work/ann" "$work/large"
@@ -64,7 +64,7 @@ for ending in TERM INT; do
   exec 5>&-
   passed "a subscriber that does not read does not hold up the others for ever"
 
-  # Too long: that publisher is not served further, the others are.
+  # A line that is too long: that publisher is not served further, the others are.
   head -c 100000 /dev/zero | tr '\0' x | timeout 20 nc -N "$host" "$publishers_port" >/dev/null
   echo "after all" | publish
   echo "after all" >>"$work/large"

@@ -8,7 +8,7 @@ mkdir "$work/root"
 head -c 67108864 /dev/urandom >"$work/root/64MiB"
 head -c 3000000 /dev/urandom >"$work/data"
 
-# proxy_to PROGRAM ARGUMENT...: a proxy to that server.
+# proxy_to PROGRAM ARGUMENT...: starts that server and a proxy to it.
 proxy_to() {
   : >"$work/behind"
   "$@" >"$work/behind" 2>&1 &
@@ -28,7 +28,7 @@ for i in {1..8}; do
   curl -s --max-time 60 $([[ $i != 1 ]] || echo --limit-rate 32M) -o "$work/body.$i" "http://$host:$port/64MiB" &
   jobs+=($!)
 done
-curl -s --max-time 0.05 -o /dev/null "http://$host:$port/64MiB" # goes away in the middle
+curl -s --max-time 0.05 -o /dev/null "http://$host:$port/64MiB" # disconnects in the middle
 for job in "${jobs[@]}"; do wait "$job" || fail "8 clients at once"; done
 for i in {1..8}; do cmp "$work/root/64MiB" "$work/body.$i" || fail "64 MiB to client $i of 8 differ"; done
 passed "64 MiB by HTTP, to one client, and to 8 at once"
@@ -40,7 +40,7 @@ passed "a client that has said all gets its answer"
 kill "$behind"
 stop TERM
 
-# What is echoed after the client's end has gone the other way; the echo ends when the server has had that end.
+# Data is echoed after the client has ended its side; the echo ends when the server has seen that end.
 proxy_to "$3" "$host" 0
 jobs=()
 for i in {1..8}; do
@@ -51,7 +51,7 @@ for job in "${jobs[@]}"; do wait "$job" || fail "a half-closed client ends with 
 for i in {1..8}; do cmp "$work/data" "$work/echo.$i" || fail "3 MB through an echo server, client $i of 8, differ"; done
 passed "a half-closed connection goes on the other way, and ends"
 
-# A connection to nobody breaks, for an end would be an answer.
+# If the proxy cannot connect, the client's connection must break: an end would look like an answer.
 kill "$behind"
 wait "$behind"
 exec 3<>"/dev/tcp/$host/$port"
@@ -70,6 +70,6 @@ proxy_to "$3" "$host" 0
 exec 3<>"/dev/tcp/$host/$port" # a connection in use must not keep it from stopping
 echo hello >&3
 IFS= read -r -t 20 line <&3 && [[ $line == hello ]] || fail "no echo"
-# The proxy that said that nobody was there goes with its messages; this one must not say anything.
+# Discards the proxy that reported a failed connect, with its messages; this one must report nothing.
 stop INT
 passed "all well"

@@ -49,12 +49,12 @@ for escape in /../outside/secret /directory/../../outside/secret /escaping-link;
   "$site/missing" "$site/1000003") == '1 0 0 0 ' ]] || fail "the connection is not kept"
 passed "404, 405, 403, keep-alive"
 
-# The certificate is checked, and the end of the stream is the server's, not an attacker's.
+# The certificate is checked, and the end of the stream comes from the server, not from an attacker.
 printf 'GET /131073 HTTP/1.0\r\n\r\n' | timeout 20 openssl s_client -connect "$host:$port" -CAfile "$work/certificate" \
   -verify_return_error -quiet -ign_eof >"$work/raw" 2>"$work/openssl" || fail "s_client: $(<"$work/openssl")"
 cmp "$root/131073" <(tail -c 131073 "$work/raw") || fail "s_client: differs"
 [[ $(head -n 1 "$work/raw") == 'HTTP/1.0 200 '* ]] || fail "s_client: no HTTP/1.0 200"
-# Who does not speak TLS, and who says nothing, does no harm.
+# Clients that do not speak TLS, or send nothing, do no harm.
 curl -s --max-time 20 "http://$host:$port/1" >/dev/null && fail "HTTP without TLS is answered"
 exec 3<>"/dev/tcp/$host/$port"
 passed "s_client, and who does not speak TLS"
@@ -64,7 +64,7 @@ for i in {1..8}; do
   curl -sk --max-time 60 $([[ $i != 1 ]] || echo --limit-rate 16M) -o "$work/body.$i" "$site/32MiB" &
   jobs+=($!)
 done
-curl -sk --max-time 0.05 -o /dev/null "$site/32MiB" # goes away in the middle
+curl -sk --max-time 0.05 -o /dev/null "$site/32MiB" # disconnects in the middle
 for job in "${jobs[@]}"; do wait "$job" || fail "8 clients at once"; done
 for i in {1..8}; do cmp "$root/32MiB" "$work/body.$i" || fail "32 MiB to client $i of 8 differ"; done
 passed "32 MiB to each of 8 clients at once"

@@ -3,7 +3,7 @@
 # shellcheck source=checking.sh
 source "${BASH_SOURCE%/*}/checking.sh"
 
-# totals LINE...: what it has printed in the end.
+# totals LINE...: checks what the program has printed at the end.
 totals() {
   diff <(printf '%s\n' "$@") <(tail -n +2 "$work/output") || fail "the totals are others"
 }
@@ -22,17 +22,17 @@ passed "totals, and lines that are none"
 
 start 0 --echo
 exec 3<>"/dev/udp/$host/$port"
-# One datagram, for bash would read a byte of it and lose the others.
+# Reads one datagram with dd, because bash would read one byte and lose the rest.
 answer() { timeout 20 dd bs=65536 count=1 <&3 2>/dev/null; }
 for ((i = 0; i < 300; ++i)); do
   printf 'requests:%d|c\n' "$i" >&3
   [[ $(answer) == "requests:$i|c" ]] || fail "datagram $i is not echoed"
 done
-# Many at a time, in their order.
+# Many at a time come back in order.
 for ((i = 0; i < 100; ++i)); do printf 'many:%d|c\n' "$i" >&3; done
 for ((i = 0; i < 100; ++i)); do [[ $(answer) == "many:$i|c" ]] || fail "datagram $i of many is not echoed"; done
 
-# Who is not there any more when the echo comes does no harm to others.
+# A client that is gone when the echo comes does no harm to others.
 for ((i = 0; i < 50; ++i)); do
   exec 4<>"/dev/udp/$host/$port"
   printf 'gone:1|c\n' >&4

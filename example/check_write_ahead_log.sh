@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Kills the example write_ahead_log at random moments: check_write_ahead_log.sh PROGRAM [ROUNDS]. Exit code 0
-# only if no record is missing that it had printed, and none is there twice or in pieces.
+# only if no record that it had printed is missing, twice there or damaged.
 set -eu
 program=$1
 rounds=${2:-20}
@@ -17,7 +17,7 @@ for ((round = 1; round <= rounds; ++round)); do
   sleep "0.$(printf '%03d' $((20 + RANDOM % 150)))"
   kill -9 $server
   wait $server 2>/dev/null || true
-  # A record that was being written.
+  # Appends a record that was only half written.
   ((RANDOM % 2)) && head -c $((RANDOM % 40)) /dev/urandom >>log
   "$program" --read log >found || fail "round $round: cannot be read"
   sort found | uniq -d >twice
@@ -30,7 +30,7 @@ count=$(wc -l <printed)
 ((count > rounds)) || fail "only $count records in $rounds rounds"
 echo "$rounds rounds, $count records were printed and found"
 
-# A file that may not grow: what had been printed is there.
+# The file must not grow: all records that were printed are there.
 (
   trap '' XFSZ
   ulimit -f 16

@@ -1,5 +1,5 @@
-# checking.sh: what the checks of examples that name asio_uring share. Sourced, with the program as $1: starts it,
-# ends it, and has $work, a directory that goes in the end.
+# checking.sh: common parts of the checks of examples that use asio_uring's names. To be sourced, with the
+# program as $1: functions start and stop it, and $work is a directory that is removed at the end.
 set -u
 [[ ${CHECK_IS_BOUNDED:-} ]] || CHECK_IS_BOUNDED=1 exec timeout 110 "$0" "$@"
 program=$1
@@ -26,7 +26,7 @@ fail() {
 
 passed() { echo "$name: $*"; }
 
-# eventually COMMAND...: true as soon as COMMAND is.
+# eventually COMMAND...: waits until COMMAND succeeds.
 eventually() {
   local until=$((SECONDS + 30))
   until "$@"; do
@@ -35,7 +35,8 @@ eventually() {
   done
 }
 
-# start ARGUMENT...: its process is $server, its port $port, what it says in $work/output and $work/errors.
+# start ARGUMENT...: starts the program; sets $server to its process and $port; its output is in $work/output
+# and $work/errors.
 start() {
   : >"$work/output"
   "$program" "$@" >"$work/output" 2>"$work/errors" &
@@ -59,7 +60,7 @@ stop() {
   passed "clean stop on SIG$1"
 }
 
-# refused CODE WORD ARGUMENT...: ends with CODE, saying WORD.
+# refused CODE WORD ARGUMENT...: the program must exit with CODE and print WORD.
 refused() {
   local expected=$1 word=$2 code
   shift 2

@@ -1,9 +1,9 @@
 // checksum PATH...: SHA-256 of every file in directories, as `find PATH... -type f | sort | xargs sha256sum`
 // prints them.
 //
-// One thread lists directories, for which io_uring has no operation; one loop per core opens, reads, hashes
-// and closes, many files at a time. Symbolic links are not followed. What cannot be read is told on standard
-// error, and the exit status is 1; the others are done nevertheless.
+// One thread lists directories, for which io_uring has no operation. One loop per core opens, reads, hashes
+// and closes many files at a time. Symbolic links are not followed. Files that cannot be read are reported on
+// standard error, and the exit status is 1; the others are hashed nevertheless.
 //
 // Compiled with CHECKSUM_BLOCKING it does the same with plain calls, one after the other.
 #include <algorithm>
@@ -44,13 +44,13 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t block_size = 64 * 1024;
 
-/// Any number of hashes, one after the other.
+/// Computes any number of hashes, one after the other.
 class sha256
 {
 public:
   void begin()
   {
-    // To look the algorithm up takes longer than to hash a small file.
+    // Looking up the algorithm takes longer than hashing a small file.
     static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
     if (!EVP_DigestInit_ex2(context_.get(), algorithm, nullptr)) throw std::runtime_error("no SHA-256");
   }
@@ -76,7 +76,7 @@ private:
   std::unique_ptr<EVP_MD_CTX, free> context_{EVP_MD_CTX_new()};
 };
 
-/// What is to be printed; filled by any thread.
+/// The lines to print. Any thread may add to them.
 class report
 {
 public:
@@ -92,7 +92,7 @@ public:
     failed_ = true;
   }
 
-  /// Exit status.
+  /// Prints them; returns the exit status.
   int print()
   {
     std::sort(lines_.begin(), lines_.end(), [](auto& a, auto& b) { return a.path < b.path; });
@@ -112,7 +112,7 @@ private:
     std::string path, hash;
   };
 
-  // As sha256sum does it, so that each file has one line.
+  // Escapes a path like sha256sum, so that each file has one line.
   static std::string escaped(std::string_view path)
   {
     std::string result;
@@ -151,7 +151,7 @@ void list_files(const fs::path& root, report& results, Found found)
     directories.pop_back();
     fs::directory_iterator entry(directory, ec);
     for (; !ec && entry != fs::directory_iterator(); entry.increment(ec)) {
-      // The directory itself tells the type: symlink_status() would ask for each file.
+      // The directory entry has the type; symlink_status() would make a call for each file.
       std::error_code vanished;
       if (entry->is_symlink(vanished)) continue;
       if (entry->is_directory(vanished)) directories.push_back(entry->path());
@@ -210,7 +210,7 @@ asio::awaitable<error_code> hash_file(asio_uring::stream_file& file, const std::
   }
 }
 
-/// One file after the other, until there are no more.
+/// Hashes one file after the other, until there are no more.
 asio::awaitable<void> hash_files(batches& files, report& results)
 {
   asio_uring::stream_file file(co_await asio::this_coro::executor);
@@ -253,7 +253,8 @@ void hash_all(int count, char** roots, report& results)
   if (!next.empty()) send(std::move(next));
   for (std::size_t i = 0; i != loops.size() * files_at_a_time; ++i)
     send({}); // the end
-  // What is received at once comes by way of the channel's own loop: that runs until the others have ended.
+  // Receives that complete at once go through the channel's own loop, so that one runs until the others have
+  // ended.
   threads.resize(1);
   work.reset();
 }

@@ -29,7 +29,7 @@ asio::awaitable<void> copy(std::string source, std::string target)
   co_await asio_uring::async_open(output, target, output.write_only | output.create | output.truncate,
                                   use_awaitable);
 
-  // The kernel reads into this very memory, and writes from it: nothing is copied in between.
+  // The kernel reads into this memory and writes from it: nothing is copied in between.
   std::vector<char> buffer(1024);
   auto [ec, size] = co_await input.async_read_some(asio::buffer(buffer), asio::as_tuple(use_awaitable));
   if (ec && ec != asio::error::eof) throw boost::system::system_error(ec, "read");

@@ -1,7 +1,7 @@
-// cp SOURCE TARGET: copies a file, several blocks at a time, and shows how far it is.
+// cp SOURCE TARGET: copies a file, several blocks at a time, and shows its progress.
 //
-// The target gets what the source held when its end was met: a source that is empty, that grows or that
-// shrinks meanwhile is copied up to there, without holes.
+// The target gets what the source has up to the end that is found first. So a source that is empty, or that
+// grows or shrinks meanwhile, is copied without holes.
 #include <algorithm>
 #include <asio_uring/random_access_file.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -54,11 +54,11 @@ public:
   void finish()
   {
     if (failed_) std::rethrow_exception(failed_);
-    if (whole_file_) target_.resize(end_); // a block that was read after the source had grown lies beyond
+    if (whole_file_) target_.resize(end_); // removes blocks that were read after the source had grown
   }
 
 private:
-  /// One block after the other, until the end is met.
+  /// Copies one block after the other, until the end is found.
   asio::awaitable<void> copy_blocks()
   {
     std::vector<char> block(block_size);
@@ -96,7 +96,7 @@ private:
   random_access_file source_, target_;
   asio::steady_timer show_;
   std::uint64_t expected_ = 0, next_ = 0, copied_ = 0;
-  std::uint64_t end_ = ~std::uint64_t{0}; // of the source, once it was met
+  std::uint64_t end_ = ~std::uint64_t{0}; // of the source, once it is found
   int running_ = 0;
   bool whole_file_ = false; // not a device
   std::exception_ptr failed_;

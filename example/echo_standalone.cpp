@@ -26,7 +26,7 @@ asio::awaitable<void> echo(tcp::socket socket)
       const std::size_t length = co_await socket.async_read_some(asio::buffer(data), asio::use_awaitable);
       co_await asio::async_write(socket, asio::buffer(data, length), asio::use_awaitable);
     }
-  } catch (const std::system_error&) { // the peer has gone
+  } catch (const std::system_error&) { // the peer has closed the connection
   }
 }
 

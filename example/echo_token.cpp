@@ -1,5 +1,5 @@
-// TCP echo server with stock sockets, whose operations are put on io_uring one by one: for programs in which
-// another library fixes the type of the socket.
+// TCP echo server with stock sockets whose operations are put on io_uring one by one: for programs in which
+// another library determines the type of the socket.
 //
 // Usage: echo_token [address] port [threads]
 
@@ -19,7 +19,7 @@
 #include <vector>
 
 namespace asio = boost::asio;
-using asio::ip::tcp; // stock
+using asio::ip::tcp; // a stock socket
 using asio_uring::use_uring;
 using boost::system::error_code;
 
@@ -67,7 +67,7 @@ int main(int argc, char** argv)
   return run_example("echo_token", "[address] port [threads]", [&] {
     const server_arguments options(argc, argv);
     asio::io_context context(options.threads);
-    asio_uring::use_io_uring(context); // before the first object: then the ring takes the reactor's place
+    asio_uring::use_io_uring(context); // before the first object, so that the ring replaces the reactor
 
     asio::signal_set signals(context, SIGINT, SIGTERM);
     signals.async_wait([&](error_code, int) { context.stop(); });

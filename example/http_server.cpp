@@ -1,4 +1,4 @@
-// HTTP/1.1 server on Boost.Beast: keep-alive, HEAD, errors answered, timeouts on every operation.
+// HTTP/1.1 server on Boost.Beast, with keep-alive, HEAD, answers to errors, and timeouts on every operation.
 //
 //   /          what there is
 //   /hello     a greeting
@@ -94,7 +94,7 @@ class session : public std::enable_shared_from_this<session>
 public:
   explicit session(tcp::socket socket) : stream_(std::move(socket)) {}
 
-  // Onto the stream's strand first: the caller is on the acceptor's.
+  // Switches to the stream's strand: the caller is on the acceptor's.
   void start()
   {
     asio::dispatch(stream_.get_executor(), beast::bind_front_handler(&session::read, shared_from_this()));
@@ -122,7 +122,7 @@ private:
     if (error == http::error::end_of_stream) return close();
     if (error == http::error::partial_message ||
         error.category() != error_code(http::error::end_of_stream).category())
-      return; // the connection broke or timed out: nobody to answer
+      return; // the connection broke or timed out: there is no peer to answer
 
     response_ = text(error == http::error::body_limit     ? http::status::payload_too_large
                      : error == http::error::header_limit ? http::status::request_header_fields_too_large
@@ -174,8 +174,8 @@ public:
   tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
 
 private:
-  // Each connection gets a strand of its own: its timeouts and its operations may otherwise meet on two
-  // threads.
+  // Each connection gets a strand of its own, because its timeouts and its operations may otherwise run on
+  // two threads at a time.
   void accept()
   {
     acceptor_.async_accept(asio::make_strand(context_), [this](error_code error, tcp::socket socket) {

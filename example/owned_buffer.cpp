@@ -1,6 +1,6 @@
 // owned_buffer FILE: prints a file through one buffer, which moves into each read and comes back with its
-// result. While the kernel has it, the program does not: it can neither touch nor free it by mistake, and a
-// read may be given up at any time.
+// result. While the kernel has it, the program does not, so it can neither touch nor free it by mistake, and
+// a read may be abandoned at any time.
 
 #include <asio_uring/owned_buffers.hpp>
 #include <asio_uring/random_access_file.hpp>
@@ -34,8 +34,8 @@ asio::awaitable<void> print(random_access_file& file)
   }
 }
 
-/// The read's buffer and handler, the file and the context are gone in the end, whatever the kernel was at:
-/// the context lets go of a buffer when the kernel has.
+/// Abandons a read. Its buffer and handler, the file and the context are all destroyed safely: the context
+/// frees a buffer only when the kernel no longer uses it.
 void give_up(const char* path)
 {
   asio::io_context context(1);

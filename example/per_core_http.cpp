@@ -1,8 +1,8 @@
-// HTTP server with a thread for each core, which share nothing: an io_context, and so a ring, and an acceptor
-// of its own for each. The acceptors have one port (SO_REUSEPORT), and the kernel deals out the connections.
+// HTTP server with one thread per core. They share nothing: each has an io_context, and so a ring, and an
+// acceptor of its own. The acceptors share a port (SO_REUSEPORT), and the kernel distributes the connections.
 //
-// Nothing needs a strand, and no core waits for another; a connection stays where it was accepted, also where
-// that core has much to do and others nothing.
+// Nothing needs a strand, and no core waits for another. A connection stays on the core that accepted it,
+// even if that core is busy and others are idle.
 //
 // Usage: per_core_http PORT [CORES]
 
@@ -38,7 +38,7 @@ constexpr auto nothrow_awaitable = asio::as_tuple(asio::use_awaitable);
 constexpr auto idle_timeout = std::chrono::seconds(30);
 constexpr auto write_timeout = std::chrono::seconds(30);
 
-/// As Asio's options are.
+/// A socket option, in the form of Asio's.
 struct reuse_port
 {
   int value = 1;
@@ -125,7 +125,7 @@ public:
   tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
   asio::io_context& context() { return context_; }
 
-  /// In the thread that is to stay on this core.
+  /// Runs the context in a thread that stays on this core.
   void run()
   {
     stay_on_core();
@@ -144,7 +144,8 @@ private:
     }
   }
 
-  /// Of the cores that this process may use. Where that is refused, the scheduler's choice is good enough.
+  /// Binds the thread to one of the cores that the process may use. If that is refused, the scheduler's
+  /// choice is good enough.
   void stay_on_core() const
   {
     cpu_set_t allowed, mine;

@@ -1,9 +1,10 @@
 // Publish and subscribe: each line that a publisher sends goes to all subscribers, from one buffer that their
 // sends share.
 //
-// Lines go out one after the other, whole. Who does not take one within the time loses his subscription, so a
-// subscriber that does not read holds up the others once; while they wait, so do the publishers. Who ends his
-// side, or goes, is no subscriber any more. Works with nc: `nc 127.0.0.1 PORT` subscribes.
+// Lines are sent one after the other, whole. A subscriber that does not accept a line within the time limit
+// is removed, so one that does not read delays the others only once; meanwhile the publishers wait, too. A
+// subscriber that shuts down its side, or disconnects, is removed. Works with nc: `nc 127.0.0.1 PORT`
+// subscribes.
 //
 // Usage: publish PUBLISHERS-PORT SUBSCRIBERS-PORT [SECONDS]
 
@@ -48,7 +49,7 @@ public:
     all_.push_back(who);
     report();
   }
-  /// Closed, for its sends may be under way: whoever has them has the socket, too.
+  /// Closes the socket as well, since sends may be in flight: they share its ownership.
   void remove(const subscriber& who)
   {
     error_code ignored;
@@ -63,16 +64,17 @@ private:
   std::vector<subscriber> all_;
 };
 
-/// Sends each line to all, and knows how long that may take.
+/// Sends each line to all subscribers, within the time limit.
 asio::awaitable<void> distribute(line_queue& lines, subscribers& room, std::chrono::seconds limit)
 {
   for (;;) {
     line next = co_await lines.async_receive(asio::use_awaitable);
-    // A copy: who comes meanwhile gets the next line, who goes keeps his socket until this one has ended.
+    // A copy: a subscriber that arrives meanwhile gets the next line, and one that leaves keeps its socket
+    // until this send ends.
     const auto all = room.all();
     const std::vector<error_code> errors = co_await asio_uring::async_fan_out(
         lines.get_executor(), std::move(next), all, asio_uring::within(limit, asio::use_awaitable));
-    // Of a line that was not sent as a whole, a part may have been: nothing can follow that.
+    // If a send failed, a part of the line may have been sent, so nothing can follow.
     for (std::size_t i = 0; i != all.size(); ++i)
       if (errors[i]) room.remove(all[i]);
   }
@@ -84,7 +86,7 @@ asio::awaitable<void> publish(tcp::socket publisher, line_queue& lines)
   for (;;) {
     const auto [error, length] = co_await asio::async_read_until(
         publisher, asio::dynamic_buffer(input, longest_line), '\n', nothrow_awaitable);
-    if (error == asio::error::eof && !input.empty()) { // a last line, without its end
+    if (error == asio::error::eof && !input.empty()) { // a last line without a line feed
       co_await lines.async_send(error_code(), std::make_shared<std::string>(input + '\n'), nothrow_awaitable);
     }
     if (error) co_return;
@@ -94,7 +96,7 @@ asio::awaitable<void> publish(tcp::socket publisher, line_queue& lines)
   }
 }
 
-/// What subscribers say is of no interest; that they end, is.
+/// Ignores what a subscriber sends, and removes it when it ends.
 asio::awaitable<void> subscribe(tcp::socket socket, subscribers& room)
 {
   const auto who = std::make_shared<tcp::socket>(std::move(socket));

@@ -1,5 +1,5 @@
-// read_two_ways FILE OFFSET: reads up to 66 bytes of a file, in a thread that waits and in a coroutine that
-// is suspended. It is the same function; the token says how its end is awaited.
+// read_two_ways FILE OFFSET: reads up to 66 bytes of a file, once blocking the thread and once suspending a
+// coroutine. The function is the same; the token determines how its completion is awaited.
 
 #include <asio_uring/random_access_file.hpp>
 #include <asio_uring/use_wait.hpp>
@@ -22,7 +22,7 @@ using boost::system::error_code;
 
 namespace {
 
-/// The end of the file is no error: there is what was before it.
+/// The end of the file is no error: the bytes before it are there.
 void print(std::string_view how, error_code ec, const std::array<char, 66>& data, std::size_t size)
 {
   if (ec && ec != asio::error::eof) throw boost::system::system_error(ec, "read");

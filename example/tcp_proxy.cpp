@@ -1,8 +1,8 @@
-// TCP proxy: what one side sends goes on to the other from the buffer in which it was received, without a
-// copy. While a connection is idle it holds no buffer.
+// TCP proxy: forwards what one side sends from the buffer in which it was received, without a copy. While a
+// connection is idle it holds no buffer.
 //
-// The end of one direction is passed on, and the other goes on; a connection that breaks is broken on the
-// other side, too, so nobody takes a part for the whole.
+// The end of one direction is passed on, and the other direction continues. If a connection breaks on one
+// side, it is reset on the other, so that no side mistakes a part for the whole.
 //
 // Usage: tcp_proxy LISTEN-PORT HOST PORT
 
@@ -32,12 +32,12 @@ constexpr auto connect_timeout = std::chrono::seconds(10);
 
 using targets = asio::ip::tcp::resolver::results_type;
 
-// All connections share them. Who sends to a peer that does not read holds a few and no more, so that there
-// are some for the others.
+// All connections share these buffers. A connection whose receiver does not read holds only a few, so that
+// some are left for the others.
 constexpr asio_uring::buffer_ring_options buffer_options{.buffers = 256, .size = 16384, .max_buffers = 8192};
 constexpr asio_uring::receive_stream_options ahead{.high_water = 4, .low_water = 2};
 
-/// A socket that is closed so tells its peer that something broke.
+/// Closes a socket so that its peer sees an error instead of an end.
 void reset(tcp::socket& socket)
 {
   error_code ignored;
@@ -45,7 +45,7 @@ void reset(tcp::socket& socket)
   socket.close(ignored);
 }
 
-/// One direction, until its end.
+/// Forwards one direction until its end.
 asio::awaitable<void> pass(tcp::socket& from, tcp::socket& to, const asio_uring::buffer_ring& buffers)
 {
   asio_uring::receive_stream received(from, buffers, ahead);
@@ -58,7 +58,7 @@ asio::awaitable<void> pass(tcp::socket& from, tcp::socket& to, const asio_uring:
     if (!ec)
       std::tie(ec, std::ignore) = co_await asio::async_write(to, asio::buffer(data), nothrow_awaitable);
     if (ec) {
-      reset(from); // which ends the other direction
+      reset(from); // ends the other direction
       reset(to);
       co_return;
     }

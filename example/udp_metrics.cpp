@@ -1,7 +1,7 @@
-// Counters by UDP, as of statsd: each line of a datagram is NAME:VALUE|c, and adds to the counter of that
-// name. The totals are printed when the program is told to end. With --echo it sends each datagram back.
+// Counters by UDP, like those of statsd: each line of a datagram is NAME:VALUE|c, and adds to the counter of
+// that name. The totals are printed when the program is told to end. With --echo it sends each datagram back.
 //
-// Datagrams are received as many at a time as there are, by one system call, and sent back by one.
+// One system call receives all datagrams that are there, and one sends them back.
 //
 // Usage: udp_metrics PORT [--echo]
 
@@ -35,7 +35,7 @@ class totals
 public:
   void add_datagram(std::string_view text, bool truncated)
   {
-    // The kernel has cut it somewhere in its last line.
+    // The kernel has truncated the datagram somewhere in its last line.
     if (truncated) {
       ++malformed_;
       text = text.substr(0, text.rfind('\n') + 1);
@@ -110,7 +110,7 @@ private:
                            datagram.truncated());
   }
 
-  /// All, but for those that cannot be sent.
+  /// Sends all back, except those that cannot be sent.
   asio::awaitable<void> echo()
   {
     replies_.clear();
@@ -143,7 +143,7 @@ int main(int argc, char** argv)
     asio::io_context context(1);
     udp::socket socket(context, here);
     asio::signal_set signals(context, SIGINT, SIGTERM);
-    error_code ignored; // it may be less than asked for
+    error_code ignored; // the buffer may be smaller than requested
     socket.set_option(asio::socket_base::receive_buffer_size(4 * 1024 * 1024), ignored);
     std::cout << "listening on " << socket.local_endpoint() << std::endl;
 

@@ -1,4 +1,4 @@
-// uring_info: prints what this machine's io_uring offers, and what asio_uring makes of it.
+// uring_info: prints what this machine's io_uring offers, and how asio_uring uses it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

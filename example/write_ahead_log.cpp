@@ -1,7 +1,8 @@
-// write_ahead_log FILE [WRITERS]: appends records with that many writers side by side, and prints each record
-// when it is on the device, until it is ended. write_ahead_log --read FILE prints what is in the log.
+// write_ahead_log FILE [WRITERS]: appends records by several writers at a time, and prints each record when
+// it is on the device, until the program is ended. write_ahead_log --read FILE prints the contents of the
+// log.
 //
-// Killed at any moment, by a signal or by the power, it has lost nothing that it had printed.
+// Whenever the program or the machine dies, no record that it had printed is lost.
 #include "write_ahead_log.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -20,7 +21,7 @@ asio::awaitable<void> write_records(write_ahead_log<>& log, std::string name)
     std::string record = name + "." + std::to_string(i);
     co_await log.append(record);
     record += '\n';
-    if (::write(STDOUT_FILENO, record.data(), record.size()) < 0) co_return; // whole lines, at once
+    if (::write(STDOUT_FILENO, record.data(), record.size()) < 0) co_return; // whole lines in one call
   }
 }
 

@@ -1,8 +1,8 @@
-// write_ahead_log.hpp: a file of records, each of them on the device when its append() returns.
+// write_ahead_log.hpp: a file of records, each of which is on the device when its append() returns.
 //
 // Records that arrive while others are being committed share the next write and the next fdatasync (group
-// commit). A record is its length, a CRC of length and contents, and the contents; reading ends where that
-// does not hold, so a record that was only half written when the program died is as if it had never been.
+// commit). A record is its length, a CRC of length and contents, and the contents. Reading ends where the CRC
+// does not match, so a record that was only half written when the program died is ignored.
 #ifndef WRITE_AHEAD_LOG_HPP
 #define WRITE_AHEAD_LOG_HPP
 
@@ -26,7 +26,7 @@
 #include <string_view>
 #include <utility>
 
-/// Writes and syncs in one submission: the kernel begins with the second when the first is done.
+/// Writes and syncs in one submission: the kernel starts the sync when the write is done.
 struct commit_by_chain
 {
   boost::asio::awaitable<void> operator()(asio_uring::random_access_file& file, std::uint64_t offset,
@@ -39,12 +39,12 @@ struct commit_by_chain
   }
 };
 
-/// For one thread, or one strand.
+/// An append-only log. Not thread-safe: use it in one thread or one strand.
 template <typename Commit = commit_by_chain>
 class write_ahead_log
 {
 public:
-  /// Opens the log, or makes it, calls read(std::string_view) for each record in it, and goes on behind the
+  /// Opens or creates the log, calls read(std::string_view) for each record in it, and continues behind the
   /// last.
   template <typename Read>
   write_ahead_log(const boost::asio::any_io_executor& ex, const std::string& path, Read&& read,
@@ -63,8 +63,8 @@ public:
     file_.resize(end_);
   }
 
-  /// Returns when the record, and all that were appended before it, are on the device. Throws system_error:
-  /// then the log takes no more.
+  /// Returns when the record, and all that were appended before it, are on the device. Throws system_error;
+  /// then the log accepts no more records.
   boost::asio::awaitable<void> append(std::string_view record)
   {
     if (failed_) std::rethrow_exception(failed_);
@@ -93,7 +93,7 @@ private:
     {}
     std::string bytes;
     bool done = false;
-    boost::asio::steady_timer committed; // never expires; cancelled, it wakes those who wait
+    boost::asio::steady_timer committed; // never expires; cancelling it wakes those that wait
   };
 
   static std::uint32_t crc_of(std::string_view record)
@@ -111,7 +111,7 @@ private:
     return boost::asio::read_at(file_, offset, boost::asio::buffer(data, size), end) == size;
   }
 
-  /// Lets the records gather that other writers are about to append.
+  /// Delays the commit, so that records of other writers can join it.
   void schedule()
   {
     if (std::exchange(scheduled_, true)) return;
@@ -131,7 +131,7 @@ private:
       failed_ = std::current_exception();
     }
     records->done = true;
-    // In their order: what is behind a record that is missing could not be read again.
+    // In order: a record behind a missing one could not be read again.
     for (; !in_flight_.empty() && (in_flight_.front()->done || failed_); in_flight_.pop_front())
       in_flight_.front()->committed.cancel();
     if (failed_)

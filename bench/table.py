@@ -11,7 +11,8 @@ import re
 import statistics
 import sys
 
-# name: heading, how a run's figure is had, its unit, how it is shown; a ratio is to the base side in the same round
+# name: heading, how to compute a run's figure, its unit, how it is shown; a ratio is to the base side in the
+# same round
 METRICS = {
     "cpu": ("CPU time per request", lambda run: run["cpu_ns_per_request"] / 1000, "µs", "ratio"),
     "rate": ("Requests per second", lambda run: run["requests"] / run["seconds"], "/s", "ratio"),
@@ -41,7 +42,7 @@ QUESTIONS = {
     "log": ("Durable appends", "pool", ["rate", "cpu"]),
 }
 
-# How a side is called; others by their name.
+# How sides are labelled; others by their name.
 SIDES = {
     "epoll": "Asio epoll",
     "asio-uring": "Asio's io_uring",

@@ -3,7 +3,7 @@
 // "/who" lists the names, "/quit" leaves.
 //
 // All connections share the room, so all code runs on one strand. A client that does not read costs a bounded
-// amount of memory: lines that do not fit into its outbox are skipped, and the client is told how many bytes.
+// amount of memory: lines that do not fit into its outbox are skipped, and the client is told how many.
 //
 // Usage: chat_server [address] port [threads]
 

@@ -126,7 +126,7 @@ SCENARIO(accept_synchronously)
   SHOW(a.accept(peer));
   accepted("into a socket", peer);
   connect();
-  BOTH(a, accept, peer); // open already: the connection stays
+  BOTH(a, accept, peer); // already open: the connection stays in the queue
   peer.close();
   SHOW(a.accept(peer, from));
   values("from", from == peer.remote_endpoint());

@@ -1,4 +1,4 @@
-// test/conformance/basic_socket.hpp: what all sockets have, on a socket in any state.
+// test/conformance/basic_socket.hpp: functions that all sockets have, on a socket in any state.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -66,7 +66,7 @@ void state(Socket& s)
   SHOW(s.native_non_blocking());
 }
 
-/// open, assign, release, close: of a closed socket.
+/// open, assign, release and close of a closed socket.
 template <typename Socket, typename Protocol>
 void open_and_close(Socket& s, const Protocol& protocol)
 {

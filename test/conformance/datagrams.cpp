@@ -76,7 +76,7 @@ SCENARIO_TEMPLATE(datagram_connected, T, DATAGRAMS)
   run(p.context);
   SHOW(p.b.remote_endpoint() == a);
   SHOW(p.a.remote_endpoint() == b);
-  for (int i = 0; i < 10; ++i) // for all the receiving that every_operation does
+  for (int i = 0; i < 10; ++i) // enough for all receives of every_operation
     p.b.send(net::buffer("sent by b", 9));
   every_operation<T>(p.context, p.a, b);
   for (int i = 0; i < 10; ++i)

@@ -9,7 +9,7 @@
 
 using stream_descriptor = net::posix::stream_descriptor;
 
-/// Only to wait for; the class is meant to be derived from.
+/// A descriptor that can only be waited for; its class is meant to be derived from.
 struct plain_descriptor : net::posix::descriptor
 {
   using net::posix::descriptor::basic_descriptor;

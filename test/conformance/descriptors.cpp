@@ -53,7 +53,7 @@ concept descriptor = requires(T& t)
   t.non_blocking();
 };
 
-/// State and modes, of any of them.
+/// State and modes of any of them.
 template <typename Object>
 static void state(Object& o)
 {
@@ -159,7 +159,7 @@ static void closed(const char* name)
   state(constructed);
   SHOW(constructed.get_executor() == net::executor_on<net::any_io_executor>(context));
   constructed.close();
-  // Closed past Asio.
+  // Closed without Asio.
   if (::pipe(fds) < 0) return;
   o.assign(fds[0]);
   ::close(fds[0]);

@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// A raw socket hears every packet of its network: with the right to open one comes the right to a
-// network of one's own, where no other program sends any.
+// A raw socket receives every packet of its network. If the process may open one, it may also have a network
+// of its own, where no other program sends packets.
 static void own_network()
 {
   if (::unshare(CLONE_NEWNET) < 0) return;
@@ -30,12 +30,12 @@ static void own_network()
 
 int main(int argc, char** argv)
 {
-  // Whoever writes to a broken pipe of a descriptor gets SIGPIPE, with and without us.
+  // Writing to a descriptor's broken pipe raises SIGPIPE, on stock Asio as well.
   std::signal(SIGPIPE, SIG_IGN);
   ::alarm(240);
   own_network();
 
-  // UNIX sockets and files by short relative names.
+  // UNIX sockets and files have short relative names.
   std::string directory = (std::filesystem::temp_directory_path() / "conformance.XXXXXX").string();
   if (!::mkdtemp(directory.data())) return 1;
   std::filesystem::current_path(directory);

@@ -5,7 +5,7 @@
 #include "datagram.hpp"
 #include <netinet/ip_icmp.h>
 
-// --- raw sockets: without the right to open one, the error is what is compared
+// --- raw sockets: if the process may not open one, the errors are compared
 
 static std::vector<unsigned char> ping(unsigned short sequence)
 {
@@ -25,7 +25,7 @@ static std::vector<unsigned char> ping(unsigned short sequence)
 template <typename Socket>
 static void raw(net::io_context& context, Socket& s, const typename Socket::endpoint_type& self)
 {
-  // On the loopback interface one hears the request as well as the answer.
+  // On the loopback interface, the request is received as well as the answer.
   const auto packet = ping(1);
   std::vector<unsigned char> in(256);
   typename Socket::endpoint_type from;

@@ -85,7 +85,7 @@ using boost::system::error_code;
 
 // --- values as text
 
-/// Ephemeral ports, numbered as they come up in a scenario.
+/// Ephemeral ports, numbered in the order in which they appear in a scenario.
 inline std::map<unsigned, unsigned>& ports()
 {
   static std::map<unsigned, unsigned> known;
@@ -174,7 +174,7 @@ void call(std::string_view name, F&& f)
 template <typename F>
 void call_ec(std::string_view name, F&& f)
 {
-  error_code ec = boost::asio::error::make_error_code(boost::asio::error::fault); // to be overwritten
+  error_code ec = boost::asio::error::make_error_code(boost::asio::error::fault); // must be overwritten
   if constexpr (std::is_void_v<decltype(f(ec))>) {
     f(ec);
     values(name, ec);
@@ -184,8 +184,8 @@ void call_ec(std::string_view name, F&& f)
   }
 }
 
-/// A difference from stock Asio on purpose, see doc/conformance.md. What each does is checked, and one line
-/// stands for both.
+/// Reports a deliberate difference from stock Asio, see doc/conformance.md. The behaviour of each is checked,
+/// and one line stands for both.
 inline void deliberate(std::string_view name, bool as_stock_does, bool as_uring_does)
 {
   values(name, std::string_view("deliberate difference"), net::on_uring ? as_uring_does : as_stock_does);
@@ -210,7 +210,7 @@ inline void deliberate(std::string_view name, bool as_stock_does, bool as_uring_
 
 inline std::size_t called = 0;
 
-/// A handler that tells what it is called with.
+/// A handler that prints its arguments.
 inline auto handler(std::string name)
 {
   return [name = std::move(name)](const auto&... arguments) -> void {
@@ -218,7 +218,7 @@ inline auto handler(std::string name)
     values("-> " + name, arguments...);
   };
 }
-/// A handler that only stores.
+/// A handler that stores its arguments.
 struct outcome
 {
   error_code ec;
@@ -241,8 +241,9 @@ inline std::string text(const outcome& o)
   return std::to_string(o.calls) + " calls, " + text(o.ec) + ", " + std::to_string(o.size);
 }
 
-/// Deliberate difference: what run() and the others return is the number of handlers. Stock counts an event
-/// that completed nothing as well, the ring pump a try that found nothing, the guest pump a turn that did.
+/// Deliberate difference: run() and its variants return the number of handlers. Stock also counts an event
+/// that completed nothing, the ring pump an attempt that found nothing, the guest pump a turn that found
+/// nothing.
 inline std::size_t counted(std::size_t returned, std::size_t handlers)
 {
   return std::min(returned, handlers);
@@ -255,8 +256,8 @@ inline bool guest()
   return net::on_uring && pump && std::string_view(pump) == "guest";
 }
 
-/// Runs all work. The handlers are counted, and what run() returns compared with that: only for operations
-/// whose handlers are all ours.
+/// Runs all work, and compares what run() returns with the handlers that ran: only for operations whose
+/// handlers are all counted here.
 inline void run(boost::asio::io_context& context)
 {
   context.restart();
@@ -265,7 +266,7 @@ inline void run(boost::asio::io_context& context)
   values("run", counted(returned, called - before));
   if (!context.stopped()) line("WORK IS LEFT");
 }
-/// Lets everything start that has been initiated; says nothing.
+/// Lets all initiated operations start; prints nothing.
 inline void settle(boost::asio::io_context& context)
 {
   for (int i = 0; i < 3; ++i) {
@@ -274,7 +275,7 @@ inline void settle(boost::asio::io_context& context)
   }
   context.restart();
 }
-/// Runs all work, of composed operations too.
+/// Runs all work, including composed operations.
 inline void run_composed(boost::asio::io_context& context)
 {
   context.restart();
@@ -299,7 +300,7 @@ struct add
   static void scenario_##title();                                                                            \
   static const ::report::add add_##title(#title, &scenario_##title);                                         \
   static void scenario_##title()
-/// For each of several types, whose static member `name` tells them apart.
+/// A scenario for several types, told apart by their static member `name`.
 #define SCENARIO_TEMPLATE(title, T, ...)                                                                     \
   template <typename T>                                                                                      \
   static void scenario_##title();                                                                            \

@@ -92,7 +92,7 @@ inline std::string letters(std::size_t size)
   return s;
 }
 
-/// Waits, past Asio, until there is something to read, or the end.
+/// Waits, without Asio, until there is something to read, or the end.
 template <typename Object>
 void await_data(Object& object, short events = POLLIN)
 {
@@ -100,7 +100,7 @@ void await_data(Object& object, short events = POLLIN)
   if (::poll(&p, 1, 10000) != 1) line("NOTHING ARRIVED");
 }
 
-/// An address range of which only the first pages are memory.
+/// An address range of which only the first part is accessible memory.
 class huge_buffer
 {
 public:

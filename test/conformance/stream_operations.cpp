@@ -27,13 +27,13 @@ SCENARIO_TEMPLATE(cancel_several, T, STREAMS)
   BOTH(p.a, cancel);
   run(p.context);
   static char data[8];
-  // The socket works on.
+  // The socket still works.
   p.b.send(net::buffer("ab", 2));
   p.a.async_read_some(net::buffer(data), handler("read"));
   run(p.context);
 }
 
-// In no certain order: waits are cancelled in the kernel (doc/conformance.md).
+// In no particular order: waits are cancelled in the kernel (doc/conformance.md).
 SCENARIO_TEMPLATE(cancel_reads_and_waits, T, STREAMS)
 {
   T p;
@@ -49,7 +49,7 @@ SCENARIO_TEMPLATE(cancel_reads_and_waits, T, STREAMS)
   values("wait, read, null_buffers, wait for error", wait, read, null, error);
 }
 
-// In order each, reads and writes.
+// Reads are in order, and so are writes.
 SCENARIO_TEMPLATE(cancel_reads_and_writes, T, STREAMS)
 {
   T p;
@@ -298,8 +298,8 @@ SCENARIO_TEMPLATE(loop_counts, T, STREAMS)
   stopped(true);
 }
 
-// --- where reads differ: stock takes what is there when the read is initiated, we when its handler is about
-// to run (doc/conformance.md)
+// --- where reads differ: stock takes what is there when a read is initiated, we when its handler is about to
+// run (doc/conformance.md)
 
 SCENARIO_TEMPLATE(when_a_read_takes_its_data, T, STREAMS)
 {

@@ -228,7 +228,7 @@ SCENARIO_TEMPLATE(kinds_of_reads_at_the_end, T, STREAMS)
   }
 }
 
-// The reactor waits for an event that does not come again.
+// Deliberate difference: the reactor waits for an event that does not come again.
 SCENARIO_TEMPLATE(read_again_after_the_end, T, STREAMS)
 {
   T p;
@@ -266,7 +266,7 @@ SCENARIO_TEMPLATE(broken_pipe, T, STREAMS)
   std::string large = letters(1 << 20);
   p.b.close();
   error_code ec;
-  std::size_t n = p.a.write_some(net::buffer(large, 10), ec); // TCP notices with the second
+  std::size_t n = p.a.write_some(net::buffer(large, 10), ec); // TCP fails with the second write only
   if (T::name == std::string_view("local")) values("write", ec, n);
   await_data(p.a);
   ::usleep(20000);
@@ -294,7 +294,7 @@ SCENARIO_TEMPLATE(writes_wait_for_room, T, STREAMS)
   values("equal", arrived == large);
 }
 
-// Handlers are told apart, their order is that of the data.
+// Handlers are told apart; their order must be that of the data.
 SCENARIO_TEMPLATE(pieces, T, STREAMS)
 {
   T p;
@@ -328,7 +328,7 @@ SCENARIO_TEMPLATE(pieces, T, STREAMS)
   run(p.context);
   BOTH(p.a, write_some, no_pieces);
   BOTH(p.b, read_some, no_room);
-  // Empty ones first.
+  // Empty buffers first.
   std::string out = letters(10), in(10, ' ');
   std::array<net::const_buffer, 3> with_empty{net::buffer(out, 0), net::buffer(out, 0), net::buffer(out)};
   p.a.async_write_some(with_empty, handler("empty buffers first"));
@@ -428,7 +428,7 @@ SCENARIO_TEMPLATE(native_non_blocking_after_operations, T, STREAMS)
     SHOW(moved.native_non_blocking());
   }
   {
-    T p; // a program that then uses the descriptor past Asio must find what Asio would have left
+    T p; // a program that then uses the descriptor without Asio must find it as Asio would have left it
     p.a.async_read_some(net::buffer(data), [](error_code, std::size_t) {});
     values("flags", (::fcntl(p.a.native_handle(), F_GETFL) & O_NONBLOCK) != 0);
     p.a.cancel();

@@ -7,7 +7,7 @@
 
 using net::ip::tcp;
 
-/// A port that nobody listens on.
+/// A port on which nobody listens.
 static tcp::endpoint nobody()
 {
   net::io_context context;
@@ -30,7 +30,7 @@ SCENARIO(connect)
   values("open", s.is_open());
   run(context);
   SHOW(s.remote_endpoint() == a.local_endpoint());
-  outcome again; // to the kernel, the reactor's connection is not complete before somebody asks once more
+  outcome again; // for the kernel, the reactor's connect is complete only when connect(2) is called once more
   s.async_connect(a.local_endpoint(), again.handler());
   run_composed(context);
   deliberate("connected already", again.succeeded(), again.failed(net::error::already_connected));
@@ -73,7 +73,7 @@ SCENARIO(connect_refused)
   s.async_read_some(net::buffer(data), handler("read"));
   run(context);
   tcp::acceptor a(context, loopback());
-  outcome accepted; // the kernel tells the reactor once more of the failed attempt
+  outcome accepted; // the kernel reports the failed attempt to the reactor once more
   s.async_connect(a.local_endpoint(), accepted.handler());
   run_composed(context);
   deliberate("connect after a refusal", accepted.failed(net::error::connection_aborted),
@@ -101,7 +101,7 @@ SCENARIO(connect_composed)
 SCENARIO(connect_cancelled)
 {
   net::io_context context;
-  // A listener that takes no more: connections to it stay pending.
+  // A listener whose queue is full: connects to it stay pending.
   tcp::acceptor a(context);
   a.open(tcp::v4());
   a.bind(loopback());
@@ -203,7 +203,7 @@ SCENARIO(reset_by_peer)
     run_composed(p.context);
   }
   {
-    tcp_pair p; // with data unread, close() resets
+    tcp_pair p; // close() with unread data resets
     p.b.send(net::buffer("unread", 6));
     await_data(p.a);
     p.b.async_read_some(net::buffer(data), handler("read"));

@@ -1,4 +1,4 @@
-// test/fuzz/options.cpp: options, words of the environment and submission entries, whatever they are.
+// test/fuzz/options.cpp: fuzzes options, environment variables and submission entries.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -21,7 +21,7 @@ using namespace asio_uring;
   std::abort();
 }
 
-/// Takes the input apart; behind its end are zeros.
+/// Takes values from the input; behind its end there are zeros.
 class input
 {
 public:
@@ -35,7 +35,7 @@ public:
     skip(n);
     return value;
   }
-  /// Up to the next zero; of some lengths words that mean something.
+  /// Takes text up to the next zero; for some first bytes, returns a word with a meaning instead.
   std::string text()
   {
     static constexpr const char* words[] = {"",      "automatic", "completion", "readiness", "ring",
@@ -58,7 +58,7 @@ private:
   std::size_t left_;
 };
 
-/// A number as people write it, if there is room for it.
+/// Parses a decimal number, if it fits.
 std::optional<unsigned> number(std::string_view s)
 {
   std::uint64_t value = 0;
@@ -79,7 +79,7 @@ std::optional<linux_version> version(std::string_view s)
   return linux_version{*major, *minor};
 }
 
-/// What a word of the environment chooses; none: it is refused.
+/// What a word in the environment chooses; nothing if it must be refused.
 std::optional<int> choice(const std::string& word, std::initializer_list<const char*> words)
 {
   if (word.empty()) return 0;
@@ -96,7 +96,7 @@ struct words
   std::string path, pump, backend, newest;
 };
 
-/// The options that are right, if these are. (No others are looked at.)
+/// The options that must be in effect; nothing if these must be refused. (Other members are not checked.)
 std::optional<options> expected(options o, const words& w)
 {
   if (o.entries < 2 || o.entries > 32768) return std::nullopt;
@@ -148,7 +148,7 @@ void check_options(input& in)
   }
 }
 
-/// Stands for any kernel: it has some of the opcodes.
+/// Stands for any kernel: it supports some of the opcodes.
 class some_kernel final : public emulated_kernel
 {
 public:

@@ -1,4 +1,4 @@
-// test/fuzz/program.cpp: random programs on a simulated kernel whose decisions are the fuzzer's bytes.
+// test/fuzz/program.cpp: fuzzes random programs on a simulated kernel: the fuzzer's bytes decide.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

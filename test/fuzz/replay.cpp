@@ -1,4 +1,4 @@
-// test/fuzz/replay.cpp: gives a fuzz target the files of a directory, without a fuzzer.
+// test/fuzz/replay.cpp: runs a fuzz target on the files of a directory, without a fuzzer.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,7 +18,7 @@ int main(int argc, char** argv)
     std::ifstream file(entry.path(), std::ios::binary);
     const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
     std::printf("%s\n", entry.path().c_str());
-    std::fflush(stdout); // the last one is what fails
+    std::fflush(stdout); // the last one printed is the one that fails
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
     ++files;
   }

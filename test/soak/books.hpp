@@ -1,4 +1,4 @@
-// test/soak/books.hpp: names that all of it uses, and the books: what is started, ends, is lost or wrong.
+// test/soak/books.hpp: common names, and the accounts of what was started, ended, lost or wrong.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -27,8 +27,8 @@ using local = asio::local::stream_protocol;
 using strand = asio::strand<asio::io_context::executor_type>;
 using random_engine = std::minstd_rand;
 
-inline constexpr auto patience = 30s; // without any progress for so long, something is lost
-// Clients of a context. With ThreadSanitizer, too, what was begun has to end in time.
+inline constexpr auto patience = 30s; // if nothing ends for so long, something is lost
+// Clients of a context: few enough with ThreadSanitizer that everything ends in time.
 #ifdef __SANITIZE_THREAD__
 inline constexpr unsigned crowd = 8;
 #else
@@ -60,7 +60,7 @@ struct ledger
   counter started{0}, completed{0}, destroyed{0};
 };
 
-/// An operation that was started: completed, or else destroyed, once.
+/// An operation that was started: it must complete or be destroyed, once.
 class operation
 {
   ledger* book_;

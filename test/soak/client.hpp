@@ -11,7 +11,7 @@
 
 namespace soak {
 
-/// Sends its bytes and checks that they come back; calls `done` when it is over.
+/// Sends its bytes and checks that they come back; calls `done` at the end.
 template <class Stream>
 class client : public peer<Stream>, public std::enable_shared_from_this<client<Stream>>
 {
@@ -87,7 +87,8 @@ private:
     pause_.cancel();
     done_(false);
   }
-  // No descriptors, the backlog of a UNIX listener is full, or the connect was cancelled.
+  // Called when a session cannot start: there are no descriptors, the backlog of a UNIX listener is full, or
+  // the connect was cancelled.
   void refuse(error_code e)
   {
     ++total.refused;
@@ -121,7 +122,7 @@ private:
       complain(total.lost, "nothing comes any more");
       end();
     } else {
-      // A pipe's server is the pipe.
+      // A pipe has no server of its own.
       if (std::is_same_v<Stream, pipe_ends> && is_killed_by_server(text_.how()) && this->one_in(16)) {
         ++total.killed;
         this->kill(text_.how());

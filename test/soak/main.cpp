@@ -1,14 +1,14 @@
-// test/soak/main.cpp: a mixed load with faults for as long as told; nothing may be lost, nothing may grow.
+// test/soak/main.cpp: a mixed load with faults, for a given time; nothing may be lost, nothing may grow.
 //
 //   soak [SECONDS]
 //
-// Streams are numbered: a byte follows from its session and its place. A session that nobody kills has to get
-// all of its bytes back and then the end; of one that is killed, what comes has to be a prefix. Cancelled
+// Streams are numbered: each byte is determined by its session and its position. A session that is not killed
+// must get all of its bytes back and then the end; of a killed one, what arrives must be a prefix. Cancelled
 // operations are started again where they stopped. Handlers are counted: each is called once, or destroyed
 // once with a context that was abandoned. Exit code 0 only if all of that holds, no descriptor is left, and
 // memory is flat.
 //
-// Plain Asio: built without the library it proves that what it demands is Asio's own behaviour.
+// This is plain Asio: built without the library, it proves that what it demands is Asio's own behaviour.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -36,10 +36,10 @@ int main(int argc, char** argv)
     std::fprintf(stderr, "usage: soak [SECONDS]\n");
     return 2;
   }
-  std::signal(SIGPIPE, SIG_IGN); // of pipes whose reader is gone, as with any write
-  ::mallopt(M_ARENA_MAX, 1);     // one heap: what is live is not spread over as many as there were threads
+  std::signal(SIGPIPE, SIG_IGN); // writes to pipes whose reader is gone raise it
+  ::mallopt(M_ARENA_MAX, 1);     // one heap, so that live memory is not spread over one for each thread
 
-  { // What is allocated for good at the first use is no leak.
+  { // Memory that is allocated once, at the first use, is no leak.
     site first(2, 16);
     std::this_thread::sleep_for(500ms);
     first.finish();
@@ -88,7 +88,7 @@ int main(int argc, char** argv)
 
   const bool complete = total.lost == 0 && total.wrong == 0 &&
                         total.sessions == total.whole + total.killed + total.refused + total.abandoned;
-  const bool steady = files.second == 0 || files.last <= files.second * 1.1 + 8; // 0: too slow for a sample
+  const bool steady = files.second == 0 || files.last <= files.second * 1.1 + 8; // 0: no time for a sample
   const bool closed = after.descriptors == before.descriptors && steady;
 #ifdef SANITIZED
   const bool flat = true; // the sanitizer's memory, not ours

@@ -1,4 +1,4 @@
-// test/soak/numbered_stream.hpp: a session's bytes, and how it will go, from its number.
+// test/soak/numbered_stream.hpp: a session's bytes and course, both determined by its number.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,7 +18,7 @@ enum class manner
   steady,
   dribbling,    // a few bytes now and then
   slow_reading, // reads nothing until the other end cannot write any more
-  reset,        // these three: the client's end goes in the middle
+  reset,        // in these three, the client ends the session in the middle
   close,
   destroy,
   reset_by_server,
@@ -31,7 +31,8 @@ inline bool is_killed(manner m) { return m >= manner::reset; }
 inline bool is_killed_by_server(manner m) { return m >= manner::reset_by_server; }
 inline bool is_destroyed(manner m) { return m == manner::destroy || m == manner::destroy_by_server; }
 
-/// A session's bytes: its number, from which both ends know how it will go, then bytes that follow from it.
+/// A session's bytes: first its number, from which both ends know its course, then bytes that are determined
+/// by it.
 class numbered_stream
 {
   static constexpr std::size_t period = 1'000'003;
@@ -50,7 +51,7 @@ class numbered_stream
   }
 
 public:
-  static constexpr std::size_t largest = 1 << 17; // piece
+  static constexpr std::size_t largest = 1 << 17; // the largest piece
 
   explicit numbered_stream(std::uint32_t id) : id_(id) {}
   std::uint32_t id() const { return id_; }
@@ -91,7 +92,7 @@ std::array<Buffer, 4> in_pieces(Buffer whole, random_engine& random)
 inline auto cut(asio::mutable_buffer whole, random_engine& random) { return in_pieces(whole, random); }
 inline auto cut(asio::const_buffer whole, random_engine& random) { return in_pieces(whole, random); }
 
-/// Many are small, few are large.
+/// Returns a random size; many are small, few are large.
 inline std::size_t random_size(random_engine& random, unsigned bits)
 {
   return 1 + random() % (1u << random() % bits);

@@ -1,4 +1,4 @@
-// test/soak/peer.hpp: what both ends of a stream do: read and write, be cancelled, be killed.
+// test/soak/peer.hpp: the common part of both ends of a stream: reads, writes, cancellation, being killed.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -11,7 +11,7 @@
 
 namespace soak {
 
-/// Both ends of a pipe: what is written comes back.
+/// Both ends of a pipe, as one stream: what is written comes back.
 struct pipe_ends
 {
   asio::readable_pipe in;
@@ -74,7 +74,7 @@ inline constexpr const char* name_of<pipe_ends> = "pipe";
 template <class Executor>
 inline constexpr const char* name_of<asio::basic_stream_socket<tcp, Executor>> = "TCP stream";
 
-/// What client and server have in common. Used in its strand only.
+/// The common part of client and server. Used in its strand only.
 template <class Stream>
 class peer
 {
@@ -130,7 +130,7 @@ protected:
 
   auto room() { return cut(asio::buffer(in_, random_size(random_, 15)), random_); }
 
-  /// Calls f now and then, until it is over.
+  /// Calls f now and then, until the session ends.
   template <class Self>
   void from_time_to_time(std::shared_ptr<Self> self, void (Self::*f)())
   {
@@ -146,7 +146,7 @@ protected:
     timer_.async_wait(counted<decltype(expired)>{operation(book_), expired});
   }
 
-  /// Cancels something; what is cancelled goes on where it stopped.
+  /// Cancels operations, which are then started again where they stopped.
   void disturb()
   {
     error_code ignored;
@@ -176,7 +176,7 @@ protected:
     case manner::destroy:
     case manner::destroy_by_server:
       ++total.destructions;
-      stream_.reset(); // operations in flight are plain ones then: a composed one would go on with nothing
+      stream_.reset(); // no composed operation is in flight then: it would use a destroyed stream
       break;
     default:
       ++total.closes;

@@ -1,4 +1,4 @@
-// test/soak/process.hpp: the process: its descriptors, which run out for a moment, and its memory.
+// test/soak/process.hpp: descriptors and memory of the process, and a moment without free descriptors.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -28,7 +28,7 @@ inline std::vector<int> open_descriptors()
   return all;
 }
 
-/// For a moment there is no descriptor to be had.
+/// Uses up all descriptors for a moment.
 inline void exhaust_descriptors()
 {
   ++total.exhaustions;
@@ -76,7 +76,8 @@ struct quarters
   double second, last;
 };
 
-/// Of the samples, not of the time: on a busy machine there may be none for a while.
+/// Medians of quarters of the samples, not of the time: on a busy machine there may be no samples for a
+/// while.
 inline quarters medians(const std::vector<sample>& samples, double sample::*member)
 {
   const auto median = [&](std::size_t quarter) {

@@ -15,7 +15,7 @@ namespace soak {
 template <class Stream>
 class server : public peer<Stream>, public std::enable_shared_from_this<server<Stream>>
 {
-  std::optional<numbered_stream> text_; // once its number is here
+  std::optional<numbered_stream> text_; // once its number has arrived
   std::array<char, sizeof(std::uint32_t)> head_;
   std::uint64_t received_ = 0;
   std::size_t filled_ = 0, sent_ = 0;

@@ -120,7 +120,7 @@ class site
     }
   }
 
-  // --- datagrams: one at a time is never dropped on the loopback device; it has to come back, once
+  // --- datagrams: a single one is never dropped on the loopback device, so it must come back once
 
   struct datagram_socket
   {
@@ -201,7 +201,7 @@ class site
     return d;
   }
 
-  // --- files: what was written is read back; what was cancelled is done again
+  // --- files: what was written is read back; cancelled operations are started again
 
 #ifdef BOOST_ASIO_HAS_FILE
   struct file_user
@@ -304,7 +304,7 @@ class site
     }
   }
 #else
-  void start_files(unsigned) {} // stock Asio has none on epoll
+  void start_files(unsigned) {} // stock Asio has no files on epoll
 #endif
 
 public:
@@ -334,7 +334,7 @@ public:
   }
   site(const site&) = delete;
 
-  /// Everybody gets what he still waits for; then run() has to return by itself.
+  /// Lets all clients finish; then run() must return by itself.
   void finish()
   {
     closing_ = true;
@@ -350,7 +350,7 @@ public:
       report(total.wrong, 0, std::to_string(book_.destroyed) + " handlers were not called");
   }
 
-  /// Stops in the middle, and destroys the context as it is.
+  /// Stops in the middle, so that the context is destroyed as it is.
   void abandon()
   {
     ++total.contexts_abandoned;

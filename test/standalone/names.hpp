@@ -1,13 +1,12 @@
-// test/standalone/names.hpp: the names by which tests and examples mention Boost.Asio, for Asio without
-// Boost.
+// test/standalone/names.hpp: the names of Boost.Asio in tests and examples, for Asio without Boost.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #ifndef ASIO_URING_TEST_STANDALONE_NAMES_HPP
 #define ASIO_URING_TEST_STANDALONE_NAMES_HPP
 
-// What <boost/asio/...> and <boost/system/...> are in the build of test/standalone/, which makes a header of
-// each name; the last line of each includes Asio's.
+// This is what <boost/asio/...> and <boost/system/...> contain in the build of test/standalone/, which
+// generates a header for each name; the last line of each includes Asio's.
 
 #include <asio/error_code.hpp>
 #include <asio/system_error.hpp>
@@ -25,7 +24,7 @@ using ::asio::system_category;
 using ::asio::system_error;
 namespace errc {
 
-/// Those that tests ask for; as codes, for Asio's system category knows no conditions before 1.38.
+/// The ones that tests use. They are codes, because Asio's system category knows no conditions before 1.38.
 enum errc_t
 {
   address_not_available = EADDRNOTAVAIL,

@@ -27,7 +27,7 @@ struct operations
 {
   Wrap wrap; ///< the token of an operation
 
-  /// Calls f with each form of buffers, of which Asio treats one and several differently.
+  /// Calls f with each form of buffers; Asio treats a single one differently.
   template <typename F>
   static void with_buffers(F f)
   {
@@ -89,7 +89,7 @@ struct operations
     waiting(s);
   }
 
-  /// async_receive with flags as a result, which use_uring has not.
+  /// async_receive with flags as a result, which use_uring does not support.
   template <typename Socket>
   void sequenced(Socket& s)
   {

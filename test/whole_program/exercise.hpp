@@ -1,5 +1,5 @@
-// test/whole_program/exercise.hpp: what a program and a shared library both do with Boost.Asio, each with its
-// own kind of sockets: the templates that they instantiate have the same names in both.
+// test/whole_program/exercise.hpp: code that a program and a shared library both run with Boost.Asio, each
+// with its own kind of sockets; the templates that they instantiate have the same names in both.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -19,7 +19,7 @@ struct library_report
   char failures[256]; // empty if all went right
 };
 
-/// Of the library: uses a boost::asio::io_context, or one of its own if that is null.
+/// A function of the library: uses a boost::asio::io_context, or one of its own if that is null.
 extern "C" library_report exercise_in_library(void* context);
 
 namespace {
@@ -30,7 +30,7 @@ using asio::ip::udp;
 using asio::local::stream_protocol;
 using boost::system::error_code;
 
-/// Collects what did not come back.
+/// Collects failures.
 class exercise
 {
 public:

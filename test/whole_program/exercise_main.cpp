@@ -29,7 +29,7 @@ void expect(std::string_view what, bool so, std::string_view detail = {})
   right = right && so;
 }
 
-/// Of the library at that path, or of the one that the program is linked with.
+/// Finds the function of the library at that path, or of the one that the program is linked with.
 auto library_function(const char* path)
 {
   void* const library = path ? ::dlopen(path, RTLD_NOW) : RTLD_DEFAULT;

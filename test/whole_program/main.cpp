@@ -1,4 +1,4 @@
-// test/whole_program/main.cpp: a server whose sessions are of another translation unit; fails if it is not on
+// test/whole_program/main.cpp: a server whose sessions are in another translation unit; fails if it is not on
 // io_uring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# refuses_libcxx.sh CHECKOUT DIRECTORY: with libc++ too, the linker refuses a stock timer among units with as_default.hpp
-# (of which the check alone is compiled here: libc++ has all that the rest needs since its version 19).
+# refuses_libcxx.sh CHECKOUT DIRECTORY: the linker must refuse a stock timer among units with as_default.hpp
+# with libc++ as well. (Only that check is compiled here: libc++ supports everything else since version 19.)
 set -euo pipefail
 checkout=$1 out=$2/libcxx here=$(dirname "${BASH_SOURCE[0]}")
 compile=(clang++ -std=c++20 -stdlib=libc++ -Wno-everything -c)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# same_tracking.sh STOCK OURS: both programs, compiled with BOOST_ASIO_ENABLE_HANDLER_TRACKING, report the same operations,
-# locations and results. Times, addresses, numbers and order are their own, and so is what the reactor does.
+# same_tracking.sh STOCK OURS: both programs, compiled with BOOST_ASIO_ENABLE_HANDLER_TRACKING, must report
+# the same operations, locations and results. Times, addresses, numbers, order and the reactor's own
+# operations may differ.
 set -euo pipefail
 
 tracking() {

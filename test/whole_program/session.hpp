@@ -1,4 +1,4 @@
-// test/whole_program/session.hpp: what the translation units of a program tell each other about sockets.
+// test/whole_program/session.hpp: a declaration with sockets that several translation units share.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,7 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstddef>
 
-/// Both have to be of one size, and of one meaning, wherever they are used.
+/// Both members must have the same size and meaning in all units.
 struct session
 {
   boost::asio::ip::tcp::socket socket;

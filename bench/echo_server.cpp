@@ -1,7 +1,7 @@
-// An ordinary Boost.Asio echo server, written as its tutorial would, with callbacks or with coroutines; it
-// can close a connection after one message, give each read a deadline, or each read and each write, and serve
-// datagrams: one by one, or in batches. With --stream it receives by a stream, and sends on what that has
-// received. Where there are no batches and streams, with stock Asio, it does without.
+// An ordinary Boost.Asio echo server, written like its tutorial's, with callbacks or coroutines. It can close
+// a connection after one message, give a deadline to each read, or to each read and each write, and serve
+// datagrams one by one or in batches. With --stream it receives by a receive_stream, and sends the received
+// buffers on. With stock Asio, which has no batches and streams, it works without them.
 #include "server.hpp"
 #include <array>
 #include <boost/asio/awaitable.hpp>
@@ -60,7 +60,7 @@ public:
   }
 
 private:
-  // The timer of the read before is cancelled by it.
+  // This also cancels the timer of the read before.
   void watch()
   {
     deadline_->expires_after(limit);
@@ -142,7 +142,7 @@ void accept(Acceptor& acceptor, manner how)
 {
 #ifdef ASIO_URING_AS_DEFAULT
   if (how.stream) {
-    static asio_uring::accept_stream connections(acceptor); // there is one acceptor
+    static asio_uring::accept_stream connections(acceptor); // there is only one acceptor
     buffers.emplace(acceptor, asio_uring::buffer_ring_options{.buffers = 1024, .max_buffers = 8192});
     return accept<Acceptor>(connections);
   }
@@ -165,7 +165,7 @@ asio::awaitable<void> echo(Socket socket)
       auto const size = co_await socket.async_read_some(asio::buffer(data), asio::use_awaitable);
       co_await asio::async_write(socket, asio::buffer(data, size), asio::use_awaitable);
     }
-  } catch (boost::system::system_error const&) { // the peer has gone
+  } catch (boost::system::system_error const&) { // the peer has closed the connection
   }
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs example servers against real clients: check.sh PROGRAM...
-# PROGRAM is NAME_epoll or NAME_uring. Exit code 0 only if everything holds. Needs curl, wrk and nc (OpenBSD's).
+# Runs example servers against real clients: check.sh PROGRAM... PROGRAM is NAME_epoll or NAME_uring. Exit
+# code 0 only if all checks pass. Needs curl, wrk and nc (OpenBSD's).
 
 if (($# != 1)); then
   (($#)) || { echo "usage: check.sh PROGRAM..." >&2; exit 2; }
@@ -82,7 +82,7 @@ http() {
   [[ $code == "$expected" ]] || fail "curl $*: $code instead of $expected"
 }
 
-# raw REQUEST: what the server answers to these bytes, until it closes.
+# raw REQUEST: prints the server's answer to these bytes, until it closes.
 raw() { printf "$1" | timeout 20 nc -N "$host" "$port" | tr -d '\r'; }
 
 # Whether an idle connection is closed by the server's own timeout.
@@ -156,7 +156,7 @@ check_http() {
 
 # ---- chat_server
 
-# join FD NAME: an nc in the chat, what is written to FD is its input, its output goes to $work/NAME.
+# join FD NAME: starts an nc in the chat. What is written to FD is its input; its output goes to $work/NAME.
 join() {
   mkfifo "$work/$2.in"
   timeout 60 nc -N "$host" "$port" <"$work/$2.in" >"$work/$2" 2>/dev/null 3>&- 4>&- &
@@ -165,7 +165,7 @@ join() {
   hears "$2" "^\* welcome, $2;"
 }
 
-# hears NAME PATTERN: sooner or later NAME's nc shows a line like this.
+# hears NAME PATTERN: waits until NAME's nc shows a line that matches.
 hears() { eventually grep -aq -- "$2" "$work/$1" || fail "chat: $1 does not hear '$2'"; }
 
 check_chat() {
@@ -186,7 +186,7 @@ check_chat() {
     *'too long'* ]] || fail "chat: an endless line"
   passed "join, broadcast, /who, /quit"
 
-  # sam does not read while 8 MB pass by.
+  # sam does not read while 8 MB are sent to him.
   exec 5<>"/dev/tcp/$host/$port"
   echo sam >&5
   hears ann '^\* sam joined$'

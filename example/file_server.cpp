@@ -1,8 +1,8 @@
-// HTTP/1.1 server of a directory's files on Boost.Beast, which never blocks its loop: files are opened,
-// looked at and read by asynchronous operations, and the next block is read while one is sent.
+// HTTP/1.1 server of a directory's files on Boost.Beast that never blocks its loop: asynchronous operations
+// open, inspect and read the files, and the next block is read while one is sent.
 //
-// GET and HEAD; a directory's index.html; keep-alive; 304 for what has not changed. A path cannot leave the
-// root, by "..", by a symbolic link or otherwise: the kernel sees to it (openat2, Linux 5.6).
+// It supports GET and HEAD, a directory's index.html, keep-alive, and 304 for unchanged files. A path cannot
+// leave the root, by "..", by a symbolic link or otherwise: the kernel prevents that (openat2, Linux 5.6).
 //
 // Compiled with FILE_SERVER_BLOCKING, disk_file does the same with plain calls in the handlers, as servers on
 // a reactor do.
@@ -52,7 +52,7 @@ constexpr std::size_t block_size = 128 * 1024;
 
 error_code system_error(int number) { return {number, boost::system::system_category()}; }
 
-/// A file below a directory: where it is on disk is nobody else's business.
+/// A file below a directory. Only this class knows how it is accessed.
 class disk_file
 {
 public:
@@ -85,8 +85,8 @@ public:
 
   asio::awaitable<error_code> stat(status& result)
   {
-    // What open has just learned, without asking a file system again: no reason to wait. (The kernel performs
-    // IORING_OP_STATX in a thread, always.)
+    // Returns what open has just learned, without asking a remote file system again, so a plain call does not
+    // block. (The kernel always performs IORING_OP_STATX in a thread.)
     struct ::statx found;
     const int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
     if (::statx(file_.native_handle(), "", flags, STATX_BASIC_STATS, &found) < 0)
@@ -171,7 +171,7 @@ std::string date(std::time_t time)
   return {text, std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
 }
 
-/// The path that a request means, relative to the root; none if it is not one.
+/// Returns the path that a request names, relative to the root, or nothing if it is invalid.
 std::optional<std::string> path_of(std::string_view target)
 {
   target = target.substr(0, target.find('?'));
@@ -206,12 +206,12 @@ public:
       auto [ec, size] = co_await http::async_read_header(stream_, received_, parser, nothrow_awaitable);
       if (ec == http::error::end_of_stream || ec == http::error::partial_message) co_return;
       if (!ec) {
-        if (!parser.is_done()) parser.get().keep_alive(false); // there is a body, which nobody reads
+        if (!parser.is_done()) parser.get().keep_alive(false); // there is a body, which is not read
         more = co_await answer(parser.get());
       } else if (ec.category() == error_code(http::error::end_of_stream).category())
         more = co_await refuse(request(), http::status::bad_request);
       else
-        co_return; // the connection broke or timed out: nobody to answer
+        co_return; // the connection broke or timed out: there is no peer to answer
     }
     error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
@@ -221,7 +221,7 @@ private:
   using request = http::request<http::empty_body>;
   using head = http::response<http::buffer_body>;
 
-  // These return whether the connection can be used further.
+  // These functions return whether the connection can be used further.
 
   asio::awaitable<bool> answer(const request& asked)
   {
@@ -253,7 +253,7 @@ private:
     co_return co_await send(answer, file, found.size);
   }
 
-  /// The body of a file: the next block is read while one is sent.
+  /// Sends a file: the next block is read while one is sent.
   asio::awaitable<bool> send(head& answer, disk_file& file, std::uint64_t size)
   {
     const auto block_at = [&](std::uint64_t at, std::vector<char>& block) {
@@ -261,7 +261,7 @@ private:
       return asio::buffer(block, static_cast<std::size_t>(std::min<std::uint64_t>(size - at, block_size)));
     };
     asio::mutable_buffer block = block_at(0, blocks_[0]);
-    // An error here could be answered, later ones can only end the connection.
+    // An error here can still be reported to the client; later ones can only end the connection.
     if (size != 0 && co_await file.read(0, block))
       co_return co_await refuse(request(), http::status::internal_server_error);
 
@@ -283,7 +283,7 @@ private:
     }
   }
 
-  /// A short text, or none.
+  /// Sends a short text, or none.
   asio::awaitable<bool> send(head& answer, std::string_view text)
   {
     answer.body() = {const_cast<char*>(text.data()), text.size(), false};
@@ -313,7 +313,7 @@ private:
     co_return co_await send(answer, body);
   }
 
-  /// From a directory to its index: links in there are relative to the directory.
+  /// Redirects from `directory` to `directory/`, because links in its index are relative to the directory.
   asio::awaitable<bool> redirect(const request& asked)
   {
     head answer = start(asked, http::status::moved_permanently);
@@ -333,7 +333,7 @@ private:
 
   stream_type& stream_;
   beast::flat_buffer received_;
-  std::vector<char> blocks_[2]; // the second one for large files only
+  std::vector<char> blocks_[2]; // the second one is for large files only
   int root_;
 };
 

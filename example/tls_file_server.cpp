@@ -1,11 +1,11 @@
-// HTTPS server of a directory's files: Asio's ssl::stream over a socket on io_uring, which it does not know.
-// GET and HEAD; keep-alive. A path cannot leave the root: the kernel sees to it (openat2, Linux 5.6).
+// HTTPS server of a directory's files: Asio's ssl::stream over a socket on io_uring, of which it knows
+// nothing. GET and HEAD; keep-alive. A path cannot leave the root: the kernel prevents that (openat2, Linux
+// 5.6).
 //
-// The bytes are encrypted here, between a read of the file and a write of the socket. Linux can do that
-// itself (kernel TLS), and async_send_file would then send a file that no program has seen; but OpenSSL hands
-// its keys to the kernel (SSL_OP_ENABLE_KTLS; BIO_get_ktls_send tells) only where it writes to the socket
-// itself, after SSL_set_fd. ssl::stream gives it memory to write to instead, so that any stream will do
-// below.
+// The bytes are encrypted here, between a read of the file and a write to the socket. Linux can encrypt
+// itself (kernel TLS), and async_send_file could then send a file without the program seeing it. But OpenSSL
+// passes its keys to the kernel (SSL_OP_ENABLE_KTLS; see BIO_get_ktls_send) only if it writes to the socket
+// itself, after SSL_set_fd. ssl::stream has it write to memory instead, so that any stream can be below.
 //
 // Usage: tls_file_server ROOT PORT CERTIFICATE KEY
 
@@ -54,7 +54,7 @@ constexpr auto idle_timeout = std::chrono::seconds(10);
 constexpr auto write_timeout = std::chrono::seconds(30);
 constexpr std::size_t block_size = 128 * 1024;
 
-/// Opens a regular file below the root, and tells its size.
+/// Opens a regular file below the root, and returns its size.
 asio::awaitable<std::pair<error_code, std::uint64_t>> open_below(random_access_file& file, int root,
                                                                  std::string path)
 {
@@ -91,7 +91,7 @@ public:
       auto [ec, size] = co_await http::async_read_header(stream_, received_, parser,
                                                          within(idle_timeout, nothrow_awaitable));
       if (!ec) {
-        if (!parser.is_done()) parser.get().keep_alive(false); // there is a body, which nobody reads
+        if (!parser.is_done()) parser.get().keep_alive(false); // there is a body, which is not read
         more = co_await answer(parser.get());
       } else if (ec != http::error::end_of_stream && ec != http::error::partial_message &&
                  ec.category() == error_code(http::error::end_of_stream).category())
@@ -102,7 +102,7 @@ public:
   }
 
 private:
-  // These return whether the connection can be used further.
+  // These functions return whether the connection can be used further.
 
   asio::awaitable<bool> answer(const request& asked)
   {
@@ -129,7 +129,7 @@ private:
     co_return !ec && more;
   }
 
-  /// So much of the file: what it has been announced to be. One that has shrunk ends the connection.
+  /// Sends as much of the file as was announced. If it has shrunk, that ends the connection.
   asio::awaitable<bool> send(random_access_file& file, std::uint64_t size)
   {
     if (block_.empty()) block_.resize(block_size);
@@ -161,7 +161,7 @@ asio::awaitable<void> serve_connection(tcp::socket socket, ssl::context& tls, in
       co_await stream.async_handshake(stream_type::server, within(handshake_timeout, nothrow_awaitable));
   if (ec) co_return;
   co_await session(stream, root).run();
-  // So the client knows that it has got everything.
+  // Tells the client that it has received everything.
   co_await stream.async_shutdown(within(handshake_timeout, nothrow_awaitable));
 }
 

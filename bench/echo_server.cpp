@@ -202,7 +202,7 @@ private:
 };
 
 #ifdef ASIO_URING_AS_DEFAULT
-// All of them; behind one that cannot be sent, as if there had been none.
+// Sends all, skipping datagrams that cannot be sent.
 template <class Then>
 void send_all(asio::ip::udp::socket& socket, asio_uring::send_batch<asio::ip::udp>& replies, Then then)
 {

@@ -1,6 +1,6 @@
-// One message to many subscribers over TCP, the next when all have been sent: by a write for each, or
-// (--fan-out) by async_fan_out. A child process reads what they get. Processor time of the sender per send;
-// one line of name=value pairs is its result.
+// Sends one message to many subscribers over TCP, and the next when all have been sent: by a write for each,
+// or (--fan-out) by async_fan_out. A child process reads what they receive. The result is one line of
+// name=value pairs: processor time of the sender per send.
 #include "options.hpp"
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -35,7 +35,7 @@ double processor_ns()
   return static_cast<double>(at.tv_sec) * 1e9 + static_cast<double>(at.tv_nsec);
 }
 
-// Reads from all until they are closed.
+// Reads from all sockets until they are closed.
 void subscribe(unsigned short port, std::size_t count)
 {
   asio::io_context context;
@@ -137,5 +137,5 @@ int main(int argc, char** argv)
   std::fflush(stdout);
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
-  std::_Exit(0); // sends are under way
+  std::_Exit(0); // sends are in flight
 }

@@ -1,4 +1,4 @@
-// command_line.hpp: what the examples do with their arguments.
+// command_line.hpp: the command lines of the examples.
 #ifndef EXAMPLE_COMMAND_LINE_HPP
 #define EXAMPLE_COMMAND_LINE_HPP
 
@@ -9,7 +9,8 @@
 #include <string>
 #include <string_view>
 
-/// @throws std::invalid_argument, which says what the number has to be.
+/// Returns the number that an argument stands for. @throws std::invalid_argument, whose text names the
+/// allowed range.
 inline int number(const char* what, std::string_view text, int least, int most)
 {
   int value = 0;
@@ -25,7 +26,7 @@ inline unsigned short port_number(std::string_view text)
   return static_cast<unsigned short>(number("port", text, 0, 65535));
 }
 
-/// Arguments of a server: [address] port [threads].
+/// The arguments of a server: [address] port [threads].
 struct server_arguments
 {
   std::string address = "127.0.0.1";
@@ -43,7 +44,7 @@ struct server_arguments
   }
 };
 
-/// Runs the program; returns its exit code, and writes to standard error what it throws.
+/// Runs the program and returns its exit code. Writes what it throws to standard error.
 template <typename Program>
 int run_example(const char* name, const char* arguments, Program program)
 {

@@ -1,5 +1,5 @@
-// files_below.hpp: what the file servers share: how a file is opened that must not be outside of the root,
-// and what a client is answered when that fails.
+// files_below.hpp: common parts of the file servers: opening a file that must not be outside of the root, and
+// answering a client when that fails.
 #ifndef EXAMPLE_FILES_BELOW_HPP
 #define EXAMPLE_FILES_BELOW_HPP
 
@@ -9,11 +9,12 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 
-/// For openat2: the kernel refuses a path that leaves the directory, by "..", a symbolic link or otherwise.
+/// Returns the arguments for openat2: the kernel refuses a path that leaves the directory, by "..", a
+/// symbolic link or otherwise.
 inline open_how how_to_open_below()
 {
   open_how how{};
-  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK; // not to wait for a FIFO's other end
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK; // does not wait for the other end of a FIFO
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   return how;
 }
@@ -24,7 +25,7 @@ inline boost::beast::http::status status_for(const boost::system::error_code& ec
   switch (ec.value()) {
   case ENOENT:
   case ENOTDIR:
-  case ENXIO: // a socket, or a FIFO
+  case ENXIO: // a socket or a FIFO
   case ENAMETOOLONG:
     return status::not_found;
   case EXDEV: // outside of the root

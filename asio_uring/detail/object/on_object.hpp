@@ -29,8 +29,8 @@ file_state* file_of(Object& object) noexcept
   return impl_of(object).get_implementation().file_;
 }
 
-/// The object that a stream asks for what comes. When the stream ends, its operations are cancelled and the
-/// object's source stops.
+/// The object on which a stream receives. When the stream ends, its operations are cancelled and the object's
+/// source stops.
 template <typename Object>
 class streamed_object
 {
@@ -57,8 +57,8 @@ private:
   Object* object_; // null after it was moved from
 };
 
-/// What that operation of a stream would complete with at once; none if it would wait, or fail.
-/// `may_use(source&)` says whether the source is this stream's.
+/// Returns the result with which that operation of a stream would complete at once, or nothing if it would
+/// wait or fail. `may_use(source&)` says whether the source is this stream's.
 template <typename Object, typename Operation, typename MayUse>
 auto take_next(Object& object, Operation op, MayUse&& may_use)
 {

@@ -1,4 +1,4 @@
-// calls_in_threads.cpp: opcodes that the kernel lacks, performed by threads beside its ring.
+// calls_in_threads.cpp: opcodes that the kernel lacks, performed by threads.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# lint.sh: what no compiler checks. Prints what is not so, and fails.
+# lint.sh: checks what no compiler does. Prints violations, and fails if there are any.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 complaints=0
@@ -8,8 +8,8 @@ complain() {
   complaints=$((complaints + 1))
 }
 
-# doc/design.md: the floors, from the lowest. An include never points upwards, and what users include is above
-# all floors but for a few headers without any machinery.
+# The floors of doc/design.md, from the lowest. An include never points upwards. Headers for users are above
+# all floors, except a few headers without any machinery.
 floors=(ring detail/asio detail/engine detail/op detail/object)
 vocabulary='(config|unique_descriptor|options|enable_io_uring)\.hpp'
 
@@ -39,7 +39,7 @@ layers() {
   done
 }
 
-# doc/design.md: ring/ is usable without Asio; whatever is Asio's own business is named in one room.
+# As doc/design.md says, ring/ is usable without Asio, and Asio's private names are used in detail/asio/ only.
 internals() {
   local line
   while read -r line; do
@@ -51,8 +51,8 @@ internals() {
     grep -vE '^asio_uring/(detail/asio/|config\.hpp:)' || true)
 }
 
-# Which Asio it is, Boost.Asio or Asio without Boost, config.hpp alone knows, but for what a macro cannot do: to define
-# macros, and to have a message name them.
+# Only config.hpp knows which Asio it is, Boost.Asio or Asio without Boost. Exceptions are macros, which a
+# macro cannot define, and messages that name them.
 which_asio() {
   local line folder=asio_uring/detail/asio
   while read -r line; do
@@ -66,7 +66,7 @@ which_asio() {
     $folder/late_standalone_macros.hpp >&2 || complain "late_standalone_macros.hpp: is not late_macros.hpp with other names"
 }
 
-# Files, macros, functions and tests that the documentation names.
+# Files, macros, functions and tests that the documentation names must exist.
 documentation() {
   local page name
   for page in README.md CONTRIBUTING.md CHANGELOG.md doc/*.md; do
@@ -79,7 +79,8 @@ documentation() {
   done
 }
 
-# doc/opcodes.md: the opcodes of ring/opcodes.hpp, in its order, since the same kernels, with tests that are there.
+# doc/opcodes.md has the opcodes of ring/opcodes.hpp, in the same order, with the same kernels, and with tests
+# that exist.
 opcodes() {
   local test
   diff <(sed -nE 's/^ +\{"([A-Z_0-9]+)", \{([0-9]+), ([0-9]+)\}.*/\1 \2.\3/p' asio_uring/ring/opcodes.hpp) \
@@ -91,7 +92,7 @@ opcodes() {
   done < <(sed -nE 's/^\| [A-Z_0-9]+ .*\| ([a-z_]+\/[a-z_0-9]+) \|$/\1/p' doc/opcodes.md | sort -u)
 }
 
-# Each file says what it is, and its include guard is its name.
+# The first line of each file begins with its name, and so does its include guard.
 first_lines() {
   local file guard
   for file in $(find asio_uring -name '*pp'); do
@@ -108,7 +109,7 @@ test_sources() {
   done
 }
 
-# A file can be read at one sitting.
+# Files are short enough to be read in one sitting.
 lengths() {
   local most folder file lines
   while read -r most folder; do
@@ -121,7 +122,7 @@ lengths() {
 END
 }
 
-# What ctest and doc/opcodes.md call a suite is the file that it is in.
+# A suite has the name of its file.
 suites() {
   local file suite
   while IFS=: read -r file suite; do
@@ -131,7 +132,7 @@ suites() {
   done < <(grep -rE --include='*.cpp' '^BOOST_(AUTO|FIXTURE)_TEST_SUITE\(' test)
 }
 
-# The Jamfile links each test program with one main(). Building them all would not be quick.
+# The Jamfile must link each test program with one main(). Building them all would take long.
 jamfile() {
   local commands program
   command -v b2 >/dev/null || {

@@ -124,7 +124,7 @@ public:
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof(one));
   }
-  /// Posts completions though nobody enters.
+  /// Posts completions without an enter.
   void interrupt()
   {
     if (broken_ || bound_) return;

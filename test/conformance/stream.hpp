@@ -67,7 +67,7 @@ struct generic_pair
 
 #define STREAMS tcp_pair, local_pair, generic_pair
 
-/// `text` in `count` buffers of equal size but for the last.
+/// `text` in `count` buffers, all but the last of equal size.
 inline std::vector<net::const_buffer> pieces(const std::string& text, std::size_t count)
 {
   std::vector<net::const_buffer> result;

@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(a_write_that_found_no_room_and_was_cancelled_meanwhile_is_a
 
   odds late = s.told;
   late.deliver = 0;
-  s.kernel->set_odds(late); // the result is there and nobody knows
+  s.kernel->set_odds(late); // the result exists, but is not delivered
   std::vector<error_code> results;
   socket.async_write_some(asio::buffer(much), [&](error_code e, std::size_t) { results.push_back(e); });
   s.context.poll();
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(an_event_that_overtakes_the_result_it_follows_is_not_lost)
       s.kernel->set_odds(late);
       socket.async_read_some(asio::buffer(&c, 1), [&](error_code, std::size_t n) { got += n; });
       s.context.restart();
-      s.context.poll(); // the kernel has found nothing, which nobody knows
+      s.context.poll(); // the kernel has found nothing, and does not report it
       asio::write(*s.pairs[0].second, asio::buffer("x", 1));
       s.kernel->set_odds(s.told);
       s.context.run();
@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(a_chain_that_a_short_write_has_broken_does_not_go_on_after_
   asio_uring::random_access_file file(s.context);
   file.assign(::memfd_create("scene", MFD_CLOEXEC));
   odds late = s.told;
-  late.deliver = 0; // the result is there and nobody knows
+  late.deliver = 0; // the result exists, but is not delivered
   late.shorten = 1000;
   s.kernel->set_odds(late);
   const std::string much(64, 'a');
@@ -434,7 +434,7 @@ BOOST_AUTO_TEST_CASE(a_synchronous_read_does_not_wait_for_a_kernel_that_has_brok
   error_code result, now;
   socket.async_read_some(asio::buffer(data), [&](error_code ec, std::size_t) { result = ec; });
   s.context.poll();
-  socket.cancel(); // the result is there and nobody knows
+  socket.cancel(); // the result exists, but is not delivered
   s.kernel->break_down(EPERM);
   socket.non_blocking(true);
   socket.read_some(asio::buffer(data), now);

@@ -55,7 +55,7 @@ protected:
 struct odds
 {
   unsigned refuse = 20;         ///< an enter takes nothing: EAGAIN, EBUSY
-  unsigned busy = 0;            ///< EBUSY while a handler runs and nobody collects
+  unsigned busy = 0;            ///< EBUSY while a handler runs and nothing is collected
   unsigned partial = 60;        ///< an enter takes only some entries
   unsigned interrupt = 30;      ///< a wait ends with EINTR
   unsigned at_once = 500;       ///< a request may go on when it is taken
@@ -66,7 +66,7 @@ struct odds
   unsigned no_memory = 8;       ///< ENOBUFS, ENOMEM
   unsigned interrupted = 60;    ///< EINTR; ECONNABORTED where sockets are accepted
   unsigned restart = 300;       ///< ERESTARTSYS where EINTR was meant, or ECANCELED
-  unsigned thread_exits = 8;    ///< ECANCELED though nobody cancelled
+  unsigned thread_exits = 8;    ///< ECANCELED without a cancellation
   unsigned no_worker = 0;       ///< ECANCELED from here on for requests that need a kernel thread
   unsigned poll_ends = 60;      ///< a multishot poll ends with an event
   unsigned multishot_ends = 60; ///< a multishot accept or receive ends with a result

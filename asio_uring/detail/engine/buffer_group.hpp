@@ -139,7 +139,7 @@ class buffer_groups
 public:
   // The calling thread must be one that may register.
   ASIO_URING_DECL void add(const std::shared_ptr<buffer_group>& group, ring& r);
-  /// Unregisters the groups that nobody uses any more. Returns an id that none has.
+  /// Unregisters unused groups. Returns an id that none has.
   ASIO_URING_DECL std::uint16_t sweep(ring& r) noexcept;
   /// Moves all groups to the ring that replaces the last one.
   ASIO_URING_DECL void move_to(ring& r) noexcept;

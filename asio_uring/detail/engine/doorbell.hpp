@@ -146,7 +146,7 @@ private:
 
   submitter& submitter_;
   const bool standing_;
-  std::atomic<bool> armed_{false}; // a synchronous function may collect beside the loop
+  std::atomic<bool> armed_{false}; // a synchronous function may collect at the same time
   std::atomic<bool> failed_{false};
   int fd_ = -1;
 };

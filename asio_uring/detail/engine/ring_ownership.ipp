@@ -47,7 +47,8 @@ ASIO_URING_DECL bool ring_service::lock_ring() noexcept
   return true;
 }
 
-// Releases ring_lock_. A thread that had it only to see who owns the ring answers nobody.
+// Releases ring_lock_. The owner answers questions first; another thread took the lock only to see who owns
+// the ring.
 ASIO_URING_DECL void ring_service::leave_ring() noexcept
 {
   const auto is_owner = [&] { return owner_.load(std::memory_order_relaxed) == thread_identity::name(); };

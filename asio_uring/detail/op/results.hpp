@@ -11,8 +11,8 @@
 
 namespace asio_uring::detail {
 
-// An entry that ends with ECANCELED although nobody cancelled it was submitted by a thread that has exited:
-// these are submitted again.
+// If one of these entries ends with ECANCELED without having been cancelled, the thread that submitted it has
+// exited: it is submitted again.
 
 /// void(error_code)
 struct finish_with_nothing

@@ -21,6 +21,10 @@
 #include <asio_uring/see_the_error_above>
 #endif
 
+#include <sys/types.h>
+static_assert(sizeof(off_t) == 8,
+              "asio_uring: offsets in files need 64 bits: compile with -D_FILE_OFFSET_BITS=64");
+
 // Marks functions that are not templates: inline in a header-only build; with
 // ASIO_URING_SEPARATE_COMPILATION, ordinary functions of the one translation unit that includes
 // asio_uring/src.hpp.

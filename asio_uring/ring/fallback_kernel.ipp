@@ -467,7 +467,9 @@ ASIO_URING_DECL void fallback_kernel::arm_timer() noexcept
   armed_ = first->time;
   const auto since = std::max(armed_.time_since_epoch(), clock::duration(1));
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-  const itimerspec at{{}, {seconds.count(), (since - seconds).count()}};
+  itimerspec at{};
+  at.it_value.tv_sec = static_cast<std::time_t>(seconds.count());
+  at.it_value.tv_nsec = static_cast<long>((since - seconds).count());
   ::timerfd_settime(descriptors_.timer, TFD_TIMER_ABSTIME, &at, nullptr);
 }
 

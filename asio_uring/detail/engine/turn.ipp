@@ -246,8 +246,8 @@ ASIO_URING_DECL void ring_service::look_for_former() noexcept
 {
   const auto is_waited_for = [this](const ring& r) {
     const auto of_it = [&r](const disowned& d) { return d.former == &r; };
-    return &r != &get_ring() && r.can_retire() &&
-           r.left() > std::count_if(disowned_.begin(), disowned_.end(), of_it);
+    const auto not_waited_for = std::count_if(disowned_.begin(), disowned_.end(), of_it);
+    return &r != &get_ring() && r.can_retire() && r.left() > static_cast<unsigned>(not_waited_for);
   };
   former_.store(std::any_of(rings_.begin(), rings_.end(), is_waited_for), std::memory_order_relaxed);
 }

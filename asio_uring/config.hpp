@@ -19,6 +19,7 @@
 // detail/asio/.
 
 #include <asio_uring/ring/config.hpp>
+#include <asio_uring/version.hpp>
 
 #if defined(ASIO_URING_STANDALONE)
 

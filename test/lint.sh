@@ -11,7 +11,7 @@ complain() {
 # The floors of doc/design.md, from the lowest. An include never points upwards. Headers for users are above
 # all floors, except a few headers without any machinery.
 floors=(ring detail/asio detail/engine detail/op detail/object)
-vocabulary='(config|unique_descriptor|options|enable_io_uring)\.hpp'
+vocabulary='(config|version|unique_descriptor|options|enable_io_uring)\.hpp'
 
 # includes_only FOLDER-OR-FILE WHAT, a regular expression.
 includes_only() {
@@ -24,7 +24,8 @@ includes_only() {
 layers() {
   local floor below folder
   includes_only ring ring/
-  includes_only config.hpp ring/
+  includes_only config.hpp 'version\.hpp|ring/'
+  includes_only version.hpp nothing
   includes_only unique_descriptor.hpp nothing
   includes_only options.hpp 'config\.hpp|ring/'
   includes_only enable_io_uring.hpp 'config\.hpp'
@@ -69,7 +70,7 @@ which_asio() {
 # Files, macros, functions and tests that the documentation names must exist.
 documentation() {
   local page name
-  for page in README.md CONTRIBUTING.md CHANGELOG.md doc/*.md; do
+  for page in README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md doc/*.md; do
     while read -r name; do
       [[ -e $name || -e asio_uring/$name || -e $(dirname "$page")/$name ]] || complain "$page: there is no $name"
     done < <(grep -oE '`[a-z_]+/([a-z_/-]+\.[a-z]+)?`|\]\([^): ]+\)' "$page" | tr -d '`]()' | sed 's/#.*//' | sort -u)
@@ -132,20 +133,50 @@ suites() {
   done < <(grep -rE --include='*.cpp' '^BOOST_(AUTO|FIXTURE)_TEST_SUITE\(' test)
 }
 
-# The Jamfile must link each test program with one main(). Building them all would take long.
+# The version in the packages and in CHANGELOG.md must be the one of the headers.
+versions() {
+  local string number major minor patch
+  string=$(sed -nE 's/^#define ASIO_URING_VERSION_STRING "(.*)"/\1/p' asio_uring/version.hpp)
+  number=$(sed -nE 's/^#define ASIO_URING_VERSION (.*)/\1/p' asio_uring/version.hpp)
+  IFS=. read -r major minor patch <<<"$string"
+  ((number == major * 100000 + minor * 100 + patch)) || complain "asio_uring/version.hpp: $number is not $string"
+  grep -q "\"version\": \"$string\"" tools/packaging/vcpkg/asio-uring/vcpkg.json || complain "vcpkg.json: is not of version $string"
+  grep -qE "^## ($string( |\$)|Unreleased)" CHANGELOG.md || complain "CHANGELOG.md: says nothing of $string"
+}
+
+# Conan and vcpkg may not be installed: check at least the syntax of their files.
+recipes() {
+  local file
+  command -v python3 >/dev/null || {
+    echo "python3 is not installed: the recipes of Conan and vcpkg are not checked"
+    return
+  }
+  for file in $(find tools/packaging -name '*.py'); do
+    python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$file" || complain "$file: is not Python"
+  done
+  for file in $(find tools/packaging -name '*.json'); do
+    python3 -m json.tool "$file" >/dev/null || complain "$file: is not JSON"
+  done
+}
+
+# The Jamfile must build each example and link each test program with one main(). Building them all would take long.
 jamfile() {
   local commands program
   command -v b2 >/dev/null || {
     echo "b2 is not installed: the Jamfile is not checked"
     return
   }
-  if ! commands=$(b2 -n -a toolset=gcc cxxstd=20 test 2>&1); then
+  if ! commands=$(b2 -n -a toolset=gcc example test 2>&1); then
     if [[ $commands == *"Unable to load B2"* ]]; then # Debian's package of Boost 1.92
       echo "b2 lacks its build system: the Jamfile is not checked"
       return
     fi
     complain "Jamfile: b2 fails: $(tail -n 3 <<<"$commands")"
   fi
+  for program in example/*.cpp; do
+    [[ $program == example/echo_standalone.cpp ]] || grep -q " -c .*\"$program\"" <<<"$commands" ||
+      complain "Jamfile: does not build $program"
+  done
   for program in stock uring file as_type property; do
     [[ $(grep -E "^ +\"g\+\+\" +-o [^ ]*/${program}_tests\"" <<<"$commands" | grep -oE '(main|valgrind_enter)\.o"') == 'main.o"' ]] ||
       complain "Jamfile: ${program}_tests has not one main()"
@@ -161,5 +192,7 @@ first_lines
 test_sources
 lengths
 suites
+versions
+recipes
 jamfile
 ((complaints == 0))

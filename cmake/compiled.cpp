@@ -1,4 +1,4 @@
-// test/whole_program/asio_uring_source.cpp: our functions, with ASIO_URING_SEPARATE_COMPILATION.
+// The source of asio_uring::compiled: the library's functions that are not templates.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

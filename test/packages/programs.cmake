@@ -1,0 +1,17 @@
+# consumer_program(NAME TARGET...): builds echo.cpp with these targets of the package, and adds a test that runs it.
+set(echo_source "${CMAKE_CURRENT_LIST_DIR}/echo.cpp")
+
+function(consumer_program name)
+  add_executable(${name} "${echo_source}")
+  target_link_libraries(${name} PRIVATE ${ARGN})
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+  target_compile_definitions(${name} PRIVATE PACKAGE_VERSION="${package_version}")
+  foreach(target as_default compiled)
+    if("asio_uring::${target}" IN_LIST ARGN)
+      string(TOUPPER WANTS_${target} wanted)
+      target_compile_definitions(${name} PRIVATE ${wanted})
+    endif()
+  endforeach()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 60)
+endfunction()

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test: tools/test.sh [--asan|--tsan|--valgrind]
+# Builds and runs the tests: tools/test.sh [--long|--asan|--tsan|--valgrind]
+# --long: with those tests that take long and rarely fail, and builds the benchmarks, too.
 # The last lines are CTest's summary, the exit code is CTest's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 
 preset=release
+options=(-DASIO_URING_BUILD_BENCH=OFF)
 run=()
 packages=(libboost-tools-dev) # b2
 case "${1:-}" in
-  '') ;;
+  '') options+=(-DCMAKE_CXX_FLAGS_RELEASE=-O1) ;; # takes half the time to compile
+  --long) options=(-DASIO_URING_TEST_LONG=ON) ;;
   --asan) preset=asan ;;
   --tsan)
     preset=tsan
@@ -21,12 +24,12 @@ case "${1:-}" in
     packages+=(valgrind)
     ;;
   *)
-    echo "usage: tools/test.sh [--asan|--tsan|--valgrind]" >&2
+    echo "usage: tools/test.sh [--long|--asan|--tsan|--valgrind]" >&2
     exit 2
     ;;
 esac
 
 tools/install-dependencies.sh "${packages[@]}"
-cmake --preset "$preset"
+cmake --preset "$preset" "${options[@]}"
 cmake --build --preset "$preset" --parallel "$(nproc)"
 exec "${run[@]}" ctest --preset "$preset" --parallel 3 --no-tests=error 2>&1

@@ -11,7 +11,7 @@ complain() {
 # The floors of doc/design.md, from the lowest. An include never points upwards. Headers for users are above
 # all floors, except a few headers without any machinery.
 floors=(ring detail/asio detail/engine detail/op detail/object)
-vocabulary='(config|version|unique_descriptor|options|enable_io_uring)\.hpp'
+vocabulary='(config|misuse|version|unique_descriptor|options|enable_io_uring)\.hpp'
 
 # includes_only FOLDER-OR-FILE WHAT, a regular expression.
 includes_only() {
@@ -27,6 +27,7 @@ layers() {
   includes_only config.hpp 'version\.hpp|ring/'
   includes_only version.hpp nothing
   includes_only unique_descriptor.hpp nothing
+  includes_only misuse.hpp 'config\.hpp'
   includes_only options.hpp 'config\.hpp|ring/'
   includes_only enable_io_uring.hpp 'config\.hpp'
   below="$vocabulary|ring/"

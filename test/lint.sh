@@ -94,6 +94,18 @@ opcodes() {
   done < <(sed -nE 's/^\| [A-Z_0-9]+ .*\| ([a-z_]+\/[a-z_0-9]+) \|$/\1/p' doc/opcodes.md | sort -u)
 }
 
+# The tests that doc/mistakes.md names exist; of whole_program's, a loop makes the names of some.
+mistakes() {
+  local test
+  while read -r test; do
+    grep -q "TEST_CASE(${test#*/})" "test/${test%/*}.cpp" || complain "doc/mistakes.md: there is no test $test"
+  done < <(grep -oE '`(mistakes|own_api)/[a-z0-9_]+`' doc/mistakes.md | tr -d '`' | sort -u)
+  while read -r test; do
+    grep -q "$test" test/whole_program/CMakeLists.txt || complain "doc/mistakes.md: there is no test whole_program.$test"
+  done < <(grep -oE '`whole_program\.[A-Za-z0-9_]+`' doc/mistakes.md | tr -d '`' | grep -vE '_late_|_stock_session$' |
+    sed -E 's/^whole_program\.(compiler_refuses_)?//' | sort -u)
+}
+
 # The first line of each file begins with its name, and so does its include guard.
 first_lines() {
   local file guard
@@ -189,6 +201,7 @@ internals
 which_asio
 documentation
 opcodes
+mistakes
 first_lines
 test_sources
 lengths

@@ -157,10 +157,10 @@ BOOST_AUTO_TEST_CASE(stock_timers_signal_sets_and_sockets_that_come_first_do_not
       return;
     }
     timer.expires_after(std::chrono::milliseconds(1));
-    timer.async_wait(std::ref(tick));
+    timer.async_wait([&](error_code next) { tick(next); });
   };
   expired_soon.async_wait([&](error_code e) { came += e ? "" : "timer "; });
-  timer.async_wait(std::ref(tick));
+  timer.async_wait([&](error_code e) { tick(e); });
   signals.async_wait([&](error_code e, int) {
     came += e ? "" : "signal ";
     asio::write(b, asio::buffer("x", 1));
@@ -195,7 +195,8 @@ BOOST_AUTO_TEST_CASE(the_ring_takes_its_place_within_a_handler)
   BOOST_TEST(received);
 }
 
-BOOST_AUTO_TEST_CASE(the_ring_takes_its_place_with_a_posted_handler_in_the_queue_and_handlers_keep_their_order)
+BOOST_AUTO_TEST_CASE(
+    the_ring_takes_its_place_with_a_posted_handler_in_the_queue_and_handlers_keep_their_order)
 {
   asio::io_context context;
   asio::steady_timer timer(context);

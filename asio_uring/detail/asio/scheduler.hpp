@@ -90,7 +90,7 @@ public:
   explicit operator bool() const noexcept { return taken_; }
 
   /// From here on the scheduler runs `task` in its place.
-  void replace(asio::detail::scheduler_task& task)
+  void replace(scheduler_task& task)
   {
     const locked guard(scheduler_.*member_of(scheduler_mutex{}));
     scheduler_.*member_of(scheduler_reactor{}) = &task;

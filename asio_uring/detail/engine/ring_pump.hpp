@@ -24,7 +24,7 @@ class ring_service;
  * A reactor of ours has no timerfd: the ring waits for stock timers itself. One that was there before has its
  * timerfd in the epoll set.
  */
-class ring_pump final : public asio::detail::scheduler_task, public pump
+class ring_pump final : public scheduler_task, public pump
 {
 public:
   /// On a context without a reactor: it gets one of ours, which the scheduler is going to run.

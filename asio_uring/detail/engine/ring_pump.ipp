@@ -61,7 +61,8 @@ ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
   service_.runs_here();
   if (service_.has_keeper()) return run_beside_keeper(usec, ops);
   nanoseconds timeout = usec < 0 ? nanoseconds::max() : nanoseconds(std::chrono::microseconds(usec));
-  if (usec != 0) {
+  const bool waits_for_timers = reactor_.*member_of(reactor_timer_fd{}) < 0;
+  if (waits_for_timers && usec != 0) {
     scoped_lock lock(mutex);
     timeout = until_next_timer(timeout);
   }
@@ -71,7 +72,7 @@ ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
 
   if (!epoll_watch_.armed()) {
     reactor_.epoll_reactor::run(0, ops); // collects ready timers, too
-  } else {
+  } else if (waits_for_timers) {
     scoped_lock lock(mutex);
     if (!timers.all_empty()) timers.get_ready_timers(ops);
   }

@@ -1,4 +1,4 @@
-// asio_uring/misuse.hpp: the errors of entries and chains that the library does not submit.
+// asio_uring/misuse.hpp: the errors of entries and chains that the library refuses to submit.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -17,9 +17,9 @@ namespace detail {
 /// What is wrong with an entry, or a chain of entries.
 enum class misuse
 {
-  none, // an error code of 0 would be none
+  none, // so that no misuse is 0, which would be success
   no_operation,
-  too_many, // and how many
+  too_many,
   offset,
   linked,
   drains,
@@ -29,17 +29,18 @@ enum class misuse
   kinds
 };
 
-// As a result such an error is below all of the kernel's, whose smallest is -4095.
+// Results below the kernel's smallest, -4095, are misuses.
 inline constexpr int first_misuse = 4096;
 
-/// `number`: of the operation in its chain, the first is 1; or of all. 0: it is in none.
+/// Returns the misuse as an operation's result. `number` counts the operations of a chain from 1; 0 means
+/// that there is no chain. For too_many it is the length of the chain.
 constexpr int result_of(misuse what, std::size_t number = 0) noexcept
 {
   constexpr std::size_t most = 1 << 24;
   return -first_misuse - static_cast<int>(what) -
          static_cast<int>(std::min(number, most)) * static_cast<int>(misuse::kinds);
 }
-/// For who knows the kernel's results alone.
+/// Returns the result as the kernel would give it: -EINVAL for a misuse.
 constexpr int kernel_result(int result) noexcept { return result <= -first_misuse ? -EINVAL : result; }
 
 class category_of_misuse final : public error_category
@@ -91,11 +92,10 @@ private:
 
 } // namespace detail
 
-/// The category of the errors of what async_submit() and chain() do not submit, since no handler could stand
-/// for its completions.
+/// Returns the category of the errors of entries and chains that async_submit() and chain() refuse to submit.
 /**
- * Its codes equal errc::invalid_argument. The message says which operation it is, and what to do. Thread
- * safety: any thread.
+ * Its codes equal errc::invalid_argument. The message says which operation of a chain it is, and what to do.
+ * Thread safety: may be called by any thread.
  */
 inline const error_category& misuse_category() noexcept
 {

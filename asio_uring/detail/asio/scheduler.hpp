@@ -59,8 +59,12 @@ inline bool has_thread_in_reactor(scheduler& s)
          !(s.*member_of(scheduler_queue{})).is_enqueued(&(s.*member_of(scheduler_reactor_place{})));
 }
 
-/// The scheduler's reactor, kept from being run: no thread is within it, and none gets in. Empty where there
-/// is no reactor, or a thread is within it, asleep as a rule.
+/// Keeps all threads out of the scheduler's reactor, so that another task can take its place. It is false if
+/// that is impossible: a thread is in the reactor, where it usually sleeps, or there is no reactor.
+/**
+ * A thread enters the reactor by taking the reactor's place out of the scheduler's queue, and puts it back
+ * when it leaves. So the reactor is free while its place is in the queue, and closed while we hold the place.
+ */
 class idle_reactor
 {
   using mutex = std::remove_reference_t<decltype(std::declval<scheduler&>().*member_of(scheduler_mutex{}))>;
@@ -89,7 +93,7 @@ public:
   }
   explicit operator bool() const noexcept { return taken_; }
 
-  /// From here on the scheduler runs `task` in its place.
+  /// Makes the scheduler run `task` instead of the reactor.
   void replace(scheduler_task& task)
   {
     const locked guard(scheduler_.*member_of(scheduler_mutex{}));

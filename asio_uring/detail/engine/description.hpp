@@ -16,7 +16,7 @@
 
 namespace asio_uring::detail {
 
-/// Turns a kernel result into Asio's error code, and the library's refusal into its own.
+/// Turns a kernel result into Asio's error code, and a misuse into the library's own.
 inline error_code error_of(int result) noexcept
 {
   if (result >= 0) return {};

@@ -21,15 +21,15 @@ class ring_service;
  * ring. Where the ring has a thread of its own, the keeper, the scheduler's threads sleep in Asio's own
  * reactor.
  *
- * A reactor of ours has no timerfd: the ring waits for stock timers itself. One that was there before has its
- * timerfd in the epoll set.
+ * If the context had no reactor, the pump makes one without a timerfd, and the ring itself waits for stock
+ * timers. A reactor that a stock object made earlier keeps its timerfd in its epoll set.
  */
 class ring_pump final : public scheduler_task, public pump
 {
 public:
-  /// On a context without a reactor: it gets one of ours, which the scheduler is going to run.
+  /// For a context without a reactor. Makes one, which passes on to the pump what the scheduler calls.
   ASIO_URING_DECL ring_pump(asio::execution_context& context, ring_service& service, submitter& requests);
-  /// Beside the reactor that is there. The scheduler is to be told to run this in its place.
+  /// For a context with a reactor. The caller makes the scheduler run the pump instead of it.
   ASIO_URING_DECL ring_pump(epoll_reactor& reactor, ring_service& service, submitter& requests);
 
   // scheduler_task
@@ -47,7 +47,7 @@ public:
   ASIO_URING_DECL void restart() override;
 
 private:
-  /// Asio's reactor, whose place the pump takes.
+  /// Asio's reactor, but the scheduler's calls go to the pump.
   class reactor final : public epoll_reactor
   {
   public:
@@ -58,7 +58,7 @@ private:
 
     // scheduler_task
     void run(long microseconds, completion_queue& ops) override { pump_.run(microseconds, ops); }
-    /// Without a timerfd, Asio's reactor reports a new earliest timer here.
+    /// Asio's reactor also calls this if a timer becomes the earliest and there is no timerfd.
     void interrupt() override { pump_.interrupt(); }
 
     // execution_context::service
@@ -74,7 +74,7 @@ private:
   ASIO_URING_DECL std::chrono::nanoseconds until_next_timer(std::chrono::nanoseconds limit);
 
   ring_service& service_;
-  epoll_reactor& reactor_; // its virtual functions lead to this, where it is ours
+  epoll_reactor& reactor_; // for its epoll set and timers; its virtual functions may lead back to the pump
   scheduler& scheduler_;
   watch epoll_watch_; // the epoll set of stock objects; one shot, so that what one epoll_wait left is seen
                       // again

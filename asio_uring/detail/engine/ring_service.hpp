@@ -386,7 +386,7 @@ private:
   std::atomic<std::size_t> open_file_states_{0};
   scheduler* scheduler_ = nullptr; // counts the work
   shared_work shared_work_;
-  bool guest_ = false; // the pump is a guest's
+  bool guest_ = false; // whether pump_ is a guest pump
   const char* pump_reason_ = "the context's reactor is the ring";
   std::unique_ptr<detail::pump> pump_;
 };

@@ -37,8 +37,8 @@ ASIO_URING_DECL ring_service::ring_service(asio::execution_context& context, con
       submitter_(locking_),
       file_states_lock_(locking_)
 {
-  const bool reports =
-      chosen_word("ASIO_URING_REPORT", {"0", "1"}) == 2; // throws, if at all, before there is a ring
+  // Checked before there is a ring, because a wrong value throws.
+  const bool reports = chosen_word("ASIO_URING_REPORT", {"0", "1"}) == 2;
   make_pump();
   paths_.begin(available_);
   if (reports) report();
@@ -157,7 +157,7 @@ ASIO_URING_DECL ring_service::~ring_service()
   ready_.move_to(left);
 }
 
-/// Where a reactor is there already, the ring takes its place if no thread is within it.
+/// If the context has a reactor already, the ring takes its place, unless a thread is in the reactor.
 ASIO_URING_DECL void ring_service::make_pump()
 {
   asio::execution_context& context = this->context();

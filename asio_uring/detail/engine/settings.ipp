@@ -23,7 +23,7 @@
 namespace asio_uring {
 namespace detail {
 
-/// What the environment chooses; null: nothing, or "automatic".
+/// Returns the value of a variable, or null if it is not set, empty or "automatic".
 inline const char* chosen(const char* variable) noexcept
 {
   const char* const value = std::getenv(variable);
@@ -49,7 +49,7 @@ ASIO_URING_DECL int chosen_word(const char* variable, std::initializer_list<cons
   refuse_setting(std::string(variable) + '=' + value, allowed);
 }
 
-// A value as text, and back: the whole text is to be one.
+// Conversions between values and text. parse() returns false unless the whole text is a value.
 
 template <typename Number>
 bool parse(std::string_view text, Number& value) noexcept requires std::unsigned_integral<Number>
@@ -95,7 +95,7 @@ std::string text_of(std::chrono::duration<std::int64_t, Period> value)
   return std::to_string(value.count()) + (std::is_same_v<Period, std::nano> ? " ns" : " us");
 }
 
-/// An option that the program has left as it is, the environment may set.
+/// Takes an option from the environment if the program has left it at its default, and checks it.
 template <typename T, typename Allowed>
 void settle(options& o, T options::*option, const char* name, const char* variable, Allowed&& is_allowed,
             const std::string& allowed)
@@ -138,8 +138,10 @@ ASIO_URING_DECL options checked(options o)
   settle_range(o, &options::completions, "completions", "ASIO_URING_COMPLETIONS", fewest, 65536);
   settle_range(o, &options::read_ahead, "read_ahead", "ASIO_URING_READ_AHEAD", 0, 64);
   settle_range(o, &options::spin, "spin", "ASIO_URING_SPIN", 0ns, 1s, "0 to 1 s, such as 50us");
-  settle_range(o, &options::min_wait, "min_wait", "ASIO_URING_MIN_WAIT", 0us, 100ms, "0 to 100 ms, such as 50us");
-  settle_range(o, &options::busy_poll, "busy_poll", "ASIO_URING_BUSY_POLL", 0us, 1s, "0 to 1 s, such as 50us");
+  settle_range(o, &options::min_wait, "min_wait", "ASIO_URING_MIN_WAIT", 0us, 100ms,
+               "0 to 100 ms, such as 50us");
+  settle_range(o, &options::busy_poll, "busy_poll", "ASIO_URING_BUSY_POLL", 0us, 1s,
+               "0 to 1 s, such as 50us");
   settle(
       o, &options::zero_copy_threshold, "zero_copy_threshold", "ASIO_URING_ZERO_COPY_THRESHOLD",
       [](std::size_t) { return true; }, "are numbers of bytes");

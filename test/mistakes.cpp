@@ -46,8 +46,10 @@ std::string thrown(F&& f)
 /// The program's own choice of pump and backend.
 struct without_environment : scratch_context
 {
-  environment backend{"ASIO_URING_BACKEND", nullptr}, pump{"ASIO_URING_PUMP", nullptr},
-      newest{"ASIO_URING_NEWEST", nullptr}, path{"ASIO_URING_PATH", nullptr};
+  environment any_backend{"ASIO_URING_BACKEND", nullptr};
+  environment any_pump{"ASIO_URING_PUMP", nullptr};
+  environment any_path{"ASIO_URING_PATH", nullptr};
+  environment any_kernel{"ASIO_URING_NEWEST", nullptr};
 
   template <typename Chain>
   error_code error_of_chain(Chain&& c)

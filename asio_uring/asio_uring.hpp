@@ -28,6 +28,7 @@
 #include <asio_uring/local/datagram_protocol.hpp>
 #include <asio_uring/local/seq_packet_protocol.hpp>
 #include <asio_uring/local/stream_protocol.hpp>
+#include <asio_uring/misuse.hpp>
 #include <asio_uring/options.hpp>
 #include <asio_uring/owned_buffers.hpp>
 #include <asio_uring/poll_stream.hpp>

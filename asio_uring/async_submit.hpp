@@ -26,10 +26,11 @@ struct finish_submission
   template <typename Payload>
   static auto arguments(int result, Payload& payload)
   {
+    Result value(kernel_result(result));
     if constexpr (std::is_same_v<Payload, no_payload>)
-      return std::tuple<error_code, Result>(error_of(result), Result(result));
+      return std::tuple<error_code, Result>(error_of(result), std::move(value));
     else
-      return std::tuple<error_code, Result, Payload>(error_of(result), Result(result), std::move(payload));
+      return std::tuple<error_code, Result, Payload>(error_of(result), std::move(value), std::move(payload));
   }
 };
 
@@ -55,9 +56,9 @@ struct finish_submission
  * result that the kernel gives in spite of it is delivered. A zero-copy send completes when its buffer is
  * free again. The destruction of the context waits for the kernel. Errors: the kernel's;
  * operation_not_supported where the kernel lacks the opcode, and no thread makes its call (doc/opcodes.md);
- * invalid_argument for an entry that does not
- * complete exactly once: multishot, linked, draining, or with IOSQE_CQE_SKIP_SUCCESS. Thread safety: may be
- * called by any thread. Since Linux 5.11, and the opcode's own version.
+ * errc::invalid_argument, of misuse_category(), for an entry that does not complete exactly once: multishot,
+ * linked, draining, or with IOSQE_CQE_SKIP_SUCCESS; the message says which, and what to use. Thread safety:
+ * may be called by any thread. Since Linux 5.11, and the opcode's own version.
  */
 template <detail::submission_result Result = int, detail::submits Object, typename Prepare,
           asio::completion_token_for<void(error_code, Result)> Token =

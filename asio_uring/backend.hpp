@@ -16,14 +16,14 @@ namespace asio_uring {
 /// A context's backend. Printable.
 struct backend_info
 {
-  bool io_uring = false; ///< false: the kernel gives none, or no I/O object of this library exists yet
-  std::string reason;    ///< why, in words that a person can act on
-  pump_kind pump = pump_kind::automatic;               ///< ring or guest
+  bool io_uring = false;                 ///< false: the kernel gives none, or it is undecided: `entries` is 0
+  std::string reason;                    ///< why, in words that a person can act on
+  pump_kind pump = pump_kind::automatic; ///< ring or guest
   asio_uring::path path = asio_uring::path::automatic; ///< of reads at the moment
   std::string path_reason;                             ///< why: what a system call costs, what was compared
   asio_uring::features features;                       ///< what the kernel, or what emulates it, granted
   bool busy_poll = false;   ///< the kernel polls network devices: options::busy_poll
-  unsigned entries = 0;     ///< submission queue entries; 0: no I/O object exists yet
+  unsigned entries = 0;     ///< submission queue entries; 0: undecided, for no I/O object exists yet
   unsigned completions = 0; ///< completion queue entries
 };
 

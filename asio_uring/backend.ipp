@@ -15,7 +15,8 @@ ASIO_URING_DECL backend_info backend(asio::execution_context& context)
 {
   backend_info b;
   if (!asio::has_service<detail::ring_service>(context)) {
-    b.reason = "no I/O object of asio_uring exists on this context yet";
+    b.reason =
+        "no I/O object of asio_uring exists on this context yet; asio_uring::use_io_uring(context) decides";
     return b;
   }
   auto& service = asio::use_service<detail::ring_service>(context);
@@ -36,8 +37,8 @@ ASIO_URING_DECL backend_info backend(asio::execution_context& context)
 
 ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& b)
 {
+  if (!b.entries) return out << "undecided: " << b.reason;
   out << (b.io_uring ? "io_uring: " : "no io_uring: ") << b.reason;
-  if (!b.entries) return out;
   return out << "; pump " << name(b.pump) << ", path " << name(b.path) << " (" << b.path_reason
              << "), entries " << b.entries << '/' << b.completions << ", set-up ["
              << setup_flag_names(b.features.setup_flags) << "], features ["

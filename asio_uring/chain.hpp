@@ -30,7 +30,7 @@ struct chain_entries
   std::vector<extent> extents;
   std::vector<std::vector<iovec>> vectors;
   bool drains = false;
-  bool valid = true; // false: an offset that no file has
+  std::size_t impossible = 0; // the number of the first with an offset that no file has
 };
 
 /// A chain as an operation: submitted whole, completed when each of its entries is.
@@ -45,12 +45,15 @@ public:
 
   std::optional<int> refused(const ring& r) const noexcept
   {
-    if (!all_.valid || all_.entries.empty() || all_.entries.size() > r.entries()) return -EINVAL;
-    for (const io_uring_sqe& entry : all_.entries) {
-      io_uring_sqe sqe = entry;
-      if (&entry != &all_.entries.back()) // whose link would bind a stranger
+    const std::size_t size = all_.entries.size();
+    if (size == 0) return result_of(misuse::no_operation);
+    if (size > r.entries()) return result_of(misuse::too_many, size);
+    if (all_.impossible) return result_of(misuse::offset, all_.impossible);
+    for (std::size_t number = 1; number <= size; ++number) {
+      io_uring_sqe sqe = all_.entries[number - 1];
+      if (number != size) // whose link would bind a stranger
         sqe.flags &= static_cast<unsigned char>(~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK));
-      if (const std::optional<int> result = detail::refused(sqe, r)) return result;
+      if (const std::optional<int> result = detail::refused(sqe, r, number)) return result;
     }
     return std::nullopt;
   }
@@ -130,28 +133,28 @@ public:
 
   /// Reads at an offset (bytes): read(2). Short, at the end of the file, it breaks the chain.
   template <detail::has_native_handle File, typename MutableBufferSequence>
-  operation_chain& read_at(File& file, std::uint64_t offset, const MutableBufferSequence& buffers)
+  operation_chain& read_at(File& file, std::uint64_t offset, const MutableBufferSequence& buffers) &
   {
     return transfer<asio::mutable_buffer>(file.native_handle(), offset, buffers);
   }
 
   /// Writes at an offset (bytes): write(2).
   template <detail::has_native_handle File, typename ConstBufferSequence>
-  operation_chain& write_at(File& file, std::uint64_t offset, const ConstBufferSequence& buffers)
+  operation_chain& write_at(File& file, std::uint64_t offset, const ConstBufferSequence& buffers) &
   {
     return transfer<asio::const_buffer>(file.native_handle(), offset, buffers);
   }
 
   /// Writes data and metadata to the device: fsync(2).
   template <detail::has_native_handle File>
-  operation_chain& fsync(File& file)
+  operation_chain& fsync(File& file) &
   {
     return add([&](io_uring_sqe& sqe) { io_uring_prep_fsync(&sqe, file.native_handle(), 0); });
   }
 
   /// Writes data to the device, and of the metadata what is needed to read it: fdatasync(2).
   template <detail::has_native_handle File>
-  operation_chain& fdatasync(File& file)
+  operation_chain& fdatasync(File& file) &
   {
     return add(
         [&](io_uring_sqe& sqe) { io_uring_prep_fsync(&sqe, file.native_handle(), IORING_FSYNC_DATASYNC); });
@@ -161,10 +164,10 @@ public:
   /**
    * @param prepare `void prepare(io_uring_sqe&)`, called at once. What it throws leaves the chain as it was.
    * Links are the chain's: one behind its last operation, or a flag that drains, makes it fail with
-   * invalid_argument.
+   * errc::invalid_argument.
    */
   template <typename Prepare>
-  operation_chain& add(Prepare prepare)
+  operation_chain& add(Prepare prepare) &
   {
     io_uring_sqe sqe{};
     prepare(sqe);
@@ -172,7 +175,7 @@ public:
   }
 
   /// What is added next starts even if what was added last fails.
-  operation_chain& hardlink() noexcept
+  operation_chain& hardlink() & noexcept
   {
     hard_ = true;
     return *this;
@@ -184,10 +187,47 @@ public:
    * The kernel's own IOSQE_IO_DRAIN would wait for everything on the ring, the polls of idle sockets
    * included.
    */
-  operation_chain& drain() noexcept
+  operation_chain& drain() & noexcept
   {
     all_.drains = true;
     return *this;
+  }
+
+  // The same of a chain that has no name: it is lost where nobody runs it.
+  template <detail::has_native_handle File, typename MutableBufferSequence>
+  [[nodiscard("async_run() performs it")]] operation_chain&& read_at(File& file, std::uint64_t offset,
+                                                                     const MutableBufferSequence& buffers) &&
+  {
+    return std::move(read_at(file, offset, buffers));
+  }
+  template <detail::has_native_handle File, typename ConstBufferSequence>
+  [[nodiscard("async_run() performs it")]] operation_chain&& write_at(File& file, std::uint64_t offset,
+                                                                      const ConstBufferSequence& buffers) &&
+  {
+    return std::move(write_at(file, offset, buffers));
+  }
+  template <detail::has_native_handle File>
+  [[nodiscard("async_run() performs it")]] operation_chain&& fsync(File& file) &&
+  {
+    return std::move(fsync(file));
+  }
+  template <detail::has_native_handle File>
+  [[nodiscard("async_run() performs it")]] operation_chain&& fdatasync(File& file) &&
+  {
+    return std::move(fdatasync(file));
+  }
+  template <typename Prepare>
+  [[nodiscard("async_run() performs it")]] operation_chain&& add(Prepare prepare) &&
+  {
+    return std::move(add(std::move(prepare)));
+  }
+  [[nodiscard("async_run() performs it")]] operation_chain&& hardlink() && noexcept
+  {
+    return std::move(hardlink());
+  }
+  [[nodiscard("async_run() performs it")]] operation_chain&& drain() && noexcept
+  {
+    return std::move(drain());
   }
 
   std::size_t size() const noexcept { return all_.entries.size(); }
@@ -200,10 +240,10 @@ public:
    *
    * Cancellation: terminal, partial and total; on behalf of a file also its cancel() and close(). The
    * operation at work is cancelled, what follows it is not performed, nor what follows a hardlink().
-   * Errors: the kernel's; eof; invalid_argument for no operation, more than the ring's entries, an offset
-   * beyond 2^63 - 1, or an operation that does not complete exactly once; operation_not_supported where the
-   * kernel lacks an opcode; bad_descriptor for a file that is not open. Thread safety: without a file, may be
-   * called by any thread. Since Linux 5.11.
+   * Errors: the kernel's; eof; errc::invalid_argument, of misuse_category(), for no operation, more than the
+   * ring's entries, an offset beyond 2^63 - 1, or an operation that does not complete exactly once: the
+   * message says which; operation_not_supported where the kernel lacks an opcode; bad_descriptor for a file
+   * that is not open. Thread safety: without a file, may be called by any thread. Since Linux 5.11.
    */
   template <asio::completion_token_for<void(error_code, std::vector<int>)> Token =
                 asio::default_completion_token_t<typename Start::executor_type>>
@@ -236,7 +276,7 @@ private:
       io_uring_prep_writev(&sqe, fd, vectors.data(), count, offset);
     all_.vectors.push_back(std::move(vectors)); // stay where they are, for the entry points there
     append(sqe, {size, reads});
-    all_.valid = all_.valid && detail::is_offset(offset);
+    if (!all_.impossible && !detail::is_offset(offset)) all_.impossible = all_.entries.size();
     return *this;
   }
 
@@ -266,7 +306,7 @@ private:
  *     co_await chain(file).write_at(file, 0, record).fdatasync(file).async_run(use_awaitable);
  */
 template <detail::submits Object>
-auto chain(Object&& object)
+[[nodiscard("async_run() performs it")]] auto chain(Object&& object)
 {
   return operation_chain(detail::start_of_chain(object));
 }

@@ -13,7 +13,7 @@
 //   ASIO_URING_ASIO_BEGIN, ASIO_URING_ASIO_END   around a declaration that has to be in its namespace
 //   ASIO_URING_ASIO_MACRO(VERSION)               what a macro of Asio's stands for
 //   ASIO_URING_ASIO_HAS_EPOLL, ...               whether one is defined
-//   error_code, system_error, system_category    its errors
+//   error_code, system_error, system_category, …  its errors
 //
 // A macro cannot define another: what defines or takes away macros of Asio's does it for both, in
 // detail/asio/.
@@ -122,11 +122,17 @@ namespace asio_uring {
 
 namespace asio = ::ASIO_URING_ASIO_NAMESPACE;
 #if defined(ASIO_URING_STANDALONE)
+using asio::error_category;
 using asio::error_code;
 using asio::system_category; // Asio's own; not std::system_category()
 using asio::system_error;
+using std::error_condition;
+using std::generic_category;
 #else
+using boost::system::error_category;
 using boost::system::error_code;
+using boost::system::error_condition;
+using boost::system::generic_category;
 using boost::system::system_category;
 using boost::system::system_error;
 #endif

@@ -29,8 +29,8 @@ enum class path
 /// Who turns the ring.
 enum class pump_kind
 {
-  automatic, ///< ring on an io_context or thread_pool that has no reactor yet, guest elsewhere
-  ring,      ///< the context's own reactor is ours
+  automatic, ///< ring on an io_context or thread_pool, but guest where a thread is in its reactor already
+  ring,      ///< the ring is in the place of the context's reactor
   guest      ///< the context's reactor watches the ring
 };
 
@@ -45,11 +45,11 @@ enum class fallback
 ASIO_URING_DECL const char* name(path p) noexcept;
 ASIO_URING_DECL const char* name(pump_kind k) noexcept;
 
-/// Options of a context's ring.
+/// Options of a context's ring. What is left as it is here, the environment may set: use_io_uring().
 struct options
 {
-  unsigned entries = 256;      ///< submission queue entries, 2 to 32768
-  unsigned completions = 4096; ///< completion queue entries, 2 * entries to 65536
+  unsigned entries = 256;   ///< submission queue entries, 2 to 32768
+  unsigned completions = 0; ///< completion queue entries, 2 * entries to 65536; 0: 4096, or the fewest
   asio_uring::path path = asio_uring::path::automatic;
   pump_kind pump = pump_kind::automatic;
   asio_uring::fallback fallback = asio_uring::fallback::automatic;
@@ -85,16 +85,34 @@ struct options
 /// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first
 /// object does so with default options.
 /**
- * What is `automatic` in the options is taken from the environment where ASIO_URING_PATH (completion,
- * readiness), ASIO_URING_PUMP (ring, guest) or ASIO_URING_BACKEND (io_uring: forbids the fallback,
- * fallback: forces it) is set; ASIO_URING_NEWEST, such as 5.13, is the environment's word for `newest`. With
- * ASIO_URING_REPORT=1 each context says on standard error what it has: backend, pump, path, and why.
+ * An option that the program has left at its default is taken from the environment. `automatic`, or nothing,
+ * leaves it as it is:
  *
- * @throws std::invalid_argument for a value out of range, naming it; std::logic_error when the context has
- * its ring already, or pump_kind::ring is asked for and the context has a stock reactor already;
- * system_error when the kernel gives no ring and the fallback is
- * forbidden, or there is no descriptor left for it.
- * Thread safety: as the context's construction. Since Linux 5.11.
+ * | variable                       | values                                            | option |
+ * |--------------------------------|---------------------------------------------------|---------------------|
+ * | ASIO_URING_BACKEND             | automatic, io_uring (no fallback), fallback       | fallback | |
+ * ASIO_URING_PUMP                | automatic, ring, guest                            | pump                |
+ * | ASIO_URING_PATH                | automatic, completion, readiness                  | path | |
+ * ASIO_URING_NEWEST              | automatic, a version of Linux from 5.11 on        | newest              |
+ * | ASIO_URING_ENTRIES             | automatic, 2 to 32768                             | entries | |
+ * ASIO_URING_COMPLETIONS         | automatic, twice the entries to 65536             | completions         |
+ * | ASIO_URING_SPIN                | automatic, a time up to 1s: 50us (ns, us, ms, s)  | spin | |
+ * ASIO_URING_MIN_WAIT            | automatic, a time up to 100ms                     | min_wait            |
+ * | ASIO_URING_BUSY_POLL           | automatic, a time up to 1s                        | busy_poll | |
+ * ASIO_URING_READ_AHEAD          | automatic, 0 to 64                                | read_ahead          |
+ * | ASIO_URING_ZERO_COPY_THRESHOLD | automatic, a number of bytes                      | zero_copy_threshold
+ * | | ASIO_URING_REPORT              | automatic, 0, 1                                   | - |
+ *
+ * With ASIO_URING_REPORT=1 each context says on standard error what it has: backend, pump, path, and why.
+ *
+ * A context with a stock timer, signal set or socket already gets the ring in the place of its reactor all
+ * the same, if no thread is within that. Timers cost less on a context that had its ring first.
+ *
+ * @throws std::invalid_argument for a value that is not allowed, naming the option or the variable, the
+ * value, and what is allowed; std::logic_error when the context has its ring already, or pump_kind::ring is
+ * asked for and a thread is within the context's reactor; system_error when the kernel gives no ring and the
+ * fallback is forbidden, or there is no descriptor left for it. Thread safety: as the context's construction.
+ * Since Linux 5.11.
  */
 ASIO_URING_DECL void use_io_uring(asio::execution_context& context, const options& = {});
 

@@ -9,11 +9,35 @@
 #include <asio_uring/detail/engine/use_ring_service.hpp>
 #include <asio_uring/detail/object/submit.hpp>
 #include ASIO_URING_ASIO(buffer_registration.hpp)
+#include <cerrno>
 #include <memory>
 #include <sys/uio.h>
 #include <vector>
 
 namespace asio_uring {
+
+namespace detail {
+
+/// What to do where buffers cannot be registered.
+inline const char* registration_advice(int result) noexcept
+{
+  switch (-result) {
+  case EBUSY:
+    return "register_buffers: the context has registered buffers already, and one registration at a time: "
+           "register all at once, or end the other; a registered_buffer_pool is one until its last lease "
+           "ends";
+  case ENOMEM:
+    return "register_buffers: RLIMIT_MEMLOCK (ulimit -l) is too low for them";
+  case EINVAL:
+    return "register_buffers: allowed are 1 to 16384 buffers";
+  case EFAULT:
+    return "register_buffers: no buffer, or one that is empty, larger than 1 GiB, or no memory of this process";
+  default:
+    return "register_buffers";
+  }
+}
+
+} // namespace detail
 
 /// Buffers registered with a context's ring, for as long as this lives. Elements are Asio's
 /// mutable_registered_buffer; given to a file's reads and writes at an offset, alone and whole or in part,
@@ -41,7 +65,7 @@ public:
     if (!scope) return;
     const int result = service.register_with_ring(
         [&](ring& r) noexcept { return service.buffers().add(r, std::move(vectors)); });
-    detail::throw_error(detail::error_of(result), "register_buffers");
+    detail::throw_error(detail::error_of(result), detail::registration_advice(result));
     service_ = &service;
     life_ = service.life();
   }
@@ -82,7 +106,7 @@ private:
  * @param memory Not copied: must outlive the registration and the operations on it; at most 1 GiB each.
  * @returns The registration, which ends with the context at the latest. A forked child has it, too.
  * @throws system_error EBUSY: there is a registration already; ENOMEM: RLIMIT_MEMLOCK is too
- * low; EFAULT, EINVAL: not such memory.
+ * low; EFAULT, EINVAL: not such memory. what() says what to do.
  * Thread safety: may be called by any thread. Since Linux 5.11.
  */
 template <detail::submits Object, typename MutableBufferSequence>

@@ -30,7 +30,11 @@ template <typename Executor>
 void register_file(asio::basic_file<Executor>& file)
 {
   error_code ec;
-  detail::throw_error(register_file(file, ec), "register_file");
+  register_file(file, ec);
+  detail::throw_error(ec, ec == error_code(ENFILE, system_category())
+                              ? "register_file: the context has 1024 registered files, or as many as "
+                                "RLIMIT_NOFILE (ulimit -n) allows: close some first"
+                              : "register_file");
 }
 
 } // namespace asio_uring

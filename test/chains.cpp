@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(a_hard_link_holds_whatever_happens)
 
 BOOST_AUTO_TEST_CASE(a_chain_that_cannot_be_is_refused_and_another_can_be_made)
 {
-  const auto refused = [&](auto&& made, error_code expected) {
+  const auto refused = [&](auto&& made, auto expected) {
     chain_outcome done;
     made.async_run(done.record());
     BOOST_TEST(!done.done());
@@ -156,14 +156,14 @@ BOOST_AUTO_TEST_CASE(a_chain_that_cannot_be_is_refused_and_another_can_be_made)
       c.add(nop);
     return c;
   };
-  refused(chain(context), asio::error::invalid_argument);
-  refused(long_chain(most + 1), asio::error::invalid_argument);
+  refused(chain(context), errc::invalid_argument);
+  refused(long_chain(most + 1), errc::invalid_argument);
   refused(chain(context).add(nop).add([](io_uring_sqe& s) { io_uring_prep_poll_multishot(&s, 0, POLLIN); }),
-          asio::error::invalid_argument);
+          errc::invalid_argument);
   refused(chain(context).add(nop).add([](io_uring_sqe& s) { s.flags = IOSQE_IO_DRAIN; }),
-          asio::error::invalid_argument);
+          errc::invalid_argument);
   refused(chain(context).add(nop).add([](io_uring_sqe& s) { s.flags = IOSQE_IO_LINK; }),
-          asio::error::invalid_argument);
+          errc::invalid_argument);
   refused(chain(context).add(nop).add([](io_uring_sqe& s) { s.opcode = 250; }),
           asio::error::operation_not_supported);
   random_access_file closed(context);

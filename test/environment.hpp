@@ -7,7 +7,34 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
+#include <string>
 #include <string_view>
+
+/// A variable of the environment, for as long as this lives; null: unset.
+class environment
+{
+public:
+  environment(const char* variable, const char* value) : variable_(variable)
+  {
+    if (const char* const former = std::getenv(variable)) former_ = former;
+    set(value);
+  }
+  ~environment() { set(former_ ? former_->c_str() : nullptr); }
+  environment(const environment&) = delete;
+
+private:
+  void set(const char* value) const
+  {
+    if (value)
+      ::setenv(variable_, value, 1);
+    else
+      ::unsetenv(variable_);
+  }
+
+  const char* const variable_;
+  std::optional<std::string> former_;
+};
 
 /// The factor by which the program is slower than usual: ASIO_URING_TEST_SLOWNESS, set where the machine is
 /// emulated, and with ThreadSanitizer and valgrind.

@@ -11,7 +11,7 @@ complain() {
 # The floors of doc/design.md, from the lowest. An include never points upwards. Headers for users are above
 # all floors, except a few headers without any machinery.
 floors=(ring detail/asio detail/engine detail/op detail/object)
-vocabulary='(config|version|unique_descriptor|options|enable_io_uring)\.hpp'
+vocabulary='(config|misuse|version|unique_descriptor|options|enable_io_uring)\.hpp'
 
 # includes_only FOLDER-OR-FILE WHAT, a regular expression.
 includes_only() {
@@ -27,6 +27,7 @@ layers() {
   includes_only config.hpp 'version\.hpp|ring/'
   includes_only version.hpp nothing
   includes_only unique_descriptor.hpp nothing
+  includes_only misuse.hpp 'config\.hpp'
   includes_only options.hpp 'config\.hpp|ring/'
   includes_only enable_io_uring.hpp 'config\.hpp'
   below="$vocabulary|ring/"
@@ -91,6 +92,18 @@ opcodes() {
     grep -q "TEST_CASE(${test#*/}" $(grep -l "TEST_SUITE(${test%/*}" test/*.cpp) </dev/null ||
       complain "doc/opcodes.md: there is no test $test"
   done < <(sed -nE 's/^\| [A-Z_0-9]+ .*\| ([a-z_]+\/[a-z_0-9]+) \|$/\1/p' doc/opcodes.md | sort -u)
+}
+
+# The tests that doc/mistakes.md names exist; of whole_program's, a loop makes the names of some.
+mistakes() {
+  local test
+  while read -r test; do
+    grep -q "TEST_CASE(${test#*/})" "test/${test%/*}.cpp" || complain "doc/mistakes.md: there is no test $test"
+  done < <(grep -oE '`(mistakes|own_api)/[a-z0-9_]+`' doc/mistakes.md | tr -d '`' | sort -u)
+  while read -r test; do
+    grep -q "$test" test/whole_program/CMakeLists.txt || complain "doc/mistakes.md: there is no test whole_program.$test"
+  done < <(grep -oE '`whole_program\.[A-Za-z0-9_]+`' doc/mistakes.md | tr -d '`' | grep -vE '_late_|_stock_session$' |
+    sed -E 's/^whole_program\.(compiler_refuses_)?//' | sort -u)
 }
 
 # The first line of each file begins with its name, and so does its include guard.
@@ -188,6 +201,7 @@ internals
 which_asio
 documentation
 opcodes
+mistakes
 first_lines
 test_sources
 lengths

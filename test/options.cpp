@@ -6,8 +6,12 @@
 #include "own_fixture.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <sys/resource.h>
@@ -36,13 +40,6 @@ boost::system::system_error setup_error(int refusal)
       .join();
   return seen;
 }
-
-struct environment
-{
-  environment(const char* n, const char* value) : name(n) { ::setenv(name, value, 1); }
-  ~environment() { ::unsetenv(name); }
-  const char* name;
-};
 
 } // namespace
 
@@ -143,14 +140,119 @@ BOOST_AUTO_TEST_CASE(options_after_the_first_object_are_refused)
   BOOST_CHECK_THROW(asio_uring::use_io_uring(context), std::logic_error);
 }
 
-BOOST_AUTO_TEST_CASE(ring_pump_asked_for_too_late_is_refused_and_automatic_becomes_a_guest)
+BOOST_AUTO_TEST_CASE(stock_timers_signal_sets_and_sockets_that_come_first_do_not_keep_the_ring_from_its_place)
 {
-  asio::io_context late;
-  asio::steady_timer timer(late); // creates the stock reactor
-  BOOST_CHECK_THROW(asio_uring::use_io_uring(late, {.pump = pump_kind::ring}), std::logic_error);
-  asio_uring::use_io_uring(late);
-  BOOST_CHECK(asio_uring::backend(late).pump == pump_kind::guest);
-  BOOST_CHECK_EQUAL(echoed(late, 20), 20);
+  asio::io_context context;
+  asio::steady_timer expired_soon(context, std::chrono::milliseconds(1));
+  asio::steady_timer timer(context, std::chrono::milliseconds(5));
+  asio::signal_set signals(context, SIGUSR1);
+  asio::local::stream_protocol::socket a(context), b(context);
+  asio::local::connect_pair(a, b);
+  char byte;
+  std::string came;
+  std::function<void(error_code)> tick = [&, left = 20](error_code e) mutable {
+    if (e) return;
+    if (--left == 0) {
+      [[maybe_unused]] const auto raised = ::raise(SIGUSR1);
+      return;
+    }
+    timer.expires_after(std::chrono::milliseconds(1));
+    timer.async_wait([&](error_code next) { tick(next); });
+  };
+  expired_soon.async_wait([&](error_code e) { came += e ? "" : "timer "; });
+  timer.async_wait([&](error_code e) { tick(e); });
+  signals.async_wait([&](error_code e, int) {
+    came += e ? "" : "signal ";
+    asio::write(b, asio::buffer("x", 1));
+  });
+  a.async_read_some(asio::buffer(&byte, 1), [&](error_code e, std::size_t) { came += e ? "" : "byte"; });
+
+  asio_uring::use_io_uring(context, {.pump = pump_kind::ring});
+  BOOST_CHECK(asio_uring::backend(context).pump == pump_kind::ring);
+  BOOST_TEST(echoed(context, 20) == 20);
+  BOOST_TEST(came == "timer signal byte");
+}
+
+BOOST_AUTO_TEST_CASE(the_ring_takes_its_place_within_a_handler)
+{
+  asio::io_context context;
+  asio::steady_timer timer(context, std::chrono::milliseconds(1));
+  bool received = false;
+  std::optional<tcp::acceptor> acceptor;
+  std::optional<tcp::socket> client, server;
+  char byte;
+  timer.async_wait([&](error_code) {
+    acceptor.emplace(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    client.emplace(context);
+    server.emplace(context);
+    connect(*acceptor, *client, *server);
+    server->async_read_some(asio::buffer(&byte, 1), [&](error_code e, std::size_t) { received = !e; });
+    timer.expires_after(std::chrono::milliseconds(1));
+    timer.async_wait([&](error_code) { asio::write(*client, asio::buffer("x", 1)); });
+  });
+  context.run();
+  BOOST_CHECK(asio_uring::backend(context).pump == pump_kind::ring);
+  BOOST_TEST(received);
+}
+
+BOOST_AUTO_TEST_CASE(
+    the_ring_takes_its_place_with_a_posted_handler_in_the_queue_and_handlers_keep_their_order)
+{
+  asio::io_context context;
+  asio::steady_timer timer(context);
+  std::string order;
+  for (const char* name : {"1", "2", "3"})
+    asio::post(context, [&, name] { order += name; });
+  tcp::socket socket(context);
+  asio::post(context, [&] { order += "4"; });
+  BOOST_TEST(context.run() == 4U);
+  BOOST_TEST(order == "1234");
+}
+
+BOOST_AUTO_TEST_CASE(a_ring_that_came_later_wakes_and_stops_as_one_that_was_first)
+{
+  asio::io_context context;
+  asio::steady_timer timer(context, std::chrono::hours(1));
+  tcp::socket socket(context);
+  BOOST_CHECK(asio_uring::backend(context).pump == pump_kind::ring);
+  auto work = asio::make_work_guard(context);
+  std::atomic<int> posted = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i)
+    threads.emplace_back([&] { context.run(); });
+  for (int i = 0; i < 100; ++i) {
+    asio::post(context, [&] { ++posted; });
+    if (i % 10 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  bool expired = false;
+  asio::post(context, [&] { // earlier than the one that the ring waits for
+    timer.expires_after(std::chrono::milliseconds(5));
+    timer.async_wait([&](error_code e) {
+      expired = !e;
+      context.stop();
+    });
+  });
+  for (auto& t : threads)
+    t.join();
+  BOOST_TEST(posted == 100);
+  BOOST_TEST(expired);
+}
+
+BOOST_AUTO_TEST_CASE(ring_pump_is_refused_and_automatic_becomes_a_guest_where_a_thread_is_in_the_reactor)
+{
+  asio::io_context context;
+  asio::steady_timer timer(context, std::chrono::hours(1)); // creates the stock reactor
+  timer.async_wait([](error_code) {});
+  std::thread thread([&] { context.run(); });
+  while (!asio_uring::detail::has_thread_in_reactor(asio::use_service<asio::detail::scheduler>(context)))
+    std::this_thread::yield();
+  BOOST_CHECK_THROW(asio_uring::use_io_uring(context, {.pump = pump_kind::ring}), std::logic_error);
+  asio_uring::use_io_uring(context);
+  BOOST_CHECK(asio_uring::backend(context).pump == pump_kind::guest);
+  timer.cancel();
+  thread.join();
+  context.restart();
+  BOOST_CHECK_EQUAL(echoed(context, 20), 20);
 }
 
 BOOST_AUTO_TEST_CASE(no_descriptor_left_for_the_ring_or_its_fallback_is_a_clear_error)
@@ -208,7 +310,7 @@ BOOST_AUTO_TEST_CASE(backend_prints_in_words)
   before << asio_uring::backend(context);
   tcp::socket socket(context);
   after << asio_uring::backend(context);
-  BOOST_CHECK(before.str().find("no io_uring") == 0);
+  BOOST_CHECK(before.str().find("undecided: ") == 0);
   BOOST_CHECK(after.str().find("io_uring: ") == 0 && after.str().find("pump ring") != std::string::npos &&
               after.str().find("FAST_POLL") != std::string::npos);
 }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <sys/socket.h>
@@ -66,6 +67,28 @@ BOOST_AUTO_TEST_CASE(thread_pool_and_strand_executors)
   pool.join();
   BOOST_CHECK(on_strand);
   BOOST_CHECK_EQUAL(std::string(data.data(), 5), "hello");
+}
+
+BOOST_AUTO_TEST_CASE(a_strand_of_the_acceptors_executor_has_sockets_on_the_ring)
+{
+  asio::io_context context;
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  asio::ip::tcp::socket client(context);
+  std::optional<tcp::socket> server;
+  acceptor.async_accept(asio::make_strand(acceptor.get_executor()), [&](error_code e, auto peer) {
+    static_assert(asio_uring::enable_io_uring<typename decltype(peer)::executor_type>);
+    if (!e) server.emplace(std::move(peer));
+  });
+  client.connect(acceptor.local_endpoint());
+  context.run();
+  BOOST_REQUIRE(server);
+  char byte;
+  std::size_t received = 0;
+  server->async_read_some(asio::buffer(&byte, 1), [&](error_code, std::size_t n) { received = n; });
+  asio::write(client, asio::buffer("x", 1));
+  context.restart();
+  context.run();
+  BOOST_TEST(received == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(use_awaitable_as_default_token)

@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(an_entry_that_does_not_complete_exactly_once_is_refused)
       async_submit(context, fill_in, [&](error_code ec, int) { refused.record()(ec); });
       BOOST_TEST(!refused.done());
       finish(context);
-      CHECK_FAILED(refused, asio::error::invalid_argument);
+      CHECK_FAILED(refused, errc::invalid_argument);
     }
 }
 

@@ -82,7 +82,7 @@ std::optional<linux_version> version(std::string_view s)
 /// What a word in the environment chooses; nothing if it must be refused.
 std::optional<int> choice(const std::string& word, std::initializer_list<const char*> words)
 {
-  if (word.empty()) return 0;
+  if (word.empty()) return 0; // as automatic, the first of the words
   int n = 0;
   for (const char* w : words) {
     if (word == w) return n;
@@ -100,8 +100,9 @@ struct words
 std::optional<options> expected(options o, const words& w)
 {
   if (o.entries < 2 || o.entries > 32768) return std::nullopt;
+  if (o.completions == 0) o.completions = std::max(4096U, 2 * o.entries);
   if (o.completions < 2 * o.entries || o.completions > 65536) return std::nullopt;
-  if (o.newest == linux_version() && !w.newest.empty()) {
+  if (o.newest == linux_version() && !w.newest.empty() && w.newest != "automatic") {
     const auto v = version(w.newest);
     if (!v) return std::nullopt;
     o.newest = *v;
@@ -168,8 +169,9 @@ void check_entry(input& in)
   const auto opcodes = in.take<std::uint64_t>();
   const linux_version newest{5 + in.take<std::uint8_t>() % 3u, in.take<std::uint8_t>() % 24u};
   const ring r(std::make_unique<some_kernel>(opcodes, newest));
-  const bool single = detail::is_single(entry);
-  const std::optional<int> refused = detail::refused(entry, r);
+  const bool single = !detail::misuse_of(entry);
+  std::optional<int> refused = detail::refused(entry, r);
+  if (refused) refused = detail::kernel_result(*refused);
   const std::optional<int> right = !single                              ? std::optional(-EINVAL)
                                    : !r.features().opcode(entry.opcode) ? std::optional(-EOPNOTSUPP)
                                                                         : std::nullopt;

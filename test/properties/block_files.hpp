@@ -202,7 +202,7 @@ private:
   {
     const std::size_t most = world_.program_habits().ring.entries;
     if (o.parts.empty() || o.parts.size() > most) {
-      world_.claim_on(o, ec == asio::error::invalid_argument, "a chain that cannot be", ec);
+      world_.claim_on(o, ec.category() == asio_uring::misuse_category(), "a chain that cannot be", ec);
     } else {
       if (o.results.size() != o.parts.size()) world_.fail_on(o, "a chain's results are missing");
       bool broken = false, all = true;

@@ -16,7 +16,7 @@ if said=$(clang++ -stdlib=libc++ "$out/ours.o" "$out/stock.o" -luring -o "$out/m
   echo "linked"
   exit 1
 fi
-[[ $said == *compiled_with_asio_uring_as_default.steady_timer_of_libcxx* ]] || {
+[[ $said == *compile_all_with_asio_uring_as_default.steady_timer_of_libcxx* ]] || {
   echo "$said"
   exit 1
 }

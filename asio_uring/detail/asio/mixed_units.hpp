@@ -13,7 +13,7 @@
 // cancels them. So here these symbols are thread-local, and linkers refuse symbols that are thread-local in
 // one file and not in another, or call them duplicates. The error
 //
-//   TLS definition in ours.o section .tbss.compiled_with_asio_uring_as_default.tcp mismatches non-TLS
+//   TLS definition in ours.o section .tbss.compile_all_with_asio_uring_as_default.tcp mismatches non-TLS
 //   definition in stock.o
 //
 // says: compile stock.cpp with asio_uring/as_default.hpp, too. The symbols are hidden: what a shared library
@@ -29,7 +29,7 @@
 
 #define ASIO_URING_NO_STOCK(name, symbol)                                                                    \
   [[gnu::used, gnu::visibility("hidden"),                                                                    \
-    gnu::section(".tbss.compiled_with_asio_uring_as_default." #name)]] inline constinit thread_local char    \
+    gnu::section(".tbss.compile_all_with_asio_uring_as_default." #name)]] inline constinit thread_local char \
       name asm(symbol);
 // Asio's namespaces, and what stands for those that a name has had already; the last is a timer's clock.
 #if defined(ASIO_URING_STANDALONE)

@@ -38,6 +38,7 @@ namespace descriptor_ops = asio::detail::descriptor_ops;
 using asio::detail::throw_error;
 
 using scheduler = asio::detail::scheduler;
+using scheduler_task = asio::detail::scheduler_task;
 using epoll_reactor = asio::detail::epoll_reactor;
 
 /// What a run loop runs: complete(owner, ec, n) delivers, destroy() gives up. Asio's own type, so that the

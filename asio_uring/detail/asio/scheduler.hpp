@@ -8,6 +8,7 @@
 
 #include <asio_uring/detail/asio/members.hpp>
 #include <type_traits>
+#include <utility>
 #if ASIO_URING_ASIO_MACRO(VERSION) >= 103400
 #include ASIO_URING_ASIO(config.hpp)
 #else
@@ -57,6 +58,52 @@ inline bool has_thread_in_reactor(scheduler& s)
   return s.*member_of(scheduler_reactor{}) &&
          !(s.*member_of(scheduler_queue{})).is_enqueued(&(s.*member_of(scheduler_reactor_place{})));
 }
+
+/// Keeps all threads out of the scheduler's reactor, so that another task can take its place. It is false if
+/// that is impossible: a thread is in the reactor, where it usually sleeps, or there is no reactor.
+/**
+ * A thread enters the reactor by taking the reactor's place out of the scheduler's queue, and puts it back
+ * when it leaves. So the reactor is free while its place is in the queue, and closed while we hold the place.
+ */
+class idle_reactor
+{
+  using mutex = std::remove_reference_t<decltype(std::declval<scheduler&>().*member_of(scheduler_mutex{}))>;
+  using locked = typename mutex::scoped_lock;
+
+public:
+  explicit idle_reactor(scheduler& s) : scheduler_(s)
+  {
+    const locked guard(s.*member_of(scheduler_mutex{}));
+    completion* const place = &(s.*member_of(scheduler_reactor_place{}));
+    auto& queue = s.*member_of(scheduler_queue{});
+    if (!(s.*member_of(scheduler_reactor{})) || !queue.is_enqueued(place)) return;
+    completion_queue others;
+    while (completion* const op = queue.front()) {
+      queue.pop();
+      if (op != place) others.push(op);
+    }
+    queue.push(others);
+    taken_ = true;
+  }
+  idle_reactor(const idle_reactor&) = delete;
+  idle_reactor& operator=(const idle_reactor&) = delete;
+  ~idle_reactor()
+  {
+    if (taken_) enqueue(scheduler_, scheduler_.*member_of(scheduler_reactor_place{}));
+  }
+  explicit operator bool() const noexcept { return taken_; }
+
+  /// Makes the scheduler run `task` instead of the reactor.
+  void replace(scheduler_task& task)
+  {
+    const locked guard(scheduler_.*member_of(scheduler_mutex{}));
+    scheduler_.*member_of(scheduler_reactor{}) = &task;
+  }
+
+private:
+  scheduler& scheduler_;
+  bool taken_ = false;
+};
 
 /// Whether the context's concurrency hint, or configuration, asks for locks in I/O.
 inline bool wants_locks(scheduler& s)

@@ -7,6 +7,7 @@
 
 #include <asio_uring/detail/engine/operation.hpp>
 #include <asio_uring/detail/engine/submitted_message.hpp>
+#include <asio_uring/misuse.hpp>
 #include <asio_uring/ring/ring.hpp>
 #include <concepts>
 #include <cstddef>
@@ -15,10 +16,12 @@
 
 namespace asio_uring::detail {
 
-/// Turns a kernel result into Asio's error code.
+/// Turns a kernel result into Asio's error code, and a misuse into the library's own.
 inline error_code error_of(int result) noexcept
 {
-  return result < 0 ? error_code(-result, system_category()) : error_code();
+  if (result >= 0) return {};
+  if (result <= -first_misuse) return error_code(-first_misuse - result, misuse_category());
+  return error_code(-result, system_category());
 }
 
 /// What the ring performs, or a call: as a submission entry, and as a call that does not block.

@@ -41,7 +41,6 @@
 namespace asio_uring::detail {
 
 class file_state;
-class guest_pump;
 
 /// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns
 /// them.
@@ -164,7 +163,7 @@ public:
   path_policy& paths() noexcept { return paths_; }
   const path_policy& paths() const noexcept { return paths_; }
   ASIO_URING_DECL std::string path_reason() const;
-  ASIO_URING_DECL std::string pump_reason() const;
+  const char* pump_reason() const noexcept { return pump_reason_; }
   counters& counts() noexcept { return counters_; }
   std::uint64_t submissions() const noexcept { return submitter_.submitted(); }
   ASIO_URING_DECL file_state& open_file_state(int fd, const file_kind& kind);
@@ -387,8 +386,9 @@ private:
   std::atomic<std::size_t> open_file_states_{0};
   scheduler* scheduler_ = nullptr; // counts the work
   shared_work shared_work_;
-  detail::pump* pump_ = nullptr; // owned by the context (ring pump) or by guest_
-  std::unique_ptr<guest_pump> guest_;
+  bool guest_ = false; // whether pump_ is a guest pump
+  const char* pump_reason_ = "the context's reactor is the ring";
+  std::unique_ptr<detail::pump> pump_;
 };
 
 } // namespace asio_uring::detail

@@ -37,9 +37,11 @@ ASIO_URING_DECL ring_service::ring_service(asio::execution_context& context, con
       submitter_(locking_),
       file_states_lock_(locking_)
 {
+  // Checked before there is a ring, because a wrong value throws.
+  const bool reports = chosen_word("ASIO_URING_REPORT", {"0", "1"}) == 2;
   make_pump();
   paths_.begin(available_);
-  if (chosen_word("ASIO_URING_REPORT", {"0", "1"}) == 1) report();
+  if (reports) report();
 }
 
 ASIO_URING_DECL std::string ring_service::path_reason() const
@@ -47,20 +49,13 @@ ASIO_URING_DECL std::string ring_service::path_reason() const
   return paths_.reason(available_.load(std::memory_order_relaxed));
 }
 
-ASIO_URING_DECL std::string ring_service::pump_reason() const
-{
-  if (pump_->kind() == pump_kind::ring) return "the context's reactor is the ring";
-  return options_.pump == pump_kind::guest
-             ? "guest pump, as asked for"
-             : "guest pump: the context had a reactor already, or is not run by Asio's scheduler";
-}
-
 ASIO_URING_DECL void ring_service::report() noexcept
 try {
   const std::string why_not = unavailable();
   const std::string line =
-      "asio_uring: " + (why_not.empty() ? "io_uring: " + pump_reason() : "no io_uring: " + why_not) +
-      "; path " + name(paths_.path_for(preference::reading)) + " (" + path_reason() + ")\n";
+      "asio_uring: " +
+      (why_not.empty() ? std::string("io_uring: ") + pump_reason() : "no io_uring: " + why_not) + "; path " +
+      name(paths_.path_for(preference::reading)) + " (" + path_reason() + ")\n";
   std::fputs(line.c_str(), stderr);
 } catch (const std::bad_alloc&) {
 }
@@ -162,29 +157,45 @@ ASIO_URING_DECL ring_service::~ring_service()
   ready_.move_to(left);
 }
 
+/// If the context has a reactor already, the ring takes its place, unless a thread is in the reactor.
 ASIO_URING_DECL void ring_service::make_pump()
 {
   asio::execution_context& context = this->context();
-  const bool possible = !asio::has_service<epoll_reactor>(context);
-  if (options_.pump == pump_kind::ring && !possible)
-    throw std::logic_error(
-        "asio_uring: pump_kind::ring: the context has a stock reactor already; construct the first "
-        "socket, or call use_io_uring, before any other I/O object");
+  const bool has_reactor = asio::has_service<epoll_reactor>(context);
   const bool wanted = options_.pump == pump_kind::ring ||
                       (options_.pump == pump_kind::automatic && asio::has_service<scheduler>(context));
-  if (wanted && possible) {
-    set_up_ring();
-    hang_up_doorbell();
-    pump_ = &asio::make_service<ring_pump>(context, *this, submitter_); // under its base's key
-  } else {
-    guest_ = std::make_unique<guest_pump>(context, *this, locking_);
-    pump_ = guest_.get();
-    set_up_ring();
-    loop_.set_idle(true);
-  }
   scheduler_ = &asio::use_service<scheduler>(context);
   native_ = !has_own_thread(*scheduler_);
-  pump_->restart();
+  std::optional<idle_reactor> replaced;
+  if (wanted && has_reactor) {
+    scheduler_->init_task();
+    replaced.emplace(*scheduler_);
+  }
+  const bool too_late = replaced && !*replaced;
+  if (options_.pump == pump_kind::guest)
+    pump_reason_ = "guest pump, as asked for";
+  else if (!wanted)
+    pump_reason_ = "guest pump: the context is not run by Asio's scheduler";
+  else if (too_late)
+    pump_reason_ = "guest pump: a thread ran the context before it had its ring; make "
+                   "asio_uring::use_io_uring(context) the first statement after the context";
+  if (too_late && options_.pump == pump_kind::ring)
+    throw std::logic_error("asio_uring: pump_kind::ring: a thread runs the context already; make "
+                           "asio_uring::use_io_uring(context) the first statement after the context");
+  guest_ = !wanted || too_late;
+  set_up_ring();
+  if (guest_) {
+    pump_ = std::make_unique<guest_pump>(context, *this, locking_);
+    loop_.set_idle(true);
+    pump_->restart();
+  } else {
+    hang_up_doorbell();
+    auto pump = has_reactor ? std::make_unique<ring_pump>(asio::use_service<epoll_reactor>(context), *this,
+                                                          submitter_)
+                            : std::make_unique<ring_pump>(context, *this, submitter_);
+    if (replaced) replaced->replace(*pump);
+    pump_ = std::move(pump);
+  }
   // No stock service may ever call init_task, so we do. A thread pool's threads turn the ring from here on,
   // and may sleep in it: not before the wake-up poll is there.
   scheduler_->init_task();

@@ -14,8 +14,8 @@
 
 namespace asio_uring::detail {
 
-/// A choice left open by the program, made in the environment: which of the words, 0 if none is given. Throws
-/// std::invalid_argument for another word, naming it.
+/// A choice left open by the program, made in the environment: which of the words, from 1 on; 0 if none is
+/// given, or "automatic". Throws std::invalid_argument for another word, naming it.
 ASIO_URING_DECL int chosen_word(const char* variable, std::initializer_list<const char*> words);
 
 /// With what the environment says where the program leaves it open. Throws std::invalid_argument for a value

@@ -10,91 +10,156 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <concepts>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace asio_uring {
 namespace detail {
 
+/// Returns the value of a variable, or null if it is not set, empty or "automatic".
+inline const char* chosen(const char* variable) noexcept
+{
+  const char* const value = std::getenv(variable);
+  return value && *value && std::strcmp(value, "automatic") != 0 ? value : nullptr;
+}
+
+[[noreturn]] inline void refuse_setting(const std::string& what, const std::string& allowed)
+{
+  throw std::invalid_argument("asio_uring: " + what + ": allowed " + allowed);
+}
+
 ASIO_URING_DECL int chosen_word(const char* variable, std::initializer_list<const char*> words)
 {
-  const char* value = std::getenv(variable);
-  if (!value || !*value) return 0;
-  std::string allowed;
+  const char* const value = chosen(variable);
+  if (!value) return 0;
+  std::string allowed = "are automatic";
   int choice = 0;
   for (const char* word : words) {
+    ++choice;
     if (std::strcmp(word, value) == 0) return choice;
-    if (choice++ > 0) allowed += ", ";
-    allowed += word;
+    (allowed += ", ") += word;
   }
-  throw std::invalid_argument("asio_uring: " + std::string(variable) + "=" + value + ": allowed are " +
-                              allowed);
+  refuse_setting(std::string(variable) + '=' + value, allowed);
 }
 
-inline void check_range(const char* name, unsigned value, unsigned lowest, unsigned highest)
+// Conversions between values and text. parse() returns false unless the whole text is a value.
+
+template <typename Number>
+bool parse(std::string_view text, Number& value) noexcept requires std::unsigned_integral<Number>
 {
-  if (value < lowest || value > highest)
-    throw std::invalid_argument("asio_uring: options." + std::string(name) + " = " + std::to_string(value) +
-                                ": allowed is " + std::to_string(lowest) + " to " + std::to_string(highest));
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+inline std::string text_of(std::size_t value) { return std::to_string(value); }
+
+/// "5.13".
+inline bool parse(std::string_view text, linux_version& version) noexcept
+{
+  const std::size_t point = text.find('.');
+  return point != text.npos && parse(text.substr(0, point), version.major) &&
+         parse(text.substr(point + 1), version.minor);
+}
+inline std::string text_of(linux_version version)
+{
+  return std::to_string(version.major) + '.' + std::to_string(version.minor);
 }
 
-template <typename Duration>
-void check_duration(const char* name, Duration value, const char* unit, std::chrono::nanoseconds highest,
-                    const char* limit)
+/// "50us".
+template <typename Period>
+bool parse(std::string_view text, std::chrono::duration<std::int64_t, Period>& value) noexcept
 {
-  if (value < Duration(0) || value > highest)
-    throw std::invalid_argument("asio_uring: options." + std::string(name) + " = " +
-                                std::to_string(value.count()) + ' ' + unit + ": allowed is 0 to " + limit);
+  constexpr std::pair<std::string_view, std::int64_t> units[] = {
+      {"ns", 1}, {"us", 1'000}, {"ms", 1'000'000}, {"s", 1'000'000'000}};
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  std::uint64_t count = 0;
+  std::int64_t nanoseconds = 0;
+  if (!parse(text.substr(0, digits), count)) return false;
+  const auto unit = std::find_if(std::begin(units), std::end(units),
+                                 [&](const auto& u) { return u.first == text.substr(digits); });
+  if (unit == std::end(units) ? count != 0 || digits != text.size()
+                              : __builtin_mul_overflow(count, unit->second, &nanoseconds))
+    return false;
+  value = std::chrono::duration_cast<std::decay_t<decltype(value)>>(std::chrono::nanoseconds(nanoseconds));
+  return true;
+}
+template <typename Period>
+std::string text_of(std::chrono::duration<std::int64_t, Period> value)
+{
+  return std::to_string(value.count()) + (std::is_same_v<Period, std::nano> ? " ns" : " us");
 }
 
-/// "5.13": two numbers with a point between them, and nothing else.
-inline bool parse(const char* text, linux_version& version) noexcept
+/// Takes an option from the environment if the program has left it at its default, and checks it.
+template <typename T, typename Allowed>
+void settle(options& o, T options::*option, const char* name, const char* variable, Allowed&& is_allowed,
+            const std::string& allowed)
 {
-  const char* const end = text + std::strlen(text);
-  const auto [point, major_error] = std::from_chars(text, end, version.major);
-  if (major_error != std::errc() || point == end || *point != '.') return false;
-  const auto [last, minor_error] = std::from_chars(point + 1, end, version.minor);
-  return minor_error == std::errc() && last == end;
-}
-
-inline linux_version checked_version(linux_version chosen)
-{
-  std::string given = "options.newest = " + std::to_string(chosen.major) + "." + std::to_string(chosen.minor);
+  T& value = o.*option;
+  std::string given = std::string("options.") + name + " = " + text_of(value);
   bool understood = true;
-  const char* value = std::getenv("ASIO_URING_NEWEST");
-  if (chosen == linux_version() && value && *value) {
-    given = std::string("ASIO_URING_NEWEST=") + value;
-    understood = parse(value, chosen);
+  if (const char* const text = chosen(variable); text && value == options().*option) {
+    given = std::string(variable) + '=' + text;
+    understood = parse(text, value);
   }
-  if (understood && chosen >= linux_version{5, 11}) return chosen;
-  throw std::invalid_argument("asio_uring: " + given + ": allowed are versions from 5.11 on");
+  if (!understood || !is_allowed(value)) refuse_setting(given, allowed);
+}
+
+template <typename T>
+void settle_range(options& o, T options::*option, const char* name, const char* variable,
+                  std::type_identity_t<T> lowest, std::type_identity_t<T> highest, const std::string& allowed)
+{
+  const auto is_allowed = [&](T value) { return lowest <= value && value <= highest; };
+  settle(o, option, name, variable, is_allowed, "is " + allowed);
+}
+inline void settle_range(options& o, unsigned options::*option, const char* name, const char* variable,
+                         unsigned lowest, unsigned highest)
+{
+  settle_range(o, option, name, variable, lowest, highest, text_of(lowest) + " to " + text_of(highest));
 }
 
 ASIO_URING_DECL options checked(options o)
 {
-  o.newest = checked_version(o.newest);
-  check_range("entries", o.entries, 2, 32768);
-  check_range("completions", o.completions, 2 * o.entries, 65536);
-  check_range("read_ahead", o.read_ahead, 0, 64);
-  check_duration("spin", o.spin, "ns", std::chrono::seconds(1), "1 s");
-  check_duration("min_wait", o.min_wait, "us", std::chrono::milliseconds(100), "100 ms");
-  check_duration("busy_poll", o.busy_poll, "us", std::chrono::seconds(1), "1 s");
+  using namespace std::chrono_literals;
+  settle(
+      o, &options::newest, "newest", "ASIO_URING_NEWEST",
+      [](linux_version v) {
+        return v >= linux_version{5, 11};
+      },
+      "are versions from 5.11 on");
+  settle_range(o, &options::entries, "entries", "ASIO_URING_ENTRIES", 2, 32768);
+  const unsigned fewest = 2 * o.entries;
+  if (o.completions == 0 && !chosen("ASIO_URING_COMPLETIONS")) o.completions = std::max(4096U, fewest);
+  settle_range(o, &options::completions, "completions", "ASIO_URING_COMPLETIONS", fewest, 65536);
+  settle_range(o, &options::read_ahead, "read_ahead", "ASIO_URING_READ_AHEAD", 0, 64);
+  settle_range(o, &options::spin, "spin", "ASIO_URING_SPIN", 0ns, 1s, "0 to 1 s, such as 50us");
+  settle_range(o, &options::min_wait, "min_wait", "ASIO_URING_MIN_WAIT", 0us, 100ms,
+               "0 to 100 ms, such as 50us");
+  settle_range(o, &options::busy_poll, "busy_poll", "ASIO_URING_BUSY_POLL", 0us, 1s,
+               "0 to 1 s, such as 50us");
+  settle(
+      o, &options::zero_copy_threshold, "zero_copy_threshold", "ASIO_URING_ZERO_COPY_THRESHOLD",
+      [](std::size_t) { return true; }, "are numbers of bytes");
   // The words are in the order of the enumerators; the last is an older name of the fallback.
   constexpr int force = static_cast<int>(fallback::force);
-  if (o.path == path::automatic)
-    o.path = path{chosen_word("ASIO_URING_PATH", {"automatic", "completion", "readiness"})};
-  if (o.pump == pump_kind::automatic)
-    o.pump = pump_kind{chosen_word("ASIO_URING_PUMP", {"automatic", "ring", "guest"})};
+  if (o.path == path::automatic) o.path = path{chosen_word("ASIO_URING_PATH", {"completion", "readiness"})};
+  if (o.pump == pump_kind::automatic) o.pump = pump_kind{chosen_word("ASIO_URING_PUMP", {"ring", "guest"})};
   if (o.fallback == fallback::automatic)
-    o.fallback = fallback{
-        std::min(chosen_word("ASIO_URING_BACKEND", {"automatic", "io_uring", "fallback", "reactor"}), force)};
+    o.fallback =
+        fallback{std::min(chosen_word("ASIO_URING_BACKEND", {"io_uring", "fallback", "reactor"}), force)};
   return o;
 }
 
 ASIO_URING_DECL std::string setup_advice(const std::system_error& e)
 {
   switch (e.code().value()) {
+  case EACCES:
+    return "io_uring: a security module or seccomp forbids io_uring_setup";
   case EPERM:
     if (std::strstr(e.what(), "io_uring_enter"))
       return "io_uring: seccomp forbids io_uring_enter, though not io_uring_setup";

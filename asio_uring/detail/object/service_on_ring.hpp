@@ -63,8 +63,10 @@ public:
     {
       static_assert(
           !std::is_same_v<Service, Stock>,
-          "asio_uring: an I/O object on io_uring cannot be moved into a stock one: release() it and "
-          "assign() what that returns");
+          "asio_uring: an I/O object on io_uring cannot be moved into a stock one. Give that the executor "
+          "type asio_uring::any_io_executor: beast::basic_stream<tcp, asio_uring::any_io_executor>, for "
+          "instance, in the place of beast::tcp_stream. Or leave io_uring: release() the one, assign() the "
+          "descriptor to the other");
       return static_cast<Service*>(service_);
     }
 

@@ -14,36 +14,45 @@
 
 namespace asio_uring::detail {
 
-/// Whether the entry has exactly one result and no link to its neighbours in the queue, so that one handler
-/// can stand for it.
-inline bool is_single(const io_uring_sqe& sqe) noexcept
+inline bool is_multishot(const io_uring_sqe& sqe) noexcept
 {
-  if (sqe.flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS)) return false;
   switch (sqe.opcode) {
   case IORING_OP_POLL_ADD:
-    return !(sqe.len & IORING_POLL_ADD_MULTI);
+    return sqe.len & IORING_POLL_ADD_MULTI;
   case IORING_OP_ACCEPT:
-    return !(sqe.ioprio & IORING_ACCEPT_MULTISHOT);
+    return sqe.ioprio & IORING_ACCEPT_MULTISHOT;
   case IORING_OP_RECV:
   case IORING_OP_RECVMSG:
-    return !(sqe.ioprio & IORING_RECV_MULTISHOT);
+    return sqe.ioprio & IORING_RECV_MULTISHOT;
   case IORING_OP_TIMEOUT:
-    return !(sqe.timeout_flags & (1U << 6)); // IORING_TIMEOUT_MULTISHOT, 6.4
+    return sqe.timeout_flags & (1U << 6); // IORING_TIMEOUT_MULTISHOT, 6.4
   case IORING_OP_URING_CMD:
-    return !(sqe.rw_flags & (1 << 1)); // IORING_URING_CMD_MULTISHOT, 6.18
-  case IORING_OP_LINK_TIMEOUT:
+    return sqe.rw_flags & (1 << 1); // IORING_URING_CMD_MULTISHOT, 6.18
   case opcode::read_multishot:
   case opcode::recv_zc:
-    return false;
-  default:
     return true;
+  default:
+    return false;
   }
 }
 
-/// Returns the error of an entry that must not be submitted, or nothing.
-inline std::optional<int> refused(const io_uring_sqe& sqe, const ring& r) noexcept
+/// Returns why no handler can stand for the entry, which has several results, none, or a link to its
+/// neighbours in the queue; or nothing.
+inline std::optional<misuse> misuse_of(const io_uring_sqe& sqe) noexcept
 {
-  if (!is_single(sqe)) return -EINVAL;
+  if (sqe.flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)) return misuse::linked;
+  if (sqe.flags & IOSQE_IO_DRAIN) return misuse::drains;
+  if (sqe.flags & IOSQE_CQE_SKIP_SUCCESS) return misuse::no_completion;
+  if (sqe.opcode == IORING_OP_LINK_TIMEOUT) return misuse::link_timeout;
+  if (is_multishot(sqe)) return misuse::multishot;
+  return std::nullopt;
+}
+
+/// Returns the error of an entry that must not be submitted, or nothing. `number`: of the operation in its
+/// chain, if it is in one.
+inline std::optional<int> refused(const io_uring_sqe& sqe, const ring& r, std::size_t number = 0) noexcept
+{
+  if (const auto what = misuse_of(sqe)) return result_of(*what, number);
   if (!r.features().opcode(sqe.opcode)) return -EOPNOTSUPP;
   return std::nullopt;
 }

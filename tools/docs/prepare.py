@@ -85,6 +85,8 @@ def link(page, match):
     if re.match(r"\w+:", target):
         return match[0]
     path = os.path.normpath(os.path.join(os.path.dirname(page), file)) if file else page
+    if re.match(r"asio_uring/.*\.hpp$", path):
+        return f'@ref {path} "{text.strip("`")}"'
     if not path.endswith(".md"):
         return f"<em>{text}</em>"  # a file of the repository's
     name = label(path) + ("-" + anchor if anchor else "")
@@ -93,18 +95,21 @@ def link(page, match):
 
 def page(path, text):
     text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.S)
-    result, fenced = [], False
+    result, contents, fenced = [], [], False
     for line in text.split("\n"):
         if line.startswith("```"):
             fenced = not fenced
             line = re.sub(r"^```(\w+).*", r"```{.\1}", line) if fenced else line
         elif not fenced:
+            if line.startswith("# ") and text.count("\n## ") > 4 and label(path) != "mainpage":
+                contents = ["", "[TOC]", ""]
             if m := re.match(r"(#+) (.*)$", line):
                 name = label(path) if m[1] == "#" else f"{label(path)}-{slug(m[2])}"
                 line = f"{m[1]} {m[2]}" + ("" if name == "mainpage" else f" {{#{name}}}")
             line = re.sub(r"!\[([^\]]*)\]\(([^)]*/)?([^)/]+)\)", r"![\1](\3)", line)
             line = re.sub(r"(?<!!)\[([^\]]*)\]\(([^) ]+)\)", lambda m: link(path, m), line)
-        result.append(line)
+        result += [line, *contents]
+        contents = []
     return "\n".join(result)
 
 

@@ -20,6 +20,14 @@ import urllib.request
 WIDTHS = (400, 1280)
 # Lists of names that doxygen makes many of; one of each is enough to look at.
 INDEXES = r"-members|(functions|namespacemembers|globals)_|dir_|_8md"
+# Widths, how much text, and the first part that reaches beyond the window, where nothing scrolls to it.
+MEASURE = """
+const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+const cut = [...document.querySelectorAll('.title, .contents *')].find(
+    e => e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e));
+return [document.documentElement.scrollWidth, innerWidth, document.body.innerText.length,
+        cut ? cut.outerHTML.slice(0, 80) : ""];
+"""
 
 
 class Page(html.parser.HTMLParser):
@@ -105,12 +113,13 @@ def look(browser, root, name, pictures):
         browser.run("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         if width == WIDTHS[0]:
             browser.call("POST", "/url", {"url": "file://" + os.path.join(os.path.abspath(root), name)})
-        seen = browser.script(
-            "return [document.documentElement.scrollWidth, innerWidth, document.body.innerText.length]")
+        seen = browser.script(MEASURE)
         if seen[1] != width:
             complaints.append(f"{name}: the browser has {seen[1]} px instead of {width}")
         if seen[0] > width:
             complaints.append(f"{name}: {seen[0]} px wide in a window of {width}")
+        if seen[3]:
+            complaints.append(f"{name}: at {width} px this is cut off: {seen[3]}")
         if seen[2] < 100:
             complaints.append(f"{name}: is empty at {width} px")
         picture = browser.call("GET", "/screenshot")

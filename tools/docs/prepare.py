@@ -37,14 +37,18 @@ SECTIONS = "Cancellation|Errors|Thread safety|Forks"
 def header(text):
     # The first line is what the file is.
     text = re.sub(r"\A// ([\w/.]+): (.*(?:\n// .*)*)\n//\n",
-                  lambda m: "/** @file\n@brief " + m[2].replace("\n// ", "\n") + "\n*/\n", text)
+                  lambda m: "/** @file\n@brief " + m[2][0].upper() + m[2][1:].replace("\n// ", "\n") + "\n*/\n", text)
     # Asio's headers are not read. Aliases for the same reason; of templates for ours alone, what is "private".
     text = re.sub(r"^#include ASIO_URING_ASIO\(.*\)$", "", text, flags=re.M)
     text = re.sub(r"^( *)// private:$", r"\1private:", text, flags=re.M)
+    # What is private, and macros, for doxygen makes links to lists of them that it leaves out.
+    text = re.sub(r"^( *)private:$(.*?)^(\1(?:\};|public:))", r"\1private: /** @cond */\2/** @endcond */ \3", text,
+                  flags=re.M | re.S)
+    text = re.sub(r"^#define (?:.*\\\n)*.*$", lambda m: "\n" * m[0].count("\n"), text, flags=re.M)
     # Specialisations of Asio's templates are no names of ours.
-    text = re.sub(r"^} // namespace asio_uring\n(?=\n(/// .*\n)*template)", "} // namespace asio_uring\n/** @cond */", text,
-                  flags=re.M)
-    if "/** @cond */" in text:
+    text, specialisations = re.subn(r"^} // namespace asio_uring\n(?=\n(/// .*\n)*template)",
+                                    "} // namespace asio_uring\n/** @cond */", text, flags=re.M)
+    if specialisations:
         text += "/** @endcond */\n"
     # What all functions of a header have in common.
     text = re.sub(r"^// (All functions here|Functions of Asio's)\b(.*(?:\n//.*)*)",

@@ -142,17 +142,17 @@ def machine(results):
 
 
 def gain(results):
-    """What README.md shows of it: ours to Asio on epoll, workload by workload."""
+    """What README.md shows of it: ratios of ours to Asio on epoll, workload by workload."""
     settings = unique(run["setting"] for run in results.runs)
-    lines = ["| workload | " + " | ".join(f"{METRICS[metric][0]}{results.call_cost(setting)}"
-                                          for metric in ("cpu", "rate") for setting in settings) + " |",
+    lines = ["| workload | " + " | ".join(f"{heading}, {setting}" for heading in ("CPU time", "requests/s") for setting in settings) + " |",
              "|---" * (2 * len(settings) + 1) + "|"]
     for workload in unique(run["workload"] for run in results.of(side="ours") if QUESTIONS[run["question"]][1] == "epoll"):
         cells = [cell(results, metric, "epoll", "ours", workload=workload, setting=setting)
                  for metric in ("cpu", "rate") for setting in settings]
         if "–" not in cells:
             lines.append(f"| {workload} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    costs = ", ".join(f"{setting}{results.call_cost(setting)}" for setting in settings)
+    return f"Ratios to Asio on epoll, {costs}:\n\n" + "\n".join(lines) + "\n"
 
 
 def markdown(results, questions):

@@ -28,7 +28,7 @@ mkdir -p "$out"
 mapfile -t headers < <(find asio_uring/*.hpp asio_uring/{ip,local,generic,posix,file_system} \
   asio_uring/ring/{linux_version,features}.hpp asio_uring/detail/engine/received_{buffer,datagram}.hpp \
   -name '*.hpp' ! -path asio_uring/config.hpp)
-mapfile -t pages < <(find README.md CHANGELOG.md CONTRIBUTING.md doc -name '*.md')
+mapfile -t pages < <(find README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md doc -name '*.md')
 
 python3 tools/docs/prepare.py "$out/source" "${headers[@]}" "${pages[@]}"
 doxygen tools/docs/Doxyfile

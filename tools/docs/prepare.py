@@ -41,10 +41,10 @@ def header(text):
     # Asio's headers are not read. Aliases for the same reason; of templates for ours alone, what is "private".
     text = re.sub(r"^#include ASIO_URING_ASIO\(.*\)$", "", text, flags=re.M)
     text = re.sub(r"^( *)// private:$", r"\1private:", text, flags=re.M)
-    # What is private, and macros, for doxygen makes links to lists of them that it leaves out.
+    # What is private, and a macro, for doxygen makes links to lists of them that it leaves out.
     text = re.sub(r"^( *)private:$(.*?)^(\1(?:\};|public:))", r"\1private: /** @cond */\2/** @endcond */ \3", text,
                   flags=re.M | re.S)
-    text = re.sub(r"^#define (?:.*\\\n)*.*$", lambda m: "\n" * m[0].count("\n"), text, flags=re.M)
+    text = re.sub(r"^#define ASIO_URING_AS_DEFAULT$", "", text, flags=re.M)
     # Specialisations of Asio's templates are no names of ours.
     text, specialisations = re.subn(r"^} // namespace asio_uring\n(?=\n(/// .*\n)*template)",
                                     "} // namespace asio_uring\n/** @cond */", text, flags=re.M)

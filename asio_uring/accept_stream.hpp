@@ -20,6 +20,7 @@
 
 namespace asio_uring {
 
+/// How an accept_stream accepts.
 struct accept_stream_options
 {
   /// Connections that are accepted and that nobody has asked for; with so many the kernel is told to stop,
@@ -59,6 +60,11 @@ public:
   template <typename PeerExecutor>
   using socket_on = typename Protocol::socket::template rebind_executor<PeerExecutor>::other;
 
+  /// Begins nothing yet.
+  /**
+   * @param acceptor Must listen by the time of the first async_next.
+   * @param o How many connections are accepted ahead.
+   */
   explicit accept_stream(acceptor_type& acceptor, const accept_stream_options& o = {}) noexcept
       : acceptor_(acceptor), options_(o)
   {
@@ -72,9 +78,6 @@ public:
 
   /// Waits for the next connection.
   /**
-   * @param peer_executor Of the socket; without it the acceptor's. An execution context gives its executor.
-   * @param peer_endpoint Set before the handler is called, to the peer's address; unspecified where the peer
-   * has gone by then. Must live until the handler is called.
    * @param token Completion signature `void(error_code, socket)`. Several may wait; first come, first served.
    *
    * Cancellation: terminal, partial and total: no connection is taken; the acceptor's cancel() and close(),
@@ -88,18 +91,30 @@ public:
     return next(get_executor(), nullptr, std::forward<Token>(token));
   }
 
+  /// The same, and who it is.
+  /**
+   * @param peer_endpoint Set before the handler is called, to the peer's address; unspecified where the peer
+   * has gone by then. Must live until the handler is called.
+   * @param token Completion signature `void(error_code, socket)`.
+   */
   template <typename Token = asio::default_completion_token_t<Executor>>
   auto async_next(endpoint_type& peer_endpoint, Token&& token = {})
   {
     return next(get_executor(), &peer_endpoint, std::forward<Token>(token));
   }
 
+  /// The same, for a socket with an executor of its own.
+  /**
+   * @param peer_executor Of the socket; an execution context gives its executor.
+   * @param token Completion signature `void(error_code, socket_on<PeerExecutor>)`.
+   */
   template <detail::gives_executor Peer, typename Token = asio::default_completion_token_t<Executor>>
   auto async_next(Peer&& peer_executor, Token&& token = {})
   {
     return next(detail::executor_of(peer_executor), nullptr, std::forward<Token>(token));
   }
 
+  /// Both.
   template <detail::gives_executor Peer, typename Token = asio::default_completion_token_t<Executor>>
   auto async_next(Peer&& peer_executor, endpoint_type& peer_endpoint, Token&& token = {})
   {

@@ -19,7 +19,9 @@ class any_io_executor : public asio::any_io_executor
 public:
   using asio::any_io_executor::any_io_executor;
   any_io_executor() = default;
+  /// From Asio's, which it then refers to as well.
   any_io_executor(const asio::any_io_executor& ex) noexcept : asio::any_io_executor(ex) {}
+  /// From Asio's, which is left without a target.
   any_io_executor(asio::any_io_executor&& ex) noexcept : asio::any_io_executor(std::move(ex)) {}
 };
 

@@ -72,6 +72,7 @@ auto async_submit(Object&& object, Prepare prepare, Token&& token = {})
 
 /// The same with an object that the operation owns, from the submission to the end.
 /**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param payload Movable; holds what the entry points to. It is moved into the operation, and no further
  * until it ends.
  * @param prepare `void prepare(io_uring_sqe&, Payload&)`; the reference is to where the payload stays.

@@ -31,6 +31,7 @@ struct backend_info
 /** Thread safety: may be called by any thread once the context's first I/O object exists. */
 ASIO_URING_DECL backend_info backend(asio::execution_context& context);
 
+/// Writes it in a line.
 ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& b);
 
 } // namespace asio_uring

@@ -15,6 +15,7 @@
 
 namespace asio_uring {
 
+/// What memory a buffer_ring has.
 struct buffer_ring_options
 {
   unsigned buffers = 256;  ///< to begin with, 1 to 32768
@@ -37,8 +38,10 @@ struct buffer_ring_options
 class buffer_ring
 {
 public:
+  /// Allocates the buffers.
   /**
    * @param object An execution context, an executor, or an I/O object, which gives its executor.
+   * @param o How many, how large.
    * @throws std::invalid_argument for a value out of range, naming it; std::bad_alloc.
    */
   template <detail::submits Object>
@@ -46,9 +49,11 @@ public:
       : group_(make(detail::use_ring_service(detail::context_of(detail::executor_of(object))), o))
   {}
 
-  /// All buffers, those of them that are free, about, and the size of each in bytes.
+  /// All buffers.
   std::size_t buffers() const noexcept { return group_->count(); }
+  /// Those of them that are free, about.
   std::size_t free_buffers() const noexcept { return group_->free(); }
+  /// The size of each, in bytes.
   std::size_t buffer_size() const noexcept { return group_->size(); }
 
   /// For the library's streams.

@@ -129,6 +129,7 @@ template <typename Start>
 class operation_chain
 {
 public:
+  /// For chain().
   explicit operation_chain(Start start) : start_(std::move(start)) {}
 
   /// Reads at an offset (bytes): read(2). Short, at the end of the file, it breaks the chain.
@@ -230,6 +231,7 @@ public:
     return std::move(drain());
   }
 
+  /// How many operations it has.
   std::size_t size() const noexcept { return all_.entries.size(); }
 
   /// Performs the chain, which is empty afterwards.

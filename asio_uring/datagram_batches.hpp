@@ -41,6 +41,7 @@ constexpr void check_is_ours()
  *   handle(datagram.data(), datagram.sender());
  * @endcode
  *
+ * @param socket A datagram socket on io_uring.
  * @param batch Where they are put; borrowed until the handler is called. Afterwards it is the range of what
  * was received, in the order in which it has arrived.
  * @param token Completion signature `void(error_code, std::size_t)`: how many.
@@ -79,6 +80,7 @@ auto async_receive_many(asio::basic_datagram_socket<Protocol, Executor>& socket,
  * co_await asio_uring::async_send_many(socket, replies, use_awaitable);
  * @endcode
  *
+ * @param socket A datagram socket on io_uring.
  * @param batch Borrowed until the handler is called, with the data. It is left as it was: consume(n) removes
  * what was sent.
  * @param token Completion signature `void(error_code, std::size_t)`: how many were sent, in an error, too;

@@ -18,12 +18,14 @@
 
 namespace asio_uring {
 
+/// How far a datagram_stream receives ahead.
 struct datagram_stream_options
 {
   /// Buffers that are filled and that nobody has asked for: with so many the kernel is told to stop, and to
   /// go on when no more than low_water are left. What it has received by then, 32 datagrams or so, comes on
   /// top. At least 1, and less than that.
-  unsigned high_water = 64, low_water = 32;
+  unsigned high_water = 64;
+  unsigned low_water = 32; ///< see high_water
   /// Bytes that each buffer has for control messages, which the socket's options ask for (IP_PKTINFO,
   /// SO_TIMESTAMP).
   std::size_t control_size = 0;
@@ -60,6 +62,12 @@ public:
   using socket_type = asio::basic_datagram_socket<Protocol, Executor>;
   using value_type = received_datagram<Protocol>;
 
+  /// Begins nothing yet.
+  /**
+   * @param socket A datagram socket on io_uring.
+   * @param buffers Where datagrams are put: of the same context.
+   * @param o How far it receives ahead.
+   */
   datagram_stream(socket_type& socket, const buffer_ring& buffers,
                   const datagram_stream_options& o = {}) noexcept
       : socket_(socket),

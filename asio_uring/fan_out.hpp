@@ -168,7 +168,10 @@ auto async_fan_out(Object&& object, const asio::const_buffer& buffer, Range&& so
 
 /// The same with a buffer that all of them own: nobody has to outlive anything but the sockets.
 /**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param buffer Points to a vector, string, array or other type that asio::buffer() makes a buffer of.
+ * @param sockets A range, as above.
+ * @param token Completion signature `void(std::vector<error_code>)`.
  */
 template <detail::submits Object, typename Buffer, detail::zero_copy_sockets Range,
           asio::completion_token_for<void(std::vector<error_code>)> Token =

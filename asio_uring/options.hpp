@@ -42,7 +42,9 @@ enum class fallback
   force      ///< epoll and threads in any case
 };
 
+/// The word of the environment for it.
 ASIO_URING_DECL const char* name(path p) noexcept;
+/// The word of the environment for it.
 ASIO_URING_DECL const char* name(pump_kind k) noexcept;
 
 /// Options of a context's ring. What is left as it is here, the environment may set: use_io_uring().
@@ -50,9 +52,9 @@ struct options
 {
   unsigned entries = 256;   ///< submission queue entries, 2 to 32768
   unsigned completions = 0; ///< completion queue entries, 2 * entries to 65536; 0: 4096, or the fewest
-  asio_uring::path path = asio_uring::path::automatic;
-  pump_kind pump = pump_kind::automatic;
-  asio_uring::fallback fallback = asio_uring::fallback::automatic;
+  asio_uring::path path = asio_uring::path::automatic;             ///< how sockets are served
+  pump_kind pump = pump_kind::automatic;                           ///< who turns the ring
+  asio_uring::fallback fallback = asio_uring::fallback::automatic; ///< what happens without io_uring
   /// How long a thread that runs the context looks for completions before it sleeps, 0 to 1 s: for latency,
   /// at the expense of a processor. Looked for ever more rarely where it is in vain. Not with the guest pump,
   /// where it is the context's own reactor that sleeps.

@@ -36,8 +36,10 @@ class poll_stream
 public:
   using executor_type = Executor;
 
+  /// Begins nothing yet.
   /**
    * @param object An execution context, an executor, or an I/O object, which gives its executor.
+   * @param fd Stays the program's, which closes it after this has ended.
    * @param events POLLIN, POLLOUT and others of poll(2); POLLERR and POLLHUP are always told.
    */
   template <detail::submits Object>
@@ -114,6 +116,7 @@ private:
   short events_;
 };
 
+/// Whatever gives an executor makes a stream with that.
 template <detail::submits Object>
 poll_stream(Object&&, int, short) -> poll_stream<detail::executor_of_t<Object>>;
 

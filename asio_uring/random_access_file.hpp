@@ -11,6 +11,7 @@
 namespace asio_uring {
 
 /// Asio's basic_random_access_file, on io_uring whatever the executor, on every build of Asio.
+/// Asio's basic_random_access_file, on io_uring whatever the executor, on every build of Asio.
 /**
  * Any number of reads and writes may be in flight on one file; they are performed side by side, and complete
  * in any order. A single operation transfers at most 0x7ffff000 bytes, and at most 1024 buffers.
@@ -19,6 +20,7 @@ namespace asio_uring {
 template <typename Executor = any_io_executor>
 using basic_random_access_file = asio::basic_random_access_file<Executor>;
 
+/// The usual one.
 using random_access_file = basic_random_access_file<>;
 
 } // namespace asio_uring

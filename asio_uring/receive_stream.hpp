@@ -16,12 +16,14 @@
 
 namespace asio_uring {
 
+/// How far a receive_stream receives ahead.
 struct receive_stream_options
 {
   /// Buffers that are filled and that nobody has asked for: with so many the kernel is told to stop, and to
   /// go on when no more than low_water are left. What it has received by then comes on top. At least 1, and
   /// less than that.
-  unsigned high_water = 16, low_water = 8;
+  unsigned high_water = 16;
+  unsigned low_water = 8; ///< see high_water
 };
 
 /// Receives before it is asked for, into buffers that are chosen when there is something: one submission for
@@ -51,6 +53,12 @@ public:
   using executor_type = Executor;
   using socket_type = asio::basic_stream_socket<Protocol, Executor>;
 
+  /// Begins nothing yet.
+  /**
+   * @param socket A stream socket on io_uring.
+   * @param buffers Where bytes are put: of the same context.
+   * @param o How far it receives ahead.
+   */
   receive_stream(socket_type& socket, const buffer_ring& buffers,
                  const receive_stream_options& o = {}) noexcept
       : socket_(socket), group_(buffers.group()), marks_(detail::marks_of(o.high_water, o.low_water))

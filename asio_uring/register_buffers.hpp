@@ -103,6 +103,7 @@ private:
 /// Registers buffers with the ring of an execution context, or of an executor's or I/O object's. One
 /// registration at a time per context.
 /**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param memory Not copied: must outlive the registration and the operations on it; at most 1 GiB each.
  * @returns The registration, which ends with the context at the latest. A forked child has it, too.
  * @throws system_error EBUSY: there is a registration already; ENOMEM: RLIMIT_MEMLOCK is too

@@ -44,7 +44,9 @@ public:
   void release() noexcept;
   /// The buffer; an empty one without a lease.
   asio::mutable_registered_buffer buffer() const noexcept;
+  /// The buffer's first byte; null without a lease.
   void* data() const noexcept { return buffer().data(); }
+  /// Bytes; 0 without a lease.
   std::size_t size() const noexcept { return buffer().size(); }
 
 private:

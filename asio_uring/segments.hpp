@@ -23,6 +23,7 @@ template <typename Buffer>
 class segment_range
 {
 public:
+  /// A forward iterator, whose reference is a buffer.
   class iterator
   {
   public:
@@ -87,6 +88,7 @@ inline segment_range<asio::mutable_buffer> segments(const asio::mutable_buffer& 
 {
   return {data, segment_size};
 }
+/// The same for a buffer that is only read.
 inline segment_range<asio::const_buffer> segments(const asio::const_buffer& data,
                                                   std::size_t segment_size) noexcept
 {

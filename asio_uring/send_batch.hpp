@@ -71,6 +71,7 @@ public:
   {
     add(data, &destination, segment_size);
   }
+  /// The same to the peer of a connected socket.
   template <typename ConstBufferSequence>
   void push_back(const ConstBufferSequence& data, std::size_t segment_size = 0)
   {
@@ -79,6 +80,7 @@ public:
 
   std::size_t size() const noexcept { return datagrams_.size() - first_; }
   bool empty() const noexcept { return size() == 0; }
+  /// Removes all, and keeps the memory.
   void clear() noexcept
   {
     datagrams_.clear();

@@ -120,6 +120,7 @@ async_send_zero_copy(Socket& socket, const Buffers& buffers, asio::socket_base::
  * not wait for each other's.
  *
  * @param socket A stream socket on io_uring.
+ * @param buffers A buffer or any number of them.
  * @param token Completion signature `void(error_code, std::size_t)`: all bytes, or an error with those that
  * were sent before it.
  *

@@ -40,6 +40,7 @@ struct statistics_info
 /** Thread safety: may be called by any thread once the context's first I/O object exists. */
 ASIO_URING_DECL statistics_info statistics(asio::execution_context& context);
 
+/// Writes it in a few lines.
 ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const statistics_info& s);
 
 } // namespace asio_uring

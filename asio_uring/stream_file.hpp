@@ -25,6 +25,7 @@ class basic_stream_file : public asio::basic_stream_file<Executor>
 public:
   using base::base;
 
+  /// The file with another executor.
   template <typename Executor1>
   struct rebind_executor
   {
@@ -37,6 +38,7 @@ public:
   const lowest_layer_type& lowest_layer() const noexcept { return *this; }
 };
 
+/// The usual one.
 using stream_file = basic_stream_file<>;
 
 } // namespace asio_uring

@@ -71,6 +71,7 @@ class udp_segment : public detail::int_option<IPPROTO_UDP, UDP_SEGMENT>
 {
 public:
   using int_option::int_option;
+  /// Sets the value, in bytes.
   udp_segment& operator=(int bytes) noexcept
   {
     value_ = bytes;
@@ -91,13 +92,17 @@ public:
 class udp_gro : public detail::int_option<IPPROTO_UDP, UDP_GRO>
 {
 public:
+  /// Whether it is to be on.
   explicit udp_gro(bool value = false) noexcept : int_option(value) {}
+  /// Whether it is to be on.
   udp_gro& operator=(bool value) noexcept
   {
     value_ = value;
     return *this;
   }
+  /// Whether it is on.
   bool value() const noexcept { return value_ != 0; }
+  /// Whether it is on.
   explicit operator bool() const noexcept { return value(); }
 };
 

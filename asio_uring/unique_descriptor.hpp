@@ -16,6 +16,7 @@ class unique_descriptor
 {
 public:
   unique_descriptor() noexcept = default;
+  /// Takes a descriptor over; -1: none.
   explicit unique_descriptor(int fd) noexcept : fd_(fd) {}
   unique_descriptor(unique_descriptor&& other) noexcept : fd_(other.release()) {}
   unique_descriptor& operator=(unique_descriptor&& other) noexcept
@@ -26,8 +27,11 @@ public:
   ~unique_descriptor() { reset(); }
 
   int get() const noexcept { return fd_; } ///< -1: none
+  /// Whether there is one.
   explicit operator bool() const noexcept { return fd_ >= 0; }
+  /// Gives it up without closing it.
   int release() noexcept { return std::exchange(fd_, -1); }
+  /// Closes it, and takes over another; -1: none.
   void reset(int fd = -1) noexcept
   {
     if (const int old = std::exchange(fd_, fd); old >= 0) ::close(old);

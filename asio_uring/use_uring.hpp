@@ -21,11 +21,14 @@ template <typename Token = asio::use_awaitable_t<>, typename Object = void>
 class use_uring_t
 {
 public:
+  /// As that of Asio's tokens.
   struct default_constructor_tag
   {};
 
+  /// With the token that Asio makes of its type.
   constexpr use_uring_t(default_constructor_tag = {}, Token token = Token()) : token_(std::move(token)) {}
 
+  /// For use_uring.
   template <typename T>
   constexpr explicit use_uring_t(T&& token, Object* object = nullptr)
       : token_(std::forward<T>(token)), object_(object)
@@ -35,8 +38,10 @@ public:
   template <typename InnerExecutor>
   struct executor_with_default : InnerExecutor
   {
+    /// What Asio looks for.
     using default_completion_token_type = use_uring_t;
 
+    /// From an executor that the inner one is made from.
     template <typename InnerExecutor1>
     executor_with_default(const InnerExecutor1& ex) noexcept
         requires(!std::is_same_v<InnerExecutor1, executor_with_default> &&
@@ -68,12 +73,14 @@ class partial_use_uring
 public:
   constexpr partial_use_uring() = default;
 
+  /// Completes as the token inside.
   template <typename Token>
   [[nodiscard]] constexpr use_uring_t<std::decay_t<Token>> operator()(Token&& token) const
   {
     return use_uring_t<std::decay_t<Token>>(std::forward<Token>(token));
   }
 
+  /// The same, and says of which object the operation is.
   template <typename Object, typename Token>
   [[nodiscard]] constexpr use_uring_t<std::decay_t<Token>, Object> operator()(Object& object,
                                                                               Token&& token) const

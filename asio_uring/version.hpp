@@ -5,10 +5,10 @@
 #ifndef ASIO_URING_VERSION_HPP
 #define ASIO_URING_VERSION_HPP
 
-// Encoded like BOOST_ASIO_VERSION: ASIO_URING_VERSION % 100 is the patch level,
-// ASIO_URING_VERSION / 100 % 1000 the minor version, ASIO_URING_VERSION / 100000 the major version.
-// The build system and the packages read the string.
+/// Encoded like BOOST_ASIO_VERSION: ASIO_URING_VERSION % 100 is the patch level,
+/// ASIO_URING_VERSION / 100 % 1000 the minor version, ASIO_URING_VERSION / 100000 the major version.
 #define ASIO_URING_VERSION 100
+/// The same as text. The build system and the packages read it.
 #define ASIO_URING_VERSION_STRING "0.1.0"
 
 #endif // ASIO_URING_VERSION_HPP

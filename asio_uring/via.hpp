@@ -64,6 +64,7 @@ public:
     using other = view<typename Object::template rebind_executor<Executor>::other>;
   };
 
+  /// Refers to the object.
   explicit view(Object& object) noexcept : object_(std::addressof(object)) {}
 
   executor_type get_executor() const noexcept { return object_->get_executor(); }
@@ -97,14 +98,14 @@ public:
     return object_->async_write_some(buffers, use_uring(*object_, std::forward<Token>(token)));
   }
 
-  // The object's own synchronous functions, with or without an error_code& as last argument.
-
+  /// The object's own, with or without an error_code& as last argument.
   template <typename O = Object, typename Buffers, typename... Error>
   auto read_some(const Buffers& buffers, Error&... ec) const
       -> decltype(std::declval<O&>().read_some(buffers, ec...))
   {
     return object_->read_some(buffers, ec...);
   }
+  /// The object's own, with or without an error_code& as last argument.
   template <typename O = Object, typename Buffers, typename... Error>
   auto write_some(const Buffers& buffers, Error&... ec) const
       -> decltype(std::declval<O&>().write_some(buffers, ec...))

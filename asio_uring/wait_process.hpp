@@ -16,6 +16,7 @@ namespace asio_uring {
 /// How a process has ended.
 struct process_status
 {
+  /// By what.
   enum how : unsigned char
   {
     unknown,  ///< nothing is known: there was an error
@@ -23,9 +24,9 @@ struct process_status
     signalled ///< by a signal, which `code` is
   };
 
-  how ended = unknown;
+  how ended = unknown; ///< by what
   bool dumped = false; ///< left a core file
-  int code = 0;
+  int code = 0;        ///< the exit code, or the signal
 
   /// Exited with 0.
   bool succeeded() const noexcept { return ended == exited && code == 0; }

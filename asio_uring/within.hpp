@@ -19,6 +19,7 @@ template <typename Token, typename Limit>
 class timed_token
 {
 public:
+  /// For within and until.
   template <typename T>
   constexpr timed_token(T&& token, Limit limit) : token_(std::forward<T>(token)), limit_(limit)
   {}

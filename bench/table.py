@@ -3,7 +3,8 @@
 table.py RUNS [QUESTION...]      the machine and each question's tables, in markdown
 table.py --text RUNS             workload by workload, for a terminal
 table.py --fill PAGE RUNS        writes each question's tables into the page, between its marks
-                                 <!-- tables: QUESTION --> and <!-- end of tables -->
+                                 <!-- tables: QUESTION --> and <!-- end of tables -->; also "machine", and
+                                 "gain": ours to Asio on epoll
 RUNS are lines of JSON: the machine first, if it is described, then a line for each run.
 """
 import json
@@ -140,6 +141,20 @@ def machine(results):
     return "".join(f"* {name.replace('_', ' ')}: {value}\n" for name, value in results.machine.items())
 
 
+def gain(results):
+    """What README.md shows of it: ratios of ours to Asio on epoll, workload by workload."""
+    settings = unique(run["setting"] for run in results.runs)
+    lines = ["| workload | " + " | ".join(f"{heading}, {setting}" for heading in ("CPU time", "requests/s") for setting in settings) + " |",
+             "|---" * (2 * len(settings) + 1) + "|"]
+    for workload in unique(run["workload"] for run in results.of(side="ours") if QUESTIONS[run["question"]][1] == "epoll"):
+        cells = [cell(results, metric, "epoll", "ours", workload=workload, setting=setting)
+                 for metric in ("cpu", "rate") for setting in settings]
+        if "–" not in cells:
+            lines.append(f"| {workload} | " + " | ".join(cells) + " |")
+    costs = ", ".join(f"{setting}{results.call_cost(setting)}" for setting in settings)
+    return f"Ratios to Asio on epoll, {costs}:\n\n" + "\n".join(lines) + "\n"
+
+
 def markdown(results, questions):
     print(f"# Results\n\n{machine(results)}\nMedians over the rounds; ± is half of what lies between the quartiles.")
     for question in questions:
@@ -149,7 +164,8 @@ def markdown(results, questions):
 
 def fill(results, path):
     def filled(match):
-        found = machine(results) if match[2] == "machine" else tables(results, match[2])
+        others = {"machine": machine, "gain": gain}
+        found = others[match[2]](results) if match[2] in others else tables(results, match[2])
         return match[1] + "\n" + (found or "Not measured yet.\n") + match[3]
     with open(path) as file:
         page = re.sub(r"(<!-- tables: (\w+) -->\n)(?:.*?)(<!-- end of tables -->)", filled, file.read(), flags=re.S)

@@ -71,7 +71,7 @@ which_asio() {
 # Files, macros, functions and tests that the documentation names must exist.
 documentation() {
   local page name
-  for page in README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md doc/*.md; do
+  for page in README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md doc/*.md doc/tutorial/*.md; do
     while read -r name; do
       [[ -e $name || -e asio_uring/$name || -e $(dirname "$page")/$name ]] || complain "$page: there is no $name"
     done < <(grep -oE '`[a-z_]+/([a-z_/-]+\.[a-z]+)?`|\]\([^): ]+\)' "$page" | tr -d '`]()' | sed 's/#.*//' | sort -u)

@@ -71,8 +71,10 @@ auto async_fdatasync(asio::basic_file<Executor>& file, Token&& token = {})
 
 /// Starts or awaits the writing of a range: sync_file_range(2). Does not make data durable. Since Linux 5.11.
 /**
+ * @param file Open.
  * @param offset, length In bytes; length 0: to the end of the file. At most 4 GiB - 1: invalid_argument.
  * @param flags SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE, _WAIT_AFTER.
+ * @param token Completion signature `void(error_code)`.
  */
 template <typename Executor,
           asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
@@ -91,8 +93,10 @@ auto async_sync_file_range(asio::basic_file<Executor>& file, std::uint64_t offse
 
 /// Allocates or frees space: fallocate(2). Since Linux 5.11.
 /**
+ * @param file Open.
  * @param mode FALLOC_FL_KEEP_SIZE and others, or 0.
  * @param offset, length In bytes.
+ * @param token Completion signature `void(error_code)`.
  */
 template <typename Executor,
           asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
@@ -129,9 +133,11 @@ auto async_ftruncate(asio::basic_file<Executor>& file, std::uint64_t size, Token
 
 /// Tells how a range will be used: posix_fadvise(2). Since Linux 5.11.
 /**
+ * @param file Open.
  * @param offset, length In bytes; length 0: to the end of the file. 4 GiB and more since Linux 6.10:
  * invalid_argument before.
  * @param advice POSIX_FADV_WILLNEED and others.
+ * @param token Completion signature `void(error_code)`.
  */
 template <typename Executor,
           asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
@@ -158,6 +164,7 @@ auto async_fadvise(asio::basic_file<Executor>& file, std::uint64_t offset, std::
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param memory Starts at a page; must stay mapped. 4 GiB and more since Linux 6.10.
  * @param advice MADV_WILLNEED and others.
+ * @param token Completion signature `void(error_code)`.
  */
 template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
                                       asio::default_completion_token_t<detail::executor_of_t<Object>>>

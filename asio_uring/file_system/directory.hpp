@@ -33,6 +33,8 @@ struct two_paths
 
 /// Renames a file or directory: renameat2(2).
 /**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param from, to Copied.
  * @param flags RENAME_NOREPLACE, RENAME_EXCHANGE, or 0: an existing target is replaced.
  * @param token Completion signature `void(error_code)`. Since Linux 5.11.
  */
@@ -57,7 +59,11 @@ auto async_rename(Object&& object, std::filesystem::path from, std::filesystem::
 }
 
 /// Makes another name for a file: link(2).
-/** @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15. */
+/**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param existing, name Copied.
+ * @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15.
+ */
 template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
                                       asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_link(Object&& object, std::filesystem::path existing, std::filesystem::path name,
@@ -72,7 +78,11 @@ auto async_link(Object&& object, std::filesystem::path existing, std::filesystem
 }
 
 /// Makes a symbolic link `name` to `target`: symlink(2).
-/** @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15. */
+/**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param target, name Copied.
+ * @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15.
+ */
 template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
                                       asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_symlink(Object&& object, std::filesystem::path target, std::filesystem::path name,
@@ -87,7 +97,11 @@ auto async_symlink(Object&& object, std::filesystem::path target, std::filesyste
 }
 
 /// Removes a name of a file: unlink(2).
-/** @param token Completion signature `void(error_code)`. Since Linux 5.11. */
+/**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param path Copied.
+ * @param token Completion signature `void(error_code)`. Since Linux 5.11.
+ */
 template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
                                       asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_unlink(Object&& object, std::filesystem::path path, Token&& token = {})
@@ -101,7 +115,11 @@ auto async_unlink(Object&& object, std::filesystem::path path, Token&& token = {
 }
 
 /// Removes an empty directory: rmdir(2).
-/** @param token Completion signature `void(error_code)`. Since Linux 5.11. */
+/**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param path Copied.
+ * @param token Completion signature `void(error_code)`. Since Linux 5.11.
+ */
 template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
                                       asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_rmdir(Object&& object, std::filesystem::path path, Token&& token = {})
@@ -116,6 +134,8 @@ auto async_rmdir(Object&& object, std::filesystem::path path, Token&& token = {}
 
 /// Makes a directory: mkdir(2).
 /**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param path Copied.
  * @param permissions Less the umask.
  * @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15.
  */
@@ -159,7 +179,12 @@ struct finish_with_statx
 } // namespace detail
 
 /// Gets the status of a file: statx(2).
-/** @param token Completion signature `void(error_code, struct statx)`. Since Linux 5.11. */
+/**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param path Copied.
+ * @param options What is wanted.
+ * @param token Completion signature `void(error_code, struct statx)`. Since Linux 5.11.
+ */
 template <detail::submits Object, asio::completion_token_for<void(error_code, struct ::statx)> Token>
 auto async_statx(Object&& object, std::filesystem::path path, statx_options options, Token&& token)
 {

@@ -61,6 +61,7 @@ auto async_open(asio::basic_file<Executor>& file, std::filesystem::path path, as
 /// Opens a file.
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param path Copied; relative to the working directory.
  * @param flags O_RDONLY and others of open(2); asio::file_base's are the same.
  * @param permissions Of a new file; less the umask.
  * @param token Completion signature `void(error_code, unique_descriptor)`.
@@ -83,6 +84,8 @@ auto async_open(Object&& object, std::filesystem::path path, int flags, std::fil
 
 /// Closes a descriptor; the last close of a written file may take long on some file systems.
 /**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param descriptor Taken over.
  * @param token Completion signature `void(error_code)`. Whatever the error, the descriptor is closed.
  * Errors: close(2)'s; bad_descriptor. Thread safety: may be called by any thread. Since Linux 5.11.
  */

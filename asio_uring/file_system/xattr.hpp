@@ -34,6 +34,8 @@ struct attribute
 
 /// Gets an attribute: getxattr(2).
 /**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param path, name Copied.
  * @param value Filled; an empty buffer only asks for the size.
  * @param token Completion signature `void(error_code, std::size_t)`: the value's size in bytes.
  */
@@ -53,6 +55,9 @@ auto async_getxattr(Object&& object, std::filesystem::path path, std::string nam
 
 /// Sets an attribute: setxattr(2).
 /**
+ * @param object An execution context, an executor, or an I/O object, which gives its executor.
+ * @param path, name Copied.
+ * @param value Borrowed.
  * @param flags XATTR_CREATE, XATTR_REPLACE, or 0: either.
  * @param token Completion signature `void(error_code)`.
  */

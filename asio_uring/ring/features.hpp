@@ -22,8 +22,11 @@ struct features
   std::uint32_t kernel = 0;      ///< IORING_FEAT_* reported at setup
   std::bitset<256> opcodes;      ///< IORING_OP_* the kernel performs
 
+  /// Whether a set-up flag is in force.
   bool setup(std::uint32_t flag) const noexcept { return (setup_flags & flag) == flag; }
+  /// Whether the kernel reported a feature.
   bool has(std::uint32_t feature) const noexcept { return (kernel & feature) == feature; }
+  /// Whether the kernel performs an opcode.
   bool opcode(unsigned op) const noexcept { return op < opcodes.size() && opcodes[op]; }
 
   /// Removes everything that came after that version.
@@ -39,13 +42,15 @@ struct features
   }
   /// IORING_ASYNC_CANCEL_ANY and multishot accept came with 5.19, as did IORING_SETUP_TASKRUN_FLAG.
   bool cancel_any() const noexcept { return setup(IORING_SETUP_TASKRUN_FLAG); }
+  /// The same.
   bool multishot_accept() const noexcept { return cancel_any(); }
   /// Multishot receive came with 6.0, as did zero-copy sends.
   bool multishot_receive() const noexcept { return opcode(IORING_OP_SEND_ZC); }
 };
 
-/// The names of the set-up flags and of the kernel's features, separated by spaces.
+/// The names of set-up flags, separated by spaces.
 ASIO_URING_DECL std::string setup_flag_names(std::uint32_t flags);
+/// The names of the kernel's features, separated by spaces.
 ASIO_URING_DECL std::string feature_names(std::uint32_t bits);
 /// The kernel's name of an opcode, or an empty string if this library does not know it.
 ASIO_URING_DECL const char* opcode_name(unsigned opcode) noexcept;

@@ -13,7 +13,7 @@ namespace asio_uring {
 struct linux_version
 {
   unsigned major = ~0u; ///< no limit by default
-  unsigned minor = 0;
+  unsigned minor = 0;   ///< such as 13 of 5.13
   friend constexpr auto operator<=>(const linux_version&, const linux_version&) = default;
 };
 

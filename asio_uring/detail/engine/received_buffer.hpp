@@ -38,14 +38,18 @@ public:
   }
   ~received_buffer() { release(); }
 
+  /// Of the first byte.
   const std::byte* data() const noexcept { return static_cast<const std::byte*>(bytes_.data()); }
   std::size_t size() const noexcept { return bytes_.size(); }
   bool empty() const noexcept { return size() == 0; }
+  /// The bytes as text.
   std::string_view text() const noexcept { return {static_cast<const char*>(bytes_.data()), size()}; }
+  /// For Asio's functions.
   operator asio::const_buffer() const noexcept { return bytes_; }
 
-  /// Removes the first, or the last, bytes; all if there are fewer.
+  /// Removes the first bytes; all if there are fewer.
   void remove_prefix(std::size_t count) noexcept { bytes_ += count; }
+  /// Removes the last bytes; all if there are fewer.
   void remove_suffix(std::size_t count) noexcept
   {
     bytes_ = asio::const_buffer(bytes_.data(), size() - std::min(count, size()));

@@ -80,7 +80,9 @@ public:
     whole_.remove_prefix(payload_at());
     return std::move(whole_);
   }
+  /// The payload, for Asio's functions.
   operator asio::const_buffer() const noexcept { return payload(); }
+  /// The payload as text.
   std::string_view text() const noexcept
   {
     return {static_cast<const char*>(payload().data()), payload().size()};

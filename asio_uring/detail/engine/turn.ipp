@@ -140,15 +140,16 @@ ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, c
   }
   if (result < 0 && !is_momentary(result)) [[unlikely]]
     failed(r, -result);
-  collect(out);
-  // Limited, so that requests that begin anew whenever they end do not hold up the loop: the next turn goes
-  // on.
+  // An operation that ends while completions are collected may let the next one of its lane be submitted,
+  // which must not overtake it: so what was posted goes first. Limited, so that requests that begin anew
+  // whenever they end do not hold up the loop: the next turn goes on.
   constexpr unsigned most = 16;
-  for (unsigned times = 0; times < most && submitter_.refill(out); ++times) {
-    get_ring().submit();
+  for (unsigned times = 0;; ++times) {
     collect(out);
+    ready_.move_to(out);
+    if (times == most || !submitter_.refill(out)) break;
+    get_ring().submit();
   }
-  ready_.move_to(out);
 }
 
 /// Spins until there are completions, or whatever else would wake a loop that sleeps. False if there was

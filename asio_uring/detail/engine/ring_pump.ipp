@@ -71,6 +71,9 @@ ASIO_URING_DECL void ring_pump::run(long usec, completion_queue& ops)
   if (!service_.turn(timeout, ops)) return run_without_ring(usec, ops);
 
   if (!epoll_watch_.armed()) {
+    // The epoll set may tell of a timer. What has completed by then comes first, as in Asio's own reactor,
+    // but an emulated kernel may have returned when it found the epoll set, and not have looked at the rest.
+    if (!waits_for_timers) service_.turn(nanoseconds(0), ops);
     reactor_.epoll_reactor::run(0, ops); // collects ready timers, too
   } else if (waits_for_timers) {
     scoped_lock lock(mutex);

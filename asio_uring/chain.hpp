@@ -39,7 +39,6 @@ class chain_submission
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::always_submitted;
-  static constexpr bool any_thread = true;
 
   explicit chain_submission(chain_entries&& all) : all_(std::move(all)), links_(all_.entries) {}
 

@@ -3,10 +3,10 @@
 # run.sh all [WORKLOAD…]: everything, natively and where system calls are dear, into results/: every run as a line of
 #   JSON, the tables, the plots. Takes hours; what has been measured is not measured again, so it can be interrupted.
 #
-# WORKLOAD is a name in workloads.sh, or a question there: tcp, messages, file, … "idle" is idle.cpp, the cost
-# of idle sockets. Server and load generator share one core under SCHED_BATCH, so that neither waking nor
-# migrating is measured. If each has a core, they run under SCHED_FIFO; if all cores are used, as usual. A
-# ratio compares runs of one round only, and the tables show the median over the rounds. Each run is a fresh
+# WORKLOAD is a name in workloads.sh, or a question there: tcp, messages, file, … "idle" is idle.cpp and
+# idle_memory.cpp, the cost of idle sockets. Server and load generator share one core under SCHED_BATCH, so that
+# neither waking nor migrating is measured. If each has a core, they run under SCHED_FIFO; if all cores are used, as
+# usual. A ratio compares runs of one round only, and the tables show the median over the rounds. Each run is a fresh
 # process, so that the luck of its memory layout averages out.
 # Environment: ROUNDS, SECONDS_PER_RUN, WARM_UP, SETTINGS (native, dear), DEAR (nanoseconds that a call costs
 # then), OUTPUT (results/), and that of common.sh.
@@ -128,7 +128,9 @@ for wanted; do
   if [[ $wanted == idle ]]; then
     for side in ${SIDES:-epoll ours ours-completion ours-guest}; do
       echo "$side"
-      env $(environment_of "$side") taskset -c "$CORE" "$BUILD/idle$([[ $side == epoll ]] || echo _uring)"
+      for program in idle idle_memory; do
+        env $(environment_of "$side") taskset -c "$CORE" "$BUILD/$program$([[ $side == epoll ]] || echo _uring)"
+      done
     done
     continue
   fi

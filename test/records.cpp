@@ -251,6 +251,34 @@ BOOST_AUTO_TEST_CASE(memory_of_exactly_asios_size_suffices)
   CHECK_SUCCEEDED(on_strand);
 }
 
+BOOST_AUTO_TEST_CASE(a_handler_is_aligned_as_its_type_asks)
+{
+  struct alignas(64) aligned_handler
+  {
+    explicit aligned_handler(outcome& o) : result(&o) {}
+    aligned_handler(aligned_handler&& other) noexcept : result(other.result), good(other.good) { look(); }
+    ~aligned_handler() { look(); }
+    void look() noexcept { good &= reinterpret_cast<std::uintptr_t>(this) % alignof(aligned_handler) == 0; }
+    void operator()(error_code ec, std::size_t size)
+    {
+      BOOST_CHECK(good);
+      result->record()(ec, size);
+    }
+    outcome* result;
+    bool good = true;
+  };
+  asio::io_context context;
+  pair<> sockets(context);
+  char byte;
+  for (int i = 0; i < 8; ++i) { // not by chance
+    outcome received;
+    sockets.server.async_receive(asio::buffer(&byte, 1), aligned_handler(received));
+    write_text(sockets.client, "x");
+    finish(context);
+    CHECK_SUCCEEDED(received);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(no_memory_for_a_record_is_told_by_the_initiating_function)
 {
   asio::io_context context;

@@ -3,6 +3,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #include "replaced_new.hpp"
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <malloc.h>
@@ -13,6 +14,10 @@ namespace test {
 thread_local long allocations_left = -1;
 static thread_local bool overwrites = false;
 
+static std::atomic<std::size_t> in_use, made;
+std::size_t bytes_in_use() noexcept { return in_use; }
+std::size_t allocations_made() noexcept { return made; }
+
 overwriting::overwriting() { overwrites = true; }
 overwriting::~overwriting() { overwrites = false; }
 
@@ -21,8 +26,11 @@ overwriting::~overwriting() { overwrites = false; }
 void* operator new(std::size_t size)
 {
   if (test::allocations_left >= 0 && test::allocations_left-- == 0) throw std::bad_alloc();
-  if (void* memory = std::malloc(size ? size : 1)) return memory;
-  throw std::bad_alloc();
+  void* const memory = std::malloc(size ? size : 1);
+  if (!memory) throw std::bad_alloc();
+  test::in_use += ::malloc_usable_size(memory);
+  ++test::made;
+  return memory;
 }
 
 void operator delete(void* memory) noexcept
@@ -32,6 +40,7 @@ void operator delete(void* memory) noexcept
     for (std::size_t n = ::malloc_usable_size(memory); n > 0;)
       bytes[--n] = 0x5a;
   }
+  if (memory) test::in_use -= ::malloc_usable_size(memory);
   std::free(memory);
 }
 

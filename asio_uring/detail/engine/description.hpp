@@ -108,8 +108,6 @@ struct description_traits
 
   // Of what is not about one file. Where it is always submitted, `perform` and `more` are never called.
 
-  /// `static constexpr bool any_thread = true`: several threads may start operations at a time.
-  static constexpr bool any_thread = requires { D::any_thread; };
   /// `std::optional<int> refused(const ring&)`: a result instead of the submission.
   static constexpr bool may_be_refused = requires(D & d, const ring& r) { d.refused(r); };
   /// `int call_instead(ring_service&)` and `call()`: what a thread does for want of an opcode.

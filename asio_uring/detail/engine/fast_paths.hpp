@@ -19,7 +19,7 @@ namespace asio_uring::detail {
   return doubt_ != doubt::raised && raise_doubt();
 }
 
-[[gnu::always_inline]] inline void file_state::link(operation& op, lane& l) noexcept
+[[gnu::always_inline]] inline void file_state::link(operation& op, operation_list& l) noexcept
 {
   op.previous_ = l.last;
   op.following_ = nullptr;
@@ -31,10 +31,10 @@ namespace asio_uring::detail {
 [[gnu::always_inline]] inline void file_state::append(operation& op) noexcept
 {
   op.stage_ = operation::stage::waiting;
-  link(op, lane_of(op.get_type().lane));
+  link(op, list_of(op.get_type().lane));
 }
 
-[[gnu::always_inline]] inline void file_state::unlink(operation& op, lane& l) noexcept
+[[gnu::always_inline]] inline void file_state::unlink(operation& op, operation_list& l) noexcept
 {
   (op.previous_ ? op.previous_->following_ : l.first) = op.following_;
   (op.following_ ? op.following_->previous_ : l.last) = op.previous_;
@@ -43,7 +43,7 @@ namespace asio_uring::detail {
 
 [[gnu::always_inline]] inline void file_state::remove(operation& op) noexcept
 {
-  unlink(op, lane_of(op.get_type().lane));
+  unlink(op, list_of(op.get_type().lane));
   op.stage_ = operation::stage::ended;
 }
 
@@ -59,10 +59,10 @@ inline bool file_state::completes(const operation& op) const noexcept
   return !borrowed_ && service_.paths().path_for(op.get_type().preferred) == path::completion;
 }
 
-inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
+inline bool file_state::may_submit_at_once(lane_kind kind) noexcept
 {
-  const bool calls = kind == lane_kind::in ? read_poll_.armed_ : sends_by_calls_ || lanes_[1].busy;
-  return !calls && !borrowed_ && !lanes_[0].busy && fd_ >= 0 && !service_.stopped();
+  const bool calls = kind == lane_kind::in ? in().poll_armed : sends_by_calls_ || out().busy;
+  return !calls && !borrowed_ && !in().busy && fd_ >= 0 && !service_.stopped();
 }
 
 [[gnu::always_inline]] inline void file_state::set_submitted(operation& op, lane_kind kind) noexcept
@@ -82,7 +82,7 @@ inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
   lane& l = lane_of(kind);
   const bool by_calls = service_.paths().readiness(preferred) || (kind == lane_kind::in && ahead_);
   if (kind == lane_kind::none || l.first || (kind == lane_kind::in && kept_.first_to_be_asked()) ||
-      !(by_calls ? kind == lane_kind::in && (l.ready || read_poll_.armed_) : may_submit_at_once(kind)))
+      !(by_calls ? kind == lane_kind::in && (l.ready || l.poll_armed) : may_submit_at_once(kind)))
     return start_slowly(op);
   op.previous_ = op.following_ = nullptr;
   l.first = l.last = &op;
@@ -122,7 +122,7 @@ inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
 [[gnu::always_inline]] inline void file_state::settle_unordered(operation& op) noexcept
 {
   lock_.acquire();
-  const operation* first = op.previous_ ? lane_of(lane_kind::none).first : op.following_;
+  const operation* first = op.previous_ ? unordered_.first : op.following_;
   const bool usual = op.stage_ == operation::stage::submitted && references_ > 1 &&
                      !(first && first->stage_ == operation::stage::waiting);
   if (usual) [[likely]] {
@@ -138,7 +138,7 @@ inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
   lock_.acquire();
   lane& l = lane_of(kind);
   const bool usual = op.stage_ == operation::stage::submitted && l.first == &op && !op.following_ &&
-                     !op.cancelled_ && !closed_ && !lane_of(lane_kind::none).first;
+                     !op.cancelled_ && !closed_ && !unordered_.first;
   if (usual) [[likely]] {
     service_.forget(op);
     l.first = l.last = nullptr;
@@ -153,7 +153,7 @@ inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
 {
   if (!service_.paths().readiness(preferred)) return false;
   lock_.acquire();
-  lane& l = lane_of(lane_kind::out);
+  lane& l = out();
   const bool turn = l.ready && !l.first && !l.busy;
   if (turn) l.busy = true;
   lock_.release();
@@ -166,7 +166,7 @@ inline bool file_state::may_submit_at_once(lane_kind kind) const noexcept
   service_.work_started();
   op.set_result(result);
   lock_.acquire();
-  lane& l = lane_of(lane_kind::out);
+  lane& l = out();
   l.busy = false;
   if (result == -EAGAIN || l.first) return end_send_slowly(op, cancellation_key);
   lock_.release();

@@ -7,10 +7,8 @@
 
 #include <asio_uring/detail/engine/datagrams_ahead.hpp>
 #include <asio_uring/detail/engine/lane.hpp>
-#include <asio_uring/detail/engine/lane_poll.hpp>
 #include <asio_uring/detail/engine/lock.hpp>
 #include <asio_uring/detail/engine/operation.hpp>
-#include <asio_uring/detail/engine/record_memory.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
 #include <asio_uring/detail/engine/source.hpp>
 #include <asio_uring/detail/engine/submitted_message.hpp>
@@ -30,7 +28,7 @@ namespace asio_uring::detail {
  * cancelled read has touched nothing. On the completion path, what a cancelled read had received is kept here
  * for the next.
  */
-class file_state final
+class file_state final : private lane_of_file<lane_kind::in>, private lane_of_file<lane_kind::out>
 {
 public:
   ASIO_URING_DECL file_state(ring_service& service, bool locking) noexcept;
@@ -97,13 +95,6 @@ public:
   /// Ends all operations and polls; afterwards the file descriptor may be closed at once. The owner's last
   /// call.
   ASIO_URING_DECL void close() noexcept;
-
-  /// Memory for one record per lane, so that a socket's usual operations allocate nothing. Null if it is
-  /// taken, or too small. Only one thread at a time starts operations on a socket; any thread may give the
-  /// memory back.
-  void* allocate(lane_kind which, std::size_t size) noexcept { return memory_of(which).take(size); }
-  /// False: it came from elsewhere.
-  bool deallocate(lane_kind which, void* record) noexcept { return memory_of(which).give_back(record); }
 
   /// The message header of a lane's submitted operation; to be reserved before the operation is started.
   void reserve_message(lane_kind which)
@@ -184,16 +175,16 @@ public:
     for_each([&](operation& op) {
       if (op.in_kernel()) f(static_cast<request&>(op));
     });
-    for (lane_poll* p : {&read_poll_, &write_poll_})
-      if (p->armed_) f(static_cast<request&>(*p));
+    for (const lane_kind kind : lanes)
+      if (lane& l = lane_of(kind); l.poll_armed) f(static_cast<request&>(l));
     if (source_ && source_->in_kernel()) f(static_cast<request&>(*source_));
   }
   /// Whether an operation is on the ring, or was taken from there.
-  bool has_submitted() const noexcept
+  bool has_submitted() noexcept
   {
     const locked guard(lock_);
-    for (const lane& l : lanes_)
-      for (const operation* op = l.first; op; op = op->following_)
+    for (const lane_kind kind : kinds)
+      for (const operation* op = list_of(kind).first; op; op = op->following_)
         if (op->stage_ == operation::stage::submitted) return true;
     return false;
   }
@@ -202,15 +193,21 @@ public:
 
 private:
   friend class doubts;
-  friend class lane_poll;
   friend class operation;
   friend class ring_service;
   friend class source;
   friend class zero_copy_sends;
 
-  record_memory& memory_of(lane_kind which) noexcept { return record_memory_[which == lane_kind::out]; }
-  lane& lane_of(lane_kind kind) noexcept { return lanes_[static_cast<unsigned>(kind)]; }
-  lane_poll& poll_of(lane_kind kind) noexcept { return kind == lane_kind::in ? read_poll_ : write_poll_; }
+  static constexpr lane_kind lanes[] = {lane_kind::in, lane_kind::out};
+  static constexpr lane_kind kinds[] = {lane_kind::in, lane_kind::out, lane_kind::none};
+  lane& in() noexcept { return static_cast<lane_of_file<lane_kind::in>&>(*this); }
+  lane& out() noexcept { return static_cast<lane_of_file<lane_kind::out>&>(*this); }
+  /// Not of those without order.
+  lane& lane_of(lane_kind kind) noexcept { return kind == lane_kind::in ? in() : out(); }
+  operation_list& list_of(lane_kind kind) noexcept
+  {
+    return kind == lane_kind::none ? unordered_ : lane_of(kind);
+  }
 
   /// A stretch under the lock. What it decides (completions to queue, entries to submit, the end of the
   /// file state's life) happens after the lock is released: no system call, no upcall under it.
@@ -265,8 +262,14 @@ private:
     l.eager = eager_ | ((events & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
     if (runnable(l)) enqueue(*l.first, out);
   }
-  ASIO_URING_COLD void polled_slowly(lane_poll& p, int result, unsigned flags,
+  ASIO_URING_COLD void polled_slowly(lane_kind kind, int result, unsigned flags,
                                      completion_queue& out) noexcept;
+  template <lane_kind Kind>
+  static const request::type poll;
+  static constexpr unsigned polled_events(lane_kind kind) noexcept
+  {
+    return kind == lane_kind::in ? POLLIN | POLLRDHUP : POLLOUT;
+  }
   ASIO_URING_DECL bool resume(operation& op, int result) noexcept;
   ASIO_URING_DECL bool again(operation& op, int& result, bool retry, completion_queue& out) noexcept;
 
@@ -281,23 +284,23 @@ private:
   };
   ASIO_URING_DECL attempt settle_attempt(lane_kind kind, operation& op, int result, section& s) noexcept;
   /// What a source still receives comes first.
-  bool runnable(const lane& l) const noexcept
+  bool runnable(const lane& l) noexcept
   {
     return l.first && l.ready && !l.busy && l.first->stage_ == operation::stage::waiting &&
-           !(source_ && source_->armed_ && &l == &lanes_[static_cast<unsigned>(lane_kind::in)]);
+           !(source_ && source_->armed_ && &l == &in());
   }
-  [[gnu::always_inline]] bool is_ready(lane_kind kind) const noexcept
+  [[gnu::always_inline]] bool is_ready(lane_kind kind) noexcept
   {
-    return lanes_[static_cast<unsigned>(kind)].ready || (kind == lane_kind::in && has_datagrams());
+    return lane_of(kind).ready || (kind == lane_kind::in && has_datagrams());
   }
   bool completes(const operation& op) const noexcept;
   /// Of an operation that is alone in its lane and is not to be a call.
-  bool may_submit_at_once(lane_kind kind) const noexcept;
+  bool may_submit_at_once(lane_kind kind) noexcept;
   [[gnu::always_inline]] void set_submitted(operation& op, lane_kind kind) noexcept;
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;
   ASIO_URING_DECL void submit_drained(section& s) noexcept;
-  ASIO_URING_DECL void arm(lane_poll& p, section& s) noexcept;
+  ASIO_URING_DECL void arm(lane& l, section& s) noexcept;
   ASIO_URING_COLD void end_wait(operation& op, int result) noexcept;
   static void enqueue(operation& op, completion_queue& out) noexcept
   {
@@ -306,9 +309,9 @@ private:
   }
 
   [[gnu::always_inline]] void append(operation& op) noexcept;
-  [[gnu::always_inline]] void link(operation& op, lane& l) noexcept;
+  [[gnu::always_inline]] void link(operation& op, operation_list& l) noexcept;
   ASIO_URING_DECL void prepend(operation& op) noexcept;
-  [[gnu::always_inline]] void unlink(operation& op, lane& l) noexcept;
+  [[gnu::always_inline]] void unlink(operation& op, operation_list& l) noexcept;
   [[gnu::always_inline]] void remove(operation& op) noexcept;
   ASIO_URING_DECL void give_back(operation& op, int result, section& s) noexcept;
   ASIO_URING_DECL bool keep_bytes(operation& op, section& s) noexcept;
@@ -320,7 +323,7 @@ private:
   ASIO_URING_DECL std::unique_ptr<datagrams_ahead> stop_ahead() noexcept;
   ASIO_URING_DECL void cancel(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool is_behind_submitted(const operation& op) noexcept;
-  ASIO_URING_DECL void give_back_cancelled(lane& l, section& s) noexcept;
+  ASIO_URING_DECL void give_back_cancelled(lane_kind kind, section& s) noexcept;
   ASIO_URING_DECL void go_on(source& from, section& s) noexcept;
   ASIO_URING_DECL void serve(completion_queue& out, section& s) noexcept;
   ASIO_URING_DECL void end_source(source& from, section& s) noexcept;
@@ -332,34 +335,40 @@ private:
   ASIO_URING_DECL void drop_source() noexcept;
   ASIO_URING_DECL void set_source(std::unique_ptr<source> s) noexcept;
   ASIO_URING_DECL void end_polls(section& s) noexcept;
-  ASIO_URING_DECL void end_poll(lane_poll& p, section& s) noexcept;
+  ASIO_URING_DECL void end_poll(lane& l, section& s) noexcept;
   template <typename F>
-  void for_each(F&& f);
+  void for_each(F&& f)
+  {
+    for (const lane_kind kind : kinds)
+      for (operation* op = list_of(kind).first; op;) {
+        operation* following = op->following_;
+        f(*op);
+        op = following;
+      }
+  }
 
+  // In an order that leaves no gaps: malloc has blocks of 184 bytes. Bits are read under the lock alone.
+  bool closed_ : 1 = false;
+  bool borrowed_ : 1 = false;
+  bool sends_by_calls_ : 1 = false;
+  bool eager_ : 1 = false;   // of the lanes when nothing is about
+  bool looking_ : 1 = false; // a second look is being taken
+  doubt doubt_ : 2 = doubt::none;
   ring_service& service_;
-  mutable lock lock_;
+  operation_list unordered_;
+  std::unique_ptr<source> source_;
+  std::unique_ptr<datagrams_ahead> ahead_; // while another datagram waits usually
+  std::unique_ptr<submitted_message> messages_[2];
+  file_state* next_in_doubt_; // unless there is none
+  file_state* next_free_ = nullptr;
+  [[no_unique_address]] kept_bytes kept_;
+  zero_copy_use zero_copy_;
   int fd_ = -1;
   std::atomic<int> registered_{-1}; // its place among the ring's files
   unsigned references_ = 0;         // owner, operations, armed polls
-  bool closed_ = false;
-  bool borrowed_ = false;
-  bool sends_by_calls_ = false;
-  bool eager_ = false;   // of the lanes when nothing is about
-  bool looking_ = false; // a second look is being taken
-  doubt doubt_ = doubt::none;
-  file_state* next_in_doubt_; // unless there is none
-  lane lanes_[3];
-  lane_poll read_poll_;
-  lane_poll write_poll_;
-  record_memory record_memory_[2];
-  std::unique_ptr<submitted_message> messages_[2];
-  kept_bytes kept_;
-  std::unique_ptr<source> source_;
+  lock lock_;
   std::atomic<bool> may_read_ahead_{false};
-  zero_copy_use zero_copy_;
-  unsigned char crowd_ = 0;                // how often in a row another datagram was waiting, about
-  std::unique_ptr<datagrams_ahead> ahead_; // while that is usual
-  file_state* next_free_ = nullptr;
+  unsigned char crowd_ = 0; // how often in a row another datagram was waiting, about
 };
 
 } // namespace asio_uring::detail

@@ -17,28 +17,26 @@ namespace asio_uring::detail {
 // --- life
 
 ASIO_URING_DECL file_state::file_state(ring_service& service, bool locking) noexcept
-    : service_(service),
-      lock_(locking),
-      read_poll_(*this, lane_of(lane_kind::in), POLLIN | POLLRDHUP),
-      write_poll_(*this, lane_of(lane_kind::out), POLLOUT)
+    : lane_of_file<lane_kind::in>(poll<lane_kind::in>),
+      lane_of_file<lane_kind::out>(poll<lane_kind::out>),
+      service_(service),
+      lock_(locking)
 {}
 
 ASIO_URING_DECL void file_state::open(int fd, const file_kind& kind) noexcept
 {
   const locked guard(lock_); // a second look may still be to come, and an old signal may be emitted
   // Nothing of its last life is left.
-  assert(references_ == 0 && !read_poll_.armed_ && !write_poll_.armed_);
-  assert(!lanes_[0].first && !lanes_[1].first && !lanes_[2].first);
+  assert(references_ == 0 && !in().poll_armed && !out().poll_armed);
+  assert(!in().first && !out().first && !unordered_.first);
   fd_ = fd;
   borrowed_ = kind.borrowed;
   sends_by_calls_ = kind.sends_by_calls;
   references_ = 1;
   closed_ = false;
   eager_ = !kind.emptied_by_short_reads;
-  lane_of(lane_kind::in) = {.ready = kind.readable, .eager = eager_};
-  lane_of(lane_kind::out) = {.ready = true};
-  lane_of(lane_kind::none) = {};
-  read_poll_.standing_ = write_poll_.standing_ = false;
+  in().open(kind.readable, eager_);
+  out().open(true, false);
   kept_ = {};
   zero_copy_.begin();
   may_read_ahead_ = kind.datagrams && !kind.borrowed && service_.get_options().read_ahead > 0 &&
@@ -73,7 +71,7 @@ ASIO_URING_DECL int file_state::register_file()
 
 ASIO_URING_DECL void file_state::prepend(operation& op) noexcept
 {
-  lane& l = lane_of(op.get_type().lane);
+  operation_list& l = list_of(op.get_type().lane);
   op.stage_ = operation::stage::waiting;
   op.previous_ = nullptr;
   op.following_ = l.first;
@@ -89,17 +87,6 @@ ASIO_URING_DECL void file_state::give_back(operation& op, int result, section& s
   remove(op);
   op.set_result(result);
   s.ready.push(&op);
-}
-
-template <typename F>
-void file_state::for_each(F&& f)
-{
-  for (lane& l : lanes_)
-    for (operation* op = l.first; op;) {
-      operation* following = op->following_;
-      f(*op);
-      op = following;
-    }
 }
 
 // --- starting
@@ -121,7 +108,7 @@ void file_state::end_send_slowly(operation& op, const void* cancellation_key) no
 {
   section s(*this, section::held);
   if (op.result() == -EAGAIN) {
-    lane_of(lane_kind::out).ready = false;
+    out().ready = false;
     op.cancellation_key_ = cancellation_key;
     prepend(op); // before those that came meanwhile
   } else
@@ -133,7 +120,7 @@ void file_state::end_send_slowly(operation& op, const void* cancellation_key) no
 ASIO_URING_DECL void file_state::advance(lane_kind kind, section& s) noexcept
 {
   lane& l = lane_of(kind);
-  give_back_cancelled(l, s);
+  give_back_cancelled(kind, s);
   while (l.first && l.first->stage_ == operation::stage::waiting && !l.busy) {
     operation& op = *l.first;
     l.in_vain = false;
@@ -143,7 +130,7 @@ ASIO_URING_DECL void file_state::advance(lane_kind kind, section& s) noexcept
     else if (completes(op))
       submit(op, s);
     else if (!is_ready(kind))
-      return arm(poll_of(kind), s);
+      return arm(l, s);
     else if (kind == lane_kind::in)
       enqueue(op, s.ready); // a read waits until its handler is about to run, even if the data is there
     else if (perform_first(kind, s))
@@ -154,10 +141,10 @@ ASIO_URING_DECL void file_state::advance(lane_kind kind, section& s) noexcept
 ASIO_URING_DECL void file_state::submit(operation& op, section& s) noexcept
 {
   // One read and one write of a stream at most are in the kernel: bytes never interleave.
-  assert(op.get_type().lane == lane_kind::none || lane_of(op.get_type().lane).first == &op);
+  assert(op.get_type().lane == lane_kind::none || list_of(op.get_type().lane).first == &op);
   set_submitted(op, op.get_type().lane);
-  if (op.get_type().lane == lane_kind::in && read_poll_.armed_) [[unlikely]] // of reads that were calls
-    end_poll(read_poll_, s);
+  if (op.get_type().lane == lane_kind::in && in().poll_armed) [[unlikely]] // of reads that were calls
+    end_poll(in(), s);
   service_.push(op);
   if (fd_ < 0) service_.names_strangers();
   s.submitted = true;
@@ -167,32 +154,31 @@ ASIO_URING_DECL void file_state::submit(operation& op, section& s) noexcept
 ASIO_URING_DECL bool file_state::has_to_wait(const operation& op) noexcept
 {
   const operation::type& type = op.get_type();
-  return type.drains && type.drains(op) &&
-         (op.previous_ || lane_of(lane_kind::in).first || lane_of(lane_kind::out).first);
+  return type.drains && type.drains(op) && (op.previous_ || in().first || out().first);
 }
 
 /// Submits those that had to wait, and need not any longer.
 ASIO_URING_DECL void file_state::submit_drained(section& s) noexcept
 {
-  const lane& l = lane_of(lane_kind::none);
-  if (l.first && l.first->stage_ == operation::stage::waiting && !has_to_wait(*l.first)) submit(*l.first, s);
+  operation* const first = unordered_.first;
+  if (first && first->stage_ == operation::stage::waiting && !has_to_wait(*first)) submit(*first, s);
 }
 
-ASIO_URING_DECL void file_state::arm(lane_poll& p, section& s) noexcept
+ASIO_URING_DECL void file_state::arm(lane& l, section& s) noexcept
 {
-  if (p.armed_) return;
-  if (p.lane_.in_vain) {
+  if (l.poll_armed) return;
+  if (l.in_vain) {
     if (!service_.features().multishot_poll()) {
       s.submitted |= raise_doubt(); // tried again then
       return;
     }
-    p.standing_ = true;
+    l.poll_stands = true;
   }
   service_.counts().polls.add(1);
-  p.armed_ = true;
-  p.cancelled_ = false;
+  l.poll_armed = true;
+  l.poll_cancelled = false;
   ++references_;
-  service_.push(p);
+  service_.push(l);
   s.submitted = true;
 }
 
@@ -219,9 +205,11 @@ ASIO_URING_DECL bool file_state::is_behind_submitted(const operation& op) noexce
          lane_of(kind).first->stage_ == operation::stage::submitted;
 }
 
-ASIO_URING_DECL void file_state::give_back_cancelled(lane& l, section& s) noexcept
+ASIO_URING_DECL void file_state::give_back_cancelled(lane_kind kind, section& s) noexcept
 {
-  while (l.first && l.first->cancelled_ && l.first->stage_ == operation::stage::waiting && !l.busy)
+  if (kind != lane_kind::none && lane_of(kind).busy) return;
+  const operation_list& l = list_of(kind);
+  while (l.first && l.first->cancelled_ && l.first->stage_ == operation::stage::waiting)
     give_back(*l.first, -ECANCELED, s);
 }
 
@@ -244,17 +232,17 @@ ASIO_URING_DECL void file_state::cancel(const void* cancellation_key) noexcept
 ASIO_URING_DECL void file_state::end_polls(section& s) noexcept
 {
   // Of what was asked to end before, the entries may still name the number.
-  for (lane_poll* p : {&read_poll_, &write_poll_}) {
-    end_poll(*p, s);
-    s.submitted |= p->armed_;
+  for (const lane_kind kind : lanes) {
+    end_poll(lane_of(kind), s);
+    s.submitted |= lane_of(kind).poll_armed;
   }
   if (source_) s.submitted |= !ends_by_now(*source_, s);
 }
 
-ASIO_URING_DECL void file_state::end_poll(lane_poll& p, section& s) noexcept
+ASIO_URING_DECL void file_state::end_poll(lane& l, section& s) noexcept
 {
-  if (!p.armed_ || std::exchange(p.cancelled_, true)) return;
-  service_.cancel(p);
+  if (!l.poll_armed || std::exchange(l.poll_cancelled, true)) return;
+  service_.cancel(l);
   s.submitted = true;
 }
 
@@ -264,7 +252,7 @@ ASIO_URING_DECL void file_state::close() noexcept
   std::unique_ptr<source> unwanted_source;
   section s(*this);
   // Another thread may be within a call that does not block: the number must not be reused meanwhile.
-  for (unsigned times = 0; lane_of(lane_kind::in).busy || lane_of(lane_kind::out).busy || looking_; ++times) {
+  for (unsigned times = 0; in().busy || out().busy || looking_; ++times) {
     s.unlock();
     pause(times);
     s.relock();

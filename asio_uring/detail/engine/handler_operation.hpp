@@ -81,7 +81,7 @@ private:
     return *op;
   }
 
-  using memory = memory_of_record<handler_operation, Handler, Description::lane, traits::any_thread>;
+  using memory = memory_of_record<handler_operation, Handler>;
 
   // A record whose operation has ended. It goes before the upcall, and with an exception that comes earlier.
   class ended_record

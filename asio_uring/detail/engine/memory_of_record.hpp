@@ -13,22 +13,26 @@
 
 namespace asio_uring::detail {
 
-/// The file state's own memory where the handler brings no allocator, the handler's otherwise, and where
-/// several threads may start operations at a time.
-template <typename Record, typename Handler, lane_kind Lane, bool any_thread>
+/// The context's own memory where the handler brings no allocator, the handler's otherwise.
+template <typename Record, typename Handler>
 class memory_of_record
 {
   using handler_allocator = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
   // An allocator of a fixed size wants to know that of the record: where this is needed it is complete.
   using allocator_type = typename std::allocator_traits<handler_allocator>::template rebind_alloc<Record>;
-  static constexpr bool handlers_only =
-      any_thread || !std::is_same_v<handler_allocator, asio::recycling_allocator<void>>;
+  static constexpr bool usual() noexcept
+  {
+    return std::is_same_v<handler_allocator, asio::recycling_allocator<void>> &&
+           sizeof(Record) <= record_memory::largest && alignof(Record) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+  }
 
 public:
   memory_of_record(const Handler& handler, file_state* home) : memory_of_record(nullptr, handler, home)
   {
-    if (!handlers_only && home_) address = home_->allocate(Lane, sizeof(Record));
-    if (!address) address = std::allocator_traits<allocator_type>::allocate(allocator_, 1);
+    if (usual() && home_)
+      address = home_->service().records().template take<sizeof(Record)>();
+    else
+      address = std::allocator_traits<allocator_type>::allocate(allocator_, 1);
   }
   /// Of a record that is there.
   memory_of_record(Record& record, const Handler& handler, file_state* home)
@@ -38,7 +42,9 @@ public:
   [[gnu::always_inline]] void release() noexcept
   {
     if (!address) return;
-    if (handlers_only || !home_ || !home_->deallocate(Lane, address))
+    if (usual() && home_)
+      home_->service().records().template give_back<sizeof(Record)>(address);
+    else
       std::allocator_traits<allocator_type>::deallocate(allocator_, static_cast<Record*>(address), 1);
     address = nullptr;
   }

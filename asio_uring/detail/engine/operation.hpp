@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <limits>
+#include <memory>
 #include <vector>
 
 namespace asio_uring::detail {
@@ -23,7 +24,7 @@ class zero_copy_sends;
 class kept_bytes
 {
 public:
-  bool empty() const noexcept { return taken_ == bytes_.size(); }
+  bool empty() const noexcept { return size() == 0; }
   /// Whether reads have to look for something that is theirs before they ask the kernel: for bytes, or for
   /// what a source has.
   bool first_to_be_asked() const noexcept { return first_; }
@@ -33,12 +34,13 @@ public:
     source_ = has;
     first_ = source_ || !empty();
   }
-  std::size_t size() const noexcept { return bytes_.size() - taken_; }
-  const std::byte* data() const noexcept { return bytes_.data() + taken_; }
+  std::size_t size() const noexcept { return kept_ ? kept_->bytes.size() - kept_->taken : 0; }
+  const std::byte* data() const noexcept { return kept_ ? kept_->bytes.data() + kept_->taken : nullptr; }
   /// False: there is no memory.
   bool reserve(std::size_t size) noexcept
   try {
-    bytes_.reserve(bytes_.size() + size);
+    if (!kept_) kept_ = std::make_unique<storage>();
+    kept_->bytes.reserve(kept_->bytes.size() + size);
     return true;
   } catch (...) {
     return false;
@@ -47,22 +49,24 @@ public:
   void append(const void* data, std::size_t size)
   {
     const auto* first = static_cast<const std::byte*>(data);
-    bytes_.insert(bytes_.end(), first, first + size);
+    kept_->bytes.insert(kept_->bytes.end(), first, first + size);
     first_ = source_ || !empty();
   }
   void consume(std::size_t size) noexcept
   {
-    taken_ += size;
-    if (taken_ == bytes_.size()) {
-      bytes_.clear();
-      taken_ = 0;
-      first_ = source_;
-    }
+    if (kept_) kept_->taken += size;
+    if (!empty()) return;
+    kept_.reset();
+    first_ = source_;
   }
 
 private:
-  std::vector<std::byte> bytes_;
-  std::size_t taken_ = 0;
+  struct storage
+  {
+    std::vector<std::byte> bytes;
+    std::size_t taken = 0;
+  };
+  std::unique_ptr<storage> kept_; // hardly ever there
   bool source_ = false;
   bool first_ = false; // asked before every read
 };

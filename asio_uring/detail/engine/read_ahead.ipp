@@ -68,7 +68,7 @@ int file_state::receive_ahead(msghdr& message) noexcept
     ahead_->keep_found();
     service_.counts().read_ahead.add(found);
     // End polls for data: what they wait for has been received, so the kernel will not report it.
-    for (operation* op = lane_of(lane_kind::none).first; op; op = op->following_)
+    for (operation* op = unordered_.first; op; op = op->following_)
       if (op->waits_for_data()) {
         end_wait(*op, POLLIN);
         s.submitted = true;
@@ -91,7 +91,7 @@ void file_state::more_datagrams_wait() noexcept
     const locked guard(lock_);
     ahead_ = std::move(ahead);
     crowd_ = enough;
-    lane_of(lane_kind::in).ready = true;
+    in().ready = true;
   } catch (const std::bad_alloc&) {
     service_.end_reading_ahead();
   }

@@ -13,46 +13,40 @@
 
 namespace asio_uring::detail {
 
-ASIO_URING_DECL lane_poll::lane_poll(file_state& d, lane& l, unsigned events) noexcept
-    : request(functions()), file_(d), lane_(l), events_(static_cast<int>(events))
-{}
+template <lane_kind Kind>
+inline constexpr request::type file_state::poll = {
+    [](request& r, io_uring_sqe& sqe) noexcept {
+      auto& l = static_cast<lane_of_file<Kind>&>(r);
+      io_uring_prep_poll_add(&sqe, static_cast<file_state&>(l).fd_, polled_events(Kind));
+      if (l.poll_stands) sqe.len = IORING_POLL_ADD_MULTI;
+    },
+    [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
+      auto& l = static_cast<lane_of_file<Kind>&>(r);
+      auto& d = static_cast<file_state&>(l);
+      if (!(flags & IORING_CQE_F_MORE) || result < 0 || !(result & int(polled_events(Kind))) ||
+          !d.lock_.try_acquire())
+        return d.polled_slowly(Kind, result, flags, out);
+      d.polled(l, result, out);
+      d.lock_.release();
+    }};
 
-ASIO_URING_DECL const request::type& lane_poll::functions() noexcept
-{
-  static constexpr request::type type = {
-      [](request& r, io_uring_sqe& sqe) noexcept {
-        auto& self = static_cast<lane_poll&>(r);
-        io_uring_prep_poll_add(&sqe, self.file_.fd_, static_cast<unsigned>(self.events_));
-        if (self.standing_) sqe.len = IORING_POLL_ADD_MULTI;
-      },
-      [](request& r, int result, unsigned flags, completion_queue& out) noexcept {
-        auto& self = static_cast<lane_poll&>(r);
-        file_state& d = self.file_;
-        if (!(flags & IORING_CQE_F_MORE) || result < 0 || !(result & self.events_) || !d.lock_.try_acquire())
-          return d.polled_slowly(self, result, flags, out);
-        d.polled(self.lane_, result, out);
-        d.lock_.release();
-      }};
-  return type;
-}
-
-void file_state::polled_slowly(lane_poll& p, int result, unsigned flags, completion_queue& out) noexcept
+void file_state::polled_slowly(lane_kind kind, int result, unsigned flags, completion_queue& out) noexcept
 {
   section s(*this);
-  lane& l = p.lane_;
+  lane& l = lane_of(kind);
   if (!(flags & IORING_CQE_F_MORE)) {
-    service_.forget(p);
-    p.armed_ = false;
-    p.standing_ = &p == &read_poll_ && !borrowed_ && service_.features().multishot_poll();
+    service_.forget(l);
+    l.poll_armed = false;
+    l.poll_stands = kind == lane_kind::in && !borrowed_ && service_.features().multishot_poll();
     l.in_vain = result != -ECANCELED;
     --references_;
   }
   if (!closed_) {
-    const bool concerns_us = result < 0 || result & (p.events_ | POLLERR | POLLHUP);
+    const bool concerns_us = result < 0 || result & int(polled_events(kind) | POLLERR | POLLHUP);
     if (result != -ECANCELED && concerns_us)
       polled(l, result < 0 ? POLLERR : result, out); // the call itself will tell the error
     else if (l.first && l.first->stage_ == operation::stage::waiting && !service_.stopped())
-      arm(p, s); // it is as before; or nobody asked: the thread that submitted the poll has exited
+      arm(l, s); // it is as before; or nobody asked: the thread that submitted the poll has exited
   }
   s.submitted = false; // the turn of the ring that brought us here goes on
 }
@@ -92,7 +86,7 @@ ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, o
       if (completes(op))
         submit(op, s);
       else
-        arm(poll_of(kind), s);
+        arm(l, s);
       return attempt::waits;
     }
   }
@@ -161,20 +155,23 @@ void file_state::run_again(operation& op, section& s) noexcept
 
 bool file_state::raise_doubt() noexcept
 {
-  return std::exchange(doubt_, doubt::raised) == doubt::none && service_.doubts().raise(*this);
+  const bool known = doubt_ != doubt::none;
+  doubt_ = doubt::raised;
+  return !known && service_.doubts().raise(*this);
 }
 
 // One round. False: there is no doubt any more.
 ASIO_URING_DECL bool file_state::doubted(completion_queue& out) noexcept
 {
   section s(*this);
-  const doubt before = std::exchange(doubt_, doubt::none);
+  const doubt before = doubt_;
+  doubt_ = doubt::none;
   if (closed_) return false;
   if (before == doubt::raised) {
     doubt_ = doubt::silent;
     return true;
   }
-  if (read_poll_.armed_) look(s);
+  if (in().poll_armed) look(s);
   go_on(s, out);
   s.submitted = false; // the turn of the ring that brought us here goes on
   return false;
@@ -183,7 +180,7 @@ ASIO_URING_DECL bool file_state::doubted(completion_queue& out) noexcept
 // Asks the kernel whether there is something to read that no edge has told of.
 void file_state::look(section& s) noexcept
 {
-  lane& l = lane_of(lane_kind::in);
+  lane& l = in();
   if (l.ready || l.busy || (l.first && l.first->stage_ != operation::stage::waiting)) return;
   looking_ = true; // the number must not be reused meanwhile
   s.unlock();
@@ -197,9 +194,10 @@ void file_state::look(section& s) noexcept
 // Without multishot poll, what was woken in vain has waited for this moment.
 void file_state::go_on(section& s, completion_queue& out) noexcept
 {
-  for (lane_poll* p : {&read_poll_, &write_poll_}) {
-    if (p->lane_.in_vain && !p->armed_) p->lane_.ready = true;
-    if (runnable(p->lane_)) enqueue(*p->lane_.first, out);
+  for (const lane_kind kind : lanes) {
+    lane& l = lane_of(kind);
+    if (l.in_vain && !l.poll_armed) l.ready = true;
+    if (runnable(l)) enqueue(*l.first, out);
   }
   for_each([&](operation& op) {
     if (!op.stands() || op.stage_ != operation::stage::waiting) return;

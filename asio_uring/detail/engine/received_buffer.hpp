@@ -9,6 +9,7 @@
 #include ASIO_URING_ASIO(buffer.hpp)
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -27,33 +28,39 @@ class received_buffer
 public:
   received_buffer() = default;
   received_buffer(received_buffer&& other) noexcept
-      : group_(std::move(other.group_)), buffer_(other.buffer_), bytes_(std::exchange(other.bytes_, {}))
+      : group_(std::move(other.group_)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        buffer_(other.buffer_)
   {}
   received_buffer& operator=(received_buffer&& other) noexcept
   {
     std::swap(group_, other.group_);
     std::swap(buffer_, other.buffer_);
-    std::swap(bytes_, other.bytes_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
     return *this;
   }
   ~received_buffer() { release(); }
 
-  /// Of the first byte.
-  const std::byte* data() const noexcept { return static_cast<const std::byte*>(bytes_.data()); }
-  std::size_t size() const noexcept { return bytes_.size(); }
+  /// The first byte.
+  const std::byte* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size() == 0; }
   /// The bytes as text.
-  std::string_view text() const noexcept { return {static_cast<const char*>(bytes_.data()), size()}; }
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
   /// For Asio's functions.
-  operator asio::const_buffer() const noexcept { return bytes_; }
+  operator asio::const_buffer() const noexcept { return {data_, size_}; }
 
   /// Removes the first bytes; all if there are fewer.
-  void remove_prefix(std::size_t count) noexcept { bytes_ += count; }
-  /// Removes the last bytes; all if there are fewer.
-  void remove_suffix(std::size_t count) noexcept
+  void remove_prefix(std::size_t count) noexcept
   {
-    bytes_ = asio::const_buffer(bytes_.data(), size() - std::min(count, size()));
+    count = std::min(count, size());
+    data_ += count;
+    size_ -= static_cast<unsigned>(count);
   }
+  /// Removes the last bytes; all if there are fewer.
+  void remove_suffix(std::size_t count) noexcept { size_ -= static_cast<unsigned>(std::min(count, size())); }
 
   /// Splits off the bytes before `position` and returns them. The buffer is given back when both parts are
   /// gone.
@@ -64,15 +71,17 @@ public:
     if (group_) (*group_)[buffer_].holders.fetch_add(1, std::memory_order_relaxed);
     front.group_ = group_;
     front.buffer_ = buffer_;
-    front.bytes_ = asio::const_buffer(bytes_.data(), position);
-    bytes_ += position;
+    front.data_ = data_;
+    front.size_ = static_cast<unsigned>(position);
+    remove_prefix(position);
     return front;
   }
 
   /// Gives the buffer back.
   void release() noexcept
   {
-    bytes_ = {};
+    data_ = nullptr;
+    size_ = 0;
     if (!group_) return;
     auto& holders = (*group_)[buffer_].holders;
     const bool last =
@@ -81,16 +90,21 @@ public:
     group_.reset();
   }
 
-  /// For the library: takes over a filled buffer.
+  /// For the library: takes over a filled buffer, of at most so many bytes.
+  static constexpr std::size_t largest = std::numeric_limits<unsigned>::max();
   received_buffer(std::shared_ptr<detail::buffer_group> group, unsigned buffer,
                   asio::const_buffer bytes) noexcept
-      : group_(std::move(group)), buffer_(buffer), bytes_(bytes)
+      : group_(std::move(group)),
+        data_(static_cast<const std::byte*>(bytes.data())),
+        size_(static_cast<unsigned>(bytes.size())),
+        buffer_(buffer)
   {}
 
 private:
   std::shared_ptr<detail::buffer_group> group_;
+  const std::byte* data_ = nullptr;
+  unsigned size_ = 0;
   unsigned buffer_ = 0;
-  asio::const_buffer bytes_;
 };
 
 } // namespace asio_uring

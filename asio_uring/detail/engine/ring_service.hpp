@@ -5,7 +5,6 @@
 #ifndef ASIO_URING_DETAIL_ENGINE_RING_SERVICE_HPP
 #define ASIO_URING_DETAIL_ENGINE_RING_SERVICE_HPP
 
-#include <algorithm>
 #include <asio_uring/detail/engine/buffer_group.hpp>
 #include <asio_uring/detail/engine/counters.hpp>
 #include <asio_uring/detail/engine/deadlines.hpp>
@@ -16,6 +15,7 @@
 #include <asio_uring/detail/engine/path_policy.hpp>
 #include <asio_uring/detail/engine/pump.hpp>
 #include <asio_uring/detail/engine/ready_list.hpp>
+#include <asio_uring/detail/engine/record_memory.hpp>
 #include <asio_uring/detail/engine/registered_buffers.hpp>
 #include <asio_uring/detail/engine/registered_files.hpp>
 #include <asio_uring/detail/engine/runner_threads.hpp>
@@ -29,13 +29,12 @@
 #include <asio_uring/ring/ring.hpp>
 #include <asio_uring/unique_descriptor.hpp>
 #include <chrono>
+#include <deque>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 namespace asio_uring::detail {
@@ -113,7 +112,7 @@ public:
 
   /// Lets what was started come before a synchronous call of that file's; or of another's, if it has an
   /// effect.
-  void flush(const file_state* d) noexcept
+  void flush(file_state* d) noexcept
   {
     if (!submitter_.has_unsubmitted()) return;
     if (effects_.load(std::memory_order_relaxed) || is_with_kernel(d)) submit_now();
@@ -181,6 +180,7 @@ public:
   registered_buffers& buffers() noexcept { return buffers_; }
   detail::buffer_groups& buffer_groups() noexcept { return buffer_groups_; }
   detail::doubts& doubts() noexcept { return doubts_; }
+  record_memory& records() noexcept { return records_; }
   detail::deadlines& deadlines() noexcept { return *deadlines_; }
   detail::pump& pump() noexcept { return *pump_; }
   /// Whether handlers run in the scheduler's threads: no executor needs to be asked.
@@ -278,7 +278,7 @@ private:
     int result = 0;
     ring_call* next = nullptr;
   };
-  ASIO_URING_DECL static bool is_with_kernel(const file_state* d) noexcept;
+  ASIO_URING_DECL static bool is_with_kernel(file_state* d) noexcept;
   ASIO_URING_DECL bool lock_ring() noexcept;
   ASIO_URING_DECL bool own_ring(bool in_loop) noexcept;
   ASIO_URING_DECL void submit_soon() noexcept;
@@ -316,8 +316,7 @@ private:
   bool must_not_sleep() const noexcept { return loop_.must_stay_awake(has_keeper()); }
   ASIO_URING_DECL void look_for_former() noexcept;
   bool has_former() const noexcept { return former_.load(std::memory_order_relaxed); }
-  /// How long to sleep in the ring, at most as long as asked: what a ring given back still has comes without
-  /// a wake-up.
+  /// How long to sleep in the ring at most: what a ring given back still has comes without a wake-up.
   ASIO_URING_DECL std::chrono::nanoseconds sleep_at_most(std::chrono::nanoseconds limit) const noexcept;
 
   inline static std::atomic<std::uint64_t> services_ended_{0};
@@ -326,6 +325,7 @@ private:
   options options_;
   path_policy paths_{options_, counters_.switches};
   const bool locking_;
+  record_memory records_{locking_};
   spinner spinner_{options_.spin};
   std::list<ring> rings_;           // the last is in use; those before it have not brought everything yet
   std::atomic<bool> former_{false}; // whether there are such, with something that is waited for
@@ -381,7 +381,7 @@ private:
   bool native_ = false;
 
   lock file_states_lock_;
-  std::vector<std::unique_ptr<file_state>> file_states_;
+  std::deque<std::unique_ptr<file_state>> file_states_;
   file_state* free_file_states_ = nullptr;
   std::atomic<std::size_t> open_file_states_{0};
   scheduler* scheduler_ = nullptr; // counts the work

@@ -210,21 +210,20 @@ ASIO_URING_DECL void ring_service::keep_links_whole()
   links_expected_.store(true, std::memory_order_release);
 }
 
-ASIO_URING_DECL bool ring_service::is_with_kernel(const file_state* d) noexcept
-{
-  return d && d->has_submitted();
-}
+ASIO_URING_DECL bool ring_service::is_with_kernel(file_state* d) noexcept { return d && d->has_submitted(); }
 
 ASIO_URING_DECL file_state& ring_service::open_file_state(int fd, const file_kind& kind)
 {
   file_state* d;
   {
     locked guard(file_states_lock_);
-    open_file_states_.fetch_add(1, std::memory_order_relaxed);
     if (free_file_states_)
       free_file_states_ = std::exchange((d = free_file_states_)->next_free_, nullptr);
-    else
+    else {
       d = file_states_.emplace_back(std::make_unique<file_state>(*this, locking_)).get();
+      records_.add_file();
+    }
+    open_file_states_.fetch_add(1, std::memory_order_relaxed);
   }
   d->open(fd, kind);
   return *d;

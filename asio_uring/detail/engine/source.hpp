@@ -8,7 +8,6 @@
 #include <asio_uring/detail/engine/datagrams_ahead.hpp>
 #include <asio_uring/detail/engine/request.hpp>
 #include <cerrno>
-#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -113,22 +112,24 @@ private:
   bool empty() const noexcept { return !ended_ && !has_result(); }
   bool in_kernel() const noexcept { return armed_ && !waits_for_memory(); }
 
-  static constexpr std::chrono::milliseconds first_pause{1}, last_pause{250};
+  static constexpr unsigned char most_pauses = 9;
+  /// How long one lasts; where the kernel reads it.
+  ASIO_URING_DECL static __kernel_timespec& pause(unsigned char times_in_a_row) noexcept;
 
   file_state& file_;
-  source* next_waiting_;  // in the list of those that wait for memory
-  bool promised_ = false; // memory is promised to it
+  source* next_waiting_; // in the list of those that wait for memory
   int end_ = 0;
-  bool ended_ = false;        // with end_, which has not been taken yet
-  bool running_ = false;      // begins anew by itself
-  bool armed_ = false;        // in the kernel, or waiting for memory
-  bool cancelled_ = false;    // asked to end
-  unsigned char unheard_ = 0; // completions while cancelled
+  bool promised_ = false;     // memory is promised to it
   bool waiting_ = false;      // the entry is a timeout
-  bool paused_ = false;       // while it is full
-  bool in_vain_ = false;
-  std::chrono::milliseconds pause_ = first_pause;
-  __kernel_timespec time_{};
+  bool in_vain_ = false;      // the poll was
+  unsigned char pauses_ = 0;  // in a row
+  unsigned char unheard_ = 0; // completions while cancelled
+  // Read under the lock alone.
+  bool ended_ : 1 = false;     // with end_, which has not been taken yet
+  bool running_ : 1 = false;   // begins anew by itself
+  bool armed_ : 1 = false;     // in the kernel, or waiting for memory
+  bool cancelled_ : 1 = false; // asked to end
+  bool paused_ : 1 = false;    // while it is full
 };
 
 } // namespace asio_uring::detail

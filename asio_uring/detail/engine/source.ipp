@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <asio_uring/detail/engine/file_state.hpp>
 #include <asio_uring/detail/engine/ring_service.hpp>
+#include <iterator>
 #include <utility>
 
 namespace asio_uring::detail {
@@ -20,7 +21,7 @@ ASIO_URING_DECL const request::type& source::functions() noexcept
       [](request& r, io_uring_sqe& sqe) noexcept {
         auto& self = static_cast<source&>(r);
         if (self.waiting_)
-          io_uring_prep_timeout(&sqe, &self.time_, 0, 0);
+          io_uring_prep_timeout(&sqe, &pause(self.pauses_), 0, 0);
         else
           self.describe(sqe, self.file_.fd_);
       },
@@ -30,13 +31,23 @@ ASIO_URING_DECL const request::type& source::functions() noexcept
   return type;
 }
 
+// Twice as long each time.
+ASIO_URING_DECL __kernel_timespec& source::pause(unsigned char times_in_a_row) noexcept
+{
+  constexpr long long ms = 1'000'000;
+  static __kernel_timespec pauses[] = {{0, 1 * ms},  {0, 2 * ms},  {0, 4 * ms},   {0, 8 * ms},  {0, 16 * ms},
+                                       {0, 32 * ms}, {0, 64 * ms}, {0, 128 * ms}, {0, 250 * ms}};
+  static_assert(std::size(pauses) == most_pauses);
+  return pauses[times_in_a_row - 1];
+}
+
 void source::completed(int result, unsigned flags, completion_queue& out) noexcept
 {
   std::unique_ptr<source> unwanted; // destroyed after the section
   file_state& f = file_;
   file_state::section s(f);
   const bool goes_on = flags & IORING_CQE_F_MORE;
-  lane& l = f.lane_of(lane_kind::in);
+  lane& l = f.in();
   const bool promised = settle_promise();
   outcome what = outcome::nothing;
   if (std::exchange(waiting_, false) || result == -ECANCELED || result == -EINTR) {
@@ -86,10 +97,9 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
   if (what == outcome::exhausted && running_ && !armed_) {
     f.service_.counts().pauses.add(1);
     waiting_ = true;
-    time_ = {0, std::chrono::nanoseconds(pause_).count()};
-    pause_ = std::min(2 * pause_, last_pause);
+    if (pauses_ < most_pauses) ++pauses_;
   } else if (what == outcome::result)
-    pause_ = first_pause;
+    pauses_ = 0;
   f.go_on(*this, s);
   f.serve(out, s);
   s.submitted = false; // the turn of the ring that brought us here goes on
@@ -146,7 +156,7 @@ ASIO_URING_DECL void file_state::go_on(source& from, section& s) noexcept
     return;
   }
   if (!from.running_ || from.paused_ || from.ended_ || closed_ || service_.stopped()) return;
-  if (read_poll_.armed_) end_poll(read_poll_, s); // was armed for reads by calls
+  if (in().poll_armed) end_poll(in(), s); // was armed for reads by calls
   from.armed_ = true;
   ++references_;
   if (from.wait_for_memory(source::place::behind_others)) return; // others have waited longer
@@ -211,7 +221,7 @@ ASIO_URING_DECL bool file_state::source_makes_way(operation& op, section& s) noe
 /// Serves the first operation of the lane when the source may have a result.
 ASIO_URING_DECL void file_state::serve(completion_queue& out, section& s) noexcept
 {
-  const lane& l = lane_of(lane_kind::in);
+  const lane& l = in();
   if (!l.first || !l.first->get_type().from_source) return advance(lane_kind::in, s);
   if (l.first->stage_ == operation::stage::waiting && !l.busy && !source_->empty()) enqueue(*l.first, out);
 }
@@ -228,7 +238,7 @@ ASIO_URING_DECL bool file_state::ends_by_now(source& from, section& s) noexcept
 /// receive.
 ASIO_URING_DECL bool file_state::source_has_caught_up(section& s) noexcept
 {
-  const operation* op = lane_of(lane_kind::in).first;
+  const operation* op = in().first;
   while (op && op->cancelled_)
     op = op->following_;
   if (op && op->get_type().from_source) return true;
@@ -242,7 +252,7 @@ ASIO_URING_DECL bool file_state::source_has_caught_up(section& s) noexcept
 ASIO_URING_DECL void file_state::drop_source() noexcept
 {
   source_->ended_ = false; // the kernel reports an end again
-  for (const operation* op = lane_of(lane_kind::in).first; op; op = op->following_)
+  for (const operation* op = in().first; op; op = op->following_)
     if (op->get_type().from_source) return;
   set_source(nullptr);
 }
@@ -257,7 +267,7 @@ ASIO_URING_DECL void file_state::stop_source() noexcept
 {
   section s(*this);
   if (!source_) return;
-  for (operation* op = lane_of(lane_kind::in).first; op;) {
+  for (operation* op = in().first; op;) {
     operation* const following = op->following_;
     if (op->get_type().from_source) cancel(*op, s);
     op = following;

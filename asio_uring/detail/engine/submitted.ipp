@@ -93,7 +93,7 @@ ASIO_URING_DECL bool file_state::again(operation& op, int& result, bool retry, c
       if (runnable(lane_of(type.lane)))
         enqueue(op, out);
       else
-        arm(poll_of(type.lane), s);
+        arm(lane_of(type.lane), s);
       goes_on = true;
     } else if (retry && result > 0 && type.lane == lane_kind::none) {
       // A poll that ended with what was not waited for: the next one would at once, if it did not stand.
@@ -147,12 +147,12 @@ ASIO_URING_DECL operation::stage file_state::let_go(operation& op, section& s) n
   const bool left = submitted && op.cancelled_ && !closed_ && type.keep && op.result() > 0 &&
                     !service_.stopped() && keep_bytes(op, s);
   service_.forget(op);
-  unlink(op, lane_of(op.aside_ ? lane_kind::none : type.lane));
+  unlink(op, list_of(op.aside_ ? lane_kind::none : type.lane));
   if (submitted && closed_)
-    give_back_cancelled(lane_of(type.lane), s);
+    give_back_cancelled(type.lane, s);
   else if (submitted && type.lane != lane_kind::none && !op.aside_)
     advance(type.lane, s);
-  if (lane_of(lane_kind::none).first) submit_drained(s);
+  if (unordered_.first) submit_drained(s);
   return left ? operation::stage::left : operation::stage::ended;
 }
 

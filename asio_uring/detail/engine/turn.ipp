@@ -117,6 +117,8 @@ ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, c
   if (paths_.epoch_is_over()) [[unlikely]]
     end_epoch();
   ready_.move_to(out);
+  if (records_.has_too_much() && out.empty()) [[unlikely]]
+    records_.trim();
   int result = 0;
   // A bound ring posts completions only when it is entered.
   const unsigned found = r.completions_present() + (r.bound() && r.wants_enter() ? 1 : 0);

@@ -84,7 +84,7 @@ bool zero_copy_sends::stands_aside(file_state& file, operation& op, int result) 
   if (op.notifications_ == 0) return false;
   set_aside(file, op, result);
   if (file.closed_)
-    file.give_back_cancelled(file.lane_of(lane_kind::out), s);
+    file.give_back_cancelled(lane_kind::out, s);
   else
     file.advance(lane_kind::out, s);
   file.submit_drained(s);
@@ -94,11 +94,11 @@ bool zero_copy_sends::stands_aside(file_state& file, operation& op, int result) 
 
 ASIO_URING_DECL void zero_copy_sends::set_aside(file_state& file, operation& op, int result) noexcept
 {
-  file.unlink(op, file.lane_of(lane_kind::out));
+  file.unlink(op, file.out());
   op.aside_ = true;
   op.stage_ = operation::stage::submitted;
   op.set_result(result);
-  file.link(op, file.lane_of(lane_kind::none));
+  file.link(op, file.unordered_);
 }
 
 ASIO_URING_DECL void zero_copy_sends::forget(file_state& file, completion_queue& out) noexcept

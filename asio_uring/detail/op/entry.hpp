@@ -71,7 +71,6 @@ class submission
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::always_submitted;
-  static constexpr bool any_thread = true;
 
   template <typename Prepare>
   submission(Payload&& payload, Prepare&& prepare, Finish finish)

@@ -14,6 +14,7 @@
 #include ASIO_URING_ASIO(error.hpp)
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -32,7 +33,7 @@ class received_source : public source
 public:
   struct water_marks
   {
-    unsigned high, low; ///< in buffers: it pauses at `high` and goes on at `low`
+    std::uint16_t high, low; ///< in buffers: it pauses at `high` and goes on at `low`
   };
 
   ~received_source() override
@@ -44,7 +45,7 @@ public:
 
 protected:
   received_source(file_state& file, std::shared_ptr<buffer_group> group, const water_marks& marks) noexcept
-      : source(file), group_(std::move(group)), marks_(marks)
+      : source(file), marks_(marks), group_(std::move(group))
   {}
 
   /// Whether to receive only one buffer at a time: the program lags, or other sources wait for buffers.
@@ -141,18 +142,18 @@ private:
 
   static constexpr unsigned char while_lagging = 64;
 
-  const std::shared_ptr<buffer_group> group_;
-  const water_marks marks_;
-  unsigned count_ = 0;
-  std::uint16_t first_ = 0, last_ = 0;
-  unsigned char singly_ = 0; // as many more are received one by one
   bool polls_ = false;
+  unsigned char singly_ = 0; // as many more are received one by one
+  std::uint16_t count_ = 0, first_ = 0, last_ = 0;
+  const water_marks marks_;
+  const std::shared_ptr<buffer_group> group_;
 };
 
 /// Makes a buffer of its own, to be filled here: the free buffers of a group belong to the kernel. Throws
 /// std::bad_alloc.
 inline std::pair<received_buffer, std::byte*> make_buffer(ring_service& service, std::size_t size)
 {
+  if (size > received_buffer::largest) throw std::bad_alloc();
   auto own = std::make_shared<buffer_group>(service, 0, 1, 1, size, false);
   const auto buffer = static_cast<unsigned>(own->take());
   std::byte* const data = own->data(buffer);
@@ -161,8 +162,8 @@ inline std::pair<received_buffer, std::byte*> make_buffer(ring_service& service,
 
 inline received_source::water_marks marks_of(unsigned high, unsigned low) noexcept
 {
-  high = std::max(high, 1U);
-  return {high, std::min(low, high - 1)};
+  high = std::clamp(high, 1U, buffer_group::most_buffers);
+  return {static_cast<std::uint16_t>(high), static_cast<std::uint16_t>(std::min(low, high - 1))};
 }
 
 /// Uses the file's source, which is made if there is none. Returns an error if it uses other buffers.

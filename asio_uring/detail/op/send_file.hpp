@@ -29,7 +29,6 @@ class send_file_op
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::always_submitted;
-  static constexpr bool any_thread = true;
 
   send_file_op(int socket, int file, std::uint64_t offset, unsigned size) noexcept
   {
@@ -79,7 +78,6 @@ class read_to_send_op
 public:
   static constexpr lane_kind lane = lane_kind::none;
   static constexpr preference preferred = preference::always_submitted;
-  static constexpr bool any_thread = true;
 
   read_to_send_op(int file, std::uint64_t offset, void* memory, unsigned size) noexcept
       : file_(file), size_(size), offset_(offset), memory_(memory)

@@ -59,7 +59,7 @@ inline bool file_state::completes(const operation& op) const noexcept
   return !borrowed_ && service_.paths().path_for(op.get_type().preferred) == path::completion;
 }
 
-inline bool file_state::may_submit_at_once(lane_kind kind) noexcept
+[[gnu::always_inline]] inline bool file_state::may_submit_at_once(lane_kind kind) noexcept
 {
   const bool calls = kind == lane_kind::in ? in().poll_armed : sends_by_calls_ || out().busy;
   return !calls && !borrowed_ && !in().busy && fd_ >= 0 && !service_.stopped();

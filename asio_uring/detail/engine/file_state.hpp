@@ -139,8 +139,8 @@ public:
   {
     return with_kept([](kept_bytes& bytes) { return bytes.has_source(); });
   }
-  /// Without waiting: runs f(source&), which returns whether it took something, if the source has something that no
-  /// operation waits for.
+  /// Without waiting: runs f(source&), which returns whether it took something, if the source has something
+  /// that no operation waits for.
   template <typename F>
   bool take_next(F&& f);
   /// For a synchronous function: runs f(source&) if the source has something.
@@ -295,7 +295,7 @@ private:
   }
   bool completes(const operation& op) const noexcept;
   /// Of an operation that is alone in its lane and is not to be a call.
-  bool may_submit_at_once(lane_kind kind) noexcept;
+  [[gnu::always_inline]] bool may_submit_at_once(lane_kind kind) noexcept;
   [[gnu::always_inline]] void set_submitted(operation& op, lane_kind kind) noexcept;
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;

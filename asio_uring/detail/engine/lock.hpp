@@ -52,8 +52,8 @@ private:
 class locked
 {
 public:
-  explicit locked(lock& l) noexcept : lock_(l) { lock_.acquire(); }
-  ~locked()
+  [[gnu::always_inline]] explicit locked(lock& l) noexcept : lock_(l) { lock_.acquire(); }
+  [[gnu::always_inline]] ~locked()
   {
     if (owns_) lock_.release();
   }

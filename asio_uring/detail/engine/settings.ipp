@@ -49,10 +49,11 @@ ASIO_URING_DECL int chosen_word(const char* variable, std::initializer_list<cons
   refuse_setting(std::string(variable) + '=' + value, allowed);
 }
 
-// Conversions between values and text. parse() returns false unless the whole text is a value.
+// Conversions between values and text. read_setting() returns false unless the whole text is a value; a
+// function called parse would be taken for std::chrono::parse.
 
 template <typename Number>
-bool parse(std::string_view text, Number& value) noexcept requires std::unsigned_integral<Number>
+bool read_setting(std::string_view text, Number& value) noexcept requires std::unsigned_integral<Number>
 {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && end == text.data() + text.size();
@@ -60,11 +61,11 @@ bool parse(std::string_view text, Number& value) noexcept requires std::unsigned
 inline std::string text_of(std::size_t value) { return std::to_string(value); }
 
 /// "5.13".
-inline bool parse(std::string_view text, linux_version& version) noexcept
+inline bool read_setting(std::string_view text, linux_version& version) noexcept
 {
   const std::size_t point = text.find('.');
-  return point != text.npos && parse(text.substr(0, point), version.major) &&
-         parse(text.substr(point + 1), version.minor);
+  return point != text.npos && read_setting(text.substr(0, point), version.major) &&
+         read_setting(text.substr(point + 1), version.minor);
 }
 inline std::string text_of(linux_version version)
 {
@@ -73,14 +74,14 @@ inline std::string text_of(linux_version version)
 
 /// "50us".
 template <typename Period>
-bool parse(std::string_view text, std::chrono::duration<std::int64_t, Period>& value) noexcept
+bool read_setting(std::string_view text, std::chrono::duration<std::int64_t, Period>& value) noexcept
 {
   constexpr std::pair<std::string_view, std::int64_t> units[] = {
       {"ns", 1}, {"us", 1'000}, {"ms", 1'000'000}, {"s", 1'000'000'000}};
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   std::uint64_t count = 0;
   std::int64_t nanoseconds = 0;
-  if (!parse(text.substr(0, digits), count)) return false;
+  if (!read_setting(text.substr(0, digits), count)) return false;
   const auto unit = std::find_if(std::begin(units), std::end(units),
                                  [&](const auto& u) { return u.first == text.substr(digits); });
   if (unit == std::end(units) ? count != 0 || digits != text.size()
@@ -105,7 +106,7 @@ void settle(options& o, T options::*option, const char* name, const char* variab
   bool understood = true;
   if (const char* const text = chosen(variable); text && value == options().*option) {
     given = std::string(variable) + '=' + text;
-    understood = parse(text, value);
+    understood = read_setting(text, value);
   }
   if (!understood || !is_allowed(value)) refuse_setting(given, allowed);
 }

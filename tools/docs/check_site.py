@@ -147,7 +147,7 @@ def main(root, pictures=None):
         finally:
             browser.close()
         print(f"browser: {len(looked_at)} pages at {' and '.join(map(str, WIDTHS))} px; pictures in {pictures}")
-    print("\n".join(complaints))
+    print("\n".join(complaints or ["no complaints"]))
     return 1 if complaints else 0
 
 

@@ -92,7 +92,7 @@ class Browser:
     def call(self, method, path, body=None):
         request = urllib.request.Request(self.url + path, json.dumps(body or {}).encode() if method == "POST" else None,
                                          {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return json.load(answer)["value"]
 
     def run(self, command, **parameters):

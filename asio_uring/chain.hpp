@@ -193,7 +193,8 @@ public:
     return *this;
   }
 
-  // The same of a chain that has no name: it is lost where nobody runs it.
+  /// The same of a chain that has no name: it is lost where nobody runs it.
+  ///@{
   template <detail::has_native_handle File, typename MutableBufferSequence>
   [[nodiscard("async_run() performs it")]] operation_chain&& read_at(File& file, std::uint64_t offset,
                                                                      const MutableBufferSequence& buffers) &&
@@ -229,6 +230,7 @@ public:
   {
     return std::move(drain());
   }
+  ///@}
 
   /// How many operations it has.
   std::size_t size() const noexcept { return all_.entries.size(); }

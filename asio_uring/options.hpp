@@ -88,22 +88,15 @@ struct options
 /// object does so with default options.
 /**
  * An option that the program has left at its default is taken from the environment. `automatic`, or nothing,
- * leaves it as it is:
+ * leaves it as it is.
  *
- * | variable                       | values                                            | option |
- * |--------------------------------|---------------------------------------------------|---------------------|
- * | ASIO_URING_BACKEND             | automatic, io_uring (no fallback), fallback       | fallback | |
- * ASIO_URING_PUMP                | automatic, ring, guest                            | pump                |
- * | ASIO_URING_PATH                | automatic, completion, readiness                  | path | |
- * ASIO_URING_NEWEST              | automatic, a version of Linux from 5.11 on        | newest              |
- * | ASIO_URING_ENTRIES             | automatic, 2 to 32768                             | entries | |
- * ASIO_URING_COMPLETIONS         | automatic, twice the entries to 65536             | completions         |
- * | ASIO_URING_SPIN                | automatic, a time up to 1s: 50us (ns, us, ms, s)  | spin | |
- * ASIO_URING_MIN_WAIT            | automatic, a time up to 100ms                     | min_wait            |
- * | ASIO_URING_BUSY_POLL           | automatic, a time up to 1s                        | busy_poll | |
- * ASIO_URING_READ_AHEAD          | automatic, 0 to 64                                | read_ahead          |
- * | ASIO_URING_ZERO_COPY_THRESHOLD | automatic, a number of bytes                      | zero_copy_threshold
- * | | ASIO_URING_REPORT              | automatic, 0, 1                                   | - |
+ * - ASIO_URING_BACKEND: io_uring (no fallback) or fallback;
+ * - ASIO_URING_PUMP: ring or guest; ASIO_URING_PATH: completion or readiness;
+ * - ASIO_URING_NEWEST: a version of Linux from 5.11 on;
+ * - ASIO_URING_ENTRIES: 2 to 32768; ASIO_URING_COMPLETIONS: twice the entries to 65536;
+ * - ASIO_URING_SPIN and ASIO_URING_BUSY_POLL: a time up to 1s, such as 50us (ns, us, ms, s);
+ *   ASIO_URING_MIN_WAIT: up to 100ms;
+ * - ASIO_URING_READ_AHEAD: 0 to 64; ASIO_URING_ZERO_COPY_THRESHOLD: a number of bytes.
  *
  * With ASIO_URING_REPORT=1 each context says on standard error what it has: backend, pump, path, and why.
  *

@@ -3,8 +3,8 @@
 # doxygen warns of, and a public name that the reference lacks, is an error.
 #
 #   tools/docs.sh            builds it
-#   tools/docs.sh --check    follows every link of it, too, and opens every page in a browser at two widths; their
-#                            pictures are in build/docs/pictures
+#   tools/docs.sh --check    follows every link of it, too, and opens every page in a browser at two widths (their
+#                            pictures are in build/docs/pictures), and compiles each block of README.md by itself
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -39,5 +39,15 @@ if [[ -s $out/warnings ]]; then
   exit 1
 fi
 python3 tools/docs/names.py "$out/asio_uring.tag" "${headers[@]}"
-if [[ $check ]]; then python3 tools/docs/check_site.py "$out/html" "$out/pictures"; fi
+if [[ $check ]]; then
+  python3 tools/docs/check_site.py "$out/html" "$out/pictures"
+  mkdir "$out/readme"
+  python3 test/documentation/blocks.py --alone "$out/readme"
+  for block in "$out"/readme/*.cpp; do
+    c++ -std=c++20 -fsyntax-only -DBOOST_ASIO_DISABLE_BOOST_COROUTINE -I . "$block" || {
+      echo "docs: a block of README.md does not stand alone: see the line that the compiler names" >&2
+      exit 1
+    }
+  done
+fi
 echo "$out/html/index.html"

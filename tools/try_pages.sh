@@ -24,6 +24,7 @@ blocks() {
 
 count=0
 for page in README.md doc/tutorial/*.md; do
+  [[ -r $page ]] || exit 1
   while IFS= read -r -d '' block; do
     echo "== $page: ${block%%$'\n'*}"
     "${command[@]}" bash -euxc "cd '$folder'; $block" </dev/null || {

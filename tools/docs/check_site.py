@@ -92,7 +92,7 @@ class Browser:
     def call(self, method, path, body=None):
         request = urllib.request.Request(self.url + path, json.dumps(body or {}).encode() if method == "POST" else None,
                                          {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return json.load(answer)["value"]
 
     def run(self, command, **parameters):
@@ -147,7 +147,7 @@ def main(root, pictures=None):
         finally:
             browser.close()
         print(f"browser: {len(looked_at)} pages at {' and '.join(map(str, WIDTHS))} px; pictures in {pictures}")
-    print("\n".join(complaints))
+    print("\n".join(complaints or ["no complaints"]))
     return 1 if complaints else 0
 
 

@@ -153,8 +153,8 @@ ASIO_URING_DECL void file_state::submit(operation& op, section& s) noexcept
 /// Whether an operation of no lane begins only after what was started before it.
 ASIO_URING_DECL bool file_state::has_to_wait(const operation& op) noexcept
 {
-  const operation::type& type = op.get_type();
-  return type.drains && type.drains(op) && (op.previous_ || in().first || out().first);
+  const operation::type& t = op.get_type();
+  return t.drains && t.drains(op) && (op.previous_ || in().first || out().first);
 }
 
 /// Submits those that had to wait, and need not any longer.

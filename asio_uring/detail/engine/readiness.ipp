@@ -74,8 +74,8 @@ ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, o
                                                                section& s) noexcept
 {
   lane& l = lane_of(kind);
-  const operation::type& type = op.get_type();
-  const bool retry = type.retry && type.retry(op, result);
+  const operation::type& t = op.get_type();
+  const bool retry = t.retry && t.retry(op, result);
   if (result == -EAGAIN || retry) {
     if (op.cancelled_)
       result = -ECANCELED;
@@ -95,7 +95,7 @@ ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, o
     advance(kind, s);
     return attempt::waits;
   }
-  s.submitted |= settle_lane(l, type.more(op, result));
+  s.submitted |= settle_lane(l, t.more(op, result));
   remove(op);
   op.set_result(result);
   return attempt::ended;
@@ -105,17 +105,17 @@ ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, o
 // the lock stays held.
 bool file_state::ends_without_call(operation& op) noexcept
 {
-  const operation::type& type = op.get_type();
-  const bool takes = type.take && !kept_.empty();
-  const bool takes_ahead = type.take_ahead && source_ && source_->has_result();
+  const operation::type& t = op.get_type();
+  const bool takes = t.take && !kept_.empty();
+  const bool takes_ahead = t.take_ahead && source_ && source_->has_result();
   if (!op.cancelled_ && !takes && !takes_ahead) return false;
   section s(*this, section::held);
   if (op.cancelled_)
     op.set_result(-ECANCELED);
   else
-    op.set_result(takes ? type.take(op, kept_) : type.take_ahead(op, *source_));
+    op.set_result(takes ? t.take(op, kept_) : t.take_ahead(op, *source_));
   remove(op);
-  if (!closed_) advance(type.lane, s);
+  if (!closed_) advance(t.lane, s);
   return true;
 }
 

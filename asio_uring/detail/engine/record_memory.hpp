@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_RECORD_MEMORY_HPP
 
 #include <asio_uring/detail/engine/lock.hpp>
+#include <asio_uring/ring/config.hpp>
 #include <asio_uring/ring/one_thread.hpp>
 #include <atomic>
 #include <cstddef>

@@ -81,21 +81,21 @@ ASIO_URING_DECL bool file_state::again(operation& op, int& result, bool retry, c
 {
   const bool refused = result == -ECANCELED && !service_.resting() && op.refused();
   section s(*this);
-  const operation::type& type = op.get_type();
+  const operation::type& t = op.get_type();
   bool goes_on = false;
   if (!op.cancelled_ && !closed_ && !service_.stopped()) {
-    if (refused && type.preferred == preference::always_submitted)
+    if (refused && t.preferred == preference::always_submitted)
       result = -EAGAIN; // as where a thread cannot be made
-    else if ((result == -EAGAIN || refused) && type.lane != lane_kind::none) {
+    else if ((result == -EAGAIN || refused) && t.lane != lane_kind::none) {
       // No worker, or a kernel that takes O_NONBLOCK at its word: poll, then perform. The event may have come
       // first.
       op.stage_ = operation::stage::waiting;
-      if (runnable(lane_of(type.lane)))
+      if (runnable(lane_of(t.lane)))
         enqueue(op, out);
       else
-        arm(lane_of(type.lane), s);
+        arm(lane_of(t.lane), s);
       goes_on = true;
-    } else if (retry && result > 0 && type.lane == lane_kind::none) {
+    } else if (retry && result > 0 && t.lane == lane_kind::none) {
       // A poll that ended with what was not waited for: the next one would at once, if it did not stand.
       op.polling_ = operation::polling::standing;
       if (service_.features().multishot_poll())
@@ -142,16 +142,16 @@ ASIO_URING_DECL void file_state::settle(operation& op) noexcept
 // An operation has its result, or will get none.
 ASIO_URING_DECL operation::stage file_state::let_go(operation& op, section& s) noexcept
 {
-  const operation::type& type = op.get_type();
+  const operation::type& t = op.get_type();
   const bool submitted = op.stage_ == operation::stage::submitted;
-  const bool left = submitted && op.cancelled_ && !closed_ && type.keep && op.result() > 0 &&
+  const bool left = submitted && op.cancelled_ && !closed_ && t.keep && op.result() > 0 &&
                     !service_.stopped() && keep_bytes(op, s);
   service_.forget(op);
-  unlink(op, list_of(op.aside_ ? lane_kind::none : type.lane));
+  unlink(op, list_of(op.aside_ ? lane_kind::none : t.lane));
   if (submitted && closed_)
-    give_back_cancelled(type.lane, s);
-  else if (submitted && type.lane != lane_kind::none && !op.aside_)
-    advance(type.lane, s);
+    give_back_cancelled(t.lane, s);
+  else if (submitted && t.lane != lane_kind::none && !op.aside_)
+    advance(t.lane, s);
   if (unordered_.first) submit_drained(s);
   return left ? operation::stage::left : operation::stage::ended;
 }
@@ -159,18 +159,18 @@ ASIO_URING_DECL operation::stage file_state::let_go(operation& op, section& s) n
 // A read was cancelled, and was performed nevertheless. False: the program gets what it has read.
 ASIO_URING_DECL bool file_state::keep_bytes(operation& op, section& s) noexcept
 {
-  const operation::type& type = op.get_type();
+  const operation::type& t = op.get_type();
   bool left = false;
-  if (type.undo) {
-    lane& l = lane_of(type.lane);
+  if (t.undo) {
+    lane& l = lane_of(t.lane);
     l.busy = true; // the number stays ours
     s.unlock();
-    left = type.undo(op, fd_);
+    left = t.undo(op, fd_);
     s.relock();
     l.busy = false;
   }
   const auto bytes = static_cast<std::uint64_t>(op.result());
-  if (!left && !type.keep(op, kept_)) return false;
+  if (!left && !t.keep(op, kept_)) return false;
   service_.counts().kept_bytes.add(bytes);
   return true;
 }

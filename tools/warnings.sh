@@ -11,9 +11,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-read -ra flags <<<"-std=c++20 -I. -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Woverloaded-virtual
-  -Werror ${CXXFLAGS:-}"
-flags+=(-x c++)
+flags=(-std=c++20 -I. -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Woverloaded-virtual -Werror)
+read -ra given <<<"${CXXFLAGS:-}"
+flags+=("${given[@]}" -x c++)
 program=test/warnings/every_operation.cpp
 
 installed() {

@@ -30,7 +30,7 @@ public:
   /// For a context without a reactor. Makes one, which passes on to the pump what the scheduler calls.
   ASIO_URING_DECL ring_pump(asio::execution_context& context, ring_service& service, submitter& requests);
   /// For a context with a reactor. The caller makes the scheduler run the pump instead of it.
-  ASIO_URING_DECL ring_pump(epoll_reactor& reactor, ring_service& service, submitter& requests);
+  ASIO_URING_DECL ring_pump(epoll_reactor& other, ring_service& service, submitter& requests);
 
   // scheduler_task
   ASIO_URING_DECL void run(long microseconds, completion_queue& ops) override;

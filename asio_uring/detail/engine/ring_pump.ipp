@@ -19,10 +19,10 @@ ASIO_URING_DECL ring_pump::ring_pump(asio::execution_context& context, ring_serv
     : ring_pump(asio::make_service<reactor>(context, *this), service, requests) // under its base's key
 {}
 
-ASIO_URING_DECL ring_pump::ring_pump(epoll_reactor& reactor, ring_service& service, submitter& requests)
+ASIO_URING_DECL ring_pump::ring_pump(epoll_reactor& other, ring_service& service, submitter& requests)
     : service_(service),
-      reactor_(reactor),
-      scheduler_(asio::use_service<scheduler>(reactor.context())),
+      reactor_(other),
+      scheduler_(asio::use_service<scheduler>(other.context())),
       epoll_watch_(requests, false)
 {}
 

@@ -164,7 +164,8 @@ BOOST_FIXTURE_TEST_CASE(the_next_send_does_not_wait_for_the_memory_of_the_one_be
     run_until(context, [&] { return ordinary.done() && counts().zero_copy == 2; });
     BOOST_TEST(!sent.done());
     BOOST_TEST(!other.done());
-  }
+  } else
+    finish(context);
   BOOST_TEST((read_text(server, size + 8) == text + next + last));
   finish(context);
   check_sent();

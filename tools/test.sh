@@ -11,7 +11,7 @@ options=(-DASIO_URING_BUILD_BENCH=OFF)
 run=()
 packages=(libboost-tools-dev) # b2
 case "${1:-}" in
-  '') options+=(-DCMAKE_CXX_FLAGS_RELEASE=-O1) ;; # takes half the time to compile
+  '') ;;
   --long) options=(-DASIO_URING_TEST_LONG=ON) ;;
   --asan) preset=asan ;;
   --tsan)

@@ -90,8 +90,9 @@ public:
     group_.reset();
   }
 
-  /// For the library: takes over a filled buffer, of at most so many bytes.
+  /// The most bytes that a buffer may have.
   static constexpr std::size_t largest = std::numeric_limits<unsigned>::max();
+  /// For the library: takes over a filled buffer.
   received_buffer(std::shared_ptr<detail::buffer_group> group, unsigned buffer,
                   asio::const_buffer bytes) noexcept
       : group_(std::move(group)),

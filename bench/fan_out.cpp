@@ -1,6 +1,7 @@
 // Sends one message to many subscribers over TCP, and the next when all have been sent: by a write for each,
 // or (--fan-out) by async_fan_out. A child process reads what they receive. The result is one line of
 // name=value pairs: processor time of the sender per send.
+#include "measure.hpp"
 #include "options.hpp"
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -9,7 +10,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
-#include <ctime>
 #include <memory>
 #include <poll.h>
 #include <string>
@@ -27,13 +27,6 @@ using boost::system::error_code;
 namespace {
 
 using message = std::shared_ptr<const std::string>;
-
-double processor_ns()
-{
-  timespec at{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
-  return static_cast<double>(at.tv_sec) * 1e9 + static_cast<double>(at.tv_nsec);
-}
 
 // Reads from all sockets until they are closed.
 void subscribe(unsigned short port, std::size_t count)
@@ -126,14 +119,14 @@ int main(int argc, char** argv)
   };
   run("warm-up", 0.2);
   auto const before = all.sent;
-  auto const processor = processor_ns();
+  auto const processor = bench::nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
   auto const begin = clock::now();
   run("seconds", 1);
   std::chrono::duration<double> const took = clock::now() - begin;
   auto const requests = static_cast<double>(all.sent - before);
   if (requests == 0) given.fail("nothing was sent");
   std::printf("requests=%.0f seconds=%.6f cpu_ns_per_request=%.1f\n", requests, took.count(),
-              (processor_ns() - processor) / requests);
+              static_cast<double>(bench::nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - processor) / requests);
   std::fflush(stdout);
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);

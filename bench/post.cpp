@@ -1,6 +1,7 @@
 // Measures threads that post functions to a context; every sixteenth function lets two sockets of the context
 // exchange a byte. The result is one line of name=value pairs: posts per second, and processor time of the
 // process per post.
+#include "measure.hpp"
 #include "options.hpp"
 #include <array>
 #include <atomic>
@@ -13,7 +14,6 @@
 #include <boost/asio/write.hpp>
 #include <chrono>
 #include <cstdint>
-#include <ctime>
 #include <deque>
 #include <semaphore>
 #include <thread>
@@ -66,13 +66,6 @@ private:
   bool busy_ = false;
 };
 
-double processor_ns()
-{
-  timespec at{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
-  return static_cast<double>(at.tv_sec) * 1e9 + static_cast<double>(at.tv_nsec);
-}
-
 } // namespace
 
 int main(int argc, char** argv)
@@ -107,14 +100,14 @@ int main(int argc, char** argv)
   };
   until("warm-up", 0.2);
   auto const posts = run, exchanges = sockets.done;
-  auto const processor = processor_ns();
+  auto const processor = bench::nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
   auto const begin = clock::now();
   until("seconds", 1);
   std::chrono::duration<double> const took = clock::now() - begin;
   auto const requests = static_cast<double>(run - posts);
   if (requests == 0) given.fail("no post was run");
   std::printf("requests=%.0f seconds=%.6f cpu_ns_per_request=%.1f exchanges=%llu\n", requests, took.count(),
-              (processor_ns() - processor) / requests,
+              static_cast<double>(bench::nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - processor) / requests,
               static_cast<unsigned long long>(sockets.done - exchanges));
   stopped = true;
   for (auto& each : posters)

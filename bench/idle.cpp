@@ -5,10 +5,10 @@
 // no more, then after they are closed; N open sockets that have had none. Runs alone and beside the crowd
 // alternate; the results are medians.
 #include "options.hpp"
+#include "socket.hpp"
 
 #include <boost/asio.hpp>
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -145,11 +145,8 @@ void compare(const char* beside, const std::function<void(crowd&)>& fill, bool g
 int main(int argc, char** argv)
 {
   const bench::options given(argc, argv, "idle [--connections N] [--descriptors N]");
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);
-  const double most = static_cast<double>(files.rlim_max) - 200;
+  auto const most_files = bench::allow_many_files();
+  const double most = static_cast<double>(most_files) - 200;
   const auto connections = static_cast<std::size_t>(given.number("connections", std::min(20'000., most / 2)));
   const auto descriptors = static_cast<std::size_t>(given.number("descriptors", std::min(1'000'000., most)));
   const auto silent = [&](crowd& c) { add_silent_connections(c, connections); };

@@ -4,6 +4,7 @@
 // KiB of their own, or with a receive_stream (not on stock Asio), whose buffers all connections share. The
 // peers hold no memory of the program's. With --sizes: how many blocks of each size a connection has.
 #include "options.hpp"
+#include "socket.hpp"
 
 #include <boost/asio.hpp>
 #ifdef ASIO_URING_AS_DEFAULT
@@ -11,7 +12,6 @@
 #endif
 
 #include <malloc.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -222,10 +222,7 @@ void measure(std::size_t connections, bool by_size)
 int main(int argc, char** argv)
 {
   const bench::options given(argc, argv, "idle_memory [--connections N] [--sizes]");
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);
+  bench::allow_many_files();
   const auto connections = static_cast<std::size_t>(given.number("connections", 1024));
   const bool by_size = given.has("sizes");
   measure<reading>(connections, by_size);

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,6 +22,16 @@ inline int check(int result, char const* what)
   if (result >= 0) return result;
   std::perror(what);
   std::exit(1);
+}
+
+// Raises the number of descriptors to what the system lets this process have, and returns it.
+inline rlim_t allow_many_files()
+{
+  rlimit files{};
+  check(getrlimit(RLIMIT_NOFILE, &files), "getrlimit");
+  files.rlim_cur = files.rlim_max;
+  check(setrlimit(RLIMIT_NOFILE, &files), "setrlimit");
+  return files.rlim_max;
 }
 
 // The address that `--tcp PORT` or `--udp PORT` (on loopback) or `--unix PATH` names.

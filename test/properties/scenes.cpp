@@ -4,10 +4,13 @@
 
 #include "scene.hpp"
 #include <array>
+#include <asio_uring/async_submit.hpp>
+#include <asio_uring/buffer_ring.hpp>
 #include <asio_uring/chain.hpp>
 #include <asio_uring/file_system.hpp>
 #include <asio_uring/random_access_file.hpp>
 #include <asio_uring/readable_pipe.hpp>
+#include <asio_uring/receive_stream.hpp>
 #include <asio_uring/stream_file.hpp>
 #include <asio_uring/writable_pipe.hpp>
 #include <boost/test/unit_test.hpp>
@@ -443,6 +446,41 @@ BOOST_AUTO_TEST_CASE(a_synchronous_read_does_not_wait_for_a_kernel_that_has_brok
   s.context.restart();
   s.context.run();
   BOOST_CHECK_EQUAL(result, error_code(asio::error::operation_aborted));
+}
+
+BOOST_AUTO_TEST_CASE(a_read_that_completes_in_the_turn_in_which_the_one_before_it_got_an_error_is_told_after_it)
+{
+  constexpr unsigned entries = 2;
+  scene s(path::completion, entries);
+  socket_type& socket = *s.pairs[0].first;
+  socket_type& peer = *s.pairs[0].second;
+  const asio_uring::buffer_ring buffers(s.context, {.buffers = 4, .size = 64});
+  asio_uring::receive_stream stream(socket, buffers);
+  asio::cancellation_signal signal;
+  stream.async_next(asio::bind_cancellation_slot(signal.slot(), [](error_code, asio_uring::received_buffer) {}));
+  s.context.poll();
+
+  odds late = s.told;
+  late.cancel_loses = 1000; // the stream's request gets what comes meanwhile
+  late.refuse = 1000;       // and some requests wait for room on the ring
+  s.kernel->set_odds(late);
+  asio::write(socket, asio::buffer("unread", 6));
+  peer.close(); // resets the connection, for it has not read everything
+  signal.emit(asio::cancellation_type::total);
+  std::vector<error_code> results;
+  char space[2];
+  for (int reads = 0; reads < 2; ++reads)
+    socket.async_receive(asio::buffer(space), [&](error_code e, std::size_t) { results.push_back(e); });
+  for (unsigned n = 0; n < 2 * entries; ++n)
+    asio_uring::async_submit(
+        s.context, [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); }, [](error_code, int) {});
+  late.refuse = 0;
+  s.kernel->set_odds(late);
+  s.context.run();
+
+  BOOST_REQUIRE_EQUAL(results.size(), 2u);
+  BOOST_CHECK_EQUAL(results[0], error_code(asio::error::connection_reset));
+  BOOST_CHECK_EQUAL(results[1], error_code(asio::error::eof));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -45,7 +45,6 @@ struct gate
   void open() const { ::eventfd_write(fd, 1); }
 };
 
-inline constexpr auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
 // An operation that fails when it is performed. If one fails while it is submitted, Linux before 5.15 ends
 // the whole chain.
 inline constexpr auto fail = [](io_uring_sqe& sqe) { io_uring_prep_timeout_remove(&sqe, 42, 0); };

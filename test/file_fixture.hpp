@@ -20,6 +20,13 @@ namespace test {
 inline constexpr auto read_only = asio::file_base::read_only;
 inline constexpr auto read_write = asio::file_base::read_write;
 inline constexpr auto aw = asio::as_tuple(asio::use_awaitable);
+inline constexpr auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
+
+/// A precondition of tests of what the fallback does in another way: a wait's opcode, a request's memory.
+inline boost::test_tools::assertion_result on_kernel_ring(boost::unit_test::test_unit_id)
+{
+  return with_kernel_ring();
+}
 
 /// Forks after operations were started; then both processes run the context to the end of its work. `ended()`
 /// must hold in both.

@@ -51,12 +51,6 @@ struct numbered_file : scratch_context
   std::uint64_t position() { return file.seek(0, asio::file_base::seek_cur); }
 };
 
-/// A precondition: waits are submitted as an opcode that only a kernel performs.
-boost::test_tools::assertion_result on_kernel_ring(boost::unit_test::test_unit_id)
-{
-  return !with_fallback();
-}
-
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(file_results)

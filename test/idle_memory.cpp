@@ -16,20 +16,14 @@ using namespace test;
 
 namespace {
 
-/// A precondition: the fallback holds memory for each request that it has.
-boost::test_tools::assertion_result on_kernel_ring(boost::unit_test::test_unit_id)
-{
-  return with_kernel_ring();
-}
-
 /// Echoes what it reads into a buffer of its own, which is not counted here.
-struct reading
+struct idle_reader
 {
   struct shared
   {
     explicit shared(asio::io_context&) {}
   };
-  reading(tcp::socket s, shared&) : socket(std::move(s)) {}
+  idle_reader(tcp::socket s, shared&) : socket(std::move(s)) {}
   void next()
   {
     socket.async_read_some(asio::buffer(&byte, 1), [this](error_code ec, std::size_t size) {
@@ -42,14 +36,14 @@ struct reading
 };
 
 /// Echoes what a receive_stream brings.
-struct streaming
+struct idle_stream
 {
   struct shared
   {
     explicit shared(asio::io_context& c) : buffers(c, {.buffers = 16, .size = 64}) {}
     asio_uring::buffer_ring buffers;
   };
-  streaming(tcp::socket s, shared& all) : socket(std::move(s)), received(socket, all.buffers) {}
+  idle_stream(tcp::socket s, shared& all) : socket(std::move(s)), received(socket, all.buffers) {}
   void next()
   {
     received.async_next([this](error_code ec, asio_uring::received_buffer data) {
@@ -134,21 +128,21 @@ BOOST_AUTO_TEST_SUITE(idle_memory)
 BOOST_AUTO_TEST_CASE(an_idle_connection_with_a_receive_stream_holds_600_bytes_at_most,
                      *boost::unit_test::precondition(on_kernel_ring))
 {
-  BOOST_TEST(bytes_of_an_idle_one<streaming>() <= 600);
+  BOOST_TEST(bytes_of_an_idle_one<idle_stream>() <= 600);
 }
 
 // The session with its socket, what the engine knows of that, and the record of the read.
 BOOST_AUTO_TEST_CASE(an_idle_connection_that_reads_holds_one_record,
                      *boost::unit_test::precondition(on_kernel_ring))
 {
-  BOOST_TEST(bytes_of_an_idle_one<reading>() - sizeof(reading) <= 400);
+  BOOST_TEST(bytes_of_an_idle_one<idle_reader>() - sizeof(idle_reader) <= 400);
 }
 
 // Memory for as many writes is kept for the next time.
 BOOST_AUTO_TEST_CASE(connections_that_were_served_at_once_hold_two_records_at_most,
                      *boost::unit_test::precondition(on_kernel_ring))
 {
-  BOOST_TEST(bytes_of_an_idle_one<reading>(true) - sizeof(reading) <= 600);
+  BOOST_TEST(bytes_of_an_idle_one<idle_reader>(true) - sizeof(idle_reader) <= 600);
 }
 
 BOOST_AUTO_TEST_CASE(exchanges_of_many_connections_allocate_nothing_in_the_steady_state)
@@ -162,8 +156,8 @@ BOOST_AUTO_TEST_CASE(exchanges_of_many_connections_allocate_nothing_in_the_stead
       all.exchange();
     BOOST_TEST(allocations_made() == before);
   };
-  check(connections<reading>());
-  check(connections<streaming>());
+  check(connections<idle_reader>());
+  check(connections<idle_stream>());
 }
 
 BOOST_AUTO_TEST_CASE(what_a_burst_of_operations_has_used_is_freed)

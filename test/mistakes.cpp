@@ -20,7 +20,6 @@ namespace errc = boost::system::errc;
 
 namespace {
 
-void nop(io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); }
 void multishot_poll(io_uring_sqe& sqe) { io_uring_prep_poll_multishot(&sqe, 0, POLLIN); }
 
 /// Whether a text has these words, and the page quotes them.

@@ -12,14 +12,14 @@
 
 using namespace test;
 using asio::use_awaitable;
-using asio_uring::random_access_file;
 
 BOOST_FIXTURE_TEST_SUITE(owned_buffers, scratch_directory)
 
 BOOST_AUTO_TEST_CASE(the_buffer_comes_back_with_the_result)
 {
   asio::io_context context;
-  random_access_file file(context, path("file"), asio::file_base::read_write | asio::file_base::create);
+  asio_uring::random_access_file file(context, path("file"),
+                                      asio::file_base::read_write | asio::file_base::create);
   std::string back;
   asio::co_spawn(
       context,
@@ -46,7 +46,8 @@ BOOST_AUTO_TEST_CASE(the_buffer_comes_back_with_the_result)
 BOOST_AUTO_TEST_CASE(the_buffer_stays_in_place_however_the_handler_moves)
 {
   asio::io_context context;
-  random_access_file file(context, write_file("file", std::string(4096, 'x')), asio::file_base::read_only);
+  asio_uring::random_access_file file(context, write_file("file", std::string(4096, 'x')),
+                                      asio::file_base::read_only);
   int right = 0;
   for (int i = 0; i != 100; ++i)
     asio_uring::async_read_at(
@@ -104,7 +105,7 @@ BOOST_AUTO_TEST_CASE(the_context_may_go_with_the_kernel_at_work_in_the_buffer)
   const std::string name = write_file("file", std::string(size, 'x'));
   for (int round = 0; round != 5; ++round) {
     asio::io_context context;
-    random_access_file file(context, name, asio::file_base::read_only);
+    asio_uring::random_access_file file(context, name, asio::file_base::read_only);
     for (int i = 0; i != 4; ++i)
       asio_uring::async_read_at(file, 0, std::vector<char>(size),
                                 [](error_code, std::size_t, std::vector<char>) { std::abort(); });
@@ -115,7 +116,8 @@ BOOST_AUTO_TEST_CASE(the_context_may_go_with_the_kernel_at_work_in_the_buffer)
 BOOST_AUTO_TEST_CASE(registered_buffers_are_read_into_and_written_from)
 {
   asio::io_context context;
-  random_access_file file(context, path("file"), asio::file_base::read_write | asio::file_base::create);
+  asio_uring::random_access_file file(context, path("file"),
+                                      asio::file_base::read_write | asio::file_base::create);
   const pattern data;
   std::vector<char> memory(4 * 4096), back(4 * 4096);
   {
@@ -157,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_void_registration_is_told_by_the_kernel)
 {
   // This shows that registered buffers are used by their index.
   asio::io_context context;
-  random_access_file file(context, write_file("file", "data"), asio::file_base::read_only);
+  asio_uring::random_access_file file(context, write_file("file", "data"), asio::file_base::read_only);
   std::vector<char> memory(4096);
   asio::mutable_registered_buffer buffer;
   {
@@ -210,7 +212,8 @@ BOOST_AUTO_TEST_CASE(a_leased_buffer_travels_with_its_operation)
   using asio_uring::leased_buffer;
   asio::io_context context;
   asio_uring::registered_buffer_pool pool(context, 1, 4096);
-  random_access_file file(context, path("file"), asio::file_base::read_write | asio::file_base::create);
+  asio_uring::random_access_file file(context, path("file"),
+                                      asio::file_base::read_write | asio::file_base::create);
   leased_buffer lease = pool.try_lease();
   void* const place = lease.data();
   const pattern data;
@@ -238,8 +241,9 @@ BOOST_AUTO_TEST_CASE(a_leased_buffer_travels_with_its_operation)
 BOOST_AUTO_TEST_CASE(a_registered_file_goes_by_its_place)
 {
   asio::io_context context;
-  random_access_file file(context, path("file"), asio::file_base::read_write | asio::file_base::create);
-  random_access_file closed(context);
+  asio_uring::random_access_file file(context, path("file"),
+                                      asio::file_base::read_write | asio::file_base::create);
+  asio_uring::random_access_file closed(context);
   error_code ec;
   BOOST_TEST(asio_uring::register_file(closed, ec) == asio::error::bad_descriptor);
   asio_uring::register_file(file);
@@ -269,7 +273,7 @@ BOOST_AUTO_TEST_CASE(closing_a_registered_file_lets_go_of_it)
   asio::io_context context;
   const std::string name = write_file("file", "data");
   for (int round = 0; round < 3000; ++round) {
-    random_access_file file(context, name, asio::file_base::read_only);
+    asio_uring::random_access_file file(context, name, asio::file_base::read_only);
     asio_uring::register_file(file); // in a table of 1024 entries
     // Before Linux 6.4, this takes the kernel a second each time.
     const bool reads = round % 250 == 0, looks = reads || round % 250 == 1;
@@ -299,7 +303,7 @@ BOOST_AUTO_TEST_CASE(a_full_table_of_files_is_an_error_and_harms_nothing)
   rlimit low = limit;
   low.rlim_cur = 100; // the first registration makes the table this large
   ::setrlimit(RLIMIT_NOFILE, &low);
-  std::vector<random_access_file> files;
+  std::vector<asio_uring::random_access_file> files;
   error_code ec;
   for (int i = 0; i <= 100 && !ec; ++i) {
     files.emplace_back(context, name, asio::file_base::read_only);
@@ -324,7 +328,7 @@ BOOST_AUTO_TEST_CASE(a_full_table_of_files_is_an_error_and_harms_nothing)
 BOOST_AUTO_TEST_CASE(stock_registrations_are_ordinary_buffers)
 {
   asio::io_context context;
-  random_access_file file(context, write_file("file", "data"), asio::file_base::read_only);
+  asio_uring::random_access_file file(context, write_file("file", "data"), asio::file_base::read_only);
   std::vector<char> memory(4096);
   auto numbered = asio::register_buffers(context, asio::buffer(memory));
   outcome read;

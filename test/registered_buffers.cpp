@@ -8,7 +8,6 @@
 
 using namespace test;
 using asio_uring::leased_buffer;
-using asio_uring::random_access_file;
 using asio_uring::registered_buffer_pool;
 
 namespace {
@@ -27,7 +26,7 @@ BOOST_AUTO_TEST_CASE(an_exception_may_unwind_pool_file_and_context_with_a_lease_
     asio::io_context context;
     const auto pool =
         std::make_unique<registered_buffer_pool>(context, 4, 1 << 16); // on the heap, so that it is freed
-    random_access_file file(context, name, asio::file_base::read_only);
+    asio_uring::random_access_file file(context, name, asio::file_base::read_only);
     asio_uring::async_read_at(file, 0, pool->try_lease(), [](error_code, std::size_t, leased_buffer) {});
     if (round % 2) context.poll();
   }
@@ -65,7 +64,7 @@ BOOST_AUTO_TEST_CASE(a_lease_outlives_pool_and_context)
 BOOST_AUTO_TEST_CASE(a_lease_outlives_its_pool_and_still_works)
 {
   asio::io_context context;
-  random_access_file file(context, write_file("file", "data"), asio::file_base::read_only);
+  asio_uring::random_access_file file(context, write_file("file", "data"), asio::file_base::read_only);
   auto pool = std::make_unique<registered_buffer_pool>(context, 1, 4096);
   leased_buffer lease = pool->try_lease();
   pool.reset();
@@ -142,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_registration_outlives_its_context)
 BOOST_AUTO_TEST_CASE(a_closed_file_outlives_its_context)
 {
   auto context = std::make_unique<asio::io_context>();
-  random_access_file file(*context, write_file("file", "data"), asio::file_base::read_only);
+  asio_uring::random_access_file file(*context, write_file("file", "data"), asio::file_base::read_only);
   asio_uring::stream_file never_opened(*context);
   file.close();
   context.reset();
@@ -163,7 +162,7 @@ BOOST_AUTO_TEST_CASE(whichever_move_of_an_owned_buffers_handler_throws_nothing_i
   const std::string name = write_file("file", "data");
   for (int n = 0;; ++n) {
     asio::io_context context;
-    random_access_file file(context, name, asio::file_base::read_only);
+    asio_uring::random_access_file file(context, name, asio::file_base::read_only);
     throwing_handler::called = 0;
     bool thrown = false;
     const auto attempt = [&](auto&& part) {

@@ -51,7 +51,7 @@ struct reading_descriptor
   auto& writer() { return out; }
 };
 using waiters = std::tuple<reading_socket<tcp>, reading_socket<local>, reading_descriptor>;
-using readers = std::tuple<reading_socket<tcp>, reading_socket<local>, reading_pipe, reading_descriptor>;
+using reading_ends = std::tuple<reading_socket<tcp>, reading_socket<local>, reading_pipe, reading_descriptor>;
 
 /// When the bytes arrive for which a cancelled read of two bytes was started.
 enum class arrival
@@ -63,7 +63,7 @@ enum class arrival
 /// Reads a stream after a cancelled read: bytes that it took go to its handler, all others to the next
 /// reader.
 template <class Stream>
-struct cancelled_read
+struct reader_after_cancel
 {
   asio::io_context context;
   Stream stream{context};
@@ -87,7 +87,7 @@ template <class Stream, class Function>
 void after_a_cancelled_read(const std::string& text, arrival when, Function f)
 {
   for (const bool in_handler : {true, false}) {
-    cancelled_read<Stream> c;
+    reader_after_cancel<Stream> c;
     std::string next;
     if (when == arrival::after) {
       c.start();
@@ -117,12 +117,12 @@ BOOST_AUTO_TEST_SUITE(results)
 
 // --- a read that was cancelled, and what comes next
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_synchronous_read_after_a_cancelled_one_loses_no_byte, Stream, readers)
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_synchronous_read_after_a_cancelled_one_loses_no_byte, Stream, reading_ends)
 {
   after_a_cancelled_read<Stream>([](auto& reader, std::string& next) { next = read_text(reader, 2); });
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(an_asynchronous_read_after_a_cancelled_one_loses_no_byte, Stream, readers)
+BOOST_AUTO_TEST_CASE_TEMPLATE(an_asynchronous_read_after_a_cancelled_one_loses_no_byte, Stream, reading_ends)
 {
   after_a_cancelled_read<Stream>([](auto& reader, std::string& next) {
     next.resize(2);
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_asynchronous_read_after_a_cancelled_one_loses_n
   });
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_scattered_read_after_a_cancelled_one_loses_no_byte, Stream, readers)
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_scattered_read_after_a_cancelled_one_loses_no_byte, Stream, reading_ends)
 {
   after_a_cancelled_read<Stream>([](auto& reader, std::string& next) {
     next.resize(3);
@@ -188,7 +188,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_asynchronous_wait_sees_what_a_cancelled_read_ha
   CHECK_SUCCEEDED(ready);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_thread_beside_the_loop_reads_what_a_cancelled_read_has_left, Stream, readers)
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_thread_beside_the_loop_reads_what_a_cancelled_read_has_left, Stream,
+                              reading_ends)
 {
   asio::io_context context;
   Stream stream(context);
@@ -220,7 +221,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_thread_beside_the_loop_reads_what_a_cancelled_re
 
 // Data that the cancelled write wrote nevertheless comes first.
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_synchronous_write_comes_after_what_a_cancelled_one_has_written, Stream,
-                              readers)
+                              reading_ends)
 {
   for (const bool room : {true, false}) {
     asio::io_context context;

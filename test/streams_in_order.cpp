@@ -10,7 +10,7 @@ using namespace test;
 namespace {
 
 /// A connection's bytes, received in any pieces.
-struct bytes : streaming
+struct byte_stream : streaming
 {
   using stream_type = asio_uring::receive_stream<tcp>;
   using value_type = received_buffer;
@@ -138,7 +138,7 @@ struct program : Kind
 
 BOOST_AUTO_TEST_SUITE(streams_in_order)
 
-using kinds_of_streams = std::tuple<bytes, datagrams>;
+using kinds_of_streams = std::tuple<byte_stream, datagrams>;
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(nothing_is_lost_or_doubled_or_out_of_order, Kind, kinds_of_streams)
 {

@@ -15,12 +15,6 @@ using namespace asio_uring;
 using asio::use_awaitable;
 namespace errc = boost::system::errc;
 
-namespace {
-
-constexpr auto nop = [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); };
-
-} // namespace
-
 BOOST_FIXTURE_TEST_SUITE(submit, scratch_context)
 
 // --- guarantees

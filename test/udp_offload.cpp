@@ -33,7 +33,7 @@ bool has(const char* name)
 }
 
 /// Bytes that differ from their neighbours.
-std::string bytes(std::size_t size)
+std::string varied_bytes(std::size_t size)
 {
   std::string s;
   for (std::size_t i = 0; i != size; ++i)
@@ -58,7 +58,7 @@ int send_in_segments(std::size_t size, std::size_t segment_size)
 {
   mail<Family> m;
   m.batch = receive_batch<typename Family::protocol>(8, 2000);
-  const std::string data = bytes(size);
+  const std::string data = varied_bytes(size);
   const std::array<asio::const_buffer, 4> parts = {asio::buffer(data, size / 3), asio::const_buffer(),
                                                    asio::buffer(data.data() + size / 3, 1),
                                                    asio::buffer(data) + (size / 3 + 1)};
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_SUITE(udp_offload)
 
 BOOST_AUTO_TEST_CASE(a_buffer_is_walked_by_segments)
 {
-  std::string data = bytes(10);
+  std::string data = varied_bytes(10);
   const auto all = asio::buffer(data);
   BOOST_TEST((sizes(segments(all, 4)) == size_list{4, 4, 2}));
   BOOST_TEST((sizes(segments(all, 5)) == size_list{5, 5}));
@@ -162,7 +162,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(where_the_way_takes_no_segments_each_is_sent_alone
                asio::io_context context;
                mail<Family> m;
                send_batch<typename Family::protocol> out;
-               const std::string data = bytes(2500);
+               const std::string data = varied_bytes(2500);
                out.push_back(asio::buffer(data), m.receiver.local_endpoint(), 1000);
                outcome o;
                async_send_many(m.senders[0], out, o.record());
@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(segments_wait_for_room_in_their_place)
   asio::io_context context;
   unix_datagram::socket from(context), to(context);
   asio::local::connect_pair(from, to);
-  const std::string data = bytes(300'000);
+  const std::string data = varied_bytes(300'000);
   send_batch<unix_datagram> out;
   out.push_back(asio::buffer(data), 500);
   outcome many, behind;
@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(a_size_per_socket_cuts_what_has_none_of_its_own)
 {
   if (!has<udp_segment>("UDP_SEGMENT")) return;
   mail<udp4> m;
-  const std::string data = bytes(1000);
+  const std::string data = varied_bytes(1000);
   m.senders[0].set_option(udp_segment(400));
   send_batch<udp> out;
   out.push_back(asio::buffer(data), m.receiver.local_endpoint());
@@ -232,7 +232,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(what_was_joined_tells_its_segments, Family, udp_fa
   m.batch = receive_batch<typename Family::protocol>(4, 65535);
   m.receiver.set_option(udp_gro(true));
   m.receiver.set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_TIMESTAMPNS>(true)); // told first
-  const std::string data = bytes(5500);
+  const std::string data = varied_bytes(5500);
   m.send(1, "first"); // has fewer control messages than the datagram that follows in its place
   BOOST_REQUIRE(m.receive().succeeded());
   BOOST_TEST(m.batch[0].segment_size() == 0u);

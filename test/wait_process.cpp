@@ -19,7 +19,7 @@ using boost::system::errc::no_child_process;
 namespace {
 
 /// The outcome of a wait.
-struct ending : outcome
+struct process_end : outcome
 {
   process_status status;
   auto record()
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(an_exit_code_is_told)
 {
   for (const int code : {0, 1, 255}) {
     obedient_child child(code);
-    ending e;
+    process_end e;
     async_wait_process(context, child.pid, e.record());
     settle(context);
     BOOST_TEST(!e.done());
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(the_signal_that_ended_it_is_told)
 {
   for (const int signal : {SIGKILL, SIGTERM}) {
     obedient_child child(0);
-    ending e;
+    process_end e;
     async_wait_process(context, child.pid, e.record());
     settle(context);
     BOOST_TEST(!e.done());
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(one_that_has_ended_already_is_told_by_the_loop)
 {
   obedient_child child(7);
   child.end();
-  ending e;
+  process_end e;
   async_wait_process(context, child.pid, e.record());
   BOOST_TEST(!e.done());
   finish(context);
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(one_that_has_ended_already_is_told_by_the_loop)
 BOOST_AUTO_TEST_CASE(a_process_that_stops_has_not_ended)
 {
   obedient_child child(3);
-  ending e;
+  process_end e;
   async_wait_process(context, child.pid, e.record());
   ::kill(child.pid, SIGSTOP);
   siginfo_t found;
@@ -149,15 +149,15 @@ BOOST_AUTO_TEST_CASE(a_process_that_stops_has_not_ended)
 BOOST_AUTO_TEST_CASE(of_two_waits_one_has_the_status)
 {
   obedient_child child(5);
-  ending first, second;
+  process_end first, second;
   async_wait_process(context, child.pid, first.record());
   async_wait_process(context, child.pid, second.record());
   settle(context);
   child.tell();
   finish(context);
   BOOST_TEST(first.has_status() + second.has_status() == 1);
-  ending& with = first.has_status() ? first : second;
-  ending& without = first.has_status() ? second : first;
+  process_end& with = first.has_status() ? first : second;
+  process_end& without = first.has_status() ? second : first;
   BOOST_TEST(with.status.code == 5);
   CHECK_FAILED(without, no_child_process);
   BOOST_TEST((without.status == process_status()));
@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE(of_two_waits_one_has_the_status)
 BOOST_AUTO_TEST_CASE(each_of_many_has_its_own)
 {
   std::vector<obedient_child> children;
-  std::vector<ending> ends(40);
+  std::vector<process_end> ends(40);
   for (std::size_t i = 0; i != ends.size(); ++i)
     children.emplace_back(static_cast<int>(i));
   for (std::size_t i = 0; i != ends.size(); ++i)
@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(a_cancelled_wait_leaves_the_process_to_the_next)
                           asio::cancellation_type::total}) {
     obedient_child child(9);
     asio::cancellation_signal signal;
-    ending e, next;
+    process_end e, next;
     async_wait_process(context, child.pid, asio::bind_cancellation_slot(signal.slot(), e.record()));
     settle(context);
     signal.emit(type);
@@ -203,7 +203,7 @@ BOOST_AUTO_TEST_CASE(a_cancel_that_comes_with_the_end_loses_no_status)
   for (int turns = 0; turns != 4; ++turns) {
     obedient_child child(9);
     asio::cancellation_signal signal;
-    ending e;
+    process_end e;
     async_wait_process(context, child.pid, asio::bind_cancellation_slot(signal.slot(), e.record()));
     settle(context);
     child.end();
@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_context_reaps_nobody)
   const std::size_t descriptors = open_descriptors();
   {
     obedient_child alive(1), ended(2);
-    ending e;
+    process_end e;
     {
       asio::io_context other;
       async_wait_process(other, alive.pid, e.record());
@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(who_is_no_child_is_told_at_once)
   reaped.end();
   BOOST_REQUIRE(reaped.is_left());
   for (const pid_t pid : {::getpid(), ::getppid(), reaped.pid}) {
-    ending e;
+    process_end e;
     async_wait_process(context, pid, e.record());
     BOOST_TEST(!e.done());
     finish(context);
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(who_is_no_child_is_told_at_once)
 BOOST_AUTO_TEST_CASE(a_pid_that_is_not_positive_is_refused)
 {
   for (const pid_t pid : {0, -1, -::getpgrp()}) {
-    ending e;
+    process_end e;
     async_wait_process(context, pid, e.record());
     finish(context);
     CHECK_FAILED(e, asio::error::invalid_argument);
@@ -265,7 +265,7 @@ BOOST_AUTO_TEST_CASE(a_pid_that_is_not_positive_is_refused)
 BOOST_AUTO_TEST_CASE(a_pidfd_stands_for_the_process_though_the_program_closes_it)
 {
   obedient_child child(4);
-  ending e;
+  process_end e;
   {
     const auto pidfd = pidfd_of(child.pid);
     async_wait_process(context.get_executor(), pidfd, e.record());
@@ -280,7 +280,7 @@ BOOST_AUTO_TEST_CASE(a_pidfd_stands_for_the_process_though_the_program_closes_it
 
 BOOST_AUTO_TEST_CASE(what_is_no_pidfd_is_refused)
 {
-  ending none, other;
+  process_end none, other;
   async_wait_process(context, asio_uring::unique_descriptor(), none.record());
   async_wait_process(context, asio_uring::unique_descriptor(::open("/", O_PATH | O_CLOEXEC)), other.record());
   finish(context);
@@ -292,7 +292,7 @@ BOOST_AUTO_TEST_CASE(a_thread_may_wait_for_the_child_of_another)
 {
   std::optional<obedient_child> child;
   std::thread([&] { child.emplace(6); }).join();
-  ending e;
+  process_end e;
   std::thread([&] { async_wait_process(context, child->pid, e.record()); }).join();
   child->tell();
   finish(context);
@@ -322,7 +322,7 @@ BOOST_AUTO_TEST_CASE(whom_the_kernel_reaps_is_no_child_when_it_has_ended)
     ::signal(SIGCHLD, SIG_IGN);
     asio::io_context other;
     obedient_child child(0);
-    ending e;
+    process_end e;
     async_wait_process(other, child.pid, e.record());
     settle(other);
     if (e.done()) return 1;
@@ -339,7 +339,7 @@ BOOST_AUTO_TEST_CASE(without_pidfds_it_is_not_supported)
     forbid(SYS_pidfd_open, ENOSYS);
     asio::io_context other;
     obedient_child child(0);
-    ending e;
+    process_end e;
     async_wait_process(other, child.pid, e.record());
     other.run();
     return e.calls == 1 && e.error == asio::error::operation_not_supported ? 0 : 1;
@@ -350,7 +350,7 @@ BOOST_AUTO_TEST_CASE(without_pidfds_it_is_not_supported)
 BOOST_AUTO_TEST_CASE(behind_a_fork_the_parent_has_the_status_and_the_child_has_no_such_child)
 {
   obedient_child child(8);
-  ending e;
+  process_end e;
   async_wait_process(context, child.pid, e.record());
   settle(context);
   context.notify_fork(asio::io_context::fork_prepare);

@@ -55,7 +55,7 @@ concept descriptor = requires(T& t)
 
 /// State and modes of any of them.
 template <typename Object>
-static void state(Object& o)
+static void state_of_descriptor(Object& o)
 {
   SHOW(o.is_open());
   SHOW(o.lowest_layer().is_open());
@@ -128,7 +128,7 @@ static void closed(const char* name)
   line(name);
   net::io_context context;
   Object o(context);
-  state(o);
+  state_of_descriptor(o);
   waits(context, o);
   all_reads(context, o);
   all_writes(context, o);
@@ -156,7 +156,7 @@ static void closed(const char* name)
   BOTH(o, close);
   SHOW(o.is_open());
   Object constructed(context, fds[1]);
-  state(constructed);
+  state_of_descriptor(constructed);
   SHOW(constructed.get_executor() == net::executor_on<net::any_io_executor>(context));
   constructed.close();
   // Closed without Asio.
@@ -186,8 +186,8 @@ SCENARIO(connect_pipe)
   call("again", [&] { net::connect_pipe(in, out); });
   net::connect_pipe(in, out, ec);
   values("again", ec);
-  state(in);
-  state(out);
+  state_of_descriptor(in);
+  state_of_descriptor(out);
   in.close();
   net::connect_pipe(in, out, ec);
   values("one is open", ec, in, out);

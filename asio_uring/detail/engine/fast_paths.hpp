@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/fast_paths.hpp: the usual ways of an operation through its file's state.
+// asio_uring/detail/engine/fast_paths.hpp: the common cases of an operation in its file state.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -47,10 +47,10 @@ namespace asio_uring::detail {
   op.stage_ = operation::stage::ended;
 }
 
-// Each does what is usual in a few instructions under the lock, and leaves the rest to its slow twin, which
-// is out of line: start() to start_slowly(), end_send() to end_send_slowly(), begin_call() to
-// ends_without_call(), end_call() to end_call_slowly(), settle_unordered() and settle_submitted() to
-// settle().
+// The following functions handle the common case in a few instructions under the lock. Everything else is
+// left to a function that is out of line: by start() and start_unordered() to start_slowly(), by end_send()
+// to end_send_slowly(), by begin_call() to ends_without_call(), by end_call() to end_call_slowly(), by
+// settle_unordered() and settle_submitted() to settle().
 
 inline bool file_state::completes(const operation& op) const noexcept
 {
@@ -113,7 +113,7 @@ inline bool file_state::completes(const operation& op) const noexcept
   op.set_pending();
   service_.push(op);
   const bool names_strangers = fd_ < 0;
-  lock_.release(); // from here on the descriptor may be another file's
+  lock_.release(); // from here on this file state may serve another file
   if (names_strangers) service_.names_strangers();
   service_.has_effect();
   service_.notify();
@@ -176,12 +176,12 @@ inline bool file_state::completes(const operation& op) const noexcept
 [[gnu::always_inline]] inline bool file_state::begin_call(operation& op, lane_kind kind) noexcept
 {
   lock_.acquire();
-  const bool is_over = op.cancelled_ && !op.notifications_; // otherwise end_call finds that out
+  const bool is_over = op.cancelled_ && !op.notifications_; // otherwise settle_attempt() ends it
   if (is_over | (kind == lane_kind::in && kept_.first_to_be_asked()))
     if (ends_without_call(op)) return false;
   lane& l = lane_of(kind);
   l.busy = true;
-  l.ready = false; // an event from here on sets it again
+  l.ready = false; // an event during the call sets it again
   lock_.release();
   return true;
 }

@@ -44,14 +44,15 @@ void file_state::polled_slowly(lane_kind kind, int result, unsigned flags, compl
   if (!closed_) {
     const bool concerns_us = result < 0 || result & int(polled_events(kind) | POLLERR | POLLHUP);
     if (result != -ECANCELED && concerns_us)
-      polled(l, result < 0 ? POLLERR : result, out); // the call itself will tell the error
+      polled(l, result < 0 ? POLLERR : result, out); // the call will return the error
     else if (l.first && l.first->stage_ == operation::stage::waiting && !service_.stopped())
-      arm(l, s); // it is as before; or nobody asked: the thread that submitted the poll has exited
+      arm(l, s); // no event of ours; or ECANCELED, because the thread that armed the poll has exited
   }
-  s.submitted = false; // the turn of the ring that brought us here goes on
+  s.submitted = false; // whoever collects submits afterwards
 }
 
-// Performs the first operation of a lane, the lock open during the call; true if that has ended it.
+// Performs the first operation of a lane; the lock is released during the call. True if the operation has
+// ended.
 ASIO_URING_DECL bool file_state::perform_first(lane_kind kind, section& s) noexcept
 {
   lane& l = lane_of(kind);
@@ -59,7 +60,7 @@ ASIO_URING_DECL bool file_state::perform_first(lane_kind kind, section& s) noexc
   attempt outcome;
   do {
     op.stage_ = operation::stage::due;
-    l.ready = false; // an event from here on sets it again
+    l.ready = false; // an event during the call sets it again
     l.busy = true;
     s.unlock();
     const int result = op.get_type().perform(op, fd_);
@@ -90,7 +91,7 @@ ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, o
       return attempt::waits;
     }
   }
-  if (op.notifications_) { // of what it has sent before it was cancelled
+  if (op.notifications_) { // are to come for what it sent before it was cancelled
     zero_copy_sends::set_aside(*this, op, result);
     advance(kind, s);
     return attempt::waits;
@@ -101,8 +102,8 @@ ASIO_URING_DECL file_state::attempt file_state::settle_attempt(lane_kind kind, o
   return attempt::ended;
 }
 
-// Whether a due operation has ended: it was cancelled meanwhile, or is served with what is here. Otherwise
-// the lock stays held.
+// Ends a due operation that was cancelled, or that kept bytes or the source can serve. If there is nothing to
+// end, returns false with the lock still held.
 bool file_state::ends_without_call(operation& op) noexcept
 {
   const operation::type& t = op.get_type();
@@ -160,7 +161,8 @@ bool file_state::raise_doubt() noexcept
   return !known && service_.doubts().raise(*this);
 }
 
-// One round. False: there is no doubt any more.
+// A doubt that was raised since the last round is left for the next one. A socket that was silent for a whole
+// round is looked at.
 ASIO_URING_DECL bool file_state::doubted(completion_queue& out) noexcept
 {
   section s(*this);
@@ -173,25 +175,25 @@ ASIO_URING_DECL bool file_state::doubted(completion_queue& out) noexcept
   }
   if (in().poll_armed) look(s);
   go_on(s, out);
-  s.submitted = false; // the turn of the ring that brought us here goes on
+  s.submitted = false; // whoever collects submits afterwards
   return false;
 }
 
-// Asks the kernel whether there is something to read that no edge has told of.
+// Asks the kernel whether there is something to read that no edge has announced.
 void file_state::look(section& s) noexcept
 {
   lane& l = in();
   if (l.ready || l.busy || (l.first && l.first->stage_ != operation::stage::waiting)) return;
-  looking_ = true; // the number must not be reused meanwhile
+  looking_ = true; // close() waits: the number must not be reused meanwhile
   s.unlock();
   pollfd p{fd_, POLLIN, 0};
   const bool readable = ::poll(&p, 1, 0) != 0;
   s.relock();
   looking_ = false;
-  if (readable) l.ready = true; // whoever reads next finds it
+  if (readable) l.ready = true; // the next read is tried at once
 }
 
-// Without multishot poll, what was woken in vain has waited for this moment.
+// Tries again what a one-shot poll has woken in vain, where the kernel has no multishot poll.
 void file_state::go_on(section& s, completion_queue& out) noexcept
 {
   for (const lane_kind kind : lanes) {

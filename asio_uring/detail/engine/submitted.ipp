@@ -1,5 +1,5 @@
-// asio_uring/detail/engine/submitted.ipp: the completion path of a file: results, and what cancelled reads
-// have taken.
+// asio_uring/detail/engine/submitted.ipp: the completion path of a file: results, and the bytes of cancelled
+// reads.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -22,16 +22,16 @@ ASIO_URING_DECL void operation::on_completion(request& r, int result, unsigned f
   const bool more = flags & IORING_CQE_F_MORE;
   if (self.polling_ == polling::over) [[unlikely]] {
     if (!more) {
-      self.polling_ = polling::once; // it is in the kernel no longer
+      self.polling_ = polling::once; // in_kernel() is false from here on
       deliver(r, self.result(), out);
     }
     return;
   }
-  // A thread that makes the call for the kernel can be interrupted: to the program that means nothing.
+  // A worker thread that performs the operation can be interrupted, which does not concern the program.
   const bool interrupted =
       result == -EINTR && (t.lane != lane_kind::none || t.preferred == preference::always_submitted);
   const bool retry = interrupted || (t.retry && t.retry(self, result));
-  if (more) [[unlikely]] { // of a standing poll: nothing else completes more than once here
+  if (more) [[unlikely]] { // only a standing poll completes more than once here
     assert(self.stands());
     if (!retry) {
       file_state::section s(*self.home_);
@@ -59,12 +59,13 @@ ASIO_URING_DECL bool file_state::resume(operation& op, int result) noexcept
   linked_requests* const links = op.links();
   if (links ? !links->resume() : result != -ECANCELED) return false;
   submit(op, s);
-  s.submitted = false; // the next ring takes it when the loop turns
+  s.submitted = false; // it waits in the backlog for the next ring
   return true;
 }
 
-// Whether the kernel has refused the operation too often. It gives up what a thread has submitted that exits,
-// and what it has no worker thread for, with the same ECANCELED: if that thread lives, it was the latter.
+// Whether the kernel has refused the operation too often, because it can create no worker thread. It says so
+// by ECANCELED, and says the same if the thread that submitted the operation exits. So a refusal counts if
+// that thread lives.
 inline bool operation::refused() noexcept
 {
   constexpr unsigned char most = 15;
@@ -76,7 +77,7 @@ inline bool operation::refused() noexcept
   return false;
 }
 
-// Whether the operation goes on after an error, or a result that is to be hidden.
+// Whether the operation goes on after an error, or after a result that is hidden from the program.
 ASIO_URING_DECL bool file_state::again(operation& op, int& result, bool retry, completion_queue& out) noexcept
 {
   const bool refused = result == -ECANCELED && !service_.resting() && op.refused();
@@ -85,10 +86,10 @@ ASIO_URING_DECL bool file_state::again(operation& op, int& result, bool retry, c
   bool goes_on = false;
   if (!op.cancelled_ && !closed_ && !service_.stopped()) {
     if (refused && t.preferred == preference::always_submitted)
-      result = -EAGAIN; // as where a thread cannot be made
+      result = -EAGAIN; // the error of a thread that cannot be created
     else if ((result == -EAGAIN || refused) && t.lane != lane_kind::none) {
-      // No worker, or a kernel that takes O_NONBLOCK at its word: poll, then perform. The event may have come
-      // first.
+      // There is no worker thread, or the kernel does not wait because the file has O_NONBLOCK: poll, then
+      // make the call. The poll may have fired already.
       op.stage_ = operation::stage::waiting;
       if (runnable(lane_of(t.lane)))
         enqueue(op, out);
@@ -96,7 +97,8 @@ ASIO_URING_DECL bool file_state::again(operation& op, int& result, bool retry, c
         arm(lane_of(t.lane), s);
       goes_on = true;
     } else if (retry && result > 0 && t.lane == lane_kind::none) {
-      // A poll that ended with what was not waited for: the next one would at once, if it did not stand.
+      // A one-shot poll has reported only what was not waited for. The next one would do so at once; a
+      // standing poll reports changes alone.
       op.polling_ = operation::polling::standing;
       if (service_.features().multishot_poll())
         submit(op, s);
@@ -106,17 +108,18 @@ ASIO_URING_DECL bool file_state::again(operation& op, int& result, bool retry, c
       }
       goes_on = true;
     } else if (result == -ECANCELED || retry) {
-      submit(op, s); // cancelled, but not by us
+      submit(op, s); // ECANCELED, though the program did not cancel it; or a retry
       goes_on = true;
     }
   } else if (result == -EAGAIN || retry || (closed_ && result == -EBADF))
-    result = -ECANCELED; // to be tried again, but it was cancelled; or it came too late to find its file
+    result = -ECANCELED; // nothing is retried after a cancel; or the file was closed before it was looked up
   if (goes_on) service_.counts().retries.add(1);
-  s.submitted = false; // the turn of the ring that brought us here goes on
+  s.submitted = false; // whoever collects submits afterwards
   return goes_on;
 }
 
-// What a standing poll was to bring is there. The record goes when the poll has ended.
+// Called when a standing poll has reported what was waited for: cancels it. The result is delivered when the
+// poll has ended.
 void file_state::end_wait(operation& op, int result) noexcept
 {
   op.polling_ = operation::polling::over;
@@ -134,12 +137,12 @@ ASIO_URING_DECL int operation::open_fd() const noexcept
 ASIO_URING_DECL void file_state::settle(operation& op) noexcept
 {
   section s(*this);
-  if (op.has_ended()) return; // a synchronous function was faster
+  if (op.has_ended()) return; // has_caught_up() has settled it
   if (op.stage_ != operation::stage::submitted) op.set_result(-ECANCELED);
   op.stage_ = let_go(op, s);
 }
 
-// An operation has its result, or will get none.
+// Takes an operation that has its result, or will get none, out of its list. Returns its last stage.
 ASIO_URING_DECL operation::stage file_state::let_go(operation& op, section& s) noexcept
 {
   const operation::type& t = op.get_type();
@@ -156,14 +159,15 @@ ASIO_URING_DECL operation::stage file_state::let_go(operation& op, section& s) n
   return left ? operation::stage::left : operation::stage::ended;
 }
 
-// A read was cancelled, and was performed nevertheless. False: the program gets what it has read.
+// Leaves the bytes of a read that was cancelled too late to the next read. False if that is impossible: its
+// own handler gets them.
 ASIO_URING_DECL bool file_state::keep_bytes(operation& op, section& s) noexcept
 {
   const operation::type& t = op.get_type();
   bool left = false;
   if (t.undo) {
     lane& l = lane_of(t.lane);
-    l.busy = true; // the number stays ours
+    l.busy = true; // keeps the descriptor open
     s.unlock();
     left = t.undo(op, fd_);
     s.relock();
@@ -178,7 +182,7 @@ ASIO_URING_DECL bool file_state::keep_bytes(operation& op, section& s) noexcept
 ASIO_URING_DECL void file_state::catch_up(lane_kind kind) noexcept
 {
   using clock = std::chrono::steady_clock;
-  // Whoever could end it may wait for a lock that our caller holds.
+  // The thread that would collect the completion may be waiting for a lock that our caller holds.
   constexpr std::chrono::seconds patience(1);
   service_.flush(this);
   if (has_caught_up(kind)) return;
@@ -189,7 +193,7 @@ ASIO_URING_DECL void file_state::catch_up(lane_kind kind) noexcept
   }
 }
 
-// Whether nothing that was cancelled may still have an effect.
+// Whether no cancelled operation of the lane can have an effect any more.
 ASIO_URING_DECL bool file_state::has_caught_up(lane_kind kind) noexcept
 {
   section s(*this);
@@ -197,7 +201,7 @@ ASIO_URING_DECL bool file_state::has_caught_up(lane_kind kind) noexcept
   const lane& l = lane_of(kind);
   operation* const op = l.first;
   if (!op || !op->cancelled_) return true;
-  if (l.busy) return false; // another thread makes its call
+  if (l.busy) return false; // another thread is making its call
   if (op->stage_ != operation::stage::submitted) return true;
   if (op->pending()) return false;
   if (op->get_type().keep) op->leave_stage(let_go(*op, s));

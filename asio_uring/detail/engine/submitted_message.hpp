@@ -1,5 +1,4 @@
-// asio_uring/detail/engine/submitted_message.hpp: where the kernel finds a message while it has the
-// operation.
+// asio_uring/detail/engine/submitted_message.hpp: the message header of a submitted operation.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,12 +12,13 @@
 
 namespace asio_uring::detail {
 
-/// A message header and its vectors. One per lane of a file is enough, for a lane has one operation in
-/// the kernel; it is made when the first message is submitted, and stays.
+/// A message header and its vectors, which the kernel reads, and fills in, while an operation is in flight.
+/// One per lane of a file is enough, because a lane has at most one operation in the kernel. It is made
+/// before the first message is submitted, and kept.
 class submitted_message
 {
 public:
-  static constexpr std::size_t most = 64; // of Asio's operations
+  static constexpr std::size_t most = 64; // vectors, as in Asio
 
   /// Copies the vectors.
   msghdr& set(const msghdr& message) noexcept

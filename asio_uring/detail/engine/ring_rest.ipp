@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/ring_rest.ipp: a ring that is given up: what becomes of all that it has.
+// asio_uring/detail/engine/ring_rest.ipp: what becomes of the requests of a ring that is given up.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -19,10 +19,10 @@
 
 namespace asio_uring::detail {
 
-/// Ends all that is in the kernel, with the lock held. What was performed is posted; what was not goes back
-/// to the submitter, which keeps it for the next ring. Notifications of zero-copy sends are up to the peer:
-/// they come with the former ring. `to_the_end`: waits also for what a thread of the
-/// kernel's is performing.
+/// Ends all requests in the kernel; called with ring_lock_ held. Those that were performed are posted; the
+/// others go back to the submitter, which keeps them for the next ring. Notifications of zero-copy sends are
+/// not waited for, because they depend on the peer: the former ring delivers them later. `to_the_end`: waits
+/// without a limit, also for requests that a worker thread of the kernel is performing.
 ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
 {
   ring& r = get_ring();
@@ -34,7 +34,7 @@ ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
   resting_ = true;
   if (may_enter) recall(found, to_the_end);
   submitter_.hold(submitter::holding::everything);
-  // Nobody is going to enter it any more, not even for what others have published meanwhile.
+  // No thread will enter the ring again, not even to submit what others have published meanwhile.
   if (in_kernel() && r.can_retire()) {
     submitter_.with_ring([](ring& given_up) { given_up.retire(); });
     r.take_back_unsubmitted([&](std::uint64_t data) {
@@ -42,19 +42,20 @@ ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
       if (data != submitter::cancel_mark)
         reinterpret_cast<request*>(static_cast<std::uintptr_t>(data))->completed(-ECANCELED, 0, found);
     });
-    constexpr unsigned patience = 40; // some 20 ms
+    constexpr unsigned patience = 40; // about 20 ms
     for (unsigned times = 0; performs() && (to_the_end || times < patience);) {
       const std::uint64_t before = retired_;
       collect(found);
       if (retired_ == before) pause(times++);
     }
-    // Somebody else has the ring's descriptor, a forked child perhaps: until he closes it nothing ends.
+    // Another process, perhaps a forked child, has the ring's descriptor: nothing ends until it closes that.
     if (in_kernel() && r.fits()) disown_waits(r, found);
   }
-  // What has not come of a ring that nobody can enter was dropped.
+  // What is still missing will never be seen: the ring cannot be retired, or completions that did not fit
+  // were dropped.
   if ((performs() && !r.can_retire()) || (in_kernel() && !r.fits())) {
     if (r.kernels()) {
-      // Nobody can see when it has let go of the last buffer: it is given time.
+      // Nothing tells when the kernel has let go of the last buffer, so give it some time.
       submitter_.with_ring([](ring& given_up) { given_up.release(); });
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
@@ -64,7 +65,8 @@ ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
   ready_.push_all(found);
 }
 
-/// Submits what is published, has the kernel end what it has, and waits for that.
+/// Submits what is published, asks the kernel to end all requests, and waits until they have ended: for a
+/// limited time, unless `to_the_end`.
 ASIO_URING_DECL void ring_service::recall(completion_queue& found, bool to_the_end) noexcept
 {
   ring& r = get_ring();
@@ -86,7 +88,8 @@ ASIO_URING_DECL void ring_service::recall(completion_queue& found, bool to_the_e
   }
 }
 
-/// Waits for what waits for nobody: if it were cancelled, both processes would perform it.
+/// Waits for requests that end by themselves, such as file reads. If they were cancelled before a fork, both
+/// processes would perform them.
 ASIO_URING_DECL void ring_service::perform_once(completion_queue& found) noexcept
 {
   submit_all();
@@ -99,7 +102,7 @@ ASIO_URING_DECL void ring_service::perform_once(completion_queue& found) noexcep
 
 ASIO_URING_DECL bool ring_service::has_what_ends_by_itself() noexcept
 try {
-  std::vector<std::vector<io_uring_sqe>> all; // looked at without a lock
+  std::vector<std::vector<io_uring_sqe>> all; // copies, to be examined without a lock
   for_each_submitted([&](request& q) {
     auto& entries = all.emplace_back();
     const auto add = [&](request& each) { each.prepare(entries.emplace_back()); };
@@ -115,7 +118,7 @@ try {
   return false;
 }
 
-/// Everything that the kernel, or what emulates it, has been given and not given back; polls included.
+/// Calls f(request&) for each request that was pushed and has not ended, polls included.
 template <typename F>
 void ring_service::for_each_submitted(F&& f)
 {
@@ -131,7 +134,7 @@ void ring_service::for_each_submitted(F&& f)
                             std::addressof(f));
 }
 
-/// Those of them that have reached the ring.
+/// Returns those that have reached the ring and that `which` selects.
 template <typename P>
 std::vector<request*> ring_service::left_in_kernel(P&& which)
 {
@@ -151,7 +154,7 @@ ASIO_URING_DECL void ring_service::give_up(const std::vector<request*>& all, com
       q->completed(-ECANCELED, 0, found);
 }
 
-/// Gives up what a ring has that cannot be entered any more and whose completions cannot be seen either.
+/// Ends all requests, as not performed, of a ring that can neither be entered nor deliver completions.
 ASIO_URING_DECL void ring_service::end_in_flight(completion_queue& found) noexcept
 {
   counters_.notified.add(counters_.outstanding());
@@ -164,12 +167,13 @@ ASIO_URING_DECL void ring_service::end_in_flight(completion_queue& found) noexce
     try {
       give_up(left_in_kernel([](request&) { return true; }), found);
       break;
-    } catch (const std::bad_alloc&) { // no memory left for a moment
+    } catch (const std::bad_alloc&) { // no memory at the moment: try again
     }
   retired_ = submitter_.submitted();
 }
 
-/// What only waits goes on with the next ring, whatever the former still brings.
+/// Moves requests that only wait to the next ring. Completions of theirs that the former ring still delivers
+/// are ignored.
 ASIO_URING_DECL void ring_service::disown_waits(const ring& former, completion_queue& found) noexcept
 try {
   const auto waits = left_in_kernel([](request& q) {
@@ -182,10 +186,10 @@ try {
     disowned_.push_back({&former, reinterpret_cast<std::uintptr_t>(q)});
   retired_ += waits.size();
   give_up(waits, found);
-} catch (const std::bad_alloc&) { // it is waited for
+} catch (const std::bad_alloc&) { // then their completions are waited for
 }
 
-/// The kernel does not let us enter any more: epoll and threads go on with what is in flight.
+/// Puts the fallback, which goes on with all requests, in the place of a ring that can no longer be entered.
 ASIO_URING_DECL void ring_service::replace_ring(int error) noexcept
 {
   const std::string reason =
@@ -193,19 +197,19 @@ ASIO_URING_DECL void ring_service::replace_ring(int error) noexcept
   broken_ = true;
   rest(false);
   broken_ = false;
-  paths_.use_calls(); // as long as there is no io_uring
+  paths_.use_calls(); // the strategy without io_uring
   owner_.store(0, std::memory_order_relaxed);
   for (unsigned times = 0;; pause(times++))
     try {
       use_ring(ring(std::make_unique<fallback_kernel>(options_.entries, options_.completions)), reason);
       break;
-    } catch (const std::exception&) { // no descriptor, or no memory, left for a moment
+    } catch (const std::exception&) { // no descriptor or no memory at the moment: try again
     }
   for (unsigned times = 0;; pause(times++))
     try {
       return pump_->restart();
     } catch (const system_error& e) {
-      // The context's own reactor has lost its descriptors, too: nobody waits there any more.
+      // The context's own reactor has lost its descriptors, too: no thread can wait there.
       if (e.code().value() != ENOMEM && e.code().value() != ENOSPC) return;
     } catch (const std::exception&) {
     }

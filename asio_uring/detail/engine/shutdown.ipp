@@ -22,8 +22,8 @@ ASIO_URING_DECL void ring_service::shutdown()
   if (has_keeper() && ours)
     stop_keeper();
   else if (has_keeper())
-    keeper_.detach(); // a forked child has no such thread
-  // Where Asio runs the context in a thread of its own, that may be in the ring.
+    keeper_.detach(); // the thread does not exist in a forked child
+  // If Asio runs the context in a thread of its own, that thread may be in the ring: this ends it.
   if (ours && has_own_thread(*scheduler_)) scheduler_->shutdown();
   stopped_ = true;
   paths_.stop();
@@ -37,7 +37,7 @@ ASIO_URING_DECL void ring_service::shutdown()
     d->abandon(given_up);
   if (ours) {
     end_requests(given_up);
-    // From here on the kernel knows none of our memory.
+    // From here on the kernel touches none of our memory.
     assert(!in_kernel() && !get_ring().unsubmitted());
   } else
     submitter_.forget_all();
@@ -49,12 +49,14 @@ ASIO_URING_DECL void ring_service::shutdown()
   }
 }
 
-// The kernel may write into buffers until the last terminal completion: wait for it, however long.
+// The kernel may write into buffers until the last terminal completion: waits for that, however long it
+// takes.
 ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noexcept
 {
   const std::uint64_t owner = owner_.load(std::memory_order_relaxed);
   if (bound_.load(std::memory_order_relaxed) && owner != thread_identity::name()) {
-    // No other thread may enter. What has never reached the kernel is given up by cancelling it.
+    // Only the owner may enter, so the ring is retired. refill() ends what has never reached it, because
+    // that was cancelled.
     submitter_.hold(submitter::holding::everything);
     submitter_.refill(given_up);
     rest(true);
@@ -63,7 +65,7 @@ ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noex
   }
   while (performs() || submitter_.has_backlog()) {
     ring& r = get_ring();
-    // What would end the wait may itself wait for room.
+    // A cancellation without which the wait would never end may still wait for room on the ring.
     const int result = submitter_.has_backlog()
                            ? r.submit()
                            : r.submit_and_wait(sleep_at_most(std::chrono::nanoseconds::max()));
@@ -71,7 +73,7 @@ ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noex
       rest(true);
       await_notifications(given_up);
       if (in_kernel()) end_in_flight(given_up);
-      submitter_.refill(given_up); // what has never reached it
+      submitter_.refill(given_up); // ends what has never reached the ring
       return submitter_.forget_all();
     }
     collect(given_up);
@@ -81,9 +83,9 @@ ASIO_URING_DECL void ring_service::end_requests(completion_queue& given_up) noex
   await_notifications(given_up);
 }
 
-/// The kernel needs the memory of what was sent without a copy until the peer has it. A peer that takes
-/// nothing is waited for a second: then its connection is aborted, for the memory is going to be used again.
-/// What the program has closed ends by the kernel's own timeouts.
+/// Waits for the notifications of zero-copy sends, because the kernel reads the memory until then. After a
+/// second, connections that still owe some are aborted: their peers may never take the data. Where the
+/// program has closed the connection, the kernel's own timeouts end the wait.
 ASIO_URING_DECL void ring_service::await_notifications(completion_queue& found) noexcept
 {
   using clock = std::chrono::steady_clock;
@@ -99,8 +101,8 @@ ASIO_URING_DECL void ring_service::await_notifications(completion_queue& found) 
   }
 }
 
-// Before a fork, what is in flight comes to rest, in this process; what was not performed is submitted
-// afterwards by both, as Asio's reactor does it with what waits. A child gets a ring of its own.
+// Before a fork, all that is in flight is ended. Afterwards each process sets up a new ring, and both submit
+// what was not performed, as operations that wait in Asio's reactor go on waiting in both.
 ASIO_URING_DECL void ring_service::notify_fork(asio::execution_context::fork_event event)
 {
   switch (event) {
@@ -133,10 +135,11 @@ ASIO_URING_DECL void ring_service::notify_fork(asio::execution_context::fork_eve
   }
 }
 
-/// After a fork. Without fork_prepare nobody knows what was performed: it is submitted again.
+/// Sets up a new ring after a fork. Without fork_prepare nobody knows what was performed, so all that was in
+/// flight is submitted again.
 ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
 {
-  // What the kernel has told of it, it tells the parent.
+  // What is in flight when a child begins completes in the parent.
   if (!rested || (in_child && in_kernel())) {
     pump_->stop_watching();
     completion_queue found;
@@ -154,7 +157,7 @@ ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
     disowned_.clear();
     look_for_former();
   }
-  if (has_keeper_before_fork_ && start_keeper()) return; // which keeps the lock
+  if (has_keeper_before_fork_ && start_keeper()) return; // the keeper has the lock from now on
   pump_->restart();
   if (locked || in_child) ring_lock_.release();
 }

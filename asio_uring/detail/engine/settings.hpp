@@ -1,5 +1,5 @@
-// asio_uring/detail/engine/settings.hpp: options as they are in force, and what to say where a ring cannot be
-// had.
+// asio_uring/detail/engine/settings.hpp: completes and checks options, and explains why a ring cannot be set
+// up.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,16 +14,17 @@
 
 namespace asio_uring::detail {
 
-/// A choice left open by the program, made in the environment: which of the words, from 1 on; 0 if none is
-/// given, or "automatic". Throws std::invalid_argument for another word, naming it.
+/// Returns the position, from 1 on, of an environment variable's value among the words; 0 if it is not set,
+/// empty or "automatic". Throws std::invalid_argument, which names the value, if it is none of them.
 ASIO_URING_DECL int chosen_word(const char* variable, std::initializer_list<const char*> words);
 
-/// With what the environment says where the program leaves it open. Throws std::invalid_argument for a value
-/// out of range, naming it.
+/// Returns the options, those at their defaults replaced by the environment's. Throws std::invalid_argument,
+/// which names the option or the variable, for a value that is not allowed.
 ASIO_URING_DECL options checked(options o);
 
-/// What a person can do about a ring that cannot be had.
+/// Says why a ring could not be set up and, where possible, what to do.
 ASIO_URING_DECL std::string setup_advice(const std::system_error& e);
+/// Throws the error with that text.
 [[noreturn]] ASIO_URING_DECL void refuse_setup(const std::system_error& e);
 
 } // namespace asio_uring::detail

@@ -60,7 +60,7 @@ bool read_setting(std::string_view text, Number& value) noexcept requires std::u
 }
 inline std::string text_of(std::size_t value) { return std::to_string(value); }
 
-/// "5.13".
+/// A version, such as "5.13".
 inline bool read_setting(std::string_view text, linux_version& version) noexcept
 {
   const std::size_t point = text.find('.');
@@ -72,7 +72,7 @@ inline std::string text_of(linux_version version)
   return std::to_string(version.major) + '.' + std::to_string(version.minor);
 }
 
-/// "50us".
+/// A time, such as "50us".
 template <typename Period>
 bool read_setting(std::string_view text, std::chrono::duration<std::int64_t, Period>& value) noexcept
 {
@@ -146,7 +146,7 @@ ASIO_URING_DECL options checked(options o)
   settle(
       o, &options::zero_copy_threshold, "zero_copy_threshold", "ASIO_URING_ZERO_COPY_THRESHOLD",
       [](std::size_t) { return true; }, "are numbers of bytes");
-  // The words are in the order of the enumerators; the last is an older name of the fallback.
+  // The words are in the order of the enumerators; "reactor" is a synonym of "fallback".
   constexpr int force = static_cast<int>(fallback::force);
   if (o.path == path::automatic) o.path = path{chosen_word("ASIO_URING_PATH", {"completion", "readiness"})};
   if (o.pump == pump_kind::automatic) o.pump = pump_kind{chosen_word("ASIO_URING_PUMP", {"ring", "guest"})};
@@ -173,7 +173,7 @@ ASIO_URING_DECL std::string setup_advice(const std::system_error& e)
   case EMFILE:
   case ENFILE:
     return "io_uring: no file descriptor left for the ring (ulimit -n)";
-  default: // of a security module, for instance
+  default: // a security module may return any error
     return std::string("io_uring: the kernel gives no ring: ") + e.what();
   }
 }

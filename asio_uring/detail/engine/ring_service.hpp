@@ -41,8 +41,8 @@ namespace asio_uring::detail {
 
 class file_state;
 
-/// One per execution context, found with use_service: ring, submitter, collector, and the pump that turns
-/// them.
+/// One per execution context, found with use_service: the ring, what submits to it and collects from it, and
+/// the pump that turns it.
 class ring_service : public asio::execution_context::service
 {
 public:
@@ -57,8 +57,8 @@ public:
   void cancel(request& r) noexcept { submitter_.cancel(r); }
   void forget(request& r) noexcept { submitter_.forget(r); }
 
-  /// To be called after push or cancel, outside of all locks. The loop's own thread submits when its handler
-  /// returns; anybody else submits now, for the loop may be asleep, or not running at all.
+  /// Called after push() or cancel(), outside of all locks. What a handler starts is submitted with the next
+  /// turn; all else, and what a guest starts, at once, because the loop may be asleep or not running at all.
   void notify() noexcept
   {
     if (!here() || loop_.idle()) submit_soon();
@@ -70,16 +70,16 @@ public:
     scheduler_->work_started();
     paths_.begun();
   }
-  /// The same for operations that come in numbers: all of them, and their handlers as long as they run, are
-  /// one piece of the scheduler's work, whose own count is a locked instruction at each start and each end.
+  /// The same for operations that come in numbers. All of them, with their running handlers, are one piece of
+  /// the scheduler's work: to count each would take a locked instruction at its start and at its end.
   [[gnu::always_inline]] void shared_work_started() noexcept { shared_work_.started(*scheduler_); }
-  /// To be called when the handler of such an operation has returned, within the scheduler's upcall.
+  /// Called when the handler of such an operation has returned, within the scheduler's upcall.
   [[gnu::always_inline]] void shared_work_finished() noexcept { shared_work_.finished(*scheduler_); }
 
-  /// A queued completion ran and found nothing to complete.
+  /// Called when a queued completion ran and completed no operation.
   void nothing_completed() noexcept { scheduler_->compensating_work_started(); }
 
-  /// Queues a completion that needs no kernel.
+  /// Queues to the loop a completion that does not come from the ring.
   [[gnu::always_inline]] void post(completion& op) noexcept
   {
     if (has_keeper()) [[unlikely]]
@@ -87,7 +87,7 @@ public:
     if (ready_.push(op) && loop_.idle()) wake_if_idle();
   }
 
-  /// Completes an operation that is not to be started.
+  /// Completes an operation instead of starting it.
   void complete(operation& op, int result, bool shared_work) noexcept
   {
     op.set_result(result);
@@ -98,29 +98,29 @@ public:
     post(op);
   }
 
-  /// To be called before the first linked requests are pushed: from then on they are submitted whole. Who
-  /// alone enters does nothing else anyway.
+  /// Called before linked requests are pushed: has each chain submitted as a whole. On a bound ring it is
+  /// anyway, because one thread enters.
   void expect_links()
   {
     if (!bound_.load(std::memory_order_acquire) && !links_expected_.load(std::memory_order_acquire))
       keep_links_whole();
   }
 
-  /// Returns when the kernel has taken what was published, and has let go of what was cancelled. False: some
-  /// is left.
+  /// Submits all that is published, cancellations included, so that the kernel lets go of what was cancelled.
+  /// False if something is left.
   ASIO_URING_DECL bool submit_now() noexcept;
 
-  /// Lets what was started come before a synchronous call of that file's; or of another's, if it has an
-  /// effect.
+  /// Called before a synchronous function on a file: submits what was started before it, if some of that is
+  /// on the same file, or has an effect that others may notice.
   void flush(file_state* d) noexcept
   {
     if (!submitter_.has_unsubmitted()) return;
     if (effects_.load(std::memory_order_relaxed) || is_with_kernel(d)) submit_now();
   }
-  /// An operation that others may notice is on its way: a write, a connect, any that was submitted as such.
+  /// Notes that an operation is pushed that others may notice: any but those of the lane `in`.
   void has_effect() noexcept { effects_.store(true, std::memory_order_relaxed); }
 
-  /// Makes a call that registers something with the ring, in a thread that may. Returns its result.
+  /// Has call(ring&) made, usually a registration, by a thread that may enter the ring. Returns its result.
   template <typename Call>
   int register_with_ring(Call&& call)
   {
@@ -131,31 +131,31 @@ public:
     return c.result;
   }
 
-  /// To be called between cancelling what uses a file descriptor and closing it.
+  /// Called after cancelling what uses a file descriptor and before closing it.
   void let_go(int fd) noexcept
   {
     if (ring* const r = emulated_.load(std::memory_order_acquire); r && own_process()) r->let_go(fd);
   }
 
-  /// Expires when the context ends: for what may outlive it.
+  /// Expires when the context ends; for objects that may outlive it.
   std::weak_ptr<void> life() const noexcept { return life_; }
   late_numbers& numbers() noexcept { return numbers_; }
-  /// An operation that belongs to no descriptor of ours names one: closing any waits until it is submitted.
+  /// Notes that an entry which may name any descriptor was pushed: close() submits it before it closes one.
   void names_strangers() noexcept
   {
     strangers_.store(true, std::memory_order_relaxed);
     polls_eventfds_.store(true, std::memory_order_relaxed);
   }
   bool has_strangers() noexcept { return strangers_ && submitter_.has_unsubmitted(); }
-  /// This descriptor, which is no socket, is going to be polled.
+  /// Called before the ring polls a descriptor that may be an eventfd.
   ASIO_URING_DECL void will_poll(int fd) noexcept;
 
-  /// Whether the ring is being given up: what the kernel has ended is going to be submitted to the next.
+  /// Whether the ring is being given up: what the kernel ends unperformed is submitted to the next one.
   bool resting() const noexcept { return resting_; }
-  /// Whether a thread of the service's own enters the ring.
+  /// Whether the ring has a thread of its own, the keeper, which alone enters.
   bool has_keeper() const noexcept { return has_keeper_.load(std::memory_order_relaxed); }
 
-  /// For a synchronous function: submits, and collects what is there. Handlers run in the loop.
+  /// For a synchronous function: submits, and collects what has completed. Handlers run in the loop.
   ASIO_URING_DECL void collect_now() noexcept;
 
   /// Which path operations take, and what they cost.
@@ -168,7 +168,7 @@ public:
   ASIO_URING_DECL file_state& open_file_state(int fd, const file_kind& kind);
   ASIO_URING_DECL void recycle(file_state& d) noexcept;
 
-  /// Whether one more socket may keep memory for datagrams that nobody has asked for.
+  /// Whether one more socket may read datagrams ahead. If so, end_reading_ahead() must follow.
   bool begin_reading_ahead() noexcept
   {
     if (readers_ahead_.fetch_add(1, std::memory_order_relaxed) < most_readers_ahead) return true;
@@ -183,10 +183,10 @@ public:
   record_memory& records() noexcept { return records_; }
   detail::deadlines& deadlines() noexcept { return *deadlines_; }
   detail::pump& pump() noexcept { return *pump_; }
-  /// Whether handlers run in the scheduler's threads: no executor needs to be asked.
+  /// Whether the program's threads run the scheduler, not an internal thread of Asio's.
   bool native() const noexcept { return native_; }
   bool stopped() const noexcept { return stopped_; }
-  /// Of the kernel, or of what emulates it.
+  /// The features of the kernel, or of what emulates it.
   const asio_uring::features& features() const noexcept { return *features_.load(std::memory_order_acquire); }
   /// Calls f(const ring&) for the ring in use. Any thread.
   template <typename F>
@@ -201,32 +201,32 @@ public:
     return with_ring([this](const ring&) { return unavailable_; });
   }
 
-  /// Of all contexts.
+  /// How many services of all contexts have ended.
   static std::uint64_t services_ended() noexcept { return services_ended_.load(std::memory_order_acquire); }
 
   // For the pumps.
-  /// Submits what handlers left, waits for at most `timeout` if there is nothing to run, collects.
-  /// False: the ring is another thread's at the moment.
+  /// Submits what handlers started, waits at most `timeout` if there is nothing to run, and collects. False
+  /// if another thread has the ring at the moment.
   ASIO_URING_DECL bool turn(std::chrono::nanoseconds timeout, completion_queue& out) noexcept;
-  /// Whether there is something to do that no completion will tell of.
+  /// Whether there is something to do that no completion will announce.
   bool unfinished() noexcept { return !ready_.empty() || (!has_keeper() && submitter_.has_unfinished()); }
   bool has_unsubmitted() noexcept { return submitter_.has_unsubmitted(); }
-  /// Whether completions are to come that no event tells a guest of: those of a ring that an emulated one has
-  /// replaced.
+  /// Whether completions will come that no event announces to a guest: those of a ring that an emulated one
+  /// has replaced.
   bool has_untold() const noexcept { return emulated_.load(std::memory_order_relaxed) && has_former(); }
-  /// Becomes readable anew with each new completion. A bound ring's own descriptor tells nothing of work that
-  /// waits for an enter.
+  /// The descriptor that a guest's reactor watches; each completion is an edge. For a bound ring it is an
+  /// eventfd: the ring's own descriptor does not announce work that waits for an enter.
   int watch_fd() const noexcept
   {
     return get_ring().bound() && get_ring().kernels() ? event_fd_.get() : get_ring().fd();
   }
-  /// Whether this is not a forked child that was never told of it.
+  /// False in a forked child that was not told of the fork (notify_fork).
   bool own_process() const noexcept { return process_ == process::id(); }
   /// Whether the loop sleeps, and what must wake it.
   sleeper& loop() noexcept { return loop_; }
-  /// To be called by the thread that runs the context, with each turn.
+  /// Called with each turn by the thread that runs the context.
   ASIO_URING_DECL void runs_here() noexcept;
-  /// What is known of the thread that ran the context last: whether it is another one than this, and lives.
+  /// What is known of the thread that ran the context last: `gone` if it is this one, or has exited.
   enum class runner : unsigned char
   {
     unknown,
@@ -235,17 +235,17 @@ public:
   };
   ASIO_URING_DECL runner last_runner() const noexcept;
 
-  /// To be called before a pump's threads sleep in the ring.
+  /// Called before threads sleep in the ring.
   void hang_up_doorbell()
   {
     if (!doorbell_) doorbell_.emplace(submitter_, features().multishot_poll());
   }
   void ring_doorbell() noexcept { doorbell_->ring(); }
-  /// A thread that runs the context interrupts another one.
+  /// Notes that more than one thread runs the context.
   void seen_shared() noexcept { shared_.store(true, std::memory_order_relaxed); }
   bool in_flight() const noexcept { return in_kernel() || submitter_.has_backlog(); }
   bool in_kernel() const noexcept { return submitter_.submitted() != retired_; }
-  /// The same without those of which only a notification is to come.
+  /// The same, without zero-copy sends for which only a notification is to come.
   bool performs() const noexcept { return submitter_.submitted() - retired_ != counters_.outstanding(); }
 
 private:
@@ -258,7 +258,7 @@ private:
   ASIO_URING_COLD bool spin(ring& r, std::chrono::nanoseconds& timeout) noexcept;
   bool here() const noexcept { return scheduler_->can_dispatch(); }
   ASIO_URING_DECL void keep_links_whole();
-  /// Wakes whoever turns the ring, the keeper or the loop.
+  /// Wakes the thread that turns the ring, the keeper or the loop.
   ASIO_URING_DECL void wake() noexcept;
   void wake_if_idle() noexcept
   {
@@ -308,7 +308,7 @@ private:
   ASIO_URING_DECL void failed(ring& r, int error) noexcept;
   ASIO_URING_DECL void replace_ring(int error) noexcept;
   ASIO_URING_DECL void use_ring(ring&& r, std::string unavailable = {});
-  /// For who turns the ring, or keeps others from it.
+  /// For a thread that turns the ring, or keeps it from being replaced.
   ring& get_ring() const noexcept { return *ring_.load(std::memory_order_acquire); }
   ASIO_URING_DECL void signal_completions(ring& r);
   ASIO_URING_COLD void signal_anew() noexcept;
@@ -316,7 +316,7 @@ private:
   bool must_not_sleep() const noexcept { return loop_.must_stay_awake(has_keeper()); }
   ASIO_URING_DECL void look_for_former() noexcept;
   bool has_former() const noexcept { return former_.load(std::memory_order_relaxed); }
-  /// How long to sleep in the ring at most: what a ring given back still has comes without a wake-up.
+  /// Limits a sleep in the ring if a former ring still delivers completions, because they wake nobody.
   ASIO_URING_DECL std::chrono::nanoseconds sleep_at_most(std::chrono::nanoseconds limit) const noexcept;
 
   inline static std::atomic<std::uint64_t> services_ended_{0};
@@ -327,27 +327,27 @@ private:
   const bool locking_;
   record_memory records_{locking_};
   spinner spinner_{options_.spin};
-  std::list<ring> rings_;           // the last is in use; those before it have not brought everything yet
-  std::atomic<bool> former_{false}; // whether there are such, with something that is waited for
+  std::list<ring> rings_;           // the last is in use; the former ones still deliver completions
+  std::atomic<bool> former_{false}; // whether a former ring has completions that are waited for
   struct disowned
   {
     const ring* former;
     std::uint64_t user_data;
   };
-  std::vector<disowned> disowned_;       // what such still bring, but nobody waits for
-  std::atomic<ring*> ring_{nullptr};     // the last
-  std::atomic<ring*> emulated_{nullptr}; // the same, if it is none of the kernel's
+  std::vector<disowned> disowned_;       // completions of former rings that nobody waits for
+  std::atomic<ring*> ring_{nullptr};     // the one in use
+  std::atomic<ring*> emulated_{nullptr}; // the same, unless it is the kernel's
   std::optional<asio_uring::features> kernel_features_, emulated_features_;
   std::atomic<const asio_uring::features*> features_{nullptr};
   std::atomic<bool> available_{true};
   std::string unavailable_; // guarded by the submitter's lock
   submitter submitter_;
-  unique_descriptor event_fd_;       // signalled by a bound ring that is a guest
-  std::optional<doorbell> doorbell_; // where threads sleep in the ring
+  unique_descriptor event_fd_;       // signalled by the bound rings of a guest
+  std::optional<doorbell> doorbell_; // if threads sleep in the ring
   late_numbers numbers_;
   std::atomic<bool> strangers_{false}; // entries on the ring may name any descriptor
   std::atomic<bool> polls_eventfds_{false};
-  std::atomic<bool> effects_{false}; // entries on the ring may be noticed outside
+  std::atomic<bool> effects_{false}; // entries on the ring have effects that others may notice
   ready_list ready_{locking_};
   detail::doubts doubts_{*this, locking_};
   owned_deadlines deadlines_{new detail::deadlines(*this)};
@@ -358,19 +358,19 @@ private:
   std::atomic<unsigned> readers_ahead_{0};
   sleeper loop_;
   std::atomic<bool> links_expected_{false};
-  std::atomic<pid_t> runner_{0};           // the thread that last turned the ring in its loop
-  runner_threads runners_;                 // those that did, and the keeper
-  lock ring_lock_{locking_};               // held by who enters a bound ring, turns another, or replaces it
-  std::atomic<bool> bound_{false};         // one thread enters
+  std::atomic<pid_t> runner_{0};           // the thread that ran the context last
+  runner_threads runners_;                 // all that have run it, and the keeper
+  lock ring_lock_{locking_};               // held to enter a bound ring, to turn any, or to replace it
+  std::atomic<bool> bound_{false};         // only one thread enters
   std::atomic<bool> has_keeper_{false};    // it is the keeper
-  std::atomic<std::uint64_t> owner_{0};    // that thread, or who turns another ring; 0: none
-  std::atomic<pid_t> owner_tid_{0};        // the same, for the kernel
+  std::atomic<std::uint64_t> owner_{0};    // that thread, or the one that turns an unbound ring; 0: none
+  std::atomic<pid_t> owner_tid_{0};        // the same, as the kernel numbers threads
   std::atomic<bool> shared_{false};        // several threads run the context
-  bool moved_ = false;                     // it was another, which lives
-  std::atomic<ring_call*> calls_{nullptr}; // to be made for them
+  bool moved_ = false;                     // the ring was taken over from a thread that lives
+  std::atomic<ring_call*> calls_{nullptr}; // that the owner is to make
   std::thread keeper_;
   bool resting_ = false;
-  bool broken_ = false;             // nobody can enter
+  bool broken_ = false;             // no thread can enter
   bool before_fork_ = false;        // within fork_prepare
   std::atomic<bool> rested_{false}; // between fork_prepare and fork_parent or fork_child
   bool has_keeper_before_fork_ = false;

@@ -60,7 +60,8 @@ try {
 } catch (const std::bad_alloc&) {
 }
 
-/// Another ring, or what emulates one.
+/// Sets up and uses a ring: the kernel's, or an emulated one where there is none, or where the options ask
+/// for it.
 ASIO_URING_DECL void ring_service::set_up_ring()
 {
   std::string reason = "the options or ASIO_URING_BACKEND ask for it";
@@ -74,7 +75,7 @@ ASIO_URING_DECL void ring_service::set_up_ring()
                                            .busy_poll = options_.busy_poll}));
     } catch (const std::system_error& e) {
       const int error = e.code().value();
-      // Epoll needs descriptors, too.
+      // The fallback needs descriptors, too.
       if (options_.fallback == fallback::forbid || error == EMFILE || error == ENFILE) refuse_setup(e);
       reason = setup_advice(e);
     }
@@ -96,7 +97,7 @@ ASIO_URING_DECL void ring_service::use_ring(ring&& r, std::string unavailable)
   }
   ring& now = rings_.emplace_back(std::move(r));
   links_expected_.store(false, std::memory_order_relaxed);
-  // Of files, the places stay as they are; of buffers, the numbers.
+  // Registered files keep their places, registered buffers their numbers.
   if (!files_.move_to(now))
     for (const auto& d : file_states_)
       d->forget_registration();
@@ -115,8 +116,9 @@ ASIO_URING_DECL void ring_service::use_ring(ring&& r, std::string unavailable)
   submitter_.with_ring([&](ring&) { unavailable_.swap(unavailable); });
 }
 
-/// A guest's reactor waits for an eventfd, which is never read: each signal is an edge. One for all its
-/// rings, for what a ring that was given up still completes.
+/// Has a guest's bound ring signal its completions to the eventfd that the reactor watches. That is never
+/// read: each signal is an edge. All rings of the guest signal the same one, because former rings still
+/// complete.
 ASIO_URING_DECL void ring_service::signal_completions(ring& r)
 {
   if (!guest_ || !r.bound() || !r.kernels()) return;
@@ -127,9 +129,9 @@ ASIO_URING_DECL void ring_service::signal_completions(ring& r)
   if (result < 0) throw std::system_error(-result, std::system_category(), "eventfd");
 }
 
-/// What the write to an eventfd completes, Linux (6.18, and some before) signals to a ring's eventfd once,
-/// and then never again: a guest that polls such, or what has such in it, registers its own anew before it
-/// looks.
+/// Registers the ring's eventfd anew. If a write to another eventfd completes a poll, Linux (6.18, and some
+/// before) signals the ring's eventfd only the first time. So a guest whose ring polls eventfds, or sets that
+/// contain some, calls this before each turn.
 void ring_service::signal_anew() noexcept
 {
   ring& r = get_ring();
@@ -153,11 +155,11 @@ ASIO_URING_DECL void ring_service::will_poll(int fd) noexcept
 ASIO_URING_DECL ring_service::~ring_service()
 {
   services_ended_.fetch_add(1, std::memory_order_release);
-  completion_queue left; // what the destruction of handlers has posted; destroyed with the queue
+  completion_queue left; // posted by handlers that were destroyed; destroyed with this queue
   ready_.move_to(left);
 }
 
-/// If the context has a reactor already, the ring takes its place, unless a thread is in the reactor.
+/// Makes the pump. If the context has a reactor already, and no thread is in it, the ring takes its place.
 ASIO_URING_DECL void ring_service::make_pump()
 {
   asio::execution_context& context = this->context();
@@ -196,12 +198,12 @@ ASIO_URING_DECL void ring_service::make_pump()
     if (replaced) replaced->replace(*pump);
     pump_ = std::move(pump);
   }
-  // No stock service may ever call init_task, so we do. A thread pool's threads turn the ring from here on,
-  // and may sleep in it: not before the wake-up poll is there.
+  // No stock service may ever call init_task, so we do. From here on a thread pool's threads turn the ring
+  // and may sleep in it, so the doorbell must be there.
   scheduler_->init_task();
 }
 
-// A loop that is on its way to sleep may have counted already what it is going to submit.
+// A loop that is about to sleep may have counted already how many entries it will submit: wakes it.
 ASIO_URING_DECL void ring_service::keep_links_whole()
 {
   get_ring().keep_whole();

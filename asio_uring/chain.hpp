@@ -64,7 +64,7 @@ public:
     for (const io_uring_sqe& entry : all_.entries)
       detail::for_each_late_number(entry, true, f);
   }
-  bool drains() const noexcept { return all_.drains; }
+  const operation** drains() noexcept { return all_.drains ? &last_before_ : nullptr; }
   std::optional<int> completed(int result, unsigned) const noexcept { return result; }
 
   /// `result`: of what was not submitted.
@@ -94,6 +94,7 @@ private:
 
   chain_entries all_;
   linked_requests links_;
+  const operation* last_before_ = nullptr;
 };
 
 /// How a chain starts: on behalf of a file, or of an executor's context.

@@ -229,6 +229,41 @@ BOOST_AUTO_TEST_CASE(a_drained_chain_waits_for_what_was_started_before_and_holds
   CHECK_SUCCEEDED(drained);
 }
 
+BOOST_AUTO_TEST_CASE(a_drained_chain_does_not_wait_for_reads_that_were_started_after_it)
+{
+  int ends[2];
+  BOOST_REQUIRE_EQUAL(::pipe(ends), 0);
+  unique_descriptor to(ends[1]);
+  stream_file from(context, ends[0]);
+  const auto give = [&] { BOOST_REQUIRE_EQUAL(::write(to.get(), "x", 1), 1); };
+  char byte;
+  outcome cancelled, before[2], after[2];
+  chain_outcome drained;
+  asio::cancellation_signal signal;
+  const auto read = [&](auto&& handler) { from.async_read_some(asio::buffer(&byte, 1), std::move(handler)); };
+  for (outcome& o : before)
+    read(o.record());
+  read(asio::bind_cancellation_slot(signal.slot(), cancelled.record()));
+  chain(from).drain().add(nop).async_run(drained.record());
+  for (outcome& o : after)
+    read(o.record());
+  signal.emit(asio::cancellation_type::total); // the last before the chain
+  give();
+  run_until(context, [&] { return before[0].done(); });
+  settle(context);
+  BOOST_TEST(!drained.done());
+  give();
+  run_until(context, [&] { return drained.done(); });
+  CHECK_SUCCEEDED(before[1]);
+  CHECK_SUCCEEDED(drained);
+  CHECK_FAILED(cancelled, asio::error::operation_aborted);
+  BOOST_TEST(!after[0].done());
+  for (const outcome& o : after) {
+    give();
+    run_until(context, [&] { return o.done(); });
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_drained_chain_syncs_all_the_writes_before_it)
 {
   auto file = new_file();

@@ -117,8 +117,8 @@ struct description_traits
   /// (request.hpp), and instead of what else becomes of an unexpected result: nothing is tried again. What
   /// delivers more than once is a source's: source.hpp.
   static constexpr bool completes_itself = requires(D & d) { d.completed(0, 0u); };
-  /// `linked_requests& links()`, submitted instead of it, and `bool drains()`: whether the file's operations
-  /// must have ended before.
+  /// `linked_requests& links()`, submitted instead of it, and `const operation** drains()`: null unless it
+  /// waits for the file's operations that were started before it; else where the last of them is kept.
   static constexpr bool chained = requires(D & d) { d.links(); };
   /// `void for_each_late_number(f)`: calls f(fd) for what its entries may look up after their submission.
   static constexpr bool names_late = requires(D & d)

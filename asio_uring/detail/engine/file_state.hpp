@@ -298,7 +298,8 @@ private:
   [[gnu::always_inline]] bool may_submit_at_once(lane_kind kind) noexcept;
   [[gnu::always_inline]] void set_submitted(operation& op, lane_kind kind) noexcept;
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
-  ASIO_URING_DECL bool has_to_wait(const operation& op) noexcept;
+  ASIO_URING_DECL bool has_to_wait(operation& op) noexcept;
+  ASIO_URING_DECL void passes(const operation& ends) noexcept;
   ASIO_URING_DECL void submit_drained(section& s) noexcept;
   ASIO_URING_DECL void arm(lane& l, section& s) noexcept;
   ASIO_URING_COLD void end_wait(operation& op, int result) noexcept;
@@ -353,6 +354,7 @@ private:
   bool sends_by_calls_ : 1 = false;
   bool eager_ : 1 = false;   // of the lanes when nothing is about
   bool looking_ : 1 = false; // a second look is being taken
+  bool drains_ : 1 = false;  // an operation has waited for those before it
   doubt doubt_ : 2 = doubt::none;
   ring_service& service_;
   operation_list unordered_;

@@ -84,6 +84,7 @@ ASIO_URING_DECL void file_state::prepend(operation& op) noexcept
 ASIO_URING_DECL void file_state::give_back(operation& op, int result, section& s) noexcept
 {
   if (op.notifications_) return zero_copy_sends::set_aside(*this, op, result);
+  passes(op);
   remove(op);
   op.set_result(result);
   s.ready.push(&op);
@@ -100,8 +101,14 @@ void file_state::start_slowly(operation& op) noexcept
     give_back(op, -ECANCELED, s);
   else if (kind != lane_kind::none)
     advance(kind, s);
-  else if (!has_to_wait(op))
-    submit(op, s);
+  else {
+    const operation::type& t = op.get_type();
+    if (const operation** const before = t.drains ? t.drains(op) : nullptr) {
+      *before = in().last;
+      drains_ = true;
+    }
+    if (!has_to_wait(op)) submit(op, s);
+  }
 }
 
 void file_state::end_send_slowly(operation& op, const void* cancellation_key) noexcept
@@ -151,10 +158,23 @@ ASIO_URING_DECL void file_state::submit(operation& op, section& s) noexcept
 }
 
 /// Whether an operation of no lane begins only after what was started before it.
-ASIO_URING_DECL bool file_state::has_to_wait(const operation& op) noexcept
+ASIO_URING_DECL bool file_state::has_to_wait(operation& op) noexcept
 {
   const operation::type& t = op.get_type();
-  return t.drains && t.drains(op) && (op.previous_ || in().first || out().first);
+  const operation** const before = t.drains ? t.drains(op) : nullptr;
+  return before && (op.previous_ || *before);
+}
+
+/// Has those that wait for an operation of the lane `in`, which ends, wait for the one before it. The other
+/// lane of a file is always empty.
+ASIO_URING_DECL void file_state::passes(const operation& ends) noexcept
+{
+  if (!drains_ || ends.get_type().lane != lane_kind::in) return;
+  for (operation* op = unordered_.first; op; op = op->following_) {
+    const operation::type& t = op->get_type();
+    const operation** const before = t.drains ? t.drains(*op) : nullptr;
+    if (before && *before == &ends) *before = ends.previous_;
+  }
 }
 
 /// Submits those that had to wait, and need not any longer.

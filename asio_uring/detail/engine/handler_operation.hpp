@@ -199,12 +199,12 @@ private:
     else
       return nullptr;
   }
-  static bool do_drains(const operation& op) noexcept
+  static const operation** do_drains(operation& op) noexcept
   {
     if constexpr (traits::chained)
       return description_of(op).drains();
     else
-      return false;
+      return nullptr;
   }
   static bool do_more(const operation& op, int result) noexcept
   {

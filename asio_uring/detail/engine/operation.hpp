@@ -130,8 +130,8 @@ public:
     int (*take_ahead)(operation&, source&) noexcept;
     /// Whether it is for a source to serve it. What can take from one, and is not, ends the source.
     bool from_source;
-    /// Whether it begins when what was started before it has ended.
-    bool (*drains)(const operation&) noexcept;
+    /// Null unless it begins when what was started before it has ended: where the last in the lane is kept.
+    const operation** (*drains)(operation&) noexcept;
     /// Whether the kernel may need a thread of its own for it.
     bool may_need_worker;
   };

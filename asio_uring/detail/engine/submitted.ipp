@@ -150,6 +150,7 @@ ASIO_URING_DECL operation::stage file_state::let_go(operation& op, section& s) n
   const bool left = submitted && op.cancelled_ && !closed_ && t.keep && op.result() > 0 &&
                     !service_.stopped() && keep_bytes(op, s);
   service_.forget(op);
+  passes(op);
   unlink(op, list_of(op.aside_ ? lane_kind::none : t.lane));
   if (submitted && closed_)
     give_back_cancelled(t.lane, s);

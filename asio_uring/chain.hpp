@@ -153,7 +153,7 @@ public:
     return add([&](io_uring_sqe& sqe) { io_uring_prep_fsync(&sqe, file.native_handle(), 0); });
   }
 
-  /// Writes data to the device, and of the metadata what is needed to read it: fdatasync(2).
+  /// Writes data to the device, and the metadata that is needed to read it: fdatasync(2).
   template <detail::has_native_handle File>
   operation_chain& fdatasync(File& file) &
   {

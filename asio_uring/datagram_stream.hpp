@@ -93,7 +93,8 @@ public:
    * destruction: no datagram is taken or lost. Errors: those of async_receive_from, such as
    * connection_refused of a connected socket: each is reported once, and the next call goes on;
    * operation_aborted; invalid_argument if buffers of this size have no room for a payload; already_started
-   * if datagrams of another stream, with other buffers or another control_size, are left.
+   * while another stream of the socket, with other buffers or another control_size, still receives or has
+   * datagrams left.
    */
   template <typename Token = asio::default_completion_token_t<Executor>>
   auto async_next(Token&& token = {})

@@ -23,13 +23,13 @@ namespace asio_uring {
 /// How an accept_stream accepts.
 struct accept_stream_options
 {
-  /// Connections that are accepted and that nobody has asked for; with so many the kernel is told to stop,
-  /// and to go on when half of them are taken. What it has accepted by then, at most the listener's backlog,
-  /// comes on top.
+  /// How many connections may be accepted ahead. At this number the stream pauses, and goes on when half of
+  /// them are taken. Connections that the kernel accepts before it stops, at most the listener's backlog,
+  /// come on top.
   std::size_t max_ready = 64;
 };
 
-/// Accepts connections before they are asked for: one submission for all of them.
+/// Accepts connections before the program asks for them, by one submission for all.
 /**
  * @code
  * asio_uring::accept_stream connections(acceptor);
@@ -39,14 +39,14 @@ struct accept_stream_options
  * }
  * @endcode
  *
- * It begins with the first async_next. Where descriptors or memory are used up it pauses, up to a quarter of
- * a second, and goes on; connections wait in the listener's backlog meanwhile, and nobody is told. What is
- * left when the stream goes, or when async_accept is called beside it, is what the acceptor accepts next;
- * what is left when the acceptor is closed, is closed.
+ * It begins with the first async_next. If descriptors or memory run out it pauses, for up to a quarter of a
+ * second at a time, without an error; connections wait in the listener's backlog meanwhile. Connections that
+ * are left when the stream is destroyed, or when async_accept is called beside it, are the next ones that the
+ * acceptor accepts. Those that are left when the acceptor is closed are closed.
  *
- * The acceptor, of a type of ours or with as_default.hpp, must outlive it. Thread safety: distinct objects
- * safe, shared ones unsafe, the acceptor included. Since Linux 5.19 by one submission; before, and with the
- * fallback, by one for each connection.
+ * The acceptor must be on io_uring (a type of asio_uring's, or any with as_default.hpp) and outlive the
+ * stream. Thread safety: distinct objects safe, shared ones unsafe, the acceptor included. Since Linux 5.11,
+ * and with the fallback; by one submission for all since 5.19, otherwise by one for each connection.
  */
 template <typename Protocol, typename Executor = asio::any_io_executor>
 class accept_stream
@@ -60,9 +60,9 @@ public:
   template <typename PeerExecutor>
   using socket_on = typename Protocol::socket::template rebind_executor<PeerExecutor>::other;
 
-  /// Begins nothing yet.
+  /// Refers to the acceptor; accepting begins with the first async_next.
   /**
-   * @param acceptor Must listen by the time of the first async_next.
+   * @param acceptor Must listen by then.
    * @param o How many connections are accepted ahead.
    */
   explicit accept_stream(acceptor_type& acceptor, const accept_stream_options& o = {}) noexcept
@@ -78,11 +78,12 @@ public:
 
   /// Waits for the next connection.
   /**
-   * @param token Completion signature `void(error_code, socket)`. Several may wait; first come, first served.
+   * @param token Completion signature `void(error_code, socket)`. Several may wait; they are served in order.
    *
-   * Cancellation: terminal, partial and total: no connection is taken; the acceptor's cancel() and close(),
-   * and the stream's end, do the same. Errors: as async_accept, but for no_descriptors and the like (see
-   * above): invalid_argument, the acceptor does not listen; bad_descriptor, it is closed; operation_aborted.
+   * Cancellation: terminal, partial and total, the acceptor's cancel() and close(), and the stream's
+   * destruction: no connection is taken. Errors: those of async_accept except no_descriptors and the like, at
+   * which it pauses: invalid_argument if the acceptor does not listen; bad_descriptor if it is closed;
+   * operation_aborted.
    */
   template <typename Token = asio::default_completion_token_t<Executor>>
   requires(!detail::gives_executor<Token> &&
@@ -91,10 +92,10 @@ public:
     return next(get_executor(), nullptr, std::forward<Token>(token));
   }
 
-  /// The same, and who it is.
+  /// The same, with the peer's address.
   /**
-   * @param peer_endpoint Set before the handler is called, to the peer's address; unspecified where the peer
-   * has gone by then. Must live until the handler is called.
+   * @param peer_endpoint Set to the peer's address before the handler is called; unspecified if the peer has
+   * gone by then. Must live until the handler is called.
    * @param token Completion signature `void(error_code, socket)`.
    */
   template <typename Token = asio::default_completion_token_t<Executor>>
@@ -105,7 +106,7 @@ public:
 
   /// The same, for a socket with an executor of its own.
   /**
-   * @param peer_executor Of the socket; an execution context gives its executor.
+   * @param peer_executor The socket's executor, or an execution context, whose executor is used.
    * @param token Completion signature `void(error_code, socket_on<PeerExecutor>)`.
    */
   template <detail::gives_executor Peer, typename Token = asio::default_completion_token_t<Executor>>
@@ -114,7 +115,7 @@ public:
     return next(detail::executor_of(peer_executor), nullptr, std::forward<Token>(token));
   }
 
-  /// Both.
+  /// The same, with an executor and the peer's address.
   template <detail::gives_executor Peer, typename Token = asio::default_completion_token_t<Executor>>
   auto async_next(Peer&& peer_executor, endpoint_type& peer_endpoint, Token&& token = {})
   {

@@ -1,4 +1,4 @@
-// asio_uring/any_io_executor.hpp: asio::any_io_executor, with its I/O objects on io_uring.
+// asio_uring/any_io_executor.hpp: asio::any_io_executor, for I/O objects on io_uring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -19,13 +19,13 @@ class any_io_executor : public asio::any_io_executor
 public:
   using asio::any_io_executor::any_io_executor;
   any_io_executor() = default;
-  /// From Asio's, which it then refers to as well.
+  /// Copies Asio's: both have the same target.
   any_io_executor(const asio::any_io_executor& ex) noexcept : asio::any_io_executor(ex) {}
-  /// From Asio's, which is left without a target.
+  /// Moves Asio's, which is left without a target.
   any_io_executor(asio::any_io_executor&& ex) noexcept : asio::any_io_executor(std::move(ex)) {}
 };
 
-/// Also what Asio derives from it, as use_awaitable_t<>::as_default_on does.
+/// True also for executors that Asio derives from it, as use_awaitable_t<>::as_default_on does.
 template <std::derived_from<any_io_executor> Executor>
 inline constexpr bool enable_io_uring<Executor> = true;
 

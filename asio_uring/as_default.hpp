@@ -2,11 +2,11 @@
 //
 //   g++ -std=c++20 -include asio_uring/as_default.hpp program.cpp -luring
 //
-// To be the first header of every translation unit. All sockets and acceptors of boost::asio, those inside
-// Boost.Beast and other libraries too, then perform their operations through io_uring; with
-// ASIO_URING_STANDALONE those of Asio without Boost. A translation unit that lacks it is refused by the
-// linker (detail/asio/mixed_units.hpp); a shared library that lacks it keeps its stock sockets
-// (detail/asio/abi_tag.hpp). Macros for Asio belong on the command line (detail/asio/late_macros.hpp).
+// Must be the first header of every translation unit. All sockets and acceptors of boost::asio, also those
+// inside Boost.Beast and other libraries, then perform their operations through io_uring; with
+// ASIO_URING_STANDALONE those of Asio without Boost. The linker refuses a translation unit that lacks it
+// (detail/asio/mixed_units.hpp); a shared library that lacks it keeps its stock sockets
+// (detail/asio/abi_tag.hpp). Define macros for Asio on the command line (detail/asio/late_macros.hpp).
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 

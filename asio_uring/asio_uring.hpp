@@ -1,4 +1,4 @@
-// asio_uring/asio_uring.hpp: the whole library, but for the file-system operations:
+// asio_uring/asio_uring.hpp: the whole library, except the file-system operations:
 // asio_uring/file_system.hpp.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)

@@ -36,29 +36,29 @@ struct finish_submission
 
 } // namespace detail
 
-/// Performs any operation that io_uring has.
+/// Performs any operation of io_uring's.
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param prepare `void prepare(io_uring_sqe&)`, called once, before async_submit returns to its caller or,
  * with a lazy token, when the operation is initiated. It fills a zeroed entry, with liburing's
- * io_uring_prep_* functions or by hand; opcodes newer than liburing are in asio_uring/ring/opcodes.hpp.
- * user_data is not its own. What it throws comes out of the initiating function.
+ * io_uring_prep_* functions or by hand; opcodes newer than liburing are in asio_uring/ring/opcodes.hpp. It
+ * must not set user_data. If it throws, the initiating function throws.
  * @param token Completion signature `void(error_code, Result)`.
  *
- * The result is the completion's: an int, with the error code made from a negative one; or a
- * `unique_descriptor` with `async_submit<unique_descriptor>`, for operations that open a file descriptor: if
- * nobody gets it, it is closed.
+ * The result is the completion's: an int, and a negative one makes the error code. With
+ * `async_submit<unique_descriptor>`, for operations that open a file descriptor, it is a `unique_descriptor`,
+ * which is closed if the handler does not take it.
  *
- * What the entry points to (buffers, paths, addresses, time spans) must stay until the handler is called or
- * destroyed. Descriptors must stay open as long. The overload with a payload takes care of the former.
+ * Until the handler is called or destroyed, what the entry points to (buffers, paths, addresses, time spans)
+ * must stay valid, and descriptors must stay open. The overload with a payload takes care of the former.
  *
- * Cancellation: terminal, partial and total ask the kernel; only the operation's own completion tells. A
- * result that the kernel gives in spite of it is delivered. A zero-copy send completes when its buffer is
- * free again. The destruction of the context waits for the kernel. Errors: the kernel's;
- * operation_not_supported where the kernel lacks the opcode, and no thread makes its call (doc/opcodes.md);
- * errc::invalid_argument, of misuse_category(), for an entry that does not complete exactly once: multishot,
- * linked, draining, or with IOSQE_CQE_SKIP_SUCCESS; the message says which, and what to use. Thread safety:
- * may be called by any thread. Since Linux 5.11, and the opcode's own version.
+ * Cancellation: terminal, partial and total ask the kernel to end the operation. If it was performed
+ * nevertheless, its result is delivered. A zero-copy send completes when its buffer is free again. The
+ * destruction of the context waits for the kernel. Errors: the kernel's; operation_not_supported if the
+ * kernel lacks the opcode, and no thread makes its call (doc/opcodes.md); errc::invalid_argument, of
+ * misuse_category(), for an entry that does not complete exactly once: multishot, linked, draining, or with
+ * IOSQE_CQE_SKIP_SUCCESS; the message says which, and what to use. Thread safety: may be called by any
+ * thread. Since Linux 5.11, and the opcode's own version.
  */
 template <detail::submission_result Result = int, detail::submits Object, typename Prepare,
           asio::completion_token_for<void(error_code, Result)> Token =
@@ -70,16 +70,16 @@ auto async_submit(Object&& object, Prepare prepare, Token&& token = {})
                                                   std::forward<Token>(token));
 }
 
-/// The same with an object that the operation owns, from the submission to the end.
+/// The same with an object that the operation owns until it ends.
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
- * @param payload Movable; holds what the entry points to. It is moved into the operation, and no further
- * until it ends.
- * @param prepare `void prepare(io_uring_sqe&, Payload&)`; the reference is to where the payload stays.
+ * @param payload Movable; holds what the entry points to. It is moved into the operation, where it stays in
+ * place until the operation ends.
+ * @param prepare `void prepare(io_uring_sqe&, Payload&)`; the reference is to the payload in its final place.
  * @param token Completion signature `void(error_code, Result, Payload)`: the payload comes back.
  *
- * A payload with a member `void completed(int result, unsigned flags)` is told the completion as it is,
- * IORING_CQE_F_BUFFER and the like included, on the thread that collects it: it should only take notes.
+ * If the payload has a member `void completed(int result, unsigned flags)`, it gets the raw completion,
+ * IORING_CQE_F_BUFFER and the like included, in the thread that collects it. It should only store values.
  */
 template <detail::submission_result Result = int, detail::submits Object, typename Payload, typename Prepare,
           asio::completion_token_for<void(error_code, Result, Payload)> Token>

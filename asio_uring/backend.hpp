@@ -13,25 +13,25 @@
 
 namespace asio_uring {
 
-/// A context's backend. Printable.
+/// Description of a context's backend. Printable.
 struct backend_info
 {
-  bool io_uring = false;                 ///< false: the kernel gives none, or it is undecided: `entries` is 0
-  std::string reason;                    ///< why, in words that a person can act on
-  pump_kind pump = pump_kind::automatic; ///< ring or guest
-  asio_uring::path path = asio_uring::path::automatic; ///< of reads at the moment
-  std::string path_reason;                             ///< why: what a system call costs, what was compared
-  asio_uring::features features;                       ///< what the kernel, or what emulates it, granted
-  bool busy_poll = false;   ///< the kernel polls network devices: options::busy_poll
-  unsigned entries = 0;     ///< submission queue entries; 0: undecided, for no I/O object exists yet
-  unsigned completions = 0; ///< completion queue entries
+  bool io_uring = false; ///< false: the kernel provides none, or it is undecided: `entries` is 0
+  std::string reason;    ///< why, and what to do about it
+  pump_kind pump = pump_kind::automatic;               ///< ring or guest
+  asio_uring::path path = asio_uring::path::automatic; ///< the path of reads at the moment
+  std::string path_reason;       ///< why: the cost of a system call, and of the other path
+  asio_uring::features features; ///< those of the kernel, or of what emulates it
+  bool busy_poll = false;        ///< the kernel polls network devices: options::busy_poll
+  unsigned entries = 0;          ///< submission queue entries; 0: undecided, because no I/O object exists yet
+  unsigned completions = 0;      ///< completion queue entries
 };
 
-/// Describes the backend of a context; sets up nothing.
+/// Returns the backend of a context; sets up nothing.
 /** Thread safety: may be called by any thread once the context's first I/O object exists. */
 ASIO_URING_DECL backend_info backend(asio::execution_context& context);
 
-/// Writes it in a line.
+/// Writes the description as one line.
 ASIO_URING_DECL std::ostream& operator<<(std::ostream& out, const backend_info& b);
 
 } // namespace asio_uring

@@ -1,4 +1,4 @@
-// asio_uring/buffer_ring.hpp: memory for what streams receive, chosen when there is something.
+// asio_uring/buffer_ring.hpp: buffers that streams share, chosen when there is something to receive.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,25 +15,24 @@
 
 namespace asio_uring {
 
-/// What memory a buffer_ring has.
+/// Number and size of the buffers of a buffer_ring.
 struct buffer_ring_options
 {
-  unsigned buffers = 256;  ///< to begin with, 1 to 32768
-  std::size_t size = 4096; ///< of each in bytes, at least 64
+  unsigned buffers = 256;  ///< the number of buffers at first, 1 to 32768
+  std::size_t size = 4096; ///< the size of each in bytes, 64 to 2^30
   unsigned max_buffers =
-      0;                   ///< when none is free it grows by `buffers` up to so many, at most 32768; 0: never
-  bool huge_pages = false; ///< asks for them (transparent ones); nothing where there are none
+      0; ///< when none is free it grows by `buffers`, up to this many, at most 32768; 0: never
+  bool huge_pages = false; ///< asks for transparent huge pages; no effect if the kernel has none
 };
 
-/// Buffers of one size that any number of streams of a context share; who receives gets one when there is
-/// something to receive, so who waits holds none.
+/// Buffers of one size that any number of streams of a context share. A stream gets one when there is
+/// something to receive; while it waits it holds none.
 /**
- * Since Linux 6.0 it is the kernel that chooses (IORING_REGISTER_PBUF_RING); before, with path::readiness and
- * with the fallback, the loop does. While none is free, streams wait; nothing is lost, for what they are to
- * receive stays in their sockets.
+ * Since Linux 6.0 the kernel chooses the buffer (IORING_REGISTER_PBUF_RING); before, with path::readiness and
+ * with the fallback, the loop does. While none is free, streams wait, and the data stays in their sockets.
  *
- * May end before its streams and received_buffers: they hold the memory. Thread safety: distinct objects
- * safe, shared ones unsafe; sharing it among streams is safe.
+ * It may be destroyed before its streams and received_buffers, which keep the memory. Thread safety: distinct
+ * objects safe, shared ones unsafe; streams may share one. Since Linux 5.11.
  */
 class buffer_ring
 {
@@ -41,19 +40,19 @@ public:
   /// Allocates the buffers.
   /**
    * @param object An execution context, an executor, or an I/O object, which gives its executor.
-   * @param o How many, how large.
-   * @throws std::invalid_argument for a value out of range, naming it; std::bad_alloc.
+   * @param o Number and size of the buffers.
+   * @throws std::invalid_argument, which names it, for a value out of range; std::bad_alloc.
    */
   template <detail::submits Object>
   explicit buffer_ring(Object&& object, const buffer_ring_options& o = {})
       : group_(make(detail::use_ring_service(detail::context_of(detail::executor_of(object))), o))
   {}
 
-  /// All buffers.
+  /// Returns the number of buffers.
   std::size_t buffers() const noexcept { return group_->count(); }
-  /// Those of them that are free, about.
+  /// Returns how many of them are free, approximately.
   std::size_t free_buffers() const noexcept { return group_->free(); }
-  /// The size of each, in bytes.
+  /// Returns the size of each, in bytes.
   std::size_t buffer_size() const noexcept { return group_->size(); }
 
   /// For the library's streams.

@@ -1,5 +1,5 @@
-// asio_uring/chain.hpp: operations that the kernel performs one after the other, without coming back between
-// them.
+// asio_uring/chain.hpp: operations that the kernel performs one after the other, without returning to the
+// program between them.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -19,7 +19,7 @@ namespace detail {
 /// The entries of a chain, and what they point to.
 struct chain_entries
 {
-  /// What an entry has to transfer for the chain to go on.
+  /// What an entry must transfer for the chain to go on.
   struct extent
   {
     std::size_t size = 0;
@@ -30,10 +30,10 @@ struct chain_entries
   std::vector<extent> extents;
   std::vector<std::vector<iovec>> vectors;
   bool drains = false;
-  std::size_t impossible = 0; // the number of the first with an offset that no file has
+  std::size_t impossible = 0; // the first entry, from 1, with an offset that no file has; 0: none
 };
 
-/// A chain as an operation: submitted whole, completed when each of its entries is.
+/// A chain as an operation: submitted as a whole, completed when all of its entries are.
 class chain_submission
 {
 public:
@@ -50,7 +50,7 @@ public:
     if (all_.impossible) return result_of(misuse::offset, all_.impossible);
     for (std::size_t number = 1; number <= size; ++number) {
       io_uring_sqe sqe = all_.entries[number - 1];
-      if (number != size) // whose link would bind a stranger
+      if (number != size) // a link of the last entry would bind an entry that is not the chain's
         sqe.flags &= static_cast<unsigned char>(~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK));
       if (const std::optional<int> result = detail::refused(sqe, r, number)) return result;
     }
@@ -67,7 +67,7 @@ public:
   const operation** drains() noexcept { return all_.drains ? &last_before_ : nullptr; }
   std::optional<int> completed(int result, unsigned) const noexcept { return result; }
 
-  /// `result`: of what was not submitted.
+  /// `result`: an error if the chain was not submitted.
   std::tuple<error_code, std::vector<int>> arguments(int result) const
   {
     std::vector<int> results(links_.size());
@@ -97,7 +97,7 @@ private:
   const operation* last_before_ = nullptr;
 };
 
-/// How a chain starts: on behalf of a file, or of an executor's context.
+/// Makes the initiation of a chain: on behalf of a file, or of an executor's context.
 template <typename Executor>
 auto start_of_chain(asio::basic_file<Executor>& file)
 {
@@ -118,12 +118,12 @@ auto start_of_chain(Object& object) requires(!a_file<Object>)
 
 } // namespace detail
 
-/// Operations in the order in which the kernel is to perform them; made by chain().
+/// Operations in the order in which the kernel performs them; made by chain().
 /**
  * Each operation starts when the one before it has succeeded; if that fails, or transfers less than it was
- * asked to, those behind it end with ECANCELED. After hardlink() they start whatever came of it. Members
- * return the chain, so that it can be written in one expression. Buffers must stay until the handler is
- * called or destroyed, files must stay open as long. Thread safety: an object is for one thread at a time.
+ * asked to, those behind it end with ECANCELED. After hardlink() the next one starts in any case. Members
+ * return the chain, so that it can be written in one expression. Until the handler is called or destroyed,
+ * buffers must stay valid and files must stay open. Thread safety: an object is for one thread at a time.
  */
 template <typename Start>
 class operation_chain
@@ -132,7 +132,7 @@ public:
   /// For chain().
   explicit operation_chain(Start start) : start_(std::move(start)) {}
 
-  /// Reads at an offset (bytes): read(2). Short, at the end of the file, it breaks the chain.
+  /// Reads at an offset (bytes): read(2). A short read, at the end of the file, breaks the chain.
   template <detail::has_native_handle File, typename MutableBufferSequence>
   operation_chain& read_at(File& file, std::uint64_t offset, const MutableBufferSequence& buffers) &
   {
@@ -153,7 +153,7 @@ public:
     return add([&](io_uring_sqe& sqe) { io_uring_prep_fsync(&sqe, file.native_handle(), 0); });
   }
 
-  /// Writes data to the device, and of the metadata what is needed to read it: fdatasync(2).
+  /// Writes data to the device, and the metadata that is needed to read it: fdatasync(2).
   template <detail::has_native_handle File>
   operation_chain& fdatasync(File& file) &
   {
@@ -161,10 +161,10 @@ public:
         [&](io_uring_sqe& sqe) { io_uring_prep_fsync(&sqe, file.native_handle(), IORING_FSYNC_DATASYNC); });
   }
 
-  /// Any operation that completes once; see async_submit.
+  /// Adds any operation that completes exactly once; see async_submit.
   /**
-   * @param prepare `void prepare(io_uring_sqe&)`, called at once. What it throws leaves the chain as it was.
-   * Links are the chain's: one behind its last operation, or a flag that drains, makes it fail with
+   * @param prepare `void prepare(io_uring_sqe&)`, called at once. If it throws, the chain is unchanged. The
+   * chain sets the links: a link on its last operation, or IOSQE_IO_DRAIN, makes async_run() fail with
    * errc::invalid_argument.
    */
   template <typename Prepare>
@@ -175,15 +175,15 @@ public:
     return append(sqe, {});
   }
 
-  /// What is added next starts even if what was added last fails.
+  /// Has the next operation start even if the last one added fails.
   operation_chain& hardlink() & noexcept
   {
     hard_ = true;
     return *this;
   }
 
-  /// The chain starts when what was started before it, for the same file or without one for the same context,
-  /// has ended. What is started later does not wait for it.
+  /// Has the chain start when all operations that were started before it have ended: those of the same file,
+  /// or without one those of the same context. Later operations do not wait for it.
   /**
    * The kernel's own IOSQE_IO_DRAIN would wait for everything on the ring, the polls of idle sockets
    * included.
@@ -194,7 +194,7 @@ public:
     return *this;
   }
 
-  /// The same of a chain that has no name: it is lost where nobody runs it.
+  /// The same functions for a temporary chain. If it is not run, its operations are lost.
   ///@{
   template <detail::has_native_handle File, typename MutableBufferSequence>
   [[nodiscard("async_run() performs it")]] operation_chain&& read_at(File& file, std::uint64_t offset,
@@ -233,21 +233,22 @@ public:
   }
   ///@}
 
-  /// How many operations it has.
+  /// Returns the number of operations.
   std::size_t size() const noexcept { return all_.entries.size(); }
 
-  /// Performs the chain, which is empty afterwards.
+  /// Performs the chain, and empties the object.
   /**
    * @param token Completion signature `void(error_code, std::vector<int>)`: the error of the first operation
-   * that did not do all it was asked to, and the result of each as the kernel gives it, a number of bytes or
-   * a negative errno: -ECANCELED for those that were not performed. A short read is `eof`, a short write EIO.
+   * that did not do all it was asked to, and the kernel's result of each: a number of bytes, or a negative
+   * errno, -ECANCELED for those that were not performed. The error of a short read is `eof`, of a short write
+   * EIO.
    *
    * Cancellation: terminal, partial and total; on behalf of a file also its cancel() and close(). The
-   * operation at work is cancelled, what follows it is not performed, nor what follows a hardlink().
+   * operation in progress is cancelled; those behind it are not performed, not even after a hardlink().
    * Errors: the kernel's; eof; errc::invalid_argument, of misuse_category(), for no operation, more than the
    * ring's entries, an offset beyond 2^63 - 1, or an operation that does not complete exactly once: the
-   * message says which; operation_not_supported where the kernel lacks an opcode; bad_descriptor for a file
-   * that is not open. Thread safety: without a file, may be called by any thread. Since Linux 5.11.
+   * message says which; operation_not_supported if the kernel lacks an opcode; bad_descriptor for a file that
+   * is not open. Thread safety: without a file, may be called by any thread. Since Linux 5.11.
    */
   template <asio::completion_token_for<void(error_code, std::vector<int>)> Token =
                 asio::default_completion_token_t<typename Start::executor_type>>
@@ -278,17 +279,17 @@ private:
       io_uring_prep_readv(&sqe, fd, vectors.data(), count, offset);
     else
       io_uring_prep_writev(&sqe, fd, vectors.data(), count, offset);
-    all_.vectors.push_back(std::move(vectors)); // stay where they are, for the entry points there
+    all_.vectors.push_back(std::move(vectors)); // the entry points to the elements, which do not move
     append(sqe, {size, reads});
     if (!all_.impossible && !detail::is_offset(offset)) all_.impossible = all_.entries.size();
     return *this;
   }
 
-  // Inlined into a long chain's expression, g++ 12 loses count of the vectors' sizes and warns.
+  // Inlined into the expression of a long chain, g++ 12 loses track of the vectors' sizes and warns.
   [[gnu::noinline]] operation_chain& append(const io_uring_sqe& sqe,
                                             const detail::chain_entries::extent& extent)
   {
-    all_.extents.resize(all_.entries.size()); // memory may have run out before the entry's turn
+    all_.extents.resize(all_.entries.size()); // push_back of an entry may have thrown before
     all_.extents.push_back(extent);
     all_.entries.push_back(sqe);
     if (const auto size = all_.entries.size(); size > 1)
@@ -305,7 +306,7 @@ private:
 /// Begins a chain of operations.
 /**
  * @param object A file, whose cancel() and close() end the chain; or an execution context, an executor, or
- * another I/O object, which gives its executor.
+ * another I/O object, whose executor is used.
  *
  *     co_await chain(file).write_at(file, 0, record).fdatasync(file).async_run(use_awaitable);
  */

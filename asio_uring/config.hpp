@@ -1,11 +1,11 @@
-// asio_uring/config.hpp: which Asio the library is built on, by what names, and what it must be.
+// asio_uring/config.hpp: the Asio that the library is built on: its names, and the checks of its version.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
 #ifndef ASIO_URING_CONFIG_HPP
 #define ASIO_URING_CONFIG_HPP
 
-// Boost.Asio; with ASIO_URING_STANDALONE, Asio without Boost. What has another name in each is chosen here:
+// Chooses Boost.Asio or, with ASIO_URING_STANDALONE, Asio without Boost, and defines what differs in name:
 //
 //   #include ASIO_URING_ASIO(ip/tcp.hpp)         a header of Asio's
 //   asio, asio_uring::asio                       its namespace
@@ -15,8 +15,8 @@
 //   ASIO_URING_ASIO_HAS_EPOLL, ...               whether one is defined
 //   error_code, system_error, system_category, …  its errors
 //
-// A macro cannot define another: what defines or takes away macros of Asio's does it for both, in
-// detail/asio/.
+// A macro cannot define another one. So files that define or remove macros of Asio's name both variants; they
+// are in detail/asio/.
 
 #include <asio_uring/ring/config.hpp>
 #include <asio_uring/version.hpp>
@@ -89,8 +89,8 @@
 #define ASIO_URING_ASIO_END }
 #endif
 
-// Asio's own backend changes the layout of Asio's thread state and renames its services: one program is
-// either Asio's io_uring or ours.
+// Asio's own io_uring backend changes the layout of Asio's thread state and renames its services, so a
+// program uses that backend or this library.
 #if defined(ASIO_URING_ASIO_HAS_IO_URING)
 #if defined(ASIO_URING_STANDALONE)
 #error "asio_uring: do not define ASIO_HAS_IO_URING; asio_uring brings io_uring to the default build of Asio"

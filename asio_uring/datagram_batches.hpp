@@ -1,4 +1,4 @@
-// asio_uring/datagram_batches.hpp: many datagrams by one operation, and one system call.
+// asio_uring/datagram_batches.hpp: many datagrams by one operation and one system call.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -20,7 +20,7 @@
 namespace asio_uring {
 namespace detail {
 
-/// The operations are made by the services of our sockets.
+/// Only the services of sockets on io_uring perform these operations.
 template <typename Executor>
 constexpr void check_is_ours()
 {
@@ -32,7 +32,7 @@ constexpr void check_is_ours()
 
 } // namespace detail
 
-/// Receives as many datagrams as there are: one at least, and no more than the batch has room for.
+/// Receives the datagrams that are there: at least one, at most as many as the batch has room for.
 /**
  * @code
  * asio_uring::receive_batch<udp> batch(64, 2048);
@@ -42,15 +42,15 @@ constexpr void check_is_ours()
  * @endcode
  *
  * @param socket A datagram socket on io_uring.
- * @param batch Where they are put; borrowed until the handler is called. Afterwards it is the range of what
- * was received, in the order in which it has arrived.
- * @param token Completion signature `void(error_code, std::size_t)`: how many.
+ * @param batch Receives the datagrams; borrowed until the handler is called. Afterwards it is the range of
+ * the received datagrams, in the order of their arrival.
+ * @param token Completion signature `void(error_code, std::size_t)`: the number of datagrams.
  *
- * It takes its turn among the socket's other receives. The call (recvmmsg) is made when the handler is about
- * to run, whatever path is forced. Datagrams that the socket has received ahead come first.
+ * It is performed in order with the socket's other receives. The call (recvmmsg) is made when the handler is
+ * about to run, whatever the path. Datagrams that the socket has received ahead come first.
  *
- * Cancellation: terminal, partial and total, the socket's cancel() and close(); what was cancelled has taken
- * nothing. Errors: those of async_receive_from; one behind the first datagram is told by the next receive;
+ * Cancellation: terminal, partial and total, the socket's cancel() and close(): no datagram is taken. Errors:
+ * those of async_receive_from; the next receive reports one that occurs after the first datagram;
  * invalid_argument for a batch without room. Thread safety: as the socket's functions. Since Linux 5.11, and
  * with the fallback.
  */
@@ -71,7 +71,7 @@ auto async_receive_many(asio::basic_datagram_socket<Protocol, Executor>& socket,
       detail::initiate_on_object(socket, "async_receive_many"), token, prepare, describe);
 }
 
-/// Sends datagrams, in order: completes when all are sent, or one cannot be.
+/// Sends datagrams in order, until all are sent or one fails.
 /**
  * @code
  * asio_uring::send_batch<udp> replies;
@@ -81,20 +81,20 @@ auto async_receive_many(asio::basic_datagram_socket<Protocol, Executor>& socket,
  * @endcode
  *
  * @param socket A datagram socket on io_uring.
- * @param batch Borrowed until the handler is called, with the data. It is left as it was: consume(n) removes
- * what was sent.
- * @param token Completion signature `void(error_code, std::size_t)`: how many were sent, in an error, too;
- * the error is that of the next one. Of one that is sent segment by segment, some may have gone before it
- * failed.
+ * @param batch The datagrams; borrowed with the data until the handler is called. The operation does not
+ * change it: consume(n) removes those that were sent.
+ * @param token Completion signature `void(error_code, std::size_t)`: the number of datagrams sent, also with
+ * an error, which is that of the next one. If that is sent segment by segment, some segments may have been
+ * sent.
  *
- * It takes its turn among the socket's other sends, and none comes between. The calls (sendmmsg) are made at
- * once, and again when there is room, whatever path is forced.
+ * It is performed in order with the socket's other sends, and none comes between its datagrams. The calls
+ * (sendmmsg) are made at once, and again when there is room, whatever the path.
  *
- * Cancellation: terminal, partial and total, the socket's cancel() and close(); those that were sent before
- * count. Errors: those of async_send_to. What an ICMP message tells of an earlier datagram, the kernel keeps
- * to itself where it comes in the midst of a call that has sent some; the others are sent nevertheless, and
- * if these are refused, too, the next operation is told. Thread safety: as the socket's functions. Since
- * Linux 5.11, and with the fallback.
+ * Cancellation: terminal, partial and total, the socket's cancel() and close(); datagrams that were sent
+ * before are counted. Errors: those of async_send_to. If an ICMP error for an earlier datagram arrives during
+ * a call that has sent some, the kernel does not report it. The rest is sent nevertheless; if that is
+ * refused, too, the next operation gets the error. Thread safety: as the socket's functions. Since Linux
+ * 5.11, and with the fallback.
  */
 template <typename Protocol, typename Executor,
           asio::completion_token_for<void(error_code, std::size_t)> Token =
@@ -115,8 +115,8 @@ auto async_send_many(asio::basic_datagram_socket<Protocol, Executor>& socket, se
 
 /// Receives as many datagrams as there are; waits for the first, unless the socket is non-blocking.
 /**
- * Returns how many; 0 with an error: as async_receive_many, and would_block. It comes after what was started
- * before.
+ * Returns the number of datagrams; 0 with an error. Errors: those of async_receive_many, and would_block.
+ * Operations that were started before are submitted first.
  */
 template <typename Protocol, typename Executor>
 std::size_t receive_many(asio::basic_datagram_socket<Protocol, Executor>& socket,
@@ -139,8 +139,8 @@ std::size_t receive_many(asio::basic_datagram_socket<Protocol, Executor>& socket
 
 /// Sends datagrams, in order; waits for room, unless the socket is non-blocking.
 /**
- * Returns how many were sent, with an error, too: as async_send_many, and would_block. It comes after what
- * was started before.
+ * Returns the number of datagrams sent, also with an error. Errors: those of async_send_many, and
+ * would_block. Operations that were started before are submitted first.
  */
 template <typename Protocol, typename Executor>
 std::size_t send_many(asio::basic_datagram_socket<Protocol, Executor>& socket, send_batch<Protocol>& batch,
@@ -150,7 +150,7 @@ std::size_t send_many(asio::basic_datagram_socket<Protocol, Executor>& socket, s
   return detail::send_many_now(socket, batch, ec);
 }
 
-/// The same. @throws system_error, which does not tell how many were sent
+/// The same. @throws system_error, which does not say how many were sent
 template <typename Protocol, typename Executor>
 std::size_t send_many(asio::basic_datagram_socket<Protocol, Executor>& socket, send_batch<Protocol>& batch)
 {

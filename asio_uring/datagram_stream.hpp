@@ -1,4 +1,4 @@
-// asio_uring/datagram_stream.hpp: what a datagram socket receives, as it comes.
+// asio_uring/datagram_stream.hpp: the datagrams of a socket, one after the other.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,21 +18,21 @@
 
 namespace asio_uring {
 
-/// How far a datagram_stream receives ahead.
+/// How many datagrams a datagram_stream receives ahead.
 struct datagram_stream_options
 {
-  /// Buffers that are filled and that nobody has asked for: with so many the kernel is told to stop, and to
-  /// go on when no more than low_water are left. What it has received by then, 32 datagrams or so, comes on
-  /// top. At least 1, and less than that.
+  /// How many filled buffers may wait for async_next: at high_water the stream pauses, and goes on when no
+  /// more than low_water are left. Datagrams that the kernel receives before it stops, about 32, come on top.
+  /// high_water is at least 1, low_water less than that.
   unsigned high_water = 64;
   unsigned low_water = 32; ///< see high_water
-  /// Bytes that each buffer has for control messages, which the socket's options ask for (IP_PKTINFO,
-  /// SO_TIMESTAMP).
+  /// The room in each buffer for control messages that the socket's options ask for (IP_PKTINFO,
+  /// SO_TIMESTAMP), in bytes.
   std::size_t control_size = 0;
 };
 
-/// Receives before it is asked for, into buffers that are chosen when there is something: one submission for
-/// all datagrams, whoever sends them.
+/// Receives datagrams before the program asks for them, by one submission for all; a buffer is chosen when
+/// one arrives.
 /**
  * @code
  * asio_uring::buffer_ring buffers(context);
@@ -43,16 +43,17 @@ struct datagram_stream_options
  * }
  * @endcode
  *
- * A buffer has 144 bytes and control_size for what is known of the datagram; what does not fit into the rest
- * is cut off: received_datagram::truncated(). It begins with the first async_next, and pauses while the
- * program lags: the kernel drops what finds no room in the socket then, as ever. An ordinary receive of the
- * socket ends it: that and the next ones get first what was received ahead, without its control messages;
- * descriptors that came with them are closed. So does its destruction. While something is left, release()
- * fails with try_again. Sending is the socket's business.
+ * Of each buffer, 144 bytes and control_size hold what is known of the datagram; a datagram that does not fit
+ * into the rest is cut: received_datagram::truncated(). The stream begins with the first async_next, and
+ * pauses while the program lags; then the kernel drops datagrams for which the socket has no room, as ever.
+ * An ordinary receive of the socket ends the stream, and so does its destruction: the next receives get the
+ * datagrams that were received ahead, without their control messages; descriptors in these are closed. While
+ * such datagrams are left, the socket's release() fails with try_again. Sends go through the socket.
  *
- * The socket, of a type of ours or with as_default.hpp, must outlive it; the buffer_ring need not. Both are
- * of one context. Thread safety: distinct objects safe, shared ones unsafe, the socket included. Since
- * Linux 6.0 by one submission; before, with path::readiness and with the fallback, by polls and calls.
+ * The socket must be on io_uring (a type of asio_uring's, or any with as_default.hpp), of the buffer_ring's
+ * context, and outlive the stream; the buffer_ring need not. Thread safety: distinct objects safe, shared
+ * ones unsafe, the socket included. Since Linux 5.11; by one submission since 6.0, by polls and calls before,
+ * with path::readiness and with the fallback.
  */
 template <typename Protocol, typename Executor = asio::any_io_executor>
 class datagram_stream
@@ -62,11 +63,11 @@ public:
   using socket_type = asio::basic_datagram_socket<Protocol, Executor>;
   using value_type = received_datagram<Protocol>;
 
-  /// Begins nothing yet.
+  /// Refers to the socket; receiving begins with the first async_next.
   /**
    * @param socket A datagram socket on io_uring.
-   * @param buffers Where datagrams are put: of the same context.
-   * @param o How far it receives ahead.
+   * @param buffers The buffers for the datagrams, of the same context.
+   * @param o How many datagrams it receives ahead.
    */
   datagram_stream(socket_type& socket, const buffer_ring& buffers,
                   const datagram_stream_options& o = {}) noexcept
@@ -83,16 +84,17 @@ public:
 
   executor_type get_executor() noexcept { return socket_->get_executor(); }
 
-  /// Waits for the next datagram, which may be an empty one.
+  /// Waits for the next datagram, which may be empty.
   /**
-   * @param token Completion signature `void(error_code, received_datagram<Protocol>)`. Several may wait;
-   * first come, first served.
+   * @param token Completion signature `void(error_code, received_datagram<Protocol>)`. Several may wait; they
+   * are served in order.
    *
-   * Cancellation: terminal, partial and total: no datagram is taken, nor lost; the socket's cancel() and
-   * close(), and the stream's end, do the same. Errors: as async_receive_from: connection_refused and the
-   * like of a connected socket, once, and the next call goes on; operation_aborted; invalid_argument where
-   * buffers of this size have no room for a payload; already_started where another stream, with other buffers
-   * or another control_size, has not been left behind yet.
+   * Cancellation: terminal, partial and total, the socket's cancel() and close(), and the stream's
+   * destruction: no datagram is taken or lost. Errors: those of async_receive_from, such as
+   * connection_refused of a connected socket: each is reported once, and the next call goes on;
+   * operation_aborted; invalid_argument if buffers of this size have no room for a payload; already_started
+   * while another stream of the socket, with other buffers or another control_size, still receives or has
+   * datagrams left.
    */
   template <typename Token = asio::default_completion_token_t<Executor>>
   auto async_next(Token&& token = {})
@@ -105,11 +107,11 @@ public:
         [layout = layout_] { return detail::next_datagram_op<Protocol>(layout); });
   }
 
-  /// The datagram that async_next would give at once, or nothing: never waits.
+  /// Returns the datagram that async_next would return at once, or nothing. It never waits.
   /**
-   * For those who deal with all that are there, by a send_batch for instance. Operations that wait come
-   * first. Errors are told by async_next. It receives nothing by itself: a stream that was never asked by
-   * async_next has nothing.
+   * So a program can handle all datagrams that are there, by a send_batch for instance. Operations that wait
+   * come first. async_next reports errors. The function itself does not receive: before the first async_next
+   * it returns nothing.
    */
   std::optional<value_type> try_next()
   {

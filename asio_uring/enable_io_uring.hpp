@@ -10,8 +10,8 @@
 
 namespace asio_uring {
 
-/// True for an executor whose I/O objects are ours. Specialise it for an executor of your own; the
-/// specialisation must be seen before the first I/O object with that executor is instantiated.
+/// True for an executor whose I/O objects are on io_uring. Programs may specialise it for their own
+/// executors; the specialisation must precede the first instantiation of an I/O object with that executor.
 /// asio_uring/as_default.hpp makes it true for all.
 template <typename Executor>
 inline constexpr bool enable_io_uring =
@@ -21,7 +21,7 @@ inline constexpr bool enable_io_uring =
     false;
 #endif
 
-/// A strand is what it runs on.
+/// A strand is as its inner executor.
 template <typename Executor>
 inline constexpr bool enable_io_uring<asio::strand<Executor>> = enable_io_uring<Executor>;
 

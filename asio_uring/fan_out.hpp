@@ -37,7 +37,7 @@ auto& socket_of(Element& element) noexcept
 template <typename Range>
 using socket_in = std::remove_reference_t<decltype(socket_of(*std::ranges::begin(std::declval<Range&>())))>;
 
-/// What the sends of one fan-out share: it goes with the last of them.
+/// The state that the sends of one fan-out share; the last of them destroys it.
 template <typename Handler, typename Executor, typename Owner>
 class fan_out : public std::enable_shared_from_this<fan_out<Handler, Executor, Owner>>
 {
@@ -142,21 +142,21 @@ concept zero_copy_sockets = std::ranges::input_range<Range> && zero_copy_socket<
 
 } // namespace detail
 
-/// Sends one buffer to many sockets, without a copy where that is worth it, and completes when all have
-/// ended.
+/// Sends one buffer to many sockets, without a copy where that pays, and completes when all sends have ended.
 /**
- * @param object An execution context, an executor, or an I/O object, which gives its executor: where the
- * handler is called that names none.
- * @param buffer Whole to each stream, as async_write_zero_copy writes it; a datagram to each connected
- * datagram socket. Its memory must stay as it is until the handler is called or destroyed.
- * @param sockets A range of sockets, of pointers of any kind to them, or of std::reference_wrapper. The
- * sockets must live until the handler is called; the range need not. None is a number as any other.
- * @param token Completion signature `void(std::vector<error_code>)`: what became of each, in the order of the
- * range. So no error hides another, and with use_awaitable none is thrown.
+ * @param object An execution context, an executor, or an I/O object, which gives its executor: on it the
+ * handler is called, unless the handler has an executor of its own.
+ * @param buffer Written to each stream socket as by async_write_zero_copy; sent as one datagram to each
+ * connected datagram socket. Its memory must stay unchanged until the handler is called or destroyed.
+ * @param sockets A range of sockets, of pointers of any kind to sockets, or of std::reference_wrapper. It may
+ * be empty. The sockets must live until the handler is called; the range need not.
+ * @param token Completion signature `void(std::vector<error_code>)`: the result of each send, in the order of
+ * the range. So no error hides another, and use_awaitable throws none.
  *
- * A socket that takes nothing holds up the completion, not the others: `within` limits that time.
- * Cancellation: that of each send, for all. Thread safety: as that of the functions of all the sockets; from
- * the start on each may be used by itself. Since Linux 5.11, without a copy since 6.6, and with the fallback.
+ * A socket that accepts no data delays the completion, not the other sockets: `within` limits that time.
+ * Cancellation: as of async_write_zero_copy and async_send_zero_copy, applied to every send. Thread safety:
+ * as the functions of all the sockets; once it has started, each socket may be used independently of the
+ * others. Since Linux 5.11, without a copy since 6.6, and with the fallback.
  */
 template <detail::submits Object, detail::zero_copy_sockets Range,
           asio::completion_token_for<void(std::vector<error_code>)> Token =
@@ -166,11 +166,11 @@ auto async_fan_out(Object&& object, const asio::const_buffer& buffer, Range&& so
   return detail::fan_out_to(object, buffer, sockets, nullptr, std::forward<Token>(token));
 }
 
-/// The same with a buffer that all of them own: nobody has to outlive anything but the sockets.
+/// The same with a buffer that the operation owns: only the sockets must live until the handler is called.
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param buffer Points to a vector, string, array or other type that asio::buffer() makes a buffer of.
- * @param sockets A range, as above.
+ * @param sockets A range of sockets, as above.
  * @param token Completion signature `void(std::vector<error_code>)`.
  */
 template <detail::submits Object, typename Buffer, detail::zero_copy_sockets Range,

@@ -1,4 +1,4 @@
-// asio_uring/options.hpp: how a context uses its ring. All optional.
+// asio_uring/options.hpp: options of a context's ring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -20,75 +20,78 @@ class emulated_kernel;
 /// How a socket's operations are performed.
 enum class path
 {
-  automatic,  ///< what costs less where the program runs, as compared while it does; accept, connect, waits
-              ///< and what sends several buffers by completion
+  automatic,  ///< reads and sends: the cheaper one, found by comparison while the program runs; accept,
+              ///< connect, waits and sends of several buffers: completion
   completion, ///< the operation itself is submitted: hardly any system call
-  readiness   ///< a standing poll on the ring, plain calls when data is there: fewest instructions
+  readiness   ///< a standing poll is submitted, plain calls transfer the data: fewest instructions
 };
 
-/// Who turns the ring.
+/// What turns the ring: submits, waits and collects.
 enum class pump_kind
 {
-  automatic, ///< ring on an io_context or thread_pool, but guest where a thread is in its reactor already
-  ring,      ///< the ring is in the place of the context's reactor
+  automatic, ///< ring on an io_context or thread_pool, but guest if a thread is in its reactor already
+  ring,      ///< the ring takes the place of the context's reactor
   guest      ///< the context's reactor watches the ring
 };
 
-/// What happens where the kernel gives no io_uring.
+/// What happens if the kernel provides no io_uring.
 enum class fallback
 {
-  automatic, ///< the operations are performed with epoll and threads; backend() tells why
-  forbid,    ///< system_error, with the reason; a ring that fails later is replaced all the same
-  force      ///< epoll and threads in any case
+  automatic, ///< epoll and threads perform the operations; backend() says why
+  forbid,    ///< system_error with the reason is thrown; a ring that fails later is replaced all the same
+  force      ///< epoll and threads perform the operations in any case
 };
 
-/// The word of the environment for it.
+/// Returns the path's name, as it is written in the environment.
 ASIO_URING_DECL const char* name(path p) noexcept;
-/// The word of the environment for it.
+/// Returns the pump's name, as it is written in the environment.
 ASIO_URING_DECL const char* name(pump_kind k) noexcept;
 
-/// Options of a context's ring. What is left as it is here, the environment may set: use_io_uring().
+/// Options of a context's ring. The environment may set those that the program leaves at their defaults:
+/// use_io_uring().
 struct options
 {
   unsigned entries = 256;   ///< submission queue entries, 2 to 32768
-  unsigned completions = 0; ///< completion queue entries, 2 * entries to 65536; 0: 4096, or the fewest
+  unsigned completions = 0; ///< completion queue entries, 2 * entries to 65536; 0: 4096, or 2 * entries if
+                            ///< that is more
   asio_uring::path path = asio_uring::path::automatic;             ///< how sockets are served
-  pump_kind pump = pump_kind::automatic;                           ///< who turns the ring
+  pump_kind pump = pump_kind::automatic;                           ///< what turns the ring
   asio_uring::fallback fallback = asio_uring::fallback::automatic; ///< what happens without io_uring
-  /// How long a thread that runs the context looks for completions before it sleeps, 0 to 1 s: for latency,
-  /// at the expense of a processor. Looked for ever more rarely where it is in vain. Not with the guest pump,
-  /// where it is the context's own reactor that sleeps.
+  /// How long a thread that runs the context looks for completions before it sleeps, 0 to 1 s. This lowers
+  /// latency, at the expense of a processor. The more often it finds none, the more rarely it looks. No
+  /// effect with the guest pump, where the thread sleeps in the context's own reactor.
   std::chrono::nanoseconds spin{0};
-  /// How long a thread that sleeps in the ring goes on sleeping when something has completed, for more to
-  /// complete, 0 to 100 ms: for throughput, at the expense of latency, that of what other threads post
-  /// included. Since Linux 6.12; nothing before, nor with the guest pump.
+  /// How long a thread that sleeps in the ring waits for more completions after the first one, 0 to 100 ms.
+  /// This raises throughput, at the expense of latency, also that of functions that other threads post. Since
+  /// Linux 6.12; no effect before, nor with the guest pump.
   std::chrono::microseconds min_wait{0};
-  /// How long the kernel polls the queues of network devices before such a thread sleeps (NAPI), 0 to 1 s:
-  /// for latency over a network card, at the expense of a processor. Since Linux 6.9; backend() tells whether
-  /// the kernel does it.
+  /// How long the kernel polls the queues of network devices before such a thread sleeps (NAPI), 0 to 1 s.
+  /// This lowers latency over a network card, at the expense of a processor. Since Linux 6.9; backend() says
+  /// whether the kernel does it.
   std::chrono::microseconds busy_poll{0};
-  /// Datagrams that one call may receive, besides the one that is asked for, where many wait in a socket: up
-  /// to 64; 0: none. They are the next receives' and are lost where the socket is closed, as those in the
-  /// kernel's queue are. Not with path::completion, nor from native_handle() on: the program may receive past
-  /// the socket object.
+  /// How many datagrams one call may receive beyond the one that was asked for, if many wait in a socket: 0
+  /// to 64. The next receives get them. They are lost if the socket is closed, as are those in the kernel's
+  /// queue. No effect with path::completion, nor once native_handle() was called, because the program may
+  /// then receive without the socket object.
   unsigned read_ahead = 15;
   /// From how many bytes on async_send_zero_copy and async_write_zero_copy send without a copy; 0 and 1: all.
-  /// For few a copy costs less than to hold the memory and to tell when it is free again.
+  /// To copy a few bytes costs less than to hold their memory and to report when it is free again.
   std::size_t zero_copy_threshold = 65536;
-  linux_version newest = {}; ///< use nothing that came after this Linux, 5.11 or later
-  /// For tests and experiments: makes an emulated kernel, now and in a forked child. What it
-  /// throws, std::system_error, is taken as the kernel's refusal of a ring; it must not return null.
+  linux_version newest = {}; ///< use no feature newer than this Linux, 5.11 or later; {}: all
+  /// For tests and experiments: makes an emulated kernel, for each ring that is set up, also in a forked
+  /// child. If it throws std::system_error, that counts as the kernel's refusal of a ring. It must not return
+  /// null.
   std::function<std::unique_ptr<emulated_kernel>()> kernel = nullptr;
   /// For tests and experiments: the clock by which paths are compared, in place of the processor time of the
-  /// thread that runs the context.
+  /// threads that run the context.
   std::function<std::chrono::nanoseconds()> processor_time = nullptr;
 };
 
-/// Sets up io_uring for a context. To be called before the context's first I/O object; without it the first
-/// object does so with default options.
+/// Sets up io_uring for a context. Must be called before the context's first I/O object, which otherwise does
+/// it with default options.
 /**
- * An option that the program has left at its default is taken from the environment. `automatic`, or nothing,
- * leaves it as it is.
+ * An option that the program leaves at its default is taken from the environment. An empty value and
+ * `automatic` leave the default.
  *
  * - ASIO_URING_BACKEND: io_uring (no fallback) or fallback;
  * - ASIO_URING_PUMP: ring or guest; ASIO_URING_PATH: completion or readiness;
@@ -98,16 +101,16 @@ struct options
  *   ASIO_URING_MIN_WAIT: up to 100ms;
  * - ASIO_URING_READ_AHEAD: 0 to 64; ASIO_URING_ZERO_COPY_THRESHOLD: a number of bytes.
  *
- * With ASIO_URING_REPORT=1 each context says on standard error what it has: backend, pump, path, and why.
+ * With ASIO_URING_REPORT=1 each context reports on standard error its backend, pump and path, and why.
  *
- * A context with a stock timer, signal set or socket already gets the ring in the place of its reactor all
- * the same, if no thread is within that. Timers cost less on a context that had its ring first.
+ * The ring takes the place of the context's reactor even if the context already has stock timers, signal sets
+ * or sockets, as long as no thread is in that reactor. Timers cost less on a context that had its ring first.
  *
- * @throws std::invalid_argument for a value that is not allowed, naming the option or the variable, the
- * value, and what is allowed; std::logic_error when the context has its ring already, or pump_kind::ring is
- * asked for and a thread is within the context's reactor; system_error when the kernel gives no ring and the
- * fallback is forbidden, or there is no descriptor left for it. Thread safety: as the context's construction.
- * Since Linux 5.11.
+ * @throws std::invalid_argument for a value that is not allowed: what() names the option or the variable, the
+ * value, and what is allowed; std::logic_error if the context has its ring already, or pump_kind::ring is
+ * asked for and a thread is in the context's reactor; system_error if the kernel provides no ring and the
+ * fallback is forbidden, or no descriptor is left for it. Thread safety: as the context's construction. Since
+ * Linux 5.11.
  */
 ASIO_URING_DECL void use_io_uring(asio::execution_context& context, const options& = {});
 

@@ -1,4 +1,4 @@
-// asio_uring/owned_buffers.hpp: transfers that own their buffer and give it back.
+// asio_uring/owned_buffers.hpp: transfers that own their buffer and return it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -27,7 +27,7 @@ namespace detail {
 namespace views {
 using asio::buffer;
 template <typename Buffer>
-auto view_of(Buffer& b) -> decltype(buffer(b)) // of Asio, or of the type's own namespace
+auto view_of(Buffer& b) -> decltype(buffer(b)) // Asio's buffer(), or one of the type's own namespace
 {
   return buffer(b);
 }
@@ -36,7 +36,7 @@ auto view_of(Buffer& b) -> decltype(buffer(b)) // of Asio, or of the type's own 
 template <typename Buffer>
 using view_of_t = decltype(views::view_of(std::declval<Buffer&>()));
 
-/// What has memory of its own: a vector, a string, an array. Not a view of somebody else's.
+/// A type with memory of its own, such as a vector, a string or an array; not a view of other memory.
 template <typename Buffer>
 concept owned_buffer = std::movable<Buffer> && !asio::is_const_buffer_sequence<Buffer>::value &&
                        asio::is_const_buffer_sequence<view_of_t<Buffer>>::value;
@@ -44,8 +44,8 @@ template <typename Buffer>
 concept owned_mutable_buffer =
     owned_buffer<Buffer> && asio::is_mutable_buffer_sequence<view_of_t<Buffer>>::value;
 
-/// A handler with the buffer of its operation. It is destroyed after the kernel is done with the operation,
-/// so the buffer is, too. The buffer stays in one place, in memory of the handler's allocator.
+/// A handler with the buffer of its operation. It is destroyed after the kernel has ended the operation, and
+/// the buffer with it. The buffer does not move; its memory is from the handler's allocator.
 template <typename Buffer, typename Handler>
 class owning_handler
 {
@@ -99,12 +99,12 @@ private:
   Buffer* buffer_;
 };
 
-/// `transfer(view, handler)` starts the operation on the buffer where it stays.
+/// `transfer(view, handler)` starts the operation on the buffer in its final place.
 template <typename Buffer, typename Transfer, typename Token>
 auto transfer_owned(Transfer transfer, Buffer&& buffer, Token&& token)
 {
   return asio::async_initiate<Token, void(error_code, std::size_t, Buffer)>(
-      [transfer]<typename Handler>(Handler&& handler, Buffer given) { // a named handler stays its owner's
+      [transfer]<typename Handler>(Handler&& handler, Buffer given) { // an lvalue handler is copied
         owning_handler<Buffer, std::decay_t<Handler>> owner(std::forward<Handler>(handler), std::move(given));
         const auto view = views::view_of(owner.buffer());
         transfer(view, std::move(owner));
@@ -114,15 +114,15 @@ auto transfer_owned(Transfer transfer, Buffer&& buffer, Token&& token)
 
 } // namespace detail
 
-// Functions of Asio's names and meaning, whose buffer moves in and comes back with the result: nothing has to
-// outlive the operation. `buffer` is a vector, string, array or other type that asio::buffer() makes a buffer
-// of, or a buffer() of its own namespace; its whole size takes part.
+// Functions with the names and the meaning of Asio's, into which the buffer is moved, and which return it
+// with the result: no buffer has to outlive the operation. `buffer` is a vector, string, array or other type
+// that asio::buffer(), or a buffer() of its own namespace, makes a buffer of; all of it takes part.
 //
-// - completion signature `void(error_code, std::size_t, Buffer)`: the buffer as it was given, same size, with
-//   the count of bytes transferred; in an error, too;
-// - cancellation, errors, thread safety: as of Asio's function on the same object.
+// - completion signature `void(error_code, std::size_t, Buffer)`: the number of bytes transferred, and the
+//   buffer at its old size; also with an error;
+// - cancellation, errors, thread safety: those of Asio's function on the same object.
 
-/// Reads from an offset until the buffer is full, or the end of the file: eof, with what was there.
+/// Reads from an offset (bytes) until the buffer is full, or the file ends: eof, with what was read.
 template <typename File, detail::owned_mutable_buffer Buffer,
           asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
               asio::default_completion_token_t<typename File::executor_type>>
@@ -135,7 +135,7 @@ auto async_read_at(File& file, std::uint64_t offset, Buffer buffer, Token&& toke
       std::move(buffer), std::forward<Token>(token));
 }
 
-/// Writes the whole buffer at an offset.
+/// Writes the whole buffer at an offset (bytes).
 template <typename File, detail::owned_buffer Buffer,
           asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
               asio::default_completion_token_t<typename File::executor_type>>
@@ -148,7 +148,7 @@ auto async_write_at(File& file, std::uint64_t offset, Buffer buffer, Token&& tok
       std::move(buffer), std::forward<Token>(token));
 }
 
-/// Reads until the buffer is full, or the end of the stream.
+/// Reads until the buffer is full, or the stream ends: eof, with what was read.
 template <typename Stream, detail::owned_mutable_buffer Buffer,
           asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
               asio::default_completion_token_t<typename Stream::executor_type>>
@@ -170,7 +170,7 @@ auto async_write(Stream& stream, Buffer buffer, Token&& token = {})
       std::move(buffer), std::forward<Token>(token));
 }
 
-/// Receives what is there, at least a byte.
+/// Receives at least a byte, as much as is there.
 template <typename Socket, detail::owned_mutable_buffer Buffer,
           asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
               asio::default_completion_token_t<typename Socket::executor_type>>
@@ -181,7 +181,7 @@ auto async_receive(Socket& socket, Buffer buffer, Token&& token = {})
       std::move(buffer), std::forward<Token>(token));
 }
 
-/// Sends what there is room for, at least a byte.
+/// Sends at least a byte, as much as there is room for.
 template <typename Socket, detail::owned_buffer Buffer,
           asio::completion_token_for<void(error_code, std::size_t, Buffer)> Token =
               asio::default_completion_token_t<typename Socket::executor_type>>
@@ -194,7 +194,7 @@ auto async_send(Socket& socket, Buffer buffer, Token&& token = {})
 
 } // namespace asio_uring
 
-/// The handler's executor, allocator, cancellation slot and whatever else it has.
+/// The associated executor, allocator, cancellation slot and others are the inner handler's.
 template <template <typename, typename> class Associator, typename Buffer, typename Handler,
           typename DefaultCandidate>
 struct asio_uring::asio::associator<Associator, asio_uring::detail::owning_handler<Buffer, Handler>,

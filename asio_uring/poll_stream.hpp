@@ -1,4 +1,4 @@
-// asio_uring/poll_stream.hpp: what a descriptor is ready for, each time that changes.
+// asio_uring/poll_stream.hpp: reports the readiness of a descriptor each time it changes.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,20 +15,20 @@
 
 namespace asio_uring {
 
-/// Tells each time that a descriptor becomes ready: one submission, a standing poll.
+/// Reports each time that a descriptor becomes ready, by one submission: a standing poll.
 /**
  * @code
  * asio_uring::poll_stream changes(context, fd, POLLIN);
  * int events = co_await changes.async_next(use_awaitable);
  * @endcode
  *
- * For descriptors of other libraries (an eventfd, inotify, a device, a library's own socket), which stay
- * theirs. It begins with the first async_next. Told are changes: whoever is told reads until there is nothing
- * more (EAGAIN). What changes before it is asked for is told once, when it is; being told of nothing new is
- * possible. Before Linux 5.13 what is ready is told as long as it is.
+ * For descriptors that the program or another library owns (an eventfd, inotify, a device, a library's
+ * socket). It begins with the first async_next. It reports changes, so read until there is nothing more
+ * (EAGAIN). Changes before a call of async_next are reported to it together, once. Spurious reports are
+ * possible. Before Linux 5.13 a descriptor is reported as long as it is ready.
  *
- * The descriptor must stay open as long as this lives. Thread safety: distinct objects safe, shared ones
- * unsafe. Since Linux 5.11, and with the fallback.
+ * The descriptor must stay open as long as the stream lives. Thread safety: distinct objects safe, shared
+ * ones unsafe. Since Linux 5.11, and with the fallback.
  */
 template <typename Executor>
 class poll_stream
@@ -36,11 +36,11 @@ class poll_stream
 public:
   using executor_type = Executor;
 
-  /// Begins nothing yet.
+  /// Refers to the descriptor; polling begins with the first async_next.
   /**
    * @param object An execution context, an executor, or an I/O object, which gives its executor.
-   * @param fd Stays the program's, which closes it after this has ended.
-   * @param events POLLIN, POLLOUT and others of poll(2); POLLERR and POLLHUP are always told.
+   * @param fd The program still owns it, and closes it after the stream's destruction.
+   * @param events POLLIN, POLLOUT and others of poll(2); POLLERR and POLLHUP are always reported.
    */
   template <detail::submits Object>
   poll_stream(Object&& object, int fd, short events)
@@ -68,7 +68,7 @@ public:
     std::swap(events_, other.events_);
     return *this;
   }
-  /// Cancels what waits. From then on the descriptor may be closed.
+  /// Cancels waiting operations. From then on the descriptor may be closed.
   ~poll_stream()
   {
     if (file_ && !life_.expired()) file_->close();
@@ -78,9 +78,9 @@ public:
 
   /// Waits for the next change.
   /**
-   * @param token Completion signature `void(error_code, int)`: the events of poll(2). Several may wait; first
-   * come, first served. Cancellation: terminal, partial and total: no event is taken; the object's end does
-   * the same. Errors: bad_descriptor, and the kernel's; operation_aborted.
+   * @param token Completion signature `void(error_code, int)`: the events of poll(2). Several may wait; they
+   * are served in order. Cancellation: terminal, partial and total, and the stream's destruction: no event is
+   * taken. Errors: bad_descriptor, and the kernel's; operation_aborted.
    */
   template <typename Token = asio::default_completion_token_t<Executor>>
   auto async_next(Token&& token = {})

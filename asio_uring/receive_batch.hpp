@@ -1,4 +1,4 @@
-// asio_uring/receive_batch.hpp: room for many datagrams, and those that were received.
+// asio_uring/receive_batch.hpp: buffers for many datagrams, and those that were received.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -39,19 +39,20 @@ template <typename Endpoint>
 class batched_datagram
 {
 public:
-  /// What was received, in its buffer. It may be empty.
+  /// The received bytes, in the datagram's buffer. May be empty.
   asio::mutable_buffer data() const noexcept { return {room_.iov_base, size_}; }
-  /// Bytes of it.
+  /// The number of received bytes.
   std::size_t size() const noexcept { return size_; }
-  /// Who has sent it; without meaning where nobody has a name, as at the ends of a connected pair.
+  /// The sender's address; meaningless if the sender has none, as at the ends of a connected pair.
   const Endpoint& sender() const noexcept { return sender_; }
-  /// What the kernel says of it: MSG_TRUNC and others.
+  /// The kernel's flags: MSG_TRUNC and others.
   asio::socket_base::message_flags flags() const noexcept { return flags_; }
   /// Whether it was longer than its buffer; what did not fit is lost.
   bool truncated() const noexcept { return flags_ & MSG_TRUNC; }
-  /// Where the kernel has joined several datagrams (`udp_gro`): bytes of each but the last. 0: it is one.
+  /// If the kernel has joined several datagrams (`udp_gro`): the bytes of each but the last. 0: it is a
+  /// single one.
   std::size_t segment_size() const noexcept { return segment_size_; }
-  /// The datagrams that it is, as buffers; usually one.
+  /// The datagrams that it consists of, as buffers; usually one.
   segment_range<asio::mutable_buffer> segments() const noexcept { return {data(), segment_size_}; }
 
 private:
@@ -64,12 +65,13 @@ private:
   unsigned segment_size_ = 0;
 };
 
-/// Where async_receive_many puts datagrams: as many buffers as it has room for. A range of what the last one
-/// has received.
+/// The buffers into which async_receive_many receives, and the range of the datagrams that the last one has
+/// received.
 /**
- * It is borrowed by the operation as Asio's buffers are: it must stay where it is, untouched, until the
- * handler is called; so must the buffers. All memory is had when it is made; receiving allocates nothing.
- * Thread safety: distinct objects are safe; an object is for one thread, or operation, at a time.
+ * The operation borrows it, as Asio's operations borrow buffers: until the handler is called, batch and
+ * buffers must stay valid and must not be touched. It allocates all memory when it is made; receiving
+ * allocates nothing. Thread safety: distinct objects are safe; an object is for one thread, or operation, at
+ * a time.
  */
 template <typename Endpoint>
 class basic_receive_batch
@@ -82,7 +84,7 @@ public:
   /// Room for `count` datagrams, with memory for `size` bytes of each.
   basic_receive_batch(std::size_t count, std::size_t size) : basic_receive_batch(count)
   {
-    // Buffers do not begin at the same lines of a cache.
+    // Buffers that begin at the same offset in a page would compete for the same lines of a cache.
     constexpr std::size_t line = 64;
     if (count > 0 && size > std::numeric_limits<std::size_t>::max() / count - 2 * line)
       throw std::length_error("receive_batch");
@@ -117,9 +119,9 @@ public:
     return *this;
   }
 
-  /// How many it has room for.
+  /// The number of datagrams that it has room for.
   std::size_t capacity() const noexcept { return datagrams_.size(); }
-  /// How many have been received by the last operation; none while one is under way.
+  /// The number of datagrams that the last operation has received; 0 while one is in progress.
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
   const value_type& operator[](std::size_t i) const noexcept
@@ -130,8 +132,8 @@ public:
   const_iterator begin() const noexcept { return datagrams_.begin(); }
   const_iterator end() const noexcept { return begin() + static_cast<std::ptrdiff_t>(size_); }
 
-  /// From now on the datagram in this place, less than capacity(), is received into that buffer: for those
-  /// who keep a filled buffer, and give another for it.
+  /// Sets the buffer of the datagram in this place, which is less than capacity(). So a program may keep a
+  /// filled buffer, and give another for it.
   void set_buffer(std::size_t place, const asio::mutable_buffer& buffer) noexcept
   {
     assert(place < capacity());
@@ -146,7 +148,7 @@ private:
       : datagrams_(count),
         headers_(count),
         controls_(std::make_unique_for_overwrite<control_messages[]>(count)),
-        size_(count) // all headers are to be made
+        size_(count) // has begin_receiving() set all headers
   {
     for (std::size_t i = 0; i < count; ++i) {
       headers_[i].msg_hdr.msg_name = datagrams_[i].sender_.data();
@@ -156,15 +158,15 @@ private:
     begin_receiving(false);
   }
 
-  // Other options of the program's are told before the size of segments: timestamps.
+  // Messages of the socket's other options, such as timestamps, come before the segment size.
   struct control_messages
   {
     alignas(cmsghdr) std::byte bytes[256];
   };
 
-  /// Before an operation: headers that a receive has changed are as before. `with_segment_size`: that is
-  /// asked for. A UNIX socket is left without room for control messages, for it would get passed descriptors,
-  /// which nobody takes.
+  /// Called before an operation: resets the headers that the last receive has changed. `with_segment_size`:
+  /// asks for the segment size. UNIX sockets get no room for control messages: with it they would receive
+  /// passed descriptors, which nothing would close.
   void begin_receiving(bool with_segment_size) noexcept
   {
     std::size_t changed = std::exchange(size_, 0);
@@ -178,14 +180,14 @@ private:
   }
   mmsghdr* headers() noexcept { return headers_.data(); }
 
-  /// So many have come, as the headers say.
+  /// Called after an operation: makes the headers' contents the batch's datagrams.
   void end_receiving(std::size_t count) noexcept
   {
     size_ = count;
     for (std::size_t i = 0; i < count; ++i) {
       value_type& d = datagrams_[i];
       msghdr& m = headers_[i].msg_hdr;
-      // Of a UNIX path without a terminating zero the kernel counts one.
+      // The kernel counts a terminating zero even if a UNIX path has none.
       d.sender_.resize(std::min<std::size_t>(m.msg_namelen, d.sender_.capacity()));
       d.size_ = headers_[i].msg_len;
       d.flags_ = m.msg_flags;

@@ -1,4 +1,4 @@
-// asio_uring/receive_stream.hpp: what a stream socket receives, as it comes.
+// asio_uring/receive_stream.hpp: the bytes that a stream socket receives, as they arrive.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -19,15 +19,15 @@ namespace asio_uring {
 /// How far a receive_stream receives ahead.
 struct receive_stream_options
 {
-  /// Buffers that are filled and that nobody has asked for: with so many the kernel is told to stop, and to
-  /// go on when no more than low_water are left. What it has received by then comes on top. At least 1, and
-  /// less than that.
+  /// How many filled buffers may wait for async_next: at high_water the stream pauses, and goes on when no
+  /// more than low_water are left. Buffers that the kernel fills before it stops come on top. high_water is
+  /// at least 1, low_water less than that.
   unsigned high_water = 16;
   unsigned low_water = 8; ///< see high_water
 };
 
-/// Receives before it is asked for, into buffers that are chosen when there is something: one submission for
-/// all.
+/// Receives bytes before the program asks for them, by one submission for all; a buffer is chosen when some
+/// arrive.
 /**
  * @code
  * asio_uring::buffer_ring buffers(context);
@@ -39,12 +39,13 @@ struct receive_stream_options
  * @endcode
  *
  * It begins with the first async_next, and pauses while the program lags: TCP then stops the peer. While it
- * waits it holds no memory. An ordinary read of the socket ends it: that and the next ones get first what was
- * received ahead. So does its destruction. Writing is the socket's business, as ever.
+ * waits it holds no buffer. An ordinary read of the socket ends the stream, and so does its destruction: the
+ * next reads get first the bytes that were received ahead. Writes go through the socket.
  *
- * The socket, of a type of ours or with as_default.hpp, must outlive it; the buffer_ring need not. Both are
- * of one context. Thread safety: distinct objects safe, shared ones unsafe, the socket included. Since
- * Linux 6.0 by one submission; before, with path::readiness and with the fallback, by polls and calls.
+ * The socket must be on io_uring (a type of asio_uring's, or any with as_default.hpp), of the buffer_ring's
+ * context, and outlive the stream; the buffer_ring need not. Thread safety: distinct objects safe, shared
+ * ones unsafe, the socket included. Since Linux 5.11; by one submission since 6.0, by polls and calls before,
+ * with path::readiness and with the fallback.
  */
 template <typename Protocol, typename Executor = asio::any_io_executor>
 class receive_stream
@@ -53,10 +54,10 @@ public:
   using executor_type = Executor;
   using socket_type = asio::basic_stream_socket<Protocol, Executor>;
 
-  /// Begins nothing yet.
+  /// Refers to the socket; receiving begins with the first async_next.
   /**
    * @param socket A stream socket on io_uring.
-   * @param buffers Where bytes are put: of the same context.
+   * @param buffers The buffers for the bytes, of the same context.
    * @param o How far it receives ahead.
    */
   receive_stream(socket_type& socket, const buffer_ring& buffers,
@@ -71,14 +72,15 @@ public:
 
   executor_type get_executor() noexcept { return socket_->get_executor(); }
 
-  /// Waits for bytes: what one receive of the kernel's has brought, at most a buffer.
+  /// Waits for bytes: those of one receive, at most a buffer.
   /**
-   * @param token Completion signature `void(error_code, received_buffer)`. Several may wait; first come,
-   * first served.
+   * @param token Completion signature `void(error_code, received_buffer)`. Several may wait; they are served
+   * in order.
    *
-   * Cancellation: terminal, partial and total: no byte is taken, nor lost; the socket's cancel() and close(),
-   * and the stream's end, do the same. Errors: as async_read_some: eof, connection_reset; operation_aborted;
-   * already_started where another stream, with other buffers, has not been left behind yet.
+   * Cancellation: terminal, partial and total, the socket's cancel() and close(), and the stream's
+   * destruction: no byte is taken or lost. Errors: those of async_read_some: eof, connection_reset;
+   * operation_aborted; already_started while another stream of the socket, with other buffers, still receives
+   * or has bytes left.
    */
   template <typename Token = asio::default_completion_token_t<Executor>>
   auto async_next(Token&& token = {})
@@ -91,10 +93,10 @@ public:
         [] { return detail::next_received_op(); });
   }
 
-  /// What async_next would give at once, or nothing: never waits.
+  /// Returns what async_next would return at once, or nothing. It never waits.
   /**
-   * Operations that wait come first. An end and errors are told by async_next. It receives nothing by itself:
-   * a stream that was never asked by async_next has nothing.
+   * Operations that wait come first. async_next reports the end of the stream and errors. The function itself
+   * does not receive: before the first async_next it returns nothing.
    */
   std::optional<received_buffer> try_next()
   {

@@ -1,4 +1,4 @@
-// asio_uring/register_buffers.hpp: memory that the kernel knows beforehand.
+// asio_uring/register_buffers.hpp: memory that the kernel has mapped beforehand.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,7 +18,7 @@ namespace asio_uring {
 
 namespace detail {
 
-/// What to do where buffers cannot be registered.
+/// Says why buffers could not be registered, and what to do.
 inline const char* registration_advice(int result) noexcept
 {
   switch (-result) {
@@ -39,20 +39,20 @@ inline const char* registration_advice(int result) noexcept
 
 } // namespace detail
 
-/// Buffers registered with a context's ring, for as long as this lives. Elements are Asio's
-/// mutable_registered_buffer; given to a file's reads and writes at an offset, alone and whole or in part,
-/// they spare the kernel the mapping of their pages. Anywhere else they are buffers like others.
+/// Buffers that are registered with a context's ring as long as this object lives. The elements are Asio's
+/// mutable_registered_buffer. A file's read or write at an offset of a single one, or of a part of it, spares
+/// the kernel the mapping of its pages. Elsewhere they are ordinary buffers.
 class buffer_registration
 {
 public:
   using const_iterator = std::vector<asio::mutable_registered_buffer>::const_iterator;
 
-  /// As register_buffers().
+  /// Registers the buffers: see register_buffers().
   template <typename MutableBufferSequence>
   buffer_registration(asio::execution_context& context, const MutableBufferSequence& memory)
   {
     detail::ring_service& service = detail::use_ring_service(context);
-    // Where the fallback has no use for them they are only numbered.
+    // The fallback has no use for them: they are only numbered.
     const void* const scope = service.features().opcode(IORING_OP_READ_FIXED) ? &service.buffers() : nullptr;
     std::vector<iovec> vectors;
     const auto last = asio::buffer_sequence_end(memory);
@@ -81,7 +81,7 @@ public:
     std::swap(buffers_, other.buffers_);
     return *this;
   }
-  /// The kernel keeps the pages until the last operation on them has ended.
+  /// Unregisters them. The kernel keeps the pages until the last operation on them has ended.
   ~buffer_registration()
   {
     if (service_ && !life_.expired())
@@ -100,15 +100,15 @@ private:
   std::vector<asio::mutable_registered_buffer> buffers_;
 };
 
-/// Registers buffers with the ring of an execution context, or of an executor's or I/O object's. One
-/// registration at a time per context.
+/// Registers buffers with a context's ring. A context has one registration at a time.
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
- * @param memory Not copied: must outlive the registration and the operations on it; at most 1 GiB each.
- * @returns The registration, which ends with the context at the latest. A forked child has it, too.
- * @throws system_error EBUSY: there is a registration already; ENOMEM: RLIMIT_MEMLOCK is too
- * low; EFAULT, EINVAL: not such memory. what() says what to do.
- * Thread safety: may be called by any thread. Since Linux 5.11.
+ * @param memory A sequence of 1 to 16384 buffers, each of 1 byte to 1 GiB. It is not copied, and must outlive
+ * the registration and the operations on it.
+ * @returns The registration, which ends with the context at the latest. It holds in a forked child, too.
+ * @throws system_error EBUSY if the context has a registration already; ENOMEM if RLIMIT_MEMLOCK is too low;
+ * EFAULT, EINVAL if the memory is not allowed. what() says what to do. Thread safety: may be called by any
+ * thread. Since Linux 5.11.
  */
 template <detail::submits Object, typename MutableBufferSequence>
 [[nodiscard]] buffer_registration register_buffers(Object&& object, const MutableBufferSequence& memory)

@@ -1,4 +1,4 @@
-// asio_uring/register_file.hpp: a file that the ring knows by a number of its own.
+// asio_uring/register_file.hpp: registers an open file with the ring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -9,14 +9,14 @@
 
 namespace asio_uring {
 
-/// Registers an open file with its context's ring until it is closed: its reads, writes and syncs spare the
-/// kernel the look-up of the descriptor. For files with many small operations.
+/// Registers an open file with its context's ring until it is closed. This spares the kernel the look-up of
+/// the descriptor in reads, writes and syncs, and pays for files with many small operations.
 /**
- * What is in flight stays as it is; to register twice changes nothing. Before Linux 6.4 the kernel lets go of
- * a registered file, and of its locks, up to a second after it was closed. A file in a forked child's context
- * is no longer registered, and works on. Where the fallback performs the operations there is nothing
- * to spare. Errors: bad_descriptor where the file is not open; ENFILE with 1024 registered files, or as many
- * as RLIMIT_NOFILE allows. Thread safety: as the file's functions. Since Linux 5.11.
+ * Operations in flight are not affected; to register a file again has no effect. Before Linux 6.4 the kernel
+ * releases a registered file, and its locks, up to a second after close(). In a forked child the file is not
+ * registered, and works as before. The fallback registers nothing. Errors: bad_descriptor if the file is not
+ * open; ENFILE if 1024 files are registered, or as many as RLIMIT_NOFILE allows. Thread safety: as the file's
+ * functions. Since Linux 5.11.
  */
 template <typename Executor>
 error_code register_file(asio::basic_file<Executor>& file, error_code& ec)

@@ -1,4 +1,4 @@
-// asio_uring/registered_buffer_pool.hpp: registered buffers to be lent out one by one.
+// asio_uring/registered_buffer_pool.hpp: registered buffers that are lent one by one.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -22,9 +22,9 @@ namespace detail {
 class buffer_pool;
 }
 
-/// A buffer on loan from a pool; it goes back when the lease ends. An owned buffer: given to the functions of
-/// owned_buffers.hpp it comes back with the result, and the kernel knows its pages. It holds the memory: pool
-/// and context may end before it.
+/// A buffer on loan from a pool, to which it returns when the lease ends. It may be given to the functions of
+/// owned_buffers.hpp, which return it with the result; the kernel has mapped its pages. The lease keeps the
+/// memory: pool and context may be destroyed before it.
 class leased_buffer
 {
 public:
@@ -40,13 +40,13 @@ public:
 
   /// Whether there is a buffer.
   explicit operator bool() const noexcept { return pool_ != nullptr; }
-  /// Ends the lease.
+  /// Ends the lease: the buffer returns to the pool.
   void release() noexcept;
-  /// The buffer; an empty one without a lease.
+  /// Returns the buffer; an empty one without a lease.
   asio::mutable_registered_buffer buffer() const noexcept;
-  /// The buffer's first byte; null without a lease.
+  /// Returns the address of the buffer's first byte; null without a lease.
   void* data() const noexcept { return buffer().data(); }
-  /// Bytes; 0 without a lease.
+  /// Returns the buffer's size in bytes; 0 without a lease.
   std::size_t size() const noexcept { return buffer().size(); }
 
 private:
@@ -59,12 +59,12 @@ private:
   std::size_t index_ = 0;
 };
 
-/// Found by asio::buffer's callers, and by owned_buffers.hpp.
+/// Makes the lease a buffer for unqualified calls of buffer(), and for owned_buffers.hpp.
 inline asio::mutable_registered_buffer buffer(const leased_buffer& lease) noexcept { return lease.buffer(); }
 
 namespace detail {
 
-/// What a pool and its leases share: the memory, its registration, and who waits for a buffer.
+/// What a pool and its leases share: the memory, its registration, and the operations that wait for a buffer.
 class buffer_pool : public std::enable_shared_from_this<buffer_pool>
 {
 public:
@@ -99,11 +99,12 @@ public:
     waiting_->async_receive(asio::deferred([self = shared_from_this()](error_code ec, std::size_t i) {
       return asio::deferred.values(ec, ec ? leased_buffer() : leased_buffer(self, i));
     }))(std::forward<Handler>(handler));
-    // While there are free buffers nobody else waits.
+    // While there are free buffers, no other operation waits.
     if (!free_.empty() && waiting_->try_send(error_code(), free_.back())) free_.pop_back();
   }
 
-  /// To whoever waits longest. Where memory to tell him runs out, he has ended, and the next one gets it.
+  /// Gives the buffer to the operation that has waited longest. If its completion throws for lack of memory,
+  /// that operation has ended, and the next one gets the buffer.
   void put_back(std::size_t i) noexcept
   {
     const std::lock_guard guard(mutex_);
@@ -115,23 +116,23 @@ public:
       }
   }
 
-  /// The pool ends: those who wait get channel_cancelled.
+  /// Called when the pool is destroyed: waiting operations get channel_cancelled.
   void close() noexcept
   {
     const std::lock_guard guard(mutex_);
     if (std::exchange(closed_, true)) return;
     try {
       waiting_->cancel();
-    } catch (...) { // no memory to tell them: they have ended
+    } catch (...) { // no memory for their completions: the operations have ended
     }
   }
-  /// The context ends, and those who wait with it.
+  /// Called when the context is destroyed, and waiting operations with it.
   void abandon() noexcept
   {
     const std::lock_guard guard(mutex_);
     closed_ = true;
   }
-  /// The context has ended.
+  /// Called when the context has ended.
   void leave_context() noexcept { waiting_.reset(); }
 
   auto executor() { return waiting_->get_executor(); }
@@ -164,16 +165,16 @@ private:
     return parts;
   }
 
-  std::recursive_mutex mutex_; // what fails destroys its handler, which may hold a lease
+  std::recursive_mutex mutex_; // a failed send destroys the handler, which may hold a lease
   bool closed_ = false;
   std::vector<std::size_t> free_;
-  const std::unique_ptr<std::byte, freed> memory_; // longer than the kernel knows it
+  const std::unique_ptr<std::byte, freed> memory_; // outlives the registration
   const buffer_registration registration_;
-  /// Without a buffer of its own: a message finds somebody who waits, or is not sent.
+  /// Has no buffer of its own: a message is received by a waiting operation, or is not sent.
   std::optional<asio::experimental::concurrent_channel<void(error_code, std::size_t)>> waiting_;
 };
 
-/// The pools of a context. Made after the first channel, so that it ends before the service of channels does.
+/// The pools of a context. Made after the first channel, so that it ends before the channels' service.
 class buffer_pools : public asio::execution_context::service
 {
 public:
@@ -211,24 +212,25 @@ private:
 
 } // namespace detail
 
-/// Memory in buffers of one size, registered with a context's ring, aligned for direct I/O.
+/// Buffers of one size, registered with a context's ring and aligned for direct I/O.
 /**
- * Leases may outlive it, and both may outlive the context: the memory stays until the last lease has ended,
- * and is registered as long, unless the context ends first. Without its context a pool lends nothing.
+ * Leases may outlive the pool, and both may outlive the context. The memory stays allocated until pool and
+ * leases have ended, and registered unless the context ends first. Without its context a pool lends nothing.
  * Thread safety: leases may be taken and ended by any thread, but not while the context is destroyed. Since
  * Linux 5.11.
  */
 class registered_buffer_pool
 {
 public:
-  /// Of each buffer's address, in bytes: enough for O_DIRECT everywhere.
+  /// The alignment of each buffer, in bytes: enough for O_DIRECT everywhere.
   static constexpr std::size_t alignment = detail::buffer_pool::alignment;
 
   /**
    * @param object An execution context, an executor, or an I/O object, which gives its executor.
-   * @param count Buffers, at least 1 and at most the kernel's limit of 16384.
-   * @param size Of each in bytes; a multiple of 4096, so that all are aligned.
-   * @throws std::invalid_argument, and as register_buffers(): EBUSY also while an earlier pool's lease lasts.
+   * @param count The number of buffers, 1 to the kernel's limit of 16384.
+   * @param size The size of each, in bytes; a multiple of 4096, so that all are aligned.
+   * @throws std::invalid_argument, and what register_buffers() throws: EBUSY also while an earlier pool has a
+   * lease.
    */
   template <detail::submits Object>
   registered_buffer_pool(Object&& object, std::size_t count, std::size_t size)
@@ -241,14 +243,14 @@ public:
   registered_buffer_pool& operator=(const registered_buffer_pool&) = delete;
   ~registered_buffer_pool() { pool_->close(); }
 
-  /// A buffer if there is one to be had, an empty lease if not.
+  /// Returns a buffer if one is free, otherwise an empty lease.
   leased_buffer try_lease() { return pool_->try_lease(); }
 
-  /// Waits for a buffer; first come, first served.
+  /// Waits for a buffer; waiting operations are served in order.
   /**
-   * @param token Completion signature `void(error_code, leased_buffer)`.
-   * Cancellation: terminal, partial, total. Errors: experimental::error::channel_cancelled, also where the
-   * pool ends. @throws system_error bad_descriptor: the context has ended.
+   * @param token Completion signature `void(error_code, leased_buffer)`. Cancellation: terminal, partial,
+   * total. Errors: experimental::error::channel_cancelled, also if the pool is destroyed. @throws
+   * system_error bad_descriptor if the context has ended.
    */
   template <typename Token>
   auto async_lease(Token&& token)
@@ -258,7 +260,7 @@ public:
         token);
   }
 
-  /// In all, on loan or not.
+  /// Returns the number of buffers, on loan or not.
   std::size_t size() const noexcept { return pool_->size(); }
 
 private:

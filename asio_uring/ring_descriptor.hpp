@@ -9,13 +9,12 @@
 
 namespace asio_uring {
 
-/// The file descriptor of a context's ring, which is set up if it is not there yet: to register buffers and
-/// files, and for messages from other rings.
+/// Returns the file descriptor of a context's ring, which it sets up if there is none: for
+/// io_uring_register(2), and for messages from other rings.
 /**
- * The ring stays the service's: submit through async_submit only, and do not close it. A message to it must
- * not carry user data of one's own, for the service takes that for its own. It changes in a forked child, and
- * when another thread begins to run the context.
- * Thread safety: as use_service.
+ * The library owns the ring: do not close it, and submit through async_submit only. A message to it must not
+ * carry user data of the program's, which the library would take for its own. The descriptor changes in a
+ * forked child, and may change when another thread begins to run the context. Thread safety: as use_service.
  */
 inline int ring_descriptor(asio::execution_context& context)
 {

@@ -31,7 +31,7 @@ public:
     using reference = Buffer;
     using pointer = void;
     using difference_type = std::ptrdiff_t;
-    using iterator_category = std::input_iterator_tag; // of old: its reference is no reference
+    using iterator_category = std::input_iterator_tag; // the old concept wants a true reference
     using iterator_concept = std::forward_iterator_tag;
 
     iterator() = default;
@@ -61,7 +61,7 @@ public:
     std::size_t index_ = 0;
   };
 
-  /// `size`: bytes; 0: the buffer is one segment.
+  /// `size`: of a segment, in bytes; 0: the buffer is one segment.
   segment_range(const Buffer& all, std::size_t size) noexcept
       : all_(all), size_(size ? size : std::max<std::size_t>(all.size(), 1))
   {}
@@ -78,10 +78,10 @@ private:
   std::size_t size_;
 };
 
-/// Walks the datagrams that one buffer holds.
+/// Returns the datagrams in one buffer, as a range of buffers.
 /**
- * @param data What was received, or is to be sent, at once.
- * @param segment_size Bytes; 0 where it is a single datagram.
+ * @param data The datagrams that were received, or will be sent, together.
+ * @param segment_size In bytes; 0: a single datagram.
  */
 inline segment_range<asio::mutable_buffer> segments(const asio::mutable_buffer& data,
                                                     std::size_t segment_size) noexcept

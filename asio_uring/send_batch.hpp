@@ -1,4 +1,4 @@
-// asio_uring/send_batch.hpp: many datagrams to be sent.
+// asio_uring/send_batch.hpp: many datagrams to send by one operation.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -25,10 +25,10 @@ template <typename Batch>
 class send_many_op;
 }
 
-/// Datagrams for async_send_many, in the order in which they are to be sent.
+/// Datagrams for async_send_many, in the order in which it sends them.
 /**
- * It is borrowed by the operation as Asio's buffers are: it must stay where it is, untouched, until the
- * handler is called; so must the data. Its memory is kept by clear() and consume(), so that filling it again
+ * The operation borrows it, as Asio's operations borrow buffers: until the handler is called, batch and data
+ * must stay valid and must not be touched. clear() and consume() keep its memory, so that filling it again
  * allocates nothing. Thread safety: distinct objects are safe; an object is for one thread, or operation, at
  * a time.
  */
@@ -39,7 +39,7 @@ public:
   using endpoint_type = Endpoint;
 
   basic_send_batch() = default;
-  /// With memory for so many datagrams of one buffer each.
+  /// Reserves memory for `count` datagrams of one buffer each.
   explicit basic_send_batch(std::size_t count)
   {
     datagrams_.reserve(count);
@@ -59,12 +59,12 @@ public:
 
   /// Adds a datagram.
   /**
-   * @param data A buffer sequence; its first 64 buffers together are the datagram, which may be empty.
-   * @param destination To whom; none: to the peer of a connected socket.
-   * @param segment_size Bytes. Not 0: the data are datagrams of so many bytes, the last one maybe shorter,
-   * which the kernel makes of them (UDP_SEGMENT; some 64, and 65507 bytes in all). Where it cannot (other
-   * sockets than UDP, older or imitated kernels, routes whose checksums are not offloaded), each is sent by
-   * a call of its own, as many as there are.
+   * @param data A buffer sequence; its first 64 buffers together make the datagram, which may be empty.
+   * @param destination The receiver's address; without one, the peer of a connected socket.
+   * @param segment_size In bytes. If it is not 0, the kernel cuts the data into datagrams of this size, the
+   * last one perhaps shorter (UDP_SEGMENT; about 64 datagrams, and 65507 bytes in all). If the kernel cannot
+   * (sockets other than UDP, older or emulated kernels, routes without checksum offload), each datagram is
+   * sent by a call of its own, any number of them.
    */
   template <typename ConstBufferSequence>
   void push_back(const ConstBufferSequence& data, const Endpoint& destination, std::size_t segment_size = 0)
@@ -80,7 +80,7 @@ public:
 
   std::size_t size() const noexcept { return datagrams_.size() - first_; }
   bool empty() const noexcept { return size() == 0; }
-  /// Removes all, and keeps the memory.
+  /// Removes all datagrams, and keeps the memory.
   void clear() noexcept
   {
     datagrams_.clear();
@@ -88,7 +88,7 @@ public:
     first_ = 0;
     segmented_ = false;
   }
-  /// Removes the first `count`: those that were sent, to go on behind them.
+  /// Removes the first `count` datagrams: after those that were sent, the next operation sends the others.
   void consume(std::size_t count) noexcept
   {
     if (count >= size())
@@ -124,7 +124,7 @@ private:
       buffers_.push_back({const_cast<void*>(buffer.data()), buffer.size()});
       size += buffer.size();
     }
-    // What throws here leaves buffers and a header that belong to no datagram.
+    // If this throws, buffers and a header are left that belong to no datagram.
     if (headers_.size() == datagrams_.size()) headers_.emplace_back();
     datagram& d = datagrams_.emplace_back();
     if (destination) d.destination = *destination;
@@ -136,10 +136,10 @@ private:
     segmented_ |= d.segmented();
   }
 
-  /// Whether the kernel, or who sends, has to make segments of any.
+  /// Whether any datagram is to be cut into segments.
   bool segmented() const noexcept { return segmented_; }
 
-  /// Before an operation. `kernel_cuts`: the kernel makes segments.
+  /// Called before an operation. `kernel_cuts`: the kernel makes the segments.
   void begin_sending(bool kernel_cuts) noexcept
   {
     for (std::size_t i = first_; i < datagrams_.size(); ++i) {
@@ -173,10 +173,10 @@ private:
   datagram& at(std::size_t i) noexcept { return datagrams_[first_ + i]; }
 
   std::vector<datagram> datagrams_;
-  std::vector<mmsghdr> headers_; // as many at least
-  std::vector<iovec> buffers_;   // of all
-  std::size_t first_ = 0;        // before it they are consumed
-  bool segmented_ = false;       // any
+  std::vector<mmsghdr> headers_; // at least as many
+  std::vector<iovec> buffers_;   // those of all datagrams
+  std::size_t first_ = 0;        // the first that is not consumed
+  bool segmented_ = false;       // whether any is
 };
 
 /// The batch for the sockets of a protocol: `send_batch<udp>`.

@@ -1,4 +1,4 @@
-// asio_uring/send_zero_copy.hpp: sends whose data the kernel takes from where they are.
+// asio_uring/send_zero_copy.hpp: sends without copying the data into the kernel.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -64,31 +64,30 @@ public:
 
 } // namespace detail
 
-/// Sends what there is room for, at least a byte, or a datagram, from the memory where it is.
+/// Sends at least a byte, as much as there is room for, or a datagram, without copying it.
 /**
- * As `socket.async_send(buffers, flags, token)`, and one of the socket's sends: in order with all others.
- * What differs is when it completes: when the kernel is done with the memory, which a stream needs until its
- * peer has acknowledged the data. The next send does not wait for that. Until the handler is called, or
- * destroyed with the context, the memory must neither be freed nor changed.
+ * As `socket.async_send(buffers, flags, token)`, and in order with the socket's other sends, but it completes
+ * only when the kernel no longer needs the memory: a stream needs it until the peer has acknowledged the
+ * data. The next send does not wait for that. Until the handler is called, or destroyed with the context, the
+ * memory must neither be freed nor changed.
  *
- * @param socket A stream socket, or a datagram socket that is connected, on io_uring.
- * @param buffers A buffer or several, the first 64 at most.
- * @param token Completion signature `void(error_code, std::size_t)`: how many bytes were sent.
+ * @param socket A stream socket or a connected datagram socket, on io_uring.
+ * @param buffers A buffer sequence, of which the first 64 are sent.
+ * @param token Completion signature `void(error_code, std::size_t)`: the number of bytes sent.
  *
- * An ordinary send, which copies, takes its place: for fewer bytes than options.zero_copy_threshold; on
- * sockets that have no other, as UNIX ones; with path::readiness, on older kernels and with the fallback;
- * where the kernel may lock no more memory (RLIMIT_MEMLOCK); and for a while after the kernel has told that
- * it had to copy all the same, as on the way to a socket of the same machine: 16 sends, and up to 4096 if
- * that does not change. `statistics` counts how often either has happened.
+ * It is an ordinary send, which copies: for fewer bytes than options.zero_copy_threshold; on sockets without
+ * zero-copy sends, such as UNIX ones; with path::readiness, on older kernels and with the fallback; if the
+ * kernel may lock no more memory (RLIMIT_MEMLOCK); and for a while after the kernel has reported that it
+ * copied all the same, as it does towards a socket on the same machine: for 16 sends at first, for up to 4096
+ * if that repeats. `statistics` counts zero-copy sends, and those that the kernel copied.
  *
- * Cancellation: terminal, partial and total end what has not been sent. What has been sent completes as such,
- * when its memory is free; close() does not change that, and a peer that takes nothing can delay it as long
- * as the kernel keeps up the closed connection, minutes. Where it must not, set linger(true, 0) before. The
- * end of the context waits for the memory, a second at most where the socket is open: then it aborts the
- * connection.
- * After a fork that the context is told of, the parent waits for the memory; in the child, whose memory is
- * its own, the operation is complete. Errors: those of async_send. Thread safety: as the socket's functions.
- * Without a copy since Linux 6.6.
+ * Cancellation: terminal, partial and total end a send that has sent nothing. One that has sent completes
+ * successfully when its memory is free. Even close() does not change that, and a peer that receives nothing
+ * can delay it as long as the kernel keeps the closed connection, which may be minutes; linger(true, 0), set
+ * before, avoids that. The destruction of the context waits for the memory; after a second it aborts the
+ * connections of sockets that are still open. After a fork of which the context is notified, the parent waits
+ * for the memory; in the child, whose memory is its own, the operation is complete. Errors: those of
+ * async_send. Thread safety: as the socket's functions. Since Linux 5.11, without a copy since 6.6.
  */
 template <detail::zero_copy_socket Socket, typename Buffers,
           asio::completion_token_for<void(error_code, std::size_t)> Token =
@@ -101,7 +100,7 @@ async_send_zero_copy(Socket& socket, const Buffers& buffers, Token&& token = {})
       asio::socket_base::message_flags(0));
 }
 
-/// The same with flags of the call: socket_base::message_do_not_route and the like.
+/// The same with flags: socket_base::message_do_not_route and others.
 template <detail::zero_copy_socket Socket, typename Buffers,
           asio::completion_token_for<void(error_code, std::size_t)> Token =
               asio::default_completion_token_t<typename Socket::executor_type>>
@@ -113,20 +112,19 @@ async_send_zero_copy(Socket& socket, const Buffers& buffers, asio::socket_base::
       detail::initiate_send_zero_copy<detail::amount::some, Socket>(socket), token, buffers, flags);
 }
 
-/// Writes the whole of the buffers to a stream, from the memory where it is.
+/// Writes all of the buffers to a stream, without copying them.
 /**
- * As `asio::async_write(socket, buffers, token)`: in parts, as there is room, and no other send may be
- * started before it has completed. It does so when the kernel is done with all of the memory; the parts do
- * not wait for each other's.
+ * As `asio::async_write(socket, buffers, token)`: it sends in parts, as there is room, and the program starts
+ * no other send before it has completed. It completes when the kernel no longer needs any of the memory; a
+ * part does not wait for the memory of the parts before it.
  *
  * @param socket A stream socket on io_uring.
- * @param buffers A buffer or any number of them.
- * @param token Completion signature `void(error_code, std::size_t)`: all bytes, or an error with those that
- * were sent before it.
+ * @param buffers A buffer sequence of any length.
+ * @param token Completion signature `void(error_code, std::size_t)`: the number of bytes sent, all of them
+ * unless there is an error.
  *
- * Where async_send_zero_copy sends as usual, this is asio::async_write. Cancellation: terminal and partial
- * end it between two parts; the bytes that have been sent are counted. Everything else is as with
- * async_send_zero_copy.
+ * It is asio::async_write where async_send_zero_copy is an ordinary send. Cancellation: terminal and partial
+ * end it between two parts; the bytes that were sent are reported. All else is as for async_send_zero_copy.
  */
 template <detail::zero_copy_stream Socket, typename Buffers,
           asio::completion_token_for<void(error_code, std::size_t)> Token =

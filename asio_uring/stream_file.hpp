@@ -12,10 +12,10 @@ namespace asio_uring {
 
 /// Asio's basic_stream_file, on io_uring whatever the executor, on every build of Asio.
 /**
- * The position is the kernel's, shared with whoever shares the descriptor. Operations in flight are served in
- * the order they were started, reads and writes alike. A cancelled read leaves the position where it was. It
- * may be the next layer of Asio's buffered streams.
- * Thread safety: as Asio's; distinct objects safe, shared objects unsafe. Since Linux 5.11.
+ * The position is the kernel's, shared with all that share the open file. Reads and writes are performed one
+ * after the other, in the order in which they were started. A cancelled read leaves the position where it
+ * was. The file may be the next layer of Asio's buffered streams. Thread safety: as Asio's; distinct objects
+ * safe, shared objects unsafe. Since Linux 5.11.
  */
 template <typename Executor = any_io_executor>
 class basic_stream_file : public asio::basic_stream_file<Executor>
@@ -32,13 +32,13 @@ public:
     using other = basic_stream_file<Executor1>;
   };
 
-  /// A file is its own lowest layer: Asio's lacks this, and so cannot be buffered.
+  /// A file is its own lowest layer. Asio's file has none, and so cannot be buffered.
   using lowest_layer_type = basic_stream_file;
   lowest_layer_type& lowest_layer() noexcept { return *this; }
   const lowest_layer_type& lowest_layer() const noexcept { return *this; }
 };
 
-/// The usual one.
+/// The file with the default executor.
 using stream_file = basic_stream_file<>;
 
 } // namespace asio_uring

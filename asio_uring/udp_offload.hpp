@@ -1,4 +1,4 @@
-// asio_uring/udp_offload.hpp: options of a UDP socket: the kernel cuts what is sent, and joins what arrives.
+// asio_uring/udp_offload.hpp: options of UDP sockets: the kernel cuts what is sent, and joins what arrives.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -58,14 +58,14 @@ protected:
 
 } // namespace detail
 
-/// Whatever is sent through the socket is cut by the kernel, or by the network card, into datagrams of so
-/// many bytes, the last one maybe shorter: UDP_SEGMENT.
+/// Has the kernel, or the network card, cut all that the socket sends into datagrams of this many bytes, the
+/// last one perhaps shorter: UDP_SEGMENT.
 /**
- * @code socket.set_option(asio_uring::udp_segment(1200)); @endcode
- * A send then may have some 64 datagrams, up to 65507 bytes in all; more is an error of the send
- * (invalid_argument, message_size). 0: as it comes. A message of a `send_batch` may have a size of its own,
- * which takes precedence, and needs no option. Errors of set_option: the kernel's, no_protocol_option where
- * it has none, and for sockets that are not UDP. Since Linux 4.18.
+ * @code socket.set_option(asio_uring::udp_segment(1200)); @endcode A send may then have about 64 datagrams,
+ * up to 65507 bytes in all; more is an error of the send (invalid_argument, message_size). 0: nothing is cut.
+ * A message of a `send_batch` may have a segment size of its own, which takes precedence and does not need
+ * the option. Errors of set_option: the kernel's; no_protocol_option if it lacks the option, and for sockets
+ * that are not UDP. Since Linux 4.18.
  */
 class udp_segment : public detail::int_option<IPPROTO_UDP, UDP_SEGMENT>
 {
@@ -77,17 +77,17 @@ public:
     value_ = bytes;
     return *this;
   }
-  /// Bytes.
+  /// Returns the value, in bytes.
   int value() const noexcept { return value_; }
 };
 
-/// Datagrams of one sender that arrive together, all of one size but for the last, may be received as one:
+/// Lets the kernel join datagrams of one sender that arrive together, all of one size except the last:
 /// UDP_GRO.
 /**
- * What they were before, `received_datagram::segment_size()` tells; other functions have no place for it, so
- * receive with async_receive_many. A buffer has to have room for all of them, 65535 bytes: what does not fit
- * is cut off. Errors of set_option: the kernel's, no_protocol_option where it has none, and for sockets that
- * are not UDP. Since Linux 5.0.
+ * Receive them with async_receive_many: `batched_datagram::segment_size()` is their size, which other
+ * receives do not report. A buffer must have room for all of them, 65535 bytes: what does not fit is lost.
+ * Errors of set_option: the kernel's; no_protocol_option if it lacks the option, and for sockets that are not
+ * UDP. Since Linux 5.0.
  */
 class udp_gro : public detail::int_option<IPPROTO_UDP, UDP_GRO>
 {

@@ -1,4 +1,4 @@
-// asio_uring/unique_descriptor.hpp: a file descriptor that is closed by whoever holds it last.
+// asio_uring/unique_descriptor.hpp: a file descriptor with one owner, which closes it.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,13 +10,13 @@
 
 namespace asio_uring {
 
-/// Owns a file descriptor. The result of operations that open one: nobody who drops the result leaks it. An
-/// I/O object takes it over by `object.assign(d.release())`.
+/// Owns a file descriptor, and closes it. Operations that open a descriptor return it so, and a result that
+/// is dropped leaks none. An I/O object takes it over by `object.assign(d.release())`.
 class unique_descriptor
 {
 public:
   unique_descriptor() noexcept = default;
-  /// Takes a descriptor over; -1: none.
+  /// Takes over a descriptor; -1: none.
   explicit unique_descriptor(int fd) noexcept : fd_(fd) {}
   unique_descriptor(unique_descriptor&& other) noexcept : fd_(other.release()) {}
   unique_descriptor& operator=(unique_descriptor&& other) noexcept
@@ -26,12 +26,12 @@ public:
   }
   ~unique_descriptor() { reset(); }
 
-  int get() const noexcept { return fd_; } ///< -1: none
-  /// Whether there is one.
+  int get() const noexcept { return fd_; } ///< the descriptor; -1: none
+  /// Whether it owns a descriptor.
   explicit operator bool() const noexcept { return fd_ >= 0; }
-  /// Gives it up without closing it.
+  /// Returns the descriptor, and owns it no longer.
   int release() noexcept { return std::exchange(fd_, -1); }
-  /// Closes it, and takes over another; -1: none.
+  /// Closes the descriptor, and takes over another; -1: none.
   void reset(int fd = -1) noexcept
   {
     if (const int old = std::exchange(fd_, fd); old >= 0) ::close(old);

@@ -21,11 +21,11 @@ template <typename Token = asio::use_awaitable_t<>, typename Object = void>
 class use_uring_t
 {
 public:
-  /// As that of Asio's tokens.
+  /// Tells the default constructor from the others, as in Asio's tokens.
   struct default_constructor_tag
   {};
 
-  /// With the token that Asio makes of its type.
+  /// Makes the default token around a token, a default-constructed one if none is given.
   constexpr use_uring_t(default_constructor_tag = {}, Token token = Token()) : token_(std::move(token)) {}
 
   /// For use_uring.
@@ -38,10 +38,10 @@ public:
   template <typename InnerExecutor>
   struct executor_with_default : InnerExecutor
   {
-    /// What Asio looks for.
+    /// The name that Asio looks for.
     using default_completion_token_type = use_uring_t;
 
-    /// From an executor that the inner one is made from.
+    /// Converts an executor that converts to the inner one.
     template <typename InnerExecutor1>
     executor_with_default(const InnerExecutor1& ex) noexcept
         requires(!std::is_same_v<InnerExecutor1, executor_with_default> &&
@@ -73,14 +73,14 @@ class partial_use_uring
 public:
   constexpr partial_use_uring() = default;
 
-  /// Completes as the token inside.
+  /// Makes a token that completes as the token inside does.
   template <typename Token>
   [[nodiscard]] constexpr use_uring_t<std::decay_t<Token>> operator()(Token&& token) const
   {
     return use_uring_t<std::decay_t<Token>>(std::forward<Token>(token));
   }
 
-  /// The same, and says of which object the operation is.
+  /// The same for an operation of this object.
   template <typename Object, typename Token>
   [[nodiscard]] constexpr use_uring_t<std::decay_t<Token>, Object> operator()(Object& object,
                                                                               Token&& token) const
@@ -98,37 +98,38 @@ public:
  * co_await socket.async_connect(endpoint, asio_uring::use_uring);
  * @endcode
  *
- * - `use_uring(token)`: completes as `token` does. It has to be the outermost token, but for those that Asio
- *   itself takes off before: `use_uring(as_tuple(token))`, not `as_tuple(use_uring(token))`.
- * - `use_uring`: with the default token of the object's executor, or use_awaitable where it has none.
+ * - `use_uring(token)`: completes as `token` does. It must be the outermost token:
+ *   `use_uring(as_tuple(token))`, not `as_tuple(use_uring(token))`.
+ * - `use_uring`: around the default token of the object's executor, or use_awaitable if it has none.
  * - `use_uring(object, token)`: the token carries the object; otherwise it is found in the operation.
- * - `use_uring_t<Token>::as_default_on(object)`: as the default of an I/O object.
+ * - `use_uring_t<Token>::as_default_on(object)`: makes it the default token of an I/O object.
  *
- * For the operations of sockets (all but async_receive of sequenced packets), acceptors, descriptors and
- * pipes. For composed operations (async_read, async_write, Beast, TLS) wrap the object: asio_uring::via. On
- * an object that is on io_uring already, the token inside is all that counts.
+ * Works for the operations of sockets (all but async_receive of sequenced packets), acceptors, descriptors
+ * and pipes. For composed operations (async_read, async_write, Beast, TLS) wrap the object: asio_uring::via.
+ * On an object that is on io_uring already, it does what the token inside does.
  *
- * Completion signature, errors and cancellation types are those of the operation. What the object itself does
- * to its operations it does to these: cancel(), close(), release() and its destruction end them with
- * error::operation_aborted; they do so when the context runs next, so until then the kernel may keep the
- * connection open. Such an end counts as one more handler in what run() returns.
+ * Completion signature, errors and cancellation types are those of the operation. The object's cancel(),
+ * close(), release() and destruction end it with error::operation_aborted, as they do with the object's own
+ * operations. The operation ends when the context runs next; until then the kernel may keep the connection
+ * open. Such an end counts as one more handler in what run() returns.
  *
- * The ring waits for readiness, and the call is made when the handler is about to run: so a cancelled read
- * has lost nothing, and `options.path` has no say. One read and one write at a time per object; those of the
- * token and stock ones do not queue behind each other. While one is in flight, stock operations for
- * exceptional conditions (async_wait(wait_error), out-of-band receives) started later wait for its end.
+ * The ring waits for readiness, and the call is made when the handler is about to run. So a cancelled read
+ * loses nothing, and `options.path` has no effect. Start one read and one write at a time per object:
+ * operations with the token and stock ones do not queue behind each other. While one with the token is in
+ * flight, stock operations for exceptional conditions (async_wait(wait_error), out-of-band receives) that are
+ * started later wait for its end.
  *
- * The context gets its ring with the first operation, as with use_io_uring(context): with a stock object on
- * it, it has a reactor, which watches the ring.
+ * The first operation sets up the context's ring, as use_io_uring(context) does. Because of the stock object
+ * the context has a reactor by then, which watches the ring.
  *
- * @throws what use_io_uring throws, from the initiating function, if the context has no ring and can have
- * none. Thread safety: as the object. Since Linux 5.11.
+ * @throws from the initiating function what use_io_uring throws, if the context has no ring and none can be
+ * set up. Thread safety: as the object. Since Linux 5.11.
  */
 inline constexpr partial_use_uring use_uring{};
 
 namespace detail {
 
-/// The token that use_uring alone stands for, given the default of the executor.
+/// The token that use_uring without a token stands for, given the executor's default token.
 template <typename Default>
 struct completed_token
 {
@@ -166,7 +167,7 @@ struct asio_uring::asio::async_result<asio_uring::use_uring_t<Token, Object>, Si
           std::declval<asio_uring::detail::ring_initiation<std::decay_t<Initiation>, Object>>(),
           std::declval<Token&>(), std::forward<Args>(args)...))
   {
-    // The token may be one that refers to what holds it, or move-only.
+    // The token may be move-only, or refer to the object that holds it.
     auto inner = std::forward<RawToken>(token).token_;
     return async_initiate<Token, Signatures...>(
         asio_uring::detail::ring_initiation<std::decay_t<Initiation>, Object>(

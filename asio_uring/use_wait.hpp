@@ -17,7 +17,7 @@ class use_wait_t
 public:
   constexpr use_wait_t() = default;
 
-  /// Reports a leading error code there instead of throwing it; it is cleared on success.
+  /// Stores a leading error code in `ec` instead of throwing it; success clears it.
   [[nodiscard]] constexpr use_wait_t operator()(error_code& ec) const
   {
     use_wait_t token;
@@ -37,29 +37,29 @@ public:
  * auto [error, k] = async_write(socket, data, asio::as_tuple(asio_uring::use_wait));
  * @endcode
  *
- * For every asynchronous operation of Asio's model, composed ones and co_spawn included. The values are
- * returned as nothing, one value, or a tuple. A leading `error_code` is not among them: it is thrown as
- * `system_error`, or reported as `use_wait(ec)` says; a leading `exception_ptr` is rethrown. An operation
- * whose handler is destroyed unused, as at the end of its context, has ended with error::operation_aborted.
+ * Works with every asynchronous operation of Asio's model, composed ones and co_spawn included. Returns
+ * nothing, one value, or a tuple. A leading `error_code` is not among the values: it is thrown as
+ * `system_error`, or stored by `use_wait(ec)`; a leading `exception_ptr` is rethrown. If the handler is
+ * destroyed without being called, as at the end of its context, the error is error::operation_aborted.
  *
- * Who runs the context meanwhile:
- * - a loop in another thread, if there is one: the calling thread runs no handler, it sleeps. A thread_pool
- *   always counts as such.
- * - otherwise the calling thread, with run_one(), until the operation has ended. Handlers of others that are
- *   ready run there, too. What they throw leaves the call, when the operation has ended. The context is left
- *   as it was found, or as a handler has left it: stopped, or not stopped.
+ * Meanwhile the context is run by
+ * - another thread, if one runs it: the calling thread sleeps and runs no handler. A thread_pool always has
+ *   such threads.
+ * - otherwise the calling thread, with run_one(), until the operation has ended. It runs the handlers of
+ *   other operations, too. The first exception that one throws is rethrown when the operation has ended.
+ *   Afterwards the context is stopped if it was before, or if a handler stopped it, and otherwise not.
  *
- * Whether another thread runs an io_context is told by who ran its ring last. A thread that did and still
- * lives is given a second to run a handler, then the calling thread takes over; a handler that blocks
- * longer than that is taken for the end of the loop. A context that no thread has run yet, or whose reactor
- * is Asio's own, is given 20 ms. A loop that starts while this thread runs the context is a second thread
- * of it for up to a handler's time, and then left alone with it.
+ * Whether another thread runs an io_context is inferred from the thread that ran its ring last. If that
+ * thread still lives, it has a second to run a handler; then the calling thread takes over, even if the other
+ * one is only blocked in a handler. A context that no thread has run yet, or whose reactor is Asio's own, has
+ * 20 ms. If another thread begins to run the context while the calling thread does, both run it until the
+ * calling thread's handler returns; then the calling thread leaves it to the other one.
  *
- * @throws std::logic_error when called by a thread that is inside run() of the same context, in a strand or
- * not: the operation, which that thread would have to complete, is not started. (If only the running
- * operation tells its executor, as some of Beast's, it has been started, and is cancelled.)
- * Cancellation: none of the token's own; what cancels the operation elsewhere ends it. Errors: the
- * operation's. Thread safety: as the operation's initiating function.
+ * @throws std::logic_error if the calling thread is inside run() of the same context, in a strand or not,
+ * because that thread would have to complete the operation. The operation is not started. (Some operations,
+ * such as a few of Beast's, make their executor known only when they run: these are started and cancelled.)
+ * Cancellation: the token has none of its own; the object's cancel() and close() end the operation. Errors:
+ * the operation's. Thread safety: as the operation's initiating function.
  */
 inline constexpr use_wait_t use_wait{};
 
@@ -84,8 +84,8 @@ struct asio_uring::asio::async_result<asio_uring::use_wait_t, R(Args...)>
   }
 };
 
-/// The I/O executor, so that what the operation does keeps its order with the object's strand. Being asked
-/// tells which context it is, where the initiation cannot.
+/// The I/O executor, so that the operation stays in order with the object's strand. When it is asked for, the
+/// handler learns the context, which not every initiation tells.
 template <typename Values, typename Executor>
 struct asio_uring::asio::associated_executor<asio_uring::detail::wait_handler<Values>, Executor>
 {

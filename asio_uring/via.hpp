@@ -1,4 +1,4 @@
-// asio_uring/via.hpp: a stock stream as one on io_uring.
+// asio_uring/via.hpp: performs the operations of a stock stream on io_uring.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -31,9 +31,9 @@ namespace asio_uring {
 /// Refers to a stock stream, and performs its asynchronous reads and writes through the io_uring of its
 /// context.
 /**
- * `Object` is a stream socket, posix::stream_descriptor or pipe of Asio. The view is an AsyncReadStream and
- * AsyncWriteStream, SyncReadStream and SyncWriteStream, as far as the object is one, for all that takes a
- * stream: asio::async_read, async_write and async_read_until, ssl::stream<view<Socket>>, Beast.
+ * `Object` is a stream socket, posix::stream_descriptor or pipe of Asio. The view is an AsyncReadStream,
+ * AsyncWriteStream, SyncReadStream and SyncWriteStream, as far as the object is one. It serves wherever a
+ * stream is expected: asio::async_read, async_write and async_read_until, ssl::stream<view<Socket>>, Beast.
  *
  * @code
  * asio_uring::view stream(socket);
@@ -41,11 +41,11 @@ namespace asio_uring {
  * co_await asio::async_read_until(stream, buffer, '\n', use_awaitable);
  * @endcode
  *
- * A pointer, and cheap to copy: the view owns nothing, and keeps nothing between operations. Composed
- * operations refer to their stream until they have ended, so there the view must have a name. The object must
- * outlive its views and must not be moved from while they are in use. It may be closed, opened and connected
- * again; operations of views and of the object itself may follow each other. What holds for an operation is
- * said at use_uring.
+ * The view is a pointer, cheap to copy; it owns nothing, and keeps nothing between operations. Composed
+ * operations refer to their stream until they have ended, so for them the view must be a variable that lives
+ * as long. The object must outlive its views and must not be moved from while they are in use. It may be
+ * closed, opened and connected again; operations of views and of the object itself may follow each other. For
+ * each operation the conditions of use_uring hold.
  *
  * Thread safety: as the object.
  */
@@ -71,12 +71,12 @@ public:
   Object& next_layer() const noexcept { return *object_; }
   lowest_layer_type& lowest_layer() const noexcept { return object_->lowest_layer(); }
 
-  // What the object lacks the view lacks.
+  // The view has only those functions that the object has.
 
   /// As the object's async_read_some, on io_uring.
   /**
    * Completion signature: void(error_code, std::size_t). Cancellation: terminal, partial, total; a cancelled
-   * read has lost nothing. Errors: those of the object; error::eof at the end of the stream.
+   * read loses nothing. Errors: those of the object; error::eof at the end of the stream.
    */
   template <typename Buffers, typename Token = asio::default_completion_token_t<executor_type>,
             typename O = Object>
@@ -117,7 +117,7 @@ private:
   Object* object_;
 };
 
-/// A view of a stock stream: `auto stream = asio_uring::via(socket);`.
+/// Makes a view of a stock stream: `auto stream = asio_uring::via(socket);`.
 template <typename Object>
 [[nodiscard]] view<Object> via(Object& object) noexcept
 {
@@ -125,7 +125,7 @@ template <typename Object>
 }
 
 #if defined(ASIO_URING_HAS_BEAST)
-/// How Beast's WebSocket ends a connection: as on the socket itself.
+/// Has Beast's WebSocket end a connection as on the socket itself.
 template <typename Socket>
 void teardown(boost::beast::role_type role, view<Socket>& v, error_code& ec)
 {

@@ -1,4 +1,4 @@
-// asio_uring/wait_process.hpp: the end of a child process.
+// asio_uring/wait_process.hpp: waits for the end of a child process.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -16,26 +16,27 @@ namespace asio_uring {
 /// How a process has ended.
 struct process_status
 {
-  /// By what.
+  /// Ways to end.
   enum how : unsigned char
   {
-    unknown,  ///< nothing is known: there was an error
+    unknown,  ///< unknown, because there was an error
     exited,   ///< by exit(3); `code` is the exit code, 0 to 255
-    signalled ///< by a signal, which `code` is
+    signalled ///< by the signal `code`
   };
 
-  how ended = unknown; ///< by what
+  how ended = unknown; ///< in which way
   bool dumped = false; ///< left a core file
   int code = 0;        ///< the exit code, or the signal
 
-  /// Exited with 0.
+  /// Whether it exited with 0.
   bool succeeded() const noexcept { return ended == exited && code == 0; }
   friend bool operator==(const process_status&, const process_status&) = default;
 };
 
 namespace detail {
 
-/// void(error_code, process_status). The process is reaped when the handler is about to run, for nobody else.
+/// void(error_code, process_status). Reaps the process when the handler is about to run, and not if it is
+/// discarded.
 struct finish_with_status
 {
   static constexpr bool resubmits = true;
@@ -81,17 +82,17 @@ auto wait_for(Object& object, child_process child, Token&& token)
  * @param pid A child of this process, from fork(2) or posix_spawn(3).
  * @param token Completion signature `void(error_code, process_status)`.
  *
- * The process is reaped when the handler is about to run: until then it stays what it was, alive or a
- * zombie, so an operation that was cancelled, or whose context is destroyed, has taken nothing, and the
- * next wait gets the status. Of several waits for a process one gets the status, the others
- * no_child_process. Nothing happens to SIGCHLD, and nobody need handle it.
+ * The process is reaped when the handler is about to run; until then it stays alive or a zombie. So an
+ * operation that is cancelled, or whose context is destroyed, takes nothing, and the next wait gets the
+ * status. Of several waits for a process one gets the status, the others no_child_process. SIGCHLD is neither
+ * used nor changed.
  *
- * Cancellation: terminal, partial, total. Errors: no_child_process (errc::no_child_process, ECHILD) where it
- * is none of ours, was reaped already, or the program ignores SIGCHLD, for then the kernel reaps;
- * invalid_argument for a pid that is not positive; operation_not_supported where there is no pidfd_open(2);
- * try_again where a debugger is to have the status first: the process was not reaped; and that there is no
- * descriptor or no memory left. Thread safety: may be called by any thread. Since Linux 5.11, and with the
- * fallback.
+ * Cancellation: terminal, partial, total. Errors: no_child_process (errc::no_child_process, ECHILD) if the
+ * process is no child of this one, was reaped already, or the program ignores SIGCHLD, for then the kernel
+ * reaps; invalid_argument for a pid that is not positive; operation_not_supported if there is no
+ * pidfd_open(2); try_again if a debugger must get the status first: the process was not reaped; and the
+ * errors for a lack of descriptors or memory. Thread safety: may be called by any thread. Since Linux 5.11,
+ * and with the fallback.
  */
 template <detail::submits Object, asio::completion_token_for<void(error_code, process_status)> Token =
                                       asio::default_completion_token_t<detail::executor_of_t<Object>>>
@@ -103,7 +104,7 @@ auto async_wait_process(Object&& object, pid_t pid, Token&& token = {})
 
 /// The same with a pidfd, from pidfd_open(2) or clone(2), which must be open when the operation is initiated.
 /**
- * A file that is none: bad_descriptor or invalid_argument, as waitid(2) has it.
+ * Errors for a descriptor that is no pidfd: bad_descriptor or invalid_argument, as waitid(2) has it.
  */
 template <detail::submits Object, asio::completion_token_for<void(error_code, process_status)> Token =
                                       asio::default_completion_token_t<detail::executor_of_t<Object>>>

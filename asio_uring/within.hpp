@@ -1,4 +1,4 @@
-// asio_uring/within.hpp: an operation that has a limited time.
+// asio_uring/within.hpp: a time limit for an operation.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -13,8 +13,8 @@
 
 namespace asio_uring {
 
-/// A completion token that ends the operation at a time, and completes it as the token inside says. Made by
-/// within and until.
+/// A completion token that cancels the operation at a given time, and completes as the token inside does.
+/// Made by within and until.
 template <typename Token, typename Limit>
 class timed_token
 {
@@ -29,35 +29,35 @@ public:
   Limit limit_;
 };
 
-/// Gives an operation a limited time, counted from its start.
+/// Limits the time of an operation, counted from its start.
 /**
  * @code
  * std::size_t n = co_await socket.async_read_some(buffer, asio_uring::within(5s, use_awaitable));
  * asio::async_write(socket, data, asio_uring::within(100ms, handler));
  * @endcode
  *
- * @param duration of any unit, measured by the steady clock. No operation is cancelled before it has passed;
- * later by a millisecond, and by what the loop has to do before. Zero or less: what is not done at once ends.
- * @param token what the operation would have been given without it.
+ * @param duration Of any unit, measured by the steady clock. No operation is cancelled earlier; it may be
+ * cancelled a millisecond later, or more if the loop is busy. With zero or less, an operation that cannot
+ * complete at once is cancelled.
+ * @param token The operation's completion token.
  *
- * For every operation that can be cancelled through a slot, composed ones included (`async_read`,
- * `async_read_until`, `async_connect`, TLS, co_spawn): the time is that of the whole. For others (name
- * resolution) it has no effect. When the time has come, the operation is cancelled, with
- * cancellation_type::terminal, and completes with error::timed_out where it would have completed with
- * error::operation_aborted. What it has done counts as without a limit: a read that has received data at
- * that moment completes with them, a composed one reports how much it has transferred, and no byte is lost.
- * An operation whose end is an exception_ptr ends with a system_error of that code.
- * It goes outside of what takes the error away (`within(5s, redirect_error(token, ec))`), and inside of
- * use_uring.
+ * Works with every operation that can be cancelled through a slot. For composed ones (`async_read`,
+ * `async_read_until`, `async_connect`, TLS, co_spawn) it limits the time of the whole. On others (name
+ * resolution) it has no effect. When the time is over, the operation is cancelled, with
+ * cancellation_type::terminal, and completes with error::timed_out instead of error::operation_aborted. Its
+ * results are as without a limit: a read that has received data at that moment completes with them, a
+ * composed operation reports how much it has transferred, and no byte is lost. If the operation completes
+ * with an exception_ptr, that is a system_error of the same code. Put it outside of tokens that remove the
+ * error (`within(5s, redirect_error(token, ec))`), and inside of use_uring.
  *
- * No timer object, and no allocation once as many operations have been under way at a time: a deadline is an
- * entry in a wheel of the context's, which has one kernel timer. It is not work: a context whose operations
- * have ended does not wait for it.
+ * It needs no timer object, and allocates only if more operations have a limit at the same time than before:
+ * a deadline is an entry in the context's timing wheel, which has one kernel timer. Deadlines are not work:
+ * run() does not wait for them.
  *
- * Completion signature: the operation's. Cancellation: the slot of the token inside does what it does
- * without a limit. Errors: the operation's, and error::timed_out. Thread safety: as the operation's; the
- * deadline cancels it on its handler's executor, so a composed operation whose context several threads run
- * belongs on a strand, as for every cancellation. Since Linux 5.11, and with the fallback.
+ * Completion signature: the operation's. Cancellation: the slot of the token inside works as without a limit.
+ * Errors: the operation's, and error::timed_out. Thread safety: as the operation's; the deadline cancels it
+ * on its handler's executor, so if several threads run the context, a composed operation needs a strand, as
+ * for every cancellation. Since Linux 5.11, and with the fallback.
  */
 template <typename Rep, typename Period, typename Token>
 [[nodiscard]] constexpr auto within(std::chrono::duration<Rep, Period> duration, Token&& token)
@@ -66,7 +66,7 @@ template <typename Rep, typename Period, typename Token>
       std::forward<Token>(token), detail::clock_duration(duration));
 }
 
-/// The same with the time at which the operation is to end.
+/// The same with the time at which the operation is cancelled.
 template <typename Token>
 [[nodiscard]] constexpr auto until(std::chrono::steady_clock::time_point time, Token&& token)
 {
@@ -86,7 +86,7 @@ struct asio_uring::asio::async_result<asio_uring::timed_token<Token, Limit>, Sig
           std::declval<Token&>(), std::forward<Args>(args)...))
   {
     const Limit limit = token.limit_;
-    auto inner = std::forward<RawToken>(token).token_; // which may be move-only
+    auto inner = std::forward<RawToken>(token).token_; // may be move-only
     return async_initiate<Token, Signatures...>(
         asio_uring::detail::timed_initiation<std::decay_t<Initiation>, Limit>(
             std::forward<Initiation>(initiation), limit),

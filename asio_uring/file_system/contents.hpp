@@ -15,16 +15,16 @@
 
 // All functions here
 //
-// - are performed by the kernel's own threads, and block nobody; where the kernel's ring lacks the opcode,
-//   by a thread of the context's; nothing orders them after writes in flight: start them when those have
-//   completed;
-// - are among the file's operations: its cancel() and close() end them, as does a cancellation signal
-//   (terminal, partial, total) as long as the kernel has not begun;
-// - complete with `void(error_code)`: the errors of the system call they are named after, bad_descriptor
-//   where the file is not open;
-// - are as safe between threads as the file's other functions.
+// - are performed by the kernel's own threads or, if the kernel lacks the opcode, by a thread of the
+//   context's, and do not block the caller; they are not ordered after writes in flight: start them when
+//   those have completed;
+// - end with the file's cancel() and close(), and with a cancellation signal (terminal, partial, total), as
+//   long as the kernel has not begun;
+// - complete with `void(error_code)`: the errors of the system call they are named after, bad_descriptor if
+//   the file is not open;
+// - have the thread safety of the file's other functions.
 
-// Where the parameters of liburing's function have other types in other versions, the entry is filled here.
+// Entries are filled here if versions of liburing differ in the types of their function's parameters.
 
 namespace asio_uring {
 namespace detail {
@@ -41,7 +41,8 @@ auto submit_on(asio::basic_file<Executor>& file, Prepare prepare, const char* na
       finish_with_nothing(), name, std::forward<Token>(token));
 }
 
-// A length has 32 bits in old kernels' entries; newer ones read a longer one from elsewhere.
+// Whether a length fits into the 32 bits that it has in old kernels' entries; newer kernels read a longer one
+// from another field.
 inline constexpr bool is_short(std::uint64_t length) noexcept
 {
   return length <= std::numeric_limits<std::uint32_t>::max();
@@ -59,7 +60,7 @@ auto async_fsync(asio::basic_file<Executor>& file, Token&& token = {})
       std::forward<Token>(token));
 }
 
-/// Writes data to the device, and of the metadata what is needed to read it: fdatasync(2). Since Linux 5.11.
+/// Writes data to the device, and the metadata that is needed to read it: fdatasync(2). Since Linux 5.11.
 template <typename Executor,
           asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
 auto async_fdatasync(asio::basic_file<Executor>& file, Token&& token = {})
@@ -115,8 +116,8 @@ auto async_fallocate(asio::basic_file<Executor>& file, int mode, std::uint64_t o
       "async_fallocate", std::forward<Token>(token));
 }
 
-/// Sets the size, in bytes; what is new reads as zeroes: ftruncate(2). Since Linux 5.11; by the ring
-/// since 6.9.
+/// Sets the size, in bytes; an added part reads as zeroes: ftruncate(2). Since Linux 5.11; by the ring since
+/// 6.9.
 template <typename Executor,
           asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
 auto async_ftruncate(asio::basic_file<Executor>& file, std::uint64_t size, Token&& token = {})
@@ -131,11 +132,11 @@ auto async_ftruncate(asio::basic_file<Executor>& file, std::uint64_t size, Token
       "async_ftruncate", std::forward<Token>(token));
 }
 
-/// Tells how a range will be used: posix_fadvise(2). Since Linux 5.11.
+/// Tells the kernel how a range will be used: posix_fadvise(2). Since Linux 5.11.
 /**
  * @param file Open.
- * @param offset, length In bytes; length 0: to the end of the file. 4 GiB and more since Linux 6.10:
- * invalid_argument before.
+ * @param offset, length In bytes; length 0: to the end of the file. A length of 4 GiB or more is
+ * invalid_argument before Linux 6.10.
  * @param advice POSIX_FADV_WILLNEED and others.
  * @param token Completion signature `void(error_code)`.
  */
@@ -159,10 +160,10 @@ auto async_fadvise(asio::basic_file<Executor>& file, std::uint64_t offset, std::
       "async_fadvise", std::forward<Token>(token));
 }
 
-/// Tells how memory will be used: madvise(2). Since Linux 5.11.
+/// Tells the kernel how memory will be used: madvise(2). Since Linux 5.11.
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
- * @param memory Starts at a page; must stay mapped. 4 GiB and more since Linux 6.10.
+ * @param memory Begins at a page, and must stay mapped. 4 GiB or more: since Linux 6.10.
  * @param advice MADV_WILLNEED and others.
  * @param token Completion signature `void(error_code)`.
  */

@@ -1,4 +1,4 @@
-// asio_uring/file_system/directory.hpp: what is done by path: names, links, directories, status.
+// asio_uring/file_system/directory.hpp: operations by path: names, links, directories, status.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,10 +14,10 @@
 //
 // - take an execution context, an executor, or an I/O object, which gives its executor;
 // - copy the paths, which are relative to the working directory;
-// - are performed by the kernel's own threads, and block nobody; where the kernel's ring lacks the opcode,
-//   by a thread of the context's;
-// - can be cancelled (terminal, partial, total) as long as the kernel has not begun; what it did nevertheless
-//   is reported as done;
+// - are performed by the kernel's own threads or, if the kernel lacks the opcode, by a thread of the
+//   context's, and do not block the caller;
+// - can be cancelled (terminal, partial, total) as long as the kernel has not begun; an operation that was
+//   performed nevertheless completes as such;
 // - fail with the errors of the system call they are named after;
 // - may be called by any thread.
 
@@ -136,7 +136,7 @@ auto async_rmdir(Object&& object, std::filesystem::path path, Token&& token = {}
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param path Copied.
- * @param permissions Less the umask.
+ * @param permissions The new directory's, less the umask.
  * @param token Completion signature `void(error_code)`. Since Linux 5.11; by the ring since 5.15.
  */
 template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =
@@ -152,7 +152,7 @@ auto async_mkdir(Object&& object, std::filesystem::path path, std::filesystem::p
       detail::finish_with_nothing(), "async_mkdir", std::forward<Token>(token));
 }
 
-/// What statx is to do.
+/// Options of async_statx.
 struct statx_options
 {
   int flags = 0;                     ///< AT_SYMLINK_NOFOLLOW and others of statx(2)
@@ -182,7 +182,7 @@ struct finish_with_statx
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param path Copied.
- * @param options What is wanted.
+ * @param options The flags and the fields.
  * @param token Completion signature `void(error_code, struct statx)`. Since Linux 5.11.
  */
 template <detail::submits Object, asio::completion_token_for<void(error_code, struct ::statx)> Token>
@@ -196,7 +196,7 @@ auto async_statx(Object&& object, std::filesystem::path path, statx_options opti
       detail::finish_with_statx(), "async_statx", std::forward<Token>(token));
 }
 
-/// Gets the usual fields; symbolic links are followed.
+/// The same for the basic fields; it follows symbolic links.
 template <detail::submits Object, asio::completion_token_for<void(error_code, struct ::statx)> Token =
                                       asio::default_completion_token_t<detail::executor_of_t<Object>>>
 auto async_statx(Object&& object, std::filesystem::path path, Token&& token = {})
@@ -204,7 +204,7 @@ auto async_statx(Object&& object, std::filesystem::path path, Token&& token = {}
   return async_statx(object, std::move(path), statx_options(), std::forward<Token>(token));
 }
 
-/// Gets the status of an open file. Ended by the file's cancel() and close().
+/// Gets the status of an open file. The file's cancel() and close() end it.
 template <typename Executor, asio::completion_token_for<void(error_code, struct ::statx)> Token =
                                  asio::default_completion_token_t<Executor>>
 auto async_statx(asio::basic_file<Executor>& file, Token&& token = {})

@@ -1,4 +1,4 @@
-// asio_uring/file_system/open.hpp: opening and closing without blocking.
+// asio_uring/file_system/open.hpp: opens and closes files without blocking.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -28,7 +28,7 @@ struct finish_with_file
     if (!impl.get_service().adopt(impl.get_implementation(), opened.get(), ec)) opened.release();
     return {ec};
   }
-  // The file object may be gone.
+  // Closes the descriptor: the file object may have been destroyed.
   static void discard(int result) { unique_descriptor opened(result); }
 
   asio::basic_file<Executor>* file;
@@ -36,11 +36,11 @@ struct finish_with_file
 
 } // namespace detail
 
-/// Opens a file object: its open(), without blocking.
+/// Opens a file object, as its open() does, without blocking.
 /**
- * @param file Not open; must stay where it is until the handler is called.
+ * @param file Must not be open, and must neither be moved nor destroyed until the handler is called.
  * @param path Copied; relative to the working directory.
- * @param flags As of the file's constructor. A new file gets mode 0777 as the umask allows, as there.
+ * @param flags Those of the file's constructor. As there, a new file has mode 0777 less the umask.
  * @param token Completion signature `void(error_code)`.
  * Cancellation: terminal, partial, total; a file that was opened nevertheless is closed or delivered.
  * Errors: open(2)'s; already_open. Thread safety: as the file's functions. Since Linux 5.11.
@@ -63,11 +63,12 @@ auto async_open(asio::basic_file<Executor>& file, std::filesystem::path path, as
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param path Copied; relative to the working directory.
  * @param flags O_RDONLY and others of open(2); asio::file_base's are the same.
- * @param permissions Of a new file; less the umask.
- * @param token Completion signature `void(error_code, unique_descriptor)`.
- * Cancellation: terminal, partial, total; a descriptor that nobody gets is closed. Errors: open(2)'s. For a
- * FIFO whose other end nobody has open, the kernel's ring may not wait as open(2) does: reading is open at
- * once, writing is no_such_device_or_address. Thread safety: may be called by any thread. Since Linux 5.11.
+ * @param permissions A new file's, less the umask.
+ * @param token Completion signature `void(error_code, unique_descriptor)`. Cancellation: terminal, partial,
+ * total; a descriptor that is not delivered is closed. Errors: open(2)'s. If the other end of a FIFO is not
+ * open, the kernel's ring may not wait for it as open(2) does: opening for reading succeeds at once, for
+ * writing it fails with no_such_device_or_address. Thread safety: may be called by any thread. Since Linux
+ * 5.11.
  */
 template <detail::submits Object, asio::completion_token_for<void(error_code, unique_descriptor)> Token =
                                       asio::default_completion_token_t<detail::executor_of_t<Object>>>
@@ -82,10 +83,10 @@ auto async_open(Object&& object, std::filesystem::path path, int flags, std::fil
       detail::finish_with_descriptor(), "async_open", std::forward<Token>(token));
 }
 
-/// Closes a descriptor; the last close of a written file may take long on some file systems.
+/// Closes a descriptor without blocking; on some file systems the last close of a written file takes long.
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
- * @param descriptor Taken over.
+ * @param descriptor The operation owns it.
  * @param token Completion signature `void(error_code)`. Whatever the error, the descriptor is closed.
  * Errors: close(2)'s; bad_descriptor. Thread safety: may be called by any thread. Since Linux 5.11.
  */
@@ -107,7 +108,7 @@ auto async_close(Object&& object, unique_descriptor descriptor, Token&& token = 
       "async_close", std::forward<Token>(token));
 }
 
-/// Closes a file object, which is closed for its owner at once, its operations cancelled.
+/// Closes a file object. The object is closed, and its operations are cancelled, before the function returns.
 template <typename Executor,
           asio::completion_token_for<void(error_code)> Token = asio::default_completion_token_t<Executor>>
 auto async_close(asio::basic_file<Executor>& file, Token&& token = {})

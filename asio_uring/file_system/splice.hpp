@@ -1,4 +1,4 @@
-// asio_uring/file_system/splice.hpp: moving data between descriptors within the kernel.
+// asio_uring/file_system/splice.hpp: moves data between descriptors within the kernel.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,13 +15,13 @@ namespace asio_uring {
 /**
  * @param in, out Files, sockets, pipes or descriptors; both must stay open until the handler is called. `in`
  * gives the executor.
- * @param in_offset, out_offset In bytes; none: the descriptor's own position, and always for pipes and
- * sockets. Beyond 2^63 - 1: invalid_argument.
+ * @param in_offset, out_offset In bytes; without one, the descriptor's own position. For pipes and sockets
+ * there must be none. Beyond 2^63 - 1: invalid_argument.
  * @param size In bytes, at most 4 GiB - 1.
  * @param flags SPLICE_F_MOVE and others, or 0.
- * @param token Completion signature `void(error_code, std::size_t)`: the bytes moved, perhaps fewer than
- * asked. Cancellation: terminal, partial, total, as long as the kernel has not begun. Errors: splice(2)'s;
- * eof at the end of `in`. Thread safety: may be called by any thread. Since Linux 5.11.
+ * @param token Completion signature `void(error_code, std::size_t)`: the number of bytes moved, perhaps fewer
+ * than asked for. Cancellation: terminal, partial, total, as long as the kernel has not begun. Errors:
+ * splice(2)'s; eof at the end of `in`. Thread safety: may be called by any thread. Since Linux 5.11.
  */
 template <detail::has_native_handle In, detail::has_native_handle Out,
           asio::completion_token_for<void(error_code, std::size_t)> Token =
@@ -44,7 +44,7 @@ auto async_splice(In& in, std::optional<std::uint64_t> in_offset, Out& out,
       detail::finish_with_size_or_eof(), "async_splice", std::forward<Token>(token));
 }
 
-/// Repeats what is in one pipe into another, where it stays to be read: tee(2). As async_splice.
+/// Copies data from one pipe to another; it stays in the first one, too: tee(2). As async_splice.
 template <detail::has_native_handle In, detail::has_native_handle Out,
           asio::completion_token_for<void(error_code, std::size_t)> Token =
               asio::default_completion_token_t<detail::executor_of_t<In&>>>

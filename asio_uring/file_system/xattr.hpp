@@ -13,13 +13,13 @@
 
 // All functions here
 //
-// - copy path and name ("user.comment"); the value is borrowed until the handler is called;
-// - are performed by the kernel's own threads, before Linux 5.19 by a thread of the context's, and can be
-//   cancelled (terminal, partial, total) as long as that has not begun; those of a file end with its cancel()
-//   and close();
-// - fail with the errors of the system call they are named after, ENODATA where there is no such attribute
-//   and ERANGE where the buffer is too small among them, and with operation_not_supported where the file
-//   system lacks them.
+// - copy path and name ("user.comment"), and borrow the value until the handler is called;
+// - are performed by the kernel's own threads or, before Linux 5.19, by a thread of the context's; they can
+//   be cancelled (terminal, partial, total) as long as that thread has not begun; those on a file end with
+//   its cancel() and close();
+// - fail with the errors of the system call they are named after, among them ENODATA if there is no such
+//   attribute and ERANGE if the buffer is too small, and with operation_not_supported if the file system has
+//   no attributes.
 
 namespace asio_uring {
 namespace detail {
@@ -36,7 +36,7 @@ struct attribute
 /**
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param path, name Copied.
- * @param value Filled; an empty buffer only asks for the size.
+ * @param value Receives the value; an empty buffer only asks for the size.
  * @param token Completion signature `void(error_code, std::size_t)`: the value's size in bytes.
  */
 template <detail::submits Object, asio::completion_token_for<void(error_code, std::size_t)> Token =
@@ -58,7 +58,7 @@ auto async_getxattr(Object&& object, std::filesystem::path path, std::string nam
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
  * @param path, name Copied.
  * @param value Borrowed.
- * @param flags XATTR_CREATE, XATTR_REPLACE, or 0: either.
+ * @param flags XATTR_CREATE, XATTR_REPLACE, or 0 for both.
  * @param token Completion signature `void(error_code)`.
  */
 template <detail::submits Object, asio::completion_token_for<void(error_code)> Token =

@@ -1,4 +1,4 @@
-// asio_uring/detail/asio/abi_tag.hpp: names for what as_default.hpp gives another meaning.
+// asio_uring/detail/asio/abi_tag.hpp: tags the names of the classes that differ with as_default.hpp.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -7,17 +7,18 @@
 
 #include <asio_uring/config.hpp>
 
-// In a program with as_default.hpp the classes of Asio's sockets are others than in a shared library
-// without. If both had the same name, the dynamic linker would give the library the program's member
-// functions. So ours have an ABI tag, which the compiler makes a part of each symbol that mentions them:
-// declared before Asio does it, for a tag is part of a class's first declaration.
+// In a program with as_default.hpp, Asio's socket classes differ from those in a shared library without it.
+// If both had the same names, the dynamic linker would give the library the program's member functions. So
+// the program's classes have an ABI tag, which the compiler makes a part of each symbol that mentions them.
+// They are declared before Asio declares them, because a tag belongs to a class's first declaration.
 //
 //   undefined reference to `connect(asio::basic_stream_socket[abi:asio_uring_as_default]<...>&)'
 //
-// says: connect() was compiled without as_default.hpp, and takes a socket.
+// means: connect() takes a socket, and was compiled without as_default.hpp.
 //
-// any_io_executor is of one meaning, but with its tag whatever is instantiated for it is also apart: a
-// template of some other library that has a socket as a member. The rest is what has one and names neither.
+// any_io_executor does not differ. But its tag separates also what is instantiated for it, such as a template
+// of another library with a socket as a member. Not separated are classes with such a member whose names
+// mention neither.
 
 #define ASIO_URING_TAGGED [[gnu::abi_tag("asio_uring_as_default")]]
 

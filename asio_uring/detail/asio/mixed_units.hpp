@@ -1,4 +1,4 @@
-// asio_uring/detail/asio/mixed_units.hpp: has the linker refuse a program of which only a part has
+// asio_uring/detail/asio/mixed_units.hpp: has the linker refuse a program in which only some units have
 // as_default.hpp.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
@@ -6,23 +6,23 @@
 #ifndef ASIO_URING_DETAIL_ASIO_MIXED_UNITS_HPP
 #define ASIO_URING_DETAIL_ASIO_MIXED_UNITS_HPP
 
-// With as_default.hpp the same names of Asio mean other classes than without. Their symbols differ
-// (detail/asio/abi_tag.hpp), but not those of a class that has a socket as a member: a program of both would
-// be silently broken. A translation unit that makes stock sockets or timers has the `id` of their service,
-// which one with as_default.hpp never has; one that starts operations on stock sockets has what connects or
-// cancels them. So here these symbols are thread-local, and linkers refuse symbols that are thread-local in
-// one file and not in another, or call them duplicates. The error
+// With as_default.hpp, names of Asio mean other classes than without it. Their symbols differ
+// (detail/asio/abi_tag.hpp), but not those of a class that has a socket as a member: a program with both
+// kinds of units would be broken without an error. A unit that makes stock sockets or timers has the symbol
+// `id` of their service, which no unit with as_default.hpp has; one that starts operations on stock sockets
+// has the functions that connect or cancel them. Here these symbols are thread-local: linkers refuse a symbol
+// that is thread-local in one file and not in another, or report a duplicate. The error
 //
 //   TLS definition in ours.o section .tbss.compile_all_with_asio_uring_as_default.tcp mismatches non-TLS
 //   definition in stock.o
 //
-// says: compile stock.cpp with asio_uring/as_default.hpp, too. The symbols are hidden: what a shared library
-// has of its own is no matter, except to the linker gold, which refuses that, too. Not found are units that
-// only hold or pass on a stock socket, what clang has compiled and lld or mold links, and an Asio in a
+// means: compile stock.cpp with asio_uring/as_default.hpp, too. The symbols are hidden, so a shared library
+// may have its own, except with the linker gold, which refuses that, too. Not found are units that only hold
+// or pass on a stock socket, units that clang has compiled and lld or mold links, and an Asio in an inline
 // namespace of its version.
 //
-// ASIO_URING_ALLOW_MIXED_UNITS, defined everywhere, leaves check and tags out, for units whose stock objects
-// are of other types than those on io_uring: an executor for which enable_io_uring is specialised to be
+// ASIO_URING_ALLOW_MIXED_UNITS, defined everywhere, disables check and tags. It is for units whose stock
+// objects have other types than those on io_uring: an executor for which enable_io_uring is specialised to be
 // false.
 
 #if !defined(ASIO_URING_ALLOW_MIXED_UNITS) && defined(__GNUC__) && defined(__ELF__)
@@ -31,7 +31,8 @@
   [[gnu::used, gnu::visibility("hidden"),                                                                    \
     gnu::section(".tbss.compile_all_with_asio_uring_as_default." #name)]] inline constinit thread_local char \
       name asm(symbol);
-// Asio's namespaces, and what stands for those that a name has had already; the last is a timer's clock.
+// Asio's mangled namespaces, and the substitutions for what a name has mentioned before; the last two are for
+// a timer's clock and boost::posix_time::ptime.
 #if defined(ASIO_URING_STANDALONE)
 #define ASIO_URING_IN_DETAIL "N4asio6detail"
 #define ASIO_URING_ASIO_AGAIN "S_"
@@ -45,7 +46,7 @@
 #define ASIO_URING_CLOCK_AGAIN "S7_"
 #define ASIO_URING_PTIME "NS_10posix_time5ptimeE"
 #endif
-// g++ 16 leaves out an id that nobody asks for, but not its guard.
+// g++ 16 omits an id that is not used, but not its guard.
 #define ASIO_URING_ID(service)                                                                               \
   ASIO_URING_IN_DETAIL "30execution_context_service_baseIN" ASIO_URING_DETAIL_AGAIN service "EE2idE"
 #define ASIO_URING_NO_STOCK_SERVICE(name, service)                                                           \

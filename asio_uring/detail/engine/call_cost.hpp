@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/call_cost.hpp: what a system call costs here.
+// asio_uring/detail/engine/call_cost.hpp: measures what a system call costs.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -12,8 +12,8 @@
 
 namespace asio_uring::detail {
 
-/// The time that the cheapest of calls takes, measured once for the process: in some ten microseconds, or
-/// some hundred where it is dear.
+/// Returns the time of a cheap system call. It is measured once in the process, which takes about ten
+/// microseconds, or a hundred if calls are expensive.
 inline std::chrono::nanoseconds call_cost() noexcept
 {
   static const std::chrono::nanoseconds cost = [] {
@@ -31,7 +31,7 @@ inline std::chrono::nanoseconds call_cost() noexcept
   return cost;
 }
 
-/// Whether what calls save in instructions they lose.
+/// Whether calls are so expensive that the readiness path loses more by them than it saves in instructions.
 inline bool call_is_dear() noexcept { return call_cost() > std::chrono::nanoseconds(400); }
 
 } // namespace asio_uring::detail

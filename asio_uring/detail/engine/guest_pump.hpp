@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/guest_pump.hpp: the ring as one more descriptor of the context's own reactor.
+// asio_uring/detail/engine/guest_pump.hpp: the ring as a descriptor in the context's own reactor.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -14,13 +14,13 @@ namespace asio_uring::detail {
 
 class ring_service;
 
-/// The context's own reactor watches the ring, as it watches a socket.
+/// Has the context's own reactor watch the ring, as it watches a socket.
 /**
- * What the ring has completed runs in the place of that descriptor's operations: before the timers that the
- * reactor finds in the same run, the first at once and the rest as the next of the scheduler's queue. So
- * stop(), exceptions, run_one() and the sharing among threads are Asio's. A turn that completes nothing shows
- * in what run() and run_one() return. The watch is no work of the context, and nothing here allocates once
- * the ring is watched.
+ * Completed operations run in the place of that descriptor's operations, before timers that the reactor finds
+ * in the same run: the first at once, the others at the front of the scheduler's queue. So Asio's own code
+ * does stop(), exceptions, run_one() and the sharing among threads. A turn that completes nothing counts as a
+ * handler in what run() and run_one() return. The watch is no work of the context, and nothing here allocates
+ * once the ring is watched.
  */
 class guest_pump final : public pump
 {
@@ -34,7 +34,7 @@ public:
   ASIO_URING_DECL void restart() override;
 
 private:
-  /// Waits among the reactor's operations for the ring.
+  /// Waits for the ring, among the reactor's operations.
   class ring_event final : public reactor_op
   {
   public:
@@ -48,7 +48,7 @@ private:
     guest_pump& pump_;
   };
 
-  /// Waits in the scheduler's queue to turn the ring, whether it has anything to say or not.
+  /// Waits in the scheduler's queue to turn the ring, whether it has completions or not.
   class round final : public completion
   {
   public:
@@ -67,7 +67,7 @@ private:
   epoll_reactor& reactor_;
   scheduler& scheduler_;
   lock state_lock_;
-  epoll_reactor::per_descriptor_data state_ = nullptr; // what the reactor knows of the ring, if it watches it
+  epoll_reactor::per_descriptor_data state_ = nullptr; // the reactor's data of the ring, if it watches it
   int watched_ = -1;
   ring_event event_{*this};
   round round_{*this};

@@ -14,8 +14,8 @@
 
 namespace asio_uring::detail {
 
-// Both are made here, if nobody has made them: they are to be told of a fork before us, and to be shut down
-// after us.
+// Makes the reactor and the scheduler if there are none: they must be notified of a fork before the ring, and
+// shut down after it.
 ASIO_URING_DECL guest_pump::guest_pump(asio::execution_context& context, ring_service& service, bool locking)
     : service_(service),
       reactor_(asio::use_service<epoll_reactor>(context)),
@@ -36,7 +36,7 @@ ASIO_URING_DECL void guest_pump::restart()
     stop_watching();
     throw_error(error_code(error, system_category()), "epoll_ctl");
   }
-  wait_again(); // the first event may have come before there was a state
+  wait_again(); // the first event may have come before there was a state to wait in
   if (service_.unfinished()) wake();
 }
 
@@ -54,12 +54,14 @@ ASIO_URING_DECL void guest_pump::stop_watching() noexcept
 ASIO_URING_DECL void guest_pump::withdraw() noexcept
 {
   stopped_ = true;
-  // A forked child that was not told of it has the epoll set in common with its parent, and no threads.
+  // A forked child that was not notified of the fork shares the epoll set with its parent, and has no
+  // threads.
   if (!service_.own_process()) return;
   stop_watching();
 }
 
-// Each new completion is an event: one that came while nothing waited is found by the turn that follows.
+// Each new completion is an event. If one comes while nothing waits, the turn that follows finds the
+// completion.
 ASIO_URING_DECL void guest_pump::wait_again() noexcept
 {
   const locked guard(state_lock_);
@@ -93,8 +95,8 @@ ASIO_URING_DECL void guest_pump::round::do_complete(void* owner, completion* bas
   pump.turn();
 }
 
-// The scheduler takes what calls this for an operation that had been counted as work, as those of the ring
-// are: the first one ends in its stead.
+// The scheduler expects that the caller was counted as work, as the ring's operations are. It was not, so the
+// first of them ends in its place.
 ASIO_URING_DECL void guest_pump::turn()
 {
   service_.runs_here();
@@ -107,11 +109,12 @@ ASIO_URING_DECL void guest_pump::turn()
   first->complete(&scheduler_, error_code(), 0);
 }
 
-// What is left to do waits behind all other handlers, that a ring which is never done cannot hold them up.
+// If something is left to do, it waits behind all other handlers, so that a ring that is never idle does not
+// hold them up.
 ASIO_URING_DECL void guest_pump::collect(completion_queue& ops) noexcept
 {
   turn_again_.store(true, std::memory_order_seq_cst);
-  if (turning_.exchange(true, std::memory_order_seq_cst)) return; // the thread that is at it comes again
+  if (turning_.exchange(true, std::memory_order_seq_cst)) return; // the thread that turns it does so again
   turn_again_.store(false, std::memory_order_seq_cst);
   service_.loop().set_idle(true);
   service_.turn(std::chrono::nanoseconds(0), ops);

@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/handler_work.hpp: on which executor a handler runs, and the work it counts as.
+// asio_uring/detail/engine/handler_work.hpp: the executor on which a handler runs, and its outstanding work.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -23,7 +23,7 @@
 
 namespace asio_uring::detail {
 
-/// The context of an executor, of either kind.
+/// Returns the context of an executor, also of one of the Networking TS.
 template <typename Executor>
 asio::execution_context& context_of(const Executor& ex) noexcept
 {
@@ -33,7 +33,7 @@ asio::execution_context& context_of(const Executor& ex) noexcept
     return ex.context();
 }
 
-/// Whether functions given to the executor from within the service's loop would run at once.
+/// Whether the executor would run a function at once that is given to it from within the service's loop.
 template <typename Executor>
 bool is_loop(ring_service& service, const Executor& ex) noexcept
 {
@@ -53,8 +53,8 @@ template <typename Executor>
 bool is_counted(ring_service& service, const Executor& ex) noexcept
 {
   if (!service.native()) return false;
-  // Executors that track no work are not asked: that of a future would make Asio's system context, with
-  // threads.
+  // An executor that tracks no work is not asked for its context: that of a future would make Asio's system
+  // context, and its threads.
   if constexpr (asio::can_query<const Executor&, asio::execution::context_t>::value &&
                 (asio::can_require<const Executor&, asio::execution::outstanding_work_t::tracked_t>::value ||
                  requires { ex.prefer(asio::execution::outstanding_work.tracked); }))
@@ -94,7 +94,7 @@ private:
   Arguments arguments_;
 };
 
-/// An executor of the Networking TS, kept at work.
+/// An executor of the Networking TS with outstanding work.
 template <typename Executor>
 class ts_work
 {
@@ -108,7 +108,7 @@ private:
   Executor executor_;
 };
 
-/// Room for an executor that an operation keeps at work; whether there is one, the record knows.
+/// Room for an executor for which an operation is outstanding work. The record knows whether there is one.
 template <typename Executor>
 class kept_executor
 {
@@ -132,12 +132,12 @@ public:
   kept_executor() noexcept {}
   ~kept_executor() {}
 
-  /// `counted`: the executor's context counts the operation as work already; to keep a copy is all there is
-  /// to do.
+  /// Stores the executor. `counted`: its context counts the operation as work already, so a plain copy is
+  /// enough.
   void keep(Executor ex, bool counted)
   {
     if constexpr (erased) {
-      held& plain = ex; // a dependent type: otherwise looked at though it is not used
+      held& plain = ex; // of a dependent type, so that the discarded branch is not compiled
       if (counted)
         new (&held_) held(std::move(plain));
       else
@@ -154,7 +154,7 @@ public:
   }
   void release() noexcept { held_.~held(); }
 
-  /// Runs the function there: at once where the executor may, later otherwise.
+  /// Runs the function on the executor: at once if it may, otherwise later.
   template <typename Function>
   void run(Function&& function)
   {
@@ -178,8 +178,8 @@ private:
   };
 };
 
-/// The I/O executor where it is an io_context's own: it need not be kept, for the context is the service's,
-/// and counts the operation.
+/// In place of an I/O executor that is an io_context's own. It need not be kept, because its context is the
+/// service's, which counts the operation.
 class own_executor
 {
 public:
@@ -188,16 +188,16 @@ public:
   void release() noexcept {}
 };
 
-/// Whether a handler names no executor of its own, known at compile time where Asio says so.
+/// Whether Asio says at compile time that a handler has no executor of its own.
 template <typename Handler, typename IoExecutor>
 inline constexpr bool runs_on_io_executor = requires
 {
   typename asio::associated_executor<Handler, IoExecutor>::asio_associated_executor_is_unspecialised;
 };
 
-/// The executors of a pending operation in its record, unless the loop that will complete it is theirs
-/// anyway: then none is held, and the handler is called directly. No larger than Asio's handler_work: which
-/// are held, the operation has room to note.
+/// Holds the executors of a pending operation in its record. If the loop that completes the operation is
+/// theirs anyway, none is held, and the loop calls the handler directly. No larger than Asio's handler_work,
+/// because the operation notes which are held.
 template <typename Handler, typename IoExecutor>
 class executors_in_record
 {
@@ -205,7 +205,7 @@ class executors_in_record
   static constexpr bool own = std::is_same_v<IoExecutor, asio::io_context::executor_type>;
 
 public:
-  /// `io_native`: what is_loop says of the I/O executor.
+  /// `io_native`: the result of is_loop for the I/O executor.
   executors_in_record(ring_service& service, bool io_native, const Handler& handler, const IoExecutor& io_ex,
                       held_executors& held)
   {
@@ -241,7 +241,7 @@ public:
   }
 
   /// Gives the handler to its executor. `owner` completes the operation.
-  template <typename Arguments> // inlined, g++ 12 takes what `held` tells of for uninitialised
+  template <typename Arguments> // inlined, g++ 12 warns that the executors are uninitialised
   [[gnu::noinline]] void dispatch(bound_handler<Handler, Arguments>&& bound, held_executors held, void* owner)
   {
     if constexpr (named)
@@ -270,7 +270,7 @@ private:
       handlers_;
 };
 
-/// The same when they have left the record.
+/// Holds the executors after they were moved out of the record.
 template <typename Handler, typename IoExecutor>
 class handler_work
 {

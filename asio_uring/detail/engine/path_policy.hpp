@@ -1,5 +1,5 @@
-// asio_uring/detail/engine/path_policy.hpp: which path operations take: as asked for, or what costs less
-// where the program runs.
+// asio_uring/detail/engine/path_policy.hpp: which path operations take: the one that is forced, or the one
+// that costs less.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -18,8 +18,8 @@
 
 namespace asio_uring::detail {
 
-/// Asked by every operation that begins, by any thread; compared and changed, between epochs, by the thread
-/// that turns the ring.
+/// Every operation that begins asks for its path, in any thread. Between epochs the thread that turns the
+/// ring compares the paths and may change the strategy.
 class path_policy
 {
 public:
@@ -28,9 +28,9 @@ public:
   path_policy(const path_policy&) = delete;
   path_policy& operator=(const path_policy&) = delete;
 
-  /// `available`: there is io_uring.
+  /// Chooses the first strategy. `available`: there is io_uring.
   ASIO_URING_DECL void begin(bool available) noexcept;
-  /// From now on nothing takes the readiness path.
+  /// Called when the context ends: keeps operations from the readiness path.
   void stop() noexcept
   {
     for (auto& r : readiness_)
@@ -48,7 +48,7 @@ public:
                        (preferred == preference::sending && s == strategy::calls);
     return calls ? path::readiness : path::completion;
   }
-  /// Whether one that begins now may be submitted before it ends.
+  /// Whether an operation that begins may be submitted before it ends.
   bool may_submit(preference preferred) const noexcept
   {
     if (preferred == preference::always_called) return false;
@@ -61,24 +61,24 @@ public:
     return readiness_[static_cast<unsigned>(preferred)].load(std::memory_order_relaxed);
   }
 
-  /// From now on operations begin in this way, where no path is forced.
+  /// Changes the strategy of operations whose path is not forced.
   ASIO_URING_DECL void use(strategy s) noexcept;
   void use_calls() noexcept
   {
     if (compares()) use(strategy::calls);
   }
 
-  // Epochs, as path_controller has them.
-  void begun() noexcept { begun_.store(operations() + 1, std::memory_order_relaxed); } // about
+  // The epochs of path_controller.
+  void begun() noexcept { begun_.store(operations() + 1, std::memory_order_relaxed); } // not exact
   std::uint64_t operations() const noexcept { return begun_.load(std::memory_order_relaxed); }
   bool epoch_is_over() const noexcept { return operations() - epoch_begun_ >= controller_.epoch(); }
-  /// `elsewhere`: handlers run in other threads, too. `thread`: a name of the calling thread.
+  /// Ends an epoch. `elsewhere`: handlers run in other threads, too. `thread`: identifies the calling thread.
   ASIO_URING_DECL void end_epoch(bool available, bool elsewhere, std::uint64_t thread,
                                  runner_threads& runners, std::size_t open_files) noexcept;
-  /// Processor time that was not the operations'.
+  /// Excludes processor time that the operations did not use.
   void leave_out(std::chrono::nanoseconds spent) noexcept { epoch_cpu_ += spent; }
 
-  /// Why it is this path.
+  /// Says why reads take their path.
   ASIO_URING_DECL std::string reason(bool available) const;
 
 private:
@@ -90,11 +90,11 @@ private:
   std::atomic<bool> readiness_[6] = {}; // by preference: path_for() without its questions
   std::atomic<strategy> strategy_{strategy::calls};
   path_controller controller_;
-  std::atomic<unsigned> other_path_costs_{0}; // in thousandths of the one in use; 0: it was not tried yet
-  std::atomic<std::uint64_t> begun_{0};       // operations, about
-  std::uint64_t epoch_begun_ = 0;             // of these, before the epoch
-  std::chrono::nanoseconds epoch_cpu_{0};     // the clock then
-  std::uint64_t epoch_clock_ = 0;             // whose
+  std::atomic<unsigned> other_path_costs_{0}; // in thousandths of the path in use; 0: not tried yet
+  std::atomic<std::uint64_t> begun_{0};       // operations, not exact
+  std::uint64_t epoch_begun_ = 0;             // operations at the start of the epoch
+  std::chrono::nanoseconds epoch_cpu_{0};     // processor time at the start of the epoch
+  std::uint64_t epoch_clock_ = 0;             // which clock measured it; 0: none
 };
 
 } // namespace asio_uring::detail

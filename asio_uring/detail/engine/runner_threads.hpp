@@ -1,5 +1,5 @@
 // asio_uring/detail/engine/runner_threads.hpp: the threads that run a context, and the processor time that
-// they have taken.
+// they have used.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -15,11 +15,12 @@
 
 namespace asio_uring::detail {
 
-/// The kernel keeps a process's time by the tick where its threads are running; a thread's it tells exactly.
+/// Adds up the times of the threads, because those are exact: a process's time, while its threads run, is
+/// exact only to the kernel's tick.
 class runner_threads
 {
 public:
-  /// Any thread.
+  /// Adds a thread, unless it is known. Called by any thread.
   void add(pid_t thread) noexcept
   {
     for (auto& t : threads_) {
@@ -30,8 +31,9 @@ public:
     more_.store(true, std::memory_order_relaxed);
   }
 
-  /// Of all threads that were added, or nothing where it cannot be compared with what was told before: one
-  /// was added, or has exited.
+  /// Returns the processor time of all threads that were added. Nothing if the number of living ones has
+  /// changed, because then it cannot be compared with the time before. With too many threads, that of the
+  /// process.
   std::optional<std::chrono::nanoseconds> processor_time() noexcept
   {
     if (more_.load(std::memory_order_relaxed)) return read(CLOCK_PROCESS_CPUTIME_ID);
@@ -62,7 +64,7 @@ private:
     if (::clock_gettime(clock, &t) != 0) return std::nullopt;
     return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
   }
-  /// As pthread_getcpuclockid(3) makes it.
+  /// Makes the clock's number as pthread_getcpuclockid(3) does.
   static clockid_t clock_of(pid_t thread) noexcept
   {
     constexpr unsigned thread_and_scheduler = 4 | 2;
@@ -70,8 +72,8 @@ private:
   }
 
   std::atomic<pid_t> threads_[16] = {};
-  std::atomic<bool> more_{false}; // than there is room for
-  unsigned count_ = 0;            // when the time was asked for last
+  std::atomic<bool> more_{false}; // more threads than there is room for
+  unsigned count_ = 0;            // living threads at the last processor_time()
 };
 
 } // namespace asio_uring::detail

@@ -102,7 +102,7 @@ void source::completed(int result, unsigned flags, completion_queue& out) noexce
     pauses_ = 0;
   f.go_on(*this, s);
   f.serve(out, s);
-  s.submitted = false; // the turn of the ring that brought us here goes on
+  s.submitted = false; // whoever collects submits afterwards
 }
 
 source::outcome source::take_in(int result, unsigned flags) noexcept

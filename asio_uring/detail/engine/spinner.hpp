@@ -1,4 +1,4 @@
-// asio_uring/detail/engine/spinner.hpp: looking for a while before sleeping.
+// asio_uring/detail/engine/spinner.hpp: looks for completions for a while before the thread sleeps.
 //
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE.)
 
@@ -10,7 +10,8 @@
 
 namespace asio_uring::detail {
 
-/// Looks again and again, at most so long. The more often that was in vain, the more rarely it is tried.
+/// Looks again and again until a time limit. The more often it finds nothing in a row, the more rarely it is
+/// tried.
 class spinner
 {
 public:
@@ -26,7 +27,7 @@ public:
     --skip_;
     return false;
   }
-  /// Calls there() until it is true, or the time is over: false. `spent` is how long that took.
+  /// Calls there() until it returns true; false if the time is over first. Sets `spent` to the time it took.
   template <typename There>
   bool spin(duration at_most, There&& there, duration& spent) noexcept
   {
@@ -34,7 +35,7 @@ public:
     const duration limit = std::min(limit_, at_most);
     bool found = false;
     do {
-      constexpr int looks = 16; // the clock is read rarely
+      constexpr int looks = 16; // per reading of the clock
       for (int i = 0; i < looks && !found; ++i) {
         relax();
         found = there();
@@ -63,8 +64,8 @@ private:
   }
 
   const duration limit_;
-  unsigned misses_ = 0; // in a row
-  unsigned skip_ = 0;   // sleeps without looking
+  unsigned misses_ = 0; // spins in a row that found nothing
+  unsigned skip_ = 0;   // the next sleeps before which it does not spin
 };
 
 } // namespace asio_uring::detail

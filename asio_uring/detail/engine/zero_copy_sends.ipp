@@ -88,7 +88,7 @@ bool zero_copy_sends::stands_aside(file_state& file, operation& op, int result) 
   else
     file.advance(lane_kind::out, s);
   file.submit_drained(s);
-  s.submitted = false; // the turn of the ring that brought us here goes on
+  s.submitted = false; // whoever collects submits afterwards
   return true;
 }
 

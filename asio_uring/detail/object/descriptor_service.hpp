@@ -65,8 +65,6 @@ public:
 
   // --- synchronous functions: what was started before is submitted first, and what a cancelled read left is
   // read first
-  // left
-  // left
 
   error_code wait(implementation_type& impl, descriptor_base::wait_type w, error_code& ec)
   {

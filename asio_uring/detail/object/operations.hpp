@@ -22,7 +22,6 @@ namespace asio_uring::detail {
  * (started_by_token). It has:
  * - `start<Description>(result, name, args...)`: makes the description from the arguments and starts it, or
  *   completes it with `result` if there is one;
- *   completes it with `result` if there is one;
  * - `start_wait<Extra...>(what, name)`: a wait, whose handler gets `Extra` after the error code;
  * - `make_non_blocking(preference)`: for calls that have no flag not to block; returns a result if that
  *   fails;

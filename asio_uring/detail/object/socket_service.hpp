@@ -110,8 +110,6 @@ public:
 
   // --- synchronous functions: what was started before is submitted first, and what a cancelled read left is
   // read first
-  // left
-  // left
 
   using on_ring::shutdown; // the one that ends the service
   error_code shutdown(implementation_type& impl, asio::socket_base::shutdown_type what, error_code& ec)

@@ -169,12 +169,14 @@ BOOST_FIXTURE_TEST_CASE(both_processes_go_on_after_a_fork, polled)
   next_events next;
   changes.async_next(next.record());
   settle(context);
+  int signalled = -1;
   std::thread other([&] {
     std::this_thread::sleep_for(50ms);
-    signal(); // for both
+    signalled = ::eventfd_write(fd.get(), 1); // for both
   });
   fork_and_finish(context, [&] { return next.ended.succeeded(); });
   other.join();
+  BOOST_TEST(signalled == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -227,6 +227,7 @@ private:
   bool cancelled_ : 1 = false;
   bool aside_ : 1 = false;              // among those of no order, though its type says otherwise
   unsigned char notifications_ : 6 = 0; // of a zero-copy send, to come
+  unsigned char : 0; // those above are written under the lock, the others by whoever collects
   polling polling_ : 2 = polling::once;
   unsigned char refusals_ : 4 = 0; // in a row, by the kernel's own decision
 protected:

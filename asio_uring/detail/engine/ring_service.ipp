@@ -40,7 +40,6 @@ ASIO_URING_DECL ring_service::ring_service(asio::execution_context& context, con
   // Checked before there is a ring, because a wrong value throws.
   const bool reports = chosen_word("ASIO_URING_REPORT", {"0", "1"}) == 2;
   make_pump();
-  paths_.begin(available_);
   if (reports) report();
 }
 
@@ -186,20 +185,22 @@ ASIO_URING_DECL void ring_service::make_pump()
                            "asio_uring::use_io_uring(context) the first statement after the context");
   guest_ = !wanted || too_late;
   set_up_ring();
+  paths_.begin(available_);
   if (guest_) {
     pump_ = std::make_unique<guest_pump>(context, *this, locking_);
     loop_.set_idle(true);
     pump_->restart();
   } else {
     hang_up_doorbell();
-    auto pump = has_reactor ? std::make_unique<ring_pump>(asio::use_service<epoll_reactor>(context), *this,
+    auto made = has_reactor ? std::make_unique<ring_pump>(asio::use_service<epoll_reactor>(context), *this,
                                                           submitter_)
                             : std::make_unique<ring_pump>(context, *this, submitter_);
-    if (replaced) replaced->replace(*pump);
-    pump_ = std::move(pump);
+    ring_pump& task = *made;
+    pump_ = std::move(made);
+    if (replaced) replaced->replace(task);
   }
-  // No stock service may ever call init_task, so we do. From here on a thread pool's threads turn the ring
-  // and may sleep in it, so the doorbell must be there.
+  // From replace() or init_task() on, which no stock service may ever call, threads of the program turn the
+  // ring and may sleep in it: everything must be there before.
   scheduler_->init_task();
 }
 

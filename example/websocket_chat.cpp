@@ -106,11 +106,10 @@ public:
   asio::awaitable<void> run()
   {
     room_.enter(shared_from_this());
-    if (co_await upgraded()) {
-      takes_part_ = true;
-      co_await read_all();
-      takes_part_ = false;
-    }
+    takes_part_ =
+        co_await upgraded(); // not within the condition: g++ 12 would make a frame that it cannot use
+    if (takes_part_) co_await read_all();
+    takes_part_ = false;
     room_.leave(shared_from_this());
   }
 

@@ -25,8 +25,11 @@ async def receive(client):
     return await asyncio.wait_for(client.recv(), 20)
 
 
-async def code_of_the_end(client):
+async def code_of_the_end(client, last=None):
+    """Sends the last message, if there is one, and reads until the server ends the connection."""
     try:
+        if last is not None:
+            await client.send(last)
         while True:
             await receive(client)
     except ConnectionClosed:
@@ -89,7 +92,7 @@ async def messages():
                     assert await receive(client) == f"number {i}"
             await asyncio.wait_for(await bob.ping(), 20)
             await bob.close(4242, "enough")
-            assert (bob.close_code, bob.close_reason) == (4242, "enough")
+            assert bob.close_code == 4242, bob.close_code
         await ann.send("alone")
         assert await receive(ann) == "alone"
     assert ann.close_code == 1000
@@ -100,8 +103,7 @@ async def mistakes():
     async with connect() as witness:
         await enter(witness)
         async with connect() as client:
-            await client.send(bytes(MEBIBYTE + 1))
-            assert await code_of_the_end(client) == 1009  # too large
+            assert await code_of_the_end(client, bytes(MEBIBYTE + 1)) == 1009  # too large
         plain = silent_connection()
         plain.sendall(b"\x81\x82\0\0\0\0\xff\xff")  # a text that is not UTF-8
         assert read_all(plain)[:4] == b"\x88\x02\x03\xef"  # 1007

@@ -8,6 +8,7 @@
 // Usage: chat_server [address] port [threads]
 
 #include "command_line.hpp"
+#include "serving.hpp"
 
 #include <boost/asio.hpp>
 
@@ -20,9 +21,7 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
-#include <vector>
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
@@ -30,7 +29,6 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr auto nothrow_awaitable = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t longest_line = 2048;
 constexpr std::size_t longest_name = 32;
 constexpr std::size_t outbox_limit = 64 * 1024;
@@ -219,25 +217,6 @@ std::string room::names() const
   return result;
 }
 
-asio::awaitable<void> serve(tcp::acceptor& acceptor, room& room)
-{
-  while (acceptor.is_open()) {
-    auto [error, socket] = co_await acceptor.async_accept(nothrow_awaitable);
-    if (!acceptor.is_open()) break;
-    if (error) {
-      // Out of descriptors or memory: trying again at once would spin.
-      std::cerr << "chat_server: accept: " << error.message() << '\n';
-      asio::steady_timer pause(acceptor.get_executor(), std::chrono::milliseconds(100));
-      co_await pause.async_wait(asio::use_awaitable);
-      continue;
-    }
-    auto who = std::make_shared<participant>(std::move(socket), room);
-    room.enter(who);
-    asio::co_spawn(
-        acceptor.get_executor(), [who]() { return who->run(); }, asio::detached);
-  }
-}
-
 } // namespace
 
 int main(int argc, char** argv)
@@ -250,7 +229,13 @@ int main(int argc, char** argv)
     room lobby;
     tcp::acceptor acceptor(strand, {asio::ip::make_address(options.address), options.port});
     std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
-    asio::co_spawn(strand, serve(acceptor, lobby), asio::detached);
+    const auto serve = [&](tcp::socket socket) {
+      auto who = std::make_shared<participant>(std::move(socket), lobby);
+      lobby.enter(who);
+      asio::co_spawn(
+          strand, [who] { return who->run(); }, asio::detached);
+    };
+    asio::co_spawn(strand, accept_all("chat_server", acceptor, serve), asio::detached);
 
     // No context.stop(): run() returns when the last participant has been dismissed.
     asio::signal_set signals(strand, SIGINT, SIGTERM);
@@ -259,10 +244,6 @@ int main(int argc, char** argv)
       acceptor.close(ignored);
       lobby.close();
     });
-
-    std::vector<std::jthread> others;
-    for (int i = 1; i < options.threads; ++i)
-      others.emplace_back([&] { context.run(); });
-    context.run();
+    run_in_threads(context, options.threads);
   });
 }

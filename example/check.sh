@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs example servers against real clients: check.sh PROGRAM... PROGRAM is NAME_epoll or NAME_uring. Exit
-# code 0 only if all checks pass. Needs curl, wrk and nc (OpenBSD's).
+# code 0 only if all checks pass. Needs curl, wrk and nc (OpenBSD's); mini_redis needs redis-cli and
+# redis-benchmark, websocket_chat Debian's Python with its package websockets.
 
 if (($# != 1)); then
   (($#)) || { echo "usage: check.sh PROGRAM..." >&2; exit 2; }
@@ -206,6 +207,201 @@ check_chat() {
   hears ann '^\* bob left$'
 }
 
+# ---- mini_redis
+
+# redis-cli shows the types of replies: (nil), (integer) 1, "text".
+redis() { timeout 20 redis-cli -h "$host" -p "$port" --no-raw "$@" 2>&1; }
+
+# conversation: standard input has commands, each after "> " and before what redis-cli must show.
+conversation() {
+  local both
+  both=$(cat)
+  diff <(grep -v '^> ' <<<"$both") <(sed -n 's/^> //p' <<<"$both" | redis) >"$work/differences" ||
+    fail "redis-cli shows other replies: $(<"$work/differences")"
+}
+expired() { [[ $(redis GET "$1") == '(nil)' ]]; }
+
+# protocol_error REQUEST WORDS: these bytes are answered with that error, and the connection ends.
+protocol_error() {
+  [[ $(printf "$1" | timeout 20 nc "$host" "$port") == "-ERR Protocol error: $2"$'\r' ]] || fail "no protocol error '$2'"
+}
+
+check_redis() {
+  local i word benchmark
+  for word in redis-cli redis-benchmark; do
+    command -v $word >"$work/found" || fail "$word is missing; Debian has it in redis-tools"
+  done
+
+  conversation <<'END'
+> PING
+PONG
+> ping hello
+"hello"
+> ECHO "two words"
+"two words"
+> SET key value
+OK
+> GET key
+"value"
+> GET nothing
+(nil)
+> SET key other NX
+(nil)
+> SET new value nx ex 4000000000
+OK
+> TTL key
+(integer) -1
+> TTL nothing
+(integer) -2
+> EXISTS key new nothing key
+(integer) 3
+> DBSIZE
+(integer) 2
+> KEYS n??
+1) "new"
+> KEYS *e*y
+1) "key"
+> KEYS *e*y?
+(empty array)
+> DEL key new nothing
+(integer) 2
+> KEYS *
+(empty array)
+> INCR counter
+(integer) 1
+> INCR counter
+(integer) 2
+> SET counter 9223372036854775807
+OK
+END
+  passed "commands"
+
+  conversation <<'END'
+> INCR counter
+(error) ERR increment or decrement would overflow
+> EXPIRE counter soon
+(error) ERR value is not an integer or out of range
+> GET
+(error) ERR wrong number of arguments for 'get' command
+> Echo a b
+(error) ERR wrong number of arguments for 'echo' command
+> SET key value PX 1
+(error) ERR syntax error
+> SET key value EX
+(error) ERR syntax error
+> SET key value EX 0
+(error) ERR invalid expire time in 'set' command
+> EXPIRE counter 9223372036854775807
+(error) ERR invalid expire time in 'expire' command
+> KEYS h[ae]llo
+(error) ERR a pattern of mini_redis has '*' and '?', and neither '[' nor '\'
+> HELLO 3
+(error) ERR unknown command 'HELLO', with args beginning with: '3' 
+> COMMAND
+(error) ERR unknown command 'COMMAND', with args beginning with: 
+> "two\nlines" a b
+(error) ERR unknown command 'two lines', with args beginning with: 'a' 'b' 
+> GET key
+(nil)
+END
+  passed "errors in Redis's words"
+
+  conversation <<'END'
+> SET removed 1
+OK
+> EXPIRE removed -1
+(integer) 1
+> GET removed
+(nil)
+> EXPIRE removed 1
+(integer) 0
+> SET short 1 EX 2
+OK
+> SET shortened 1 EX 1000
+OK
+> EXPIRE shortened 2
+(integer) 1
+> SET kept 1 EX 2
+OK
+> SET kept 2
+OK
+> SET lengthened 1 EX 2
+OK
+> EXPIRE lengthened 1000
+(integer) 1
+END
+  eventually expired short || fail "a key does not expire"
+  eventually expired shortened || fail "a key with a new time does not expire"
+  conversation <<'END'
+> GET kept
+"2"
+> TTL kept
+(integer) -1
+> GET lengthened
+"1"
+END
+  [[ $(redis TTL lengthened) =~ ^\(integer\)\ 9[0-9][0-9]$ ]] || fail "TTL is not the time that is left"
+  passed "keys expire"
+
+  head -c 1000000 /dev/urandom >"$work/data"
+  [[ $(redis -x SET large <"$work/data") == OK ]] || fail "SET of 1 MB"
+  timeout 20 redis-cli -h "$host" -p "$port" --raw GET large | head -c 1000000 | cmp - "$work/data" || fail "1 MB differs"
+  for ((i = 0; i < 100; ++i)); do printf 'GET large\r\n'; done >"$work/gets"
+  [[ $(timeout 40 nc -N "$host" "$port" <"$work/gets" | wc -c) == $((100 * (10 + 1000000 + 2))) ]] || fail "100 answers of 1 MB at once"
+  for ((i = 0; i < 20000; ++i)); do printf 'SET pipe:%d %d\r\n' "$i" "$i"; done >"$work/sets"
+  timeout 40 redis-cli -h "$host" -p "$port" --pipe <"$work/sets" >"$work/piped" || fail "redis-cli --pipe: ends with $?"
+  grep -qx 'errors: 0, replies: 20000' "$work/piped" || fail "redis-cli --pipe: $(tail -n 1 "$work/piped")"
+  [[ $(redis GET pipe:19999) == '"19999"' ]] || fail "the last request of many is not executed"
+  passed "large values, many requests at once"
+
+  [[ $(printf '\r\nPING\r\n*0\r\n*-1\r\n  ECHO   a\n*1\r\n$4\r\nQUIT\r\nPING\r\n' | timeout 20 nc "$host" "$port" | tr -d '\r' | paste -sd ' ') == \
+    '+PONG $1 a +OK' ]] || fail "inline requests, empty ones, QUIT"
+  [[ $(for word in '*2\r\n$4\r' '\nEC' 'HO\r\n$2' '\r\nab\r' '\n'; do printf "$word" && sleep 0.1; done |
+    timeout 20 nc -N "$host" "$port" | tr -d '\r' | paste -sd ' ') == '$2 ab' ]] || fail "a request in pieces"
+  protocol_error '*1\r\n+PING\r\n' "expected '\$', got '+'"
+  protocol_error '*x\r\n' 'invalid multibulk length'
+  protocol_error '*1025\r\n' 'invalid multibulk length'
+  protocol_error "*$(printf '1%.0s' {1..100})" 'invalid multibulk length'
+  protocol_error '*1\r\n$-1\r\n' 'invalid bulk length'
+  protocol_error '*1\r\n$1048577\r\n' 'invalid bulk length'
+  protocol_error '*2\r\n$1\r\na\r\n$1048570\r\n' 'invalid bulk length'
+  [[ $(head -c 65537 /dev/zero | tr '\0' x | timeout 20 nc "$host" "$port") == *'too big inline request'* ]] || fail "an endless line"
+  passed "inline requests, requests in pieces, what is no request"
+
+  timeout 60 redis-benchmark -h "$host" -p "$port" -n 2000 -c 20 -P 4 -q -t ping_inline,ping_mbulk,set,get,incr \
+    >"$work/benchmark" 2>&1 || fail "redis-benchmark ends with $?"
+  benchmark=$(tr '\r' '\n' <"$work/benchmark" | sed -nE 's/^([A-Z_]+): ([1-9][0-9]*)[.0-9]* requests per second.*/\1 \2/p' | paste -sd ' ')
+  [[ $benchmark == PING_INLINE*PING_MBULK*SET*GET*INCR* ]] || fail "redis-benchmark: $(<"$work/benchmark")"
+  [[ $(redis GET counter:__rand_int__) == '"2000"' ]] || fail "redis-benchmark's requests were not executed once"
+  passed "redis-benchmark, requests/s: $benchmark"
+}
+
+# ---- websocket_chat
+
+check_websocket() {
+  # Debian's own, for another Python does not have its packages.
+  local client=(/usr/bin/python3 "${BASH_SOURCE%/*}/websocket_client.py" "$host") site=http://$host:$port
+  "${client[0]}" -c 'import websockets' || fail "the client is missing; Debian has it in python3-websockets"
+
+  http 200 "$site/"
+  grep -q 'new WebSocket' "$work/body" || fail "/ is no page with a chat"
+  http 404 "$site/nothing-here"
+  http 405 -X DELETE "$site/"
+  http 426 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 12' \
+    -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' --http1.1 "$site/"
+  timeout 90 "${client[@]}" "$port" >"$work/scenes" || fail "the client ends with $?, after: $(<"$work/scenes")"
+  while read -r line; do passed "$line"; done <"$work/scenes"
+
+  timeout 60 "${client[@]}" "$port" farewell >"$work/farewell" &
+  local waiting=$!
+  eventually grep -q here "$work/farewell" || fail "no client"
+  stop TERM
+  wait "$waiting" || fail "the client that is dismissed ends with $?"
+  [[ $(tail -n 1 "$work/farewell") == 1001 ]] || fail "a server that stops says $(tail -n 1 "$work/farewell")"
+  passed "clients are told that the server stops"
+  start "$host" 0 "$threads"
+}
+
 for threads in 1 2; do
   start "$host" 0 "$threads"
   check_backend
@@ -213,6 +409,8 @@ for threads in 1 2; do
     echo_*) check_echo ;;
     http_server) check_http ;;
     chat_server) check_chat ;;
+    mini_redis) check_redis ;;
+    websocket_chat) check_websocket ;;
     *) fail "no check for this program" ;;
   esac
   # Connections in use must not keep it from stopping.

@@ -3,12 +3,15 @@
 set -eu
 export LC_ALL=C
 program=$1
+scripts=$(dirname "$(realpath "$0")")
 work=$(mktemp -d)
 trap 'touch "$work/enough"; wait; chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
 mkdir "$work/here"
 cd "$work/here"
 
 fail() { echo "checksum: FAILED: $*" >&2 && exit 1; }
+# shellcheck source=check_progress.sh
+source "$scripts/check_progress.sh"
 
 # same CODE PATH…: the program must print what find and sha256sum do, and exit with CODE.
 same() {
@@ -76,6 +79,13 @@ cmp ../expected_without.txt ../printed.txt || fail "missing: prints something el
 code=0
 "$program" 2>/dev/null || code=$?
 ((code == 2)) || fail "no argument: exit status $code"
+
+if [[ $program == *_blocking ]]; then
+  refuses_option "$program" --progress 'this build shows no progress' tree
+else
+  shows_progress sparse "$program" tree sparse
+fi
+refuses_option "$program" --loud "unknown option '--loud'" tree
 
 # Files come and go meanwhile; those that stay must always be listed.
 (while [[ ! -e ../enough ]]; do

@@ -2,11 +2,14 @@
 # Copies files of all kinds with the example cp: check_cp.sh PROGRAM. Exit code 0 only if all checks pass.
 set -eu
 program=$1
+scripts=$(dirname "$(realpath "$0")")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 fail() { echo "cp: FAILED: $*" >&2 && exit 1; }
+# shellcheck source=check_progress.sh
+source "$scripts/check_progress.sh"
 
 for size in 0 1 4096 262143 262144 262145 3000001 20000000; do
   head -c "$size" /dev/urandom >from
@@ -39,3 +42,7 @@ for change in 'head -c 300000 /dev/urandom >>from' 'truncate -s 1000000 from'; d
     [[ $change != *'>>'* ]] || cmp -n "$size" from to || fail "has holes after: $change"
   done
 done
+
+shows_progress sparse "$program" sparse /dev/null
+refuses_option "$program" --loud "unknown option '--loud'" from to
+refuses_option "$program" --progress 'wrong number of arguments' from

@@ -1,11 +1,15 @@
-// checksum PATH...: SHA-256 of every file in directories, as `find PATH... -type f | sort | xargs sha256sum`
-// prints them.
+// checksum [--progress] PATH...: SHA-256 of every file in directories, as `find PATH... -type f | sort |
+// xargs sha256sum` prints them.
 //
 // One thread lists directories, for which io_uring has no operation. One loop per core opens, reads, hashes
 // and closes many files at a time. Symbolic links are not followed. Files that cannot be read are reported on
-// standard error, and the exit status is 1; the others are hashed nevertheless.
+// standard error, and the exit status is 1; the others are hashed nevertheless. On a terminal it shows its
+// progress; elsewhere, too, with --progress.
 //
-// Compiled with CHECKSUM_BLOCKING it does the same with plain calls, one after the other.
+// Compiled with CHECKSUM_BLOCKING it does the same with plain calls, one after the other, and shows no
+// progress.
+#include "command_line.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -22,11 +26,12 @@
 #include <vector>
 
 #ifndef CHECKSUM_BLOCKING
+#include "progress.hpp"
 #include <asio_uring/file_system.hpp>
 #include <asio_uring/stream_file.hpp>
+#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -80,6 +85,8 @@ private:
 class report
 {
 public:
+  const char* before_message = ""; // what is printed before each message; set before other threads use this
+
   void hashed(std::string path, std::string hash)
   {
     const std::lock_guard lock(mutex_);
@@ -88,7 +95,7 @@ public:
   void failed(const std::string& path, const std::string& why)
   {
     const std::lock_guard lock(mutex_);
-    std::fprintf(stderr, "checksum: %s: %s\n", path.c_str(), why.c_str());
+    std::fprintf(stderr, "%schecksum: %s: %s\n", before_message, path.c_str(), why.c_str());
     failed_ = true;
   }
 
@@ -163,8 +170,9 @@ void list_files(const fs::path& root, report& results, Found found)
 
 #ifdef CHECKSUM_BLOCKING
 
-void hash_all(int count, char** roots, report& results)
+void hash_all(int count, char** roots, bool demand_progress, report& results)
 {
+  if (demand_progress) throw std::invalid_argument("this build shows no progress");
   sha256 hash;
   std::vector<char> block(block_size);
   for (int i = 0; i != count; ++i)
@@ -195,7 +203,7 @@ constexpr std::size_t batches_ahead = 256;
 constexpr auto nothrow_awaitable = asio::as_tuple(asio::use_awaitable);
 
 asio::awaitable<error_code> hash_file(asio_uring::stream_file& file, const std::string& path, sha256& hash,
-                                      asio::mutable_buffer block)
+                                      asio::mutable_buffer block, progress& bar)
 {
   constexpr auto flags = static_cast<asio::file_base::flags>(O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (auto [ec] = co_await asio_uring::async_open(file, path, flags, nothrow_awaitable); ec) co_return ec;
@@ -207,25 +215,27 @@ asio::awaitable<error_code> hash_file(asio_uring::stream_file& file, const std::
       co_return ec == asio::error::eof ? error_code() : ec;
     }
     hash.update(static_cast<const char*>(block.data()), size);
+    bar.add(size);
   }
 }
 
 /// Hashes one file after the other, until there are no more.
-asio::awaitable<void> hash_files(batches& files, report& results)
+asio::awaitable<void> hash_files(batches& files, report& results, progress& bar)
 {
   asio_uring::stream_file file(co_await asio::this_coro::executor);
   sha256 hash;
   const auto block = std::make_unique_for_overwrite<char[]>(block_size);
   for (batch paths; !(paths = co_await files.async_receive(asio::use_awaitable)).empty();)
     for (std::string& path : paths) {
-      if (const error_code ec = co_await hash_file(file, path, hash, asio::buffer(block.get(), block_size)))
+      if (const error_code ec =
+              co_await hash_file(file, path, hash, asio::buffer(block.get(), block_size), bar))
         results.failed(path, ec.message());
       else
         results.hashed(std::move(path), hash.end());
     }
 }
 
-void hash_all(int count, char** roots, report& results)
+void hash_all(int count, char** roots, bool demand_progress, report& results)
 {
   std::list<asio::io_context> loops;
   for (unsigned i = 0; i != std::max(1U, std::thread::hardware_concurrency()); ++i)
@@ -236,21 +246,33 @@ void hash_all(int count, char** roots, report& results)
       files.async_send(error_code(), std::move(paths), asio::use_future).get(); // until there is room
   };
 
+  progress bar(loops.front().get_executor(), demand_progress);
+  results.before_message = bar.before_message();
+  bar.begin();
+  std::atomic<std::size_t> running = loops.size() * files_at_a_time;
+  const auto stopped = [&](std::exception_ptr) {
+    if (--running == 0) bar.end();
+  };
+
   auto work = asio::make_work_guard(loops.front());
   std::vector<std::jthread> threads;
   for (asio::io_context& loop : loops) {
     for (int i = 0; i != files_at_a_time; ++i)
-      asio::co_spawn(loop, hash_files(files, results), asio::detached);
+      asio::co_spawn(loop, hash_files(files, results, bar), stopped);
     threads.emplace_back([&loop] { loop.run(); });
   }
 
   batch next;
   for (int i = 0; i != count; ++i)
     list_files(roots[i], results, [&](std::string path) {
+      std::error_code vanished;
+      if (bar.shown())
+        if (const auto size = fs::file_size(path, vanished); !vanished) bar.expect(size);
       next.push_back(std::move(path));
       if (next.size() == batch_size) send(std::exchange(next, {}));
     });
   if (!next.empty()) send(std::move(next));
+  bar.expect_no_more();
   for (std::size_t i = 0; i != loops.size() * files_at_a_time; ++i)
     send({}); // the end
   // Receives that complete at once go through the channel's own loop, so that one runs until the others have
@@ -265,13 +287,13 @@ void hash_all(int count, char** roots, report& results)
 
 int main(int argc, char** argv)
 {
-  if (argc < 2) return std::fprintf(stderr, "usage: checksum PATH...\n"), 2;
-  try {
+  int status = 0;
+  const int failed = run_example("checksum", "[--progress] PATH...", [&] {
+    const bool demand_progress = take_option("--progress", argc, argv);
+    if (argc < 2) throw std::invalid_argument("no path");
     report results;
-    hash_all(argc - 1, argv + 1, results);
-    return results.print();
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "checksum: %s\n", e.what());
-    return 1;
-  }
+    hash_all(argc - 1, argv + 1, demand_progress, results);
+    status = results.print();
+  });
+  return failed ? failed : status;
 }

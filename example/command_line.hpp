@@ -26,6 +26,20 @@ inline unsigned short port_number(std::string_view text)
   return static_cast<unsigned short>(number("port", text, 0, 65535));
 }
 
+/// Removes the option from the arguments if it is the first of them, and returns whether it was.
+/// @throws std::invalid_argument if another option is there.
+inline bool take_option(std::string_view option, int& argc, char**& argv)
+{
+  if (argc < 2 || !std::string_view(argv[1]).starts_with("--")) return false;
+  if (argv[1] != option)
+    throw std::invalid_argument("unknown option '" + std::string(argv[1]) +
+                                "'; for a file of that name use './" + argv[1] + "'");
+  argv[1] = argv[0];
+  --argc;
+  ++argv;
+  return true;
+}
+
 /// The arguments of a server: [address] port [threads].
 struct server_arguments
 {

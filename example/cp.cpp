@@ -1,21 +1,22 @@
-// cp SOURCE TARGET: copies a file, several blocks at a time, and shows its progress.
+// cp [--progress] SOURCE TARGET: copies a file, several blocks at a time. On a terminal it shows its
+// progress; elsewhere, too, with --progress.
 //
 // The target gets what the source has up to the end that is found first. So a source that is empty, or that
 // grows or shrinks meanwhile, is copied without holes.
+#include "command_line.hpp"
+#include "progress.hpp"
+
 #include <algorithm>
 #include <asio_uring/random_access_file.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/read_at.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write_at.hpp>
-#include <cstdio>
+#include <cstdint>
 #include <exception>
 #include <stdexcept>
-#include <string>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -30,10 +31,11 @@ constexpr int blocks_in_flight = 8;
 class copy
 {
 public:
-  copy(asio::io_context& context, const char* source, const char* target)
-      : source_(context, source, asio::file_base::read_only), target_(context), show_(context)
+  copy(asio::io_context& context, const char* source, const char* target, bool demand_progress)
+      : source_(context, source, asio::file_base::read_only),
+        target_(context),
+        progress_(context.get_executor(), demand_progress)
   {
-    expected_ = source_.size();
     struct stat status;
     ::fstat(source_.native_handle(), &status);
     target_.open(target, asio::file_base::write_only | asio::file_base::create);
@@ -45,9 +47,11 @@ public:
     if (whole_file_) target_.resize(0);
     ::fchmod(target_.native_handle(), status.st_mode & 07777);
 
+    progress_.expect(source_.size());
+    progress_.expect_no_more();
+    progress_.begin();
     for (running_ = 0; running_ != blocks_in_flight; ++running_)
       asio::co_spawn(context, copy_blocks(), [this](std::exception_ptr e) { stopped(e); });
-    if (::isatty(STDERR_FILENO)) show_progress();
   }
 
   /// To be called when the context has run out of work.
@@ -72,30 +76,19 @@ private:
       else if (ec)
         throw boost::system::system_error(ec, "read");
       co_await asio::async_write_at(target_, at, asio::buffer(block, size), use_awaitable);
-      copied_ += size;
+      progress_.add(size);
     }
   }
 
   void stopped(std::exception_ptr e)
   {
     if (e && !failed_) failed_ = e;
-    if (--running_ == 0) show_.cancel();
-  }
-
-  void show_progress()
-  {
-    const double part = expected_ ? std::min(1.0, double(copied_) / double(expected_)) : 1.0;
-    const auto filled = static_cast<std::size_t>(part * 40);
-    std::fprintf(stderr, "\r[%s%s] %3.0f %%", std::string(filled, '#').c_str(),
-                 std::string(40 - filled, ' ').c_str(), part * 100);
-    if (running_ == 0) return void(std::fputs("\n", stderr));
-    show_.expires_after(std::chrono::milliseconds(100));
-    show_.async_wait([this](boost::system::error_code) { show_progress(); });
+    if (--running_ == 0) progress_.end();
   }
 
   random_access_file source_, target_;
-  asio::steady_timer show_;
-  std::uint64_t expected_ = 0, next_ = 0, copied_ = 0;
+  progress progress_;
+  std::uint64_t next_ = 0;
   std::uint64_t end_ = ~std::uint64_t{0}; // of the source, once it is found
   int running_ = 0;
   bool whole_file_ = false; // not a device
@@ -106,14 +99,12 @@ private:
 
 int main(int argc, char** argv)
 {
-  if (argc != 3) return std::fprintf(stderr, "usage: cp SOURCE TARGET\n"), 2;
-  try {
+  return run_example("cp", "[--progress] SOURCE TARGET", [&] {
+    const bool demand_progress = take_option("--progress", argc, argv);
+    if (argc != 3) throw std::invalid_argument("wrong number of arguments");
     asio::io_context context(1);
-    copy job(context, argv[1], argv[2]);
+    copy job(context, argv[1], argv[2], demand_progress);
     context.run();
     job.finish();
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "cp: %s\n", e.what());
-    return 1;
-  }
+  });
 }

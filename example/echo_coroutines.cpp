@@ -3,23 +3,20 @@
 // Usage: echo_coroutines [address] port [threads]
 
 #include "command_line.hpp"
+#include "serving.hpp"
 
 #include <boost/asio.hpp>
 
 #include <array>
-#include <chrono>
 #include <csignal>
 #include <iostream>
-#include <thread>
-#include <vector>
+#include <utility>
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
-
-constexpr auto nothrow_awaitable = asio::as_tuple(asio::use_awaitable);
 
 asio::awaitable<void> echo(tcp::socket socket)
 {
@@ -30,23 +27,6 @@ asio::awaitable<void> echo(tcp::socket socket)
     const auto [write_error, written] =
         co_await asio::async_write(socket, asio::buffer(data, length), nothrow_awaitable);
     if (write_error) co_return;
-  }
-}
-
-asio::awaitable<void> serve(tcp::acceptor& acceptor)
-{
-  for (;;) {
-    auto [error, socket] = co_await acceptor.async_accept(nothrow_awaitable);
-    if (error) {
-      // Out of descriptors or memory: trying again at once would spin.
-      std::cerr << "echo_coroutines: accept: " << error.message() << '\n';
-      asio::steady_timer pause(acceptor.get_executor(), std::chrono::milliseconds(100));
-      co_await pause.async_wait(asio::use_awaitable);
-      continue;
-    }
-    error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
-    asio::co_spawn(acceptor.get_executor(), echo(std::move(socket)), asio::detached);
   }
 }
 
@@ -63,11 +43,10 @@ int main(int argc, char** argv)
 
     tcp::acceptor acceptor(context, {asio::ip::make_address(options.address), options.port});
     std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
-    asio::co_spawn(context, serve(acceptor), asio::detached);
-
-    std::vector<std::jthread> others;
-    for (int i = 1; i < options.threads; ++i)
-      others.emplace_back([&] { context.run(); });
-    context.run();
+    const auto serve = [&](tcp::socket socket) {
+      asio::co_spawn(context, echo(std::move(socket)), asio::detached);
+    };
+    asio::co_spawn(context, accept_all("echo_coroutines", acceptor, serve), asio::detached);
+    run_in_threads(context, options.threads);
   });
 }

@@ -30,7 +30,7 @@ boost_packages() {
 missing_packages() {
   local package
   for package in g++ make cmake pkg-config liburing-dev libssl-dev $(boost_packages) \
-    wrk curl netcat-openbsd openssl patch python3 strace procps "${extra[@]}"; do
+    wrk bsdutils curl netcat-openbsd openssl patch python3 python3-websockets redis-tools strace procps "${extra[@]}"; do
     installed "$package" || printf '%s ' "$package"
   done
 }

@@ -35,13 +35,20 @@ private:
   std::atomic<std::uint32_t> word_{0};
 };
 
-/// To be called before the ring takes a FUTEX_WAIT.
+/// Gives the process a table of private futexes of its own, if the kernel has such.
 /**
- * Since Linux 6.16 a process has its own table of private futexes, from its second thread on. What the ring
- * waits for before that stays in the table of the system, where no FUTEX_WAKE_PRIVATE finds it any longer
- * (seen with 6.18). So if this process never had a second thread, it gets one, which ends at once.
+ * It does since Linux 6.16, and gives a process its table with its second thread. What a ring waits for
+ * before that stays in the table of the system, where no FUTEX_WAKE_PRIVATE finds it any longer (seen with
+ * 6.18). So a process that never had a second thread gets one, which ends at once.
  */
-ASIO_URING_COLD void make_futex_table() noexcept;
+ASIO_URING_DECL void make_futex_table() noexcept;
+
+/// To be called before the kernel's ring takes an entry.
+inline void make_futex_table_for(const io_uring_sqe& entry) noexcept
+{
+  if (entry.opcode == opcode::futex_wait || entry.opcode == opcode::futex_waitv) [[unlikely]]
+    make_futex_table();
+}
 
 /// Performs FUTEX_WAIT like the kernel's ring, in the calling thread. Returns 0 or a negative errno:
 /// -ECANCELED if it was interrupted.

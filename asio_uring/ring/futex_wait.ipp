@@ -8,6 +8,7 @@
 #include <asio_uring/ring/futex_wait.hpp>
 #include <asio_uring/ring/process.hpp>
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -36,9 +37,13 @@ ASIO_URING_DECL void make_futex_table() noexcept
   if (last.exchange(process::id(), std::memory_order_relaxed) == process::id()) return;
   constexpr int futex_hash = 78, get_slots = 2;             // prctl(2), since Linux 6.16
   if (::prctl(futex_hash, get_slots, 0, 0, 0) != 0) return; // has it, or never will
-  pthread_t thread;
   const auto nothing = [](void*) -> void* { return nullptr; };
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
   if (::pthread_create(&thread, nullptr, nothing, nullptr) == 0) ::pthread_join(thread, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 /// Calls futex_waitv(2). -EINTR: only `asked` was woken.

@@ -107,8 +107,7 @@ public:
       io_uring_prep_poll_add(&sqe, call_->fd(), POLLIN);
     else {
       sqe = entry_.get();
-      if (sqe.opcode == opcode::futex_wait) [[unlikely]]
-        make_futex_table();
+      make_futex_table_for(sqe);
     }
   }
   template <typename F>

@@ -22,10 +22,12 @@ struct futex_options
 /// Waits for a word to be woken by futex(2).
 /**
  * @code
- * // Here:                                                // Another thread:
- * while (!word)                                           word = 1;
- *   co_await async_wait_futex(context, word, 0,           ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1,
- *                             as_tuple(use_awaitable));             nullptr, nullptr, 0);
+ * while (word == 0)
+ *   co_await asio_uring::async_wait_futex(context, word, 0, as_tuple(use_awaitable));
+ *
+ * // another thread:
+ * word = 1;
+ * ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1); // one waiter, INT_MAX: all
  * @endcode
  *
  * @param object An execution context, an executor, or an I/O object, which gives its executor.
@@ -48,7 +50,7 @@ struct futex_options
  *
  * Cancellation: terminal, partial, total. One that was woken before it was cancelled succeeds: no wake-up is
  * lost to a wait that reports operation_aborted. Errors: try_again (EAGAIN) if the word did not hold
- * `expected` when the wait began; invalid_argument for a bitset of 0; not_enough_memory
+ * `expected` when the wait began, or began anew; invalid_argument for a bitset of 0; not_enough_memory
  * (errc::not_enough_memory, ENOMEM) if there is no thread for it. Thread safety: may be called by any
  * thread. Since Linux 5.11, by the ring since 6.7, and with the fallback.
  */

@@ -54,6 +54,7 @@
 #include <asio_uring/use_uring.hpp>
 #include <asio_uring/use_wait.hpp>
 #include <asio_uring/via.hpp>
+#include <asio_uring/wait_futex.hpp>
 #include <asio_uring/wait_process.hpp>
 #include <asio_uring/within.hpp>
 #include <asio_uring/writable_pipe.hpp>

@@ -41,6 +41,7 @@
 #include <asio_uring/ring/fallback_kernel.ipp>
 #include <asio_uring/ring/features.ipp>
 #include <asio_uring/ring/fifo_open.ipp>
+#include <asio_uring/ring/futex_wait.ipp>
 #include <asio_uring/ring/perform.ipp>
 #include <asio_uring/ring/ring.ipp>
 #include <asio_uring/ring/worker_threads.ipp>

@@ -387,7 +387,7 @@ BOOST_AUTO_TEST_CASE(waitid_waits_for_a_child)
 
 BOOST_AUTO_TEST_CASE(futexes_wait_and_wake)
 {
-  if (!kernel_has(opcode::futex_wait)) return;
+  if (!kernel_has(opcode::futex_wake) || !kernel_has(opcode::futex_waitv)) return;
   constexpr int size_u32_private = 2 | 128;
   struct waitv
   {

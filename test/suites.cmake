@@ -14,8 +14,8 @@ set(type_suites own_api options which_path fallback fallback_kernel own_streams 
 set(file_suites files file_operations file_system file_results given_up owned_buffers chains submit opcodes
     use_wait_token registered_buffers no_memory fallback_threads calls_in_threads late_numbers forked_files deadlines
     deadline_handlers accept_stream receive_stream buffer_rings poll_stream datagram_batches batch_sends udp_offload
-    send_file send_file_ends wait_process zero_copy zero_copy_contexts fan_outs datagram_stream datagrams_turned_back
-    streams_in_order mistakes idle_memory)
+    send_file send_file_ends wait_futex wait_futex_ends wait_process zero_copy zero_copy_contexts fan_outs datagram_stream
+    datagrams_turned_back streams_in_order mistakes idle_memory)
 
 # What is on Beast, or has cases that are.
 set(suites_on_beast beast_streams)

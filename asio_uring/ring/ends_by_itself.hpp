@@ -6,7 +6,6 @@
 #define ASIO_URING_RING_ENDS_BY_ITSELF_HPP
 
 #include <asio_uring/ring/entry_kinds.hpp>
-#include <asio_uring/ring/opcodes.hpp>
 #include <liburing.h>
 #include <sys/stat.h>
 
@@ -16,8 +15,7 @@ namespace asio_uring::detail {
 /// FIFO's waits for its other end.
 inline bool ends_by_itself(const io_uring_sqe& entry) noexcept
 {
-  const opcode_row* const row = row_of(entry.opcode);
-  if (row && row->traits & for_a_disk) return true;
+  if (has_trait(entry, for_a_disk)) return true;
   // A transfer ends by itself on a regular file or a block device.
   if (!is_transfer(entry) || entry.flags & IOSQE_FIXED_FILE) return false;
   struct stat file;

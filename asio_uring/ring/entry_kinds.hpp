@@ -31,6 +31,19 @@ inline bool has_two_ends(const io_uring_sqe& entry) noexcept
   return entry.opcode == IORING_OP_SPLICE || entry.opcode == IORING_OP_TEE;
 }
 
+/// Whether the entry's opcode has one of opcode_traits.
+inline bool has_trait(const io_uring_sqe& entry, opcode_traits trait) noexcept
+{
+  const opcode_row* const row = row_of(entry.opcode);
+  return row && row->traits & trait;
+}
+
+/// Whether `fd` of the entry is a descriptor.
+inline bool names_descriptor(const io_uring_sqe& entry) noexcept
+{
+  return !has_trait(entry, without_descriptor);
+}
+
 /// Whether the entry only waits. Such an entry can be submitted again while an abandoned copy is still in
 /// flight.
 inline bool only_waits(const io_uring_sqe& entry) noexcept

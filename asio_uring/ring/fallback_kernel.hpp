@@ -93,6 +93,11 @@ private:
   {
     ASIO_URING_DECL void perform() noexcept override;
     ASIO_URING_DECL void performed() noexcept override;
+    void begin_anew() noexcept
+    {
+      opening.give_up();
+      asked_to_end_.reset();
+    }
     /// Whether a thread performed it and found that it must wait.
     ASIO_URING_DECL bool too_early() const noexcept;
 

@@ -263,7 +263,7 @@ ASIO_URING_DECL bool fallback_kernel::make_more() noexcept
 
 ASIO_URING_DECL void fallback_kernel::recycle(operation& op) noexcept
 {
-  op.opening.give_up();
+  op.begin_anew();
   static_cast<progress&>(op) = {};
   op.next = std::exchange(unused_, &op);
 }
@@ -580,7 +580,9 @@ ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::retry(operation& op, u
 ASIO_URING_DECL fallback_kernel::outcome fallback_kernel::wait_for_thread(operation& op) noexcept
 {
   wait(op, waiting::for_thread);
-  if (threads_.start(op)) return {};
+  const bool waits = detail::has_trait(op.entry.get(), detail::interruptible);
+  if (threads_.start(op, waits)) return {};
+  if (waits) return -ENOMEM;
   op.perform(); // no thread can be started
   return go_on(op);
 }
@@ -600,7 +602,7 @@ ASIO_URING_DECL void fallback_kernel::operation::perform() noexcept
     break;
   }
   default:
-    result = detail::perform(entry.get(), true);
+    result = detail::perform(entry.get(), asked_to_end_);
   }
 }
 
@@ -655,7 +657,8 @@ ASIO_URING_DECL void fallback_kernel::let_go(int fd) noexcept
   if (!is_ours()) return;
   threads_.wait_until_unused([fd](const detail::worker_threads::job& j) {
     const io_uring_sqe& entry = static_cast<const operation&>(j).entry.get();
-    return entry.fd == fd || (detail::has_two_ends(entry) && entry.splice_fd_in == fd);
+    return (entry.fd == fd && detail::names_descriptor(entry)) ||
+           (detail::has_two_ends(entry) && entry.splice_fd_in == fd);
   });
 }
 

@@ -28,8 +28,10 @@ enum class performed : unsigned char
 /// Further properties of an opcode, as bits.
 enum opcode_traits : unsigned char
 {
-  of_files = 1,  ///< on a file, which epoll cannot watch, a thread performs it
-  for_a_disk = 2 ///< waits for a disk at most
+  of_files = 1,          ///< on a file, which epoll cannot watch, a thread performs it
+  for_a_disk = 2,        ///< waits for a disk at most
+  interruptible = 4,     ///< waits for another thread or process; a call of it in a thread can be interrupted
+  without_descriptor = 8 ///< `fd` of its entry is something else
 };
 
 struct opcode_row
@@ -88,15 +90,15 @@ inline constexpr opcode_row opcode_table[] = {
     {"SETXATTR", {5, 19}, performed::by_a_thread, for_a_disk},
     {"FGETXATTR", {5, 19}, performed::by_a_thread, for_a_disk},
     {"GETXATTR", {5, 19}, performed::by_a_thread, for_a_disk},
-    {"SOCKET", {5, 19}, performed::at_once},
+    {"SOCKET", {5, 19}, performed::at_once, without_descriptor},
     {"URING_CMD", {5, 19}},
     {"SEND_ZC", {6, 0}},
     {"SENDMSG_ZC", {6, 1}},
     {"READ_MULTISHOT", {6, 7}},
-    {"WAITID", {6, 7}},
-    {"FUTEX_WAIT", {6, 7}},
-    {"FUTEX_WAKE", {6, 7}},
-    {"FUTEX_WAITV", {6, 7}},
+    {"WAITID", {6, 7}, performed::never, without_descriptor},
+    {"FUTEX_WAIT", {6, 7}, performed::by_a_thread, interruptible | without_descriptor},
+    {"FUTEX_WAKE", {6, 7}, performed::never, without_descriptor},
+    {"FUTEX_WAITV", {6, 7}, performed::never, without_descriptor},
     {"FIXED_FD_INSTALL", {6, 8}},
     {"FTRUNCATE", {6, 9}, performed::by_a_thread, for_a_disk},
     {"BIND", {6, 11}, performed::at_once},

@@ -6,6 +6,7 @@
 #define ASIO_URING_RING_PERFORM_HPP
 
 #include <asio_uring/ring/config.hpp>
+#include <asio_uring/ring/futex_wait.hpp>
 #include <asio_uring/ring/opcodes.hpp>
 #include <asio_uring/ring/uapi.hpp>
 
@@ -21,6 +22,9 @@ ASIO_URING_DECL performed how(const io_uring_sqe& entry) noexcept;
 /// Makes the system call. Returns what io_uring would: a result or a negative errno. Blocks if the call
 /// blocks; with `wait` false, calls on sockets do not.
 ASIO_URING_DECL int perform(const io_uring_sqe& entry, bool wait) noexcept;
+
+/// The same in a thread, which may wait for other threads and processes, too, until it is interrupted.
+ASIO_URING_DECL int perform(const io_uring_sqe& entry, const interruption& asked) noexcept;
 
 } // namespace asio_uring::detail
 

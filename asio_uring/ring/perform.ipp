@@ -185,6 +185,11 @@ ASIO_URING_DECL int perform(const io_uring_sqe& entry, bool wait) noexcept
   }
 }
 
+ASIO_URING_DECL int perform(const io_uring_sqe& entry, const interruption& asked) noexcept
+{
+  return entry.opcode == opcode::futex_wait ? wait_for_futex(entry, asked) : perform(entry, true);
+}
+
 } // namespace asio_uring::detail
 
 #endif // ASIO_URING_RING_PERFORM_IPP

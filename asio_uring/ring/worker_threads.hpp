@@ -6,6 +6,7 @@
 #define ASIO_URING_RING_WORKER_THREADS_HPP
 
 #include <asio_uring/ring/config.hpp>
+#include <asio_uring/ring/futex_wait.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <pthread.h>
@@ -21,7 +22,8 @@ namespace asio_uring::detail {
  * holds up no other.
  *
  * Nothing interrupts a call in progress: that would take a signal with a handler that the program has to
- * share.
+ * share. Except one that waits for other threads or processes, and itself looks for an interruption. It
+ * counts as stuck from the beginning.
  */
 class worker_threads
 {
@@ -37,6 +39,8 @@ public:
   protected:
     ~job() = default;
 
+    interruption asked_to_end_; // to be reset for the next call
+
   private:
     friend class worker_threads;
     virtual void perform() noexcept = 0;
@@ -46,6 +50,7 @@ public:
     job* next_ = nullptr;
     unsigned period_ = 0;
     bool queued_ = false;
+    bool waits_ = false; // for others
   };
 
   ASIO_URING_DECL worker_threads() noexcept;
@@ -54,9 +59,10 @@ public:
   worker_threads(const worker_threads&) = delete;
   worker_threads& operator=(const worker_threads&) = delete;
 
-  /// Queues a job; returns false if there is no thread and none can be started.
-  ASIO_URING_DECL bool start(job& j) noexcept;
-  /// Takes back a job; returns false if a thread has begun it.
+  /// Queues a job; returns false if there is no thread for it and none can be started. `waits`: for other
+  /// threads or processes, until it is interrupted; 512 at a time at most.
+  ASIO_URING_DECL bool start(job& j, bool waits = false) noexcept;
+  /// Takes back a job; returns false if a thread has begun it, and interrupts it if it waits.
   ASIO_URING_DECL bool cancel(job& j) noexcept;
 
   /// Waits until uses(const job&) is false for all calls in progress.
@@ -102,7 +108,8 @@ private:
   ASIO_URING_DECL void see_to_threads() noexcept;
   ASIO_URING_DECL void see_to_number() noexcept;
   ASIO_URING_DECL void start_thread() noexcept;
-  ASIO_URING_DECL void leave(lock_type& lock) noexcept;
+  ASIO_URING_DECL bool is_superfluous() const noexcept;
+  ASIO_URING_DECL bool leave(lock_type& lock) noexcept;
   ASIO_URING_DECL void join_last_left(lock_type& lock) noexcept;
 
   const pid_t process_;
@@ -114,6 +121,7 @@ private:
   unsigned counted_ = 0; // calls in progress that began in this period
   unsigned ended_calls_ = 0;
   unsigned idle_ = 0;    // threads that wait for a job
+  unsigned waits_ = 0;   // jobs, also queued ones, that wait for others
   bool watched_ = false; // one of them watches whether calls end
   bool stopped_ = false;
   bool has_left_ = false;

@@ -44,12 +44,18 @@ ASIO_URING_DECL worker_threads::~worker_threads()
   std::destroy_at(&call_ended_);
 }
 
-ASIO_URING_DECL bool worker_threads::start(job& j) noexcept
+ASIO_URING_DECL bool worker_threads::start(job& j, bool waits) noexcept
 {
+  constexpr unsigned most_waits = 512;
   lock_type lock(mutex_);
+  if (waits && waits_ == most_waits) return false;
   queued_.append(j);
   see_to_number();
-  const bool queued = j.queued_ = !threads_.empty();
+  // Each that waits for others may occupy a thread for ever: none is left for this one.
+  if (threads_.size() <= waits_) start_thread();
+  const bool queued = j.queued_ = threads_.size() > waits_;
+  j.waits_ = queued && waits;
+  waits_ += j.waits_;
   if (!queued) queued_.remove(j);
   const bool wakes = queued && idle_;
   lock.unlock(); // the thread that wakes needs it at once
@@ -60,9 +66,13 @@ ASIO_URING_DECL bool worker_threads::start(job& j) noexcept
 ASIO_URING_DECL bool worker_threads::cancel(job& j) noexcept
 {
   const lock_type lock(mutex_);
-  if (!j.queued_) return false;
+  if (!j.queued_) {
+    if (j.waits_) j.asked_to_end_.request();
+    return false;
+  }
   j.queued_ = false;
   queued_.remove(j);
+  waits_ -= j.waits_;
   return true;
 }
 
@@ -111,9 +121,9 @@ ASIO_URING_DECL void worker_threads::work() noexcept
       perform_first(lock);
     else if (queued_.first && !watched_)
       watch(lock);
-    else if (idle_ >= usual_)
-      return leave(lock);
-    else {
+    else if (is_superfluous()) {
+      if (leave(lock)) return;
+    } else {
       ++idle_;
       wanted_.wait(lock);
       --idle_;
@@ -127,14 +137,18 @@ ASIO_URING_DECL void worker_threads::perform_first(lock_type& lock) noexcept
   j.queued_ = false;
   j.period_ = period_;
   at_work_.append(j);
-  ++counted_;
+  counted_ += !j.waits_;
   see_to_threads();
   lock.unlock();
   j.perform();
   lock.lock();
   at_work_.remove(j);
-  if (j.period_ == period_) --counted_;
-  ++ended_calls_;
+  if (j.waits_)
+    --waits_;
+  else {
+    if (j.period_ == period_) --counted_;
+    ++ended_calls_;
+  }
   call_ended_.notify_all();
   ++idle_; // performed() may lead to the next job at once, and this thread can take it
   lock.unlock();
@@ -161,16 +175,24 @@ ASIO_URING_DECL void worker_threads::watch(lock_type& lock) noexcept
   counted_ = 0;
 }
 
-/// Ends this thread: enough others are idle.
-ASIO_URING_DECL void worker_threads::leave(lock_type& lock) noexcept
+/// Whether one thread may end: enough others are idle, and none is missing for what waits.
+ASIO_URING_DECL bool worker_threads::is_superfluous() const noexcept
+{
+  return idle_ >= usual_ && threads_.size() > waits_ + usual_;
+}
+
+/// True: this thread is to end. False: it is needed after all.
+ASIO_URING_DECL bool worker_threads::leave(lock_type& lock) noexcept
 {
   join_last_left(lock);
+  if (!stopped_ && !is_superfluous()) return false;
   const auto self = std::find_if(threads_.begin(), threads_.end(),
                                  [](pthread_t t) { return ::pthread_equal(t, ::pthread_self()); });
-  if (self == threads_.end()) return; // the destructor joins this thread
+  if (self == threads_.end()) return true; // the destructor joins this thread
   last_left_ = *self;
   has_left_ = true;
   threads_.erase(self);
+  return true;
 }
 
 ASIO_URING_DECL void worker_threads::join_last_left(lock_type& lock) noexcept

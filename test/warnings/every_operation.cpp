@@ -285,6 +285,9 @@ void files(asio_uring::random_access_file& file, asio::io_context& context)
   stream_file stream(context);
   async_send_file(tcp, file, 0, std::nullopt, handler);
   async_send_file(local_socket, stream, 0, 1, handler);
+  static const std::atomic<std::uint32_t> word{0};
+  async_wait_futex(context, word, 0, handler);
+  async_wait_futex(file, word, 0, {.shared = true}, handler);
   async_wait_process(context, pid_t{1}, handler);
   async_wait_process(file, unique_descriptor(), handler);
 }

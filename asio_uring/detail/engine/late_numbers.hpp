@@ -137,7 +137,8 @@ private:
 template <typename F>
 void for_each_late_number(const io_uring_sqe& entry, bool linked, F&& f)
 {
-  if ((linked || entry.flags & IOSQE_ASYNC) && !(entry.flags & IOSQE_FIXED_FILE)) f(entry.fd);
+  const bool late = (linked || entry.flags & IOSQE_ASYNC) && !(entry.flags & IOSQE_FIXED_FILE);
+  if (late && names_descriptor(entry)) f(entry.fd);
   if (has_two_ends(entry) && !(entry.splice_flags & SPLICE_F_FD_IN_FIXED)) f(entry.splice_fd_in);
 }
 

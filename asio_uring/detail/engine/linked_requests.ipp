@@ -8,13 +8,17 @@
 #include <algorithm>
 #include <asio_uring/detail/engine/linked_requests.hpp>
 #include <asio_uring/detail/engine/submitter.hpp>
+#include <asio_uring/ring/futex_wait.hpp>
 
 namespace asio_uring::detail {
 
 ASIO_URING_DECL const request::type& linked_requests::member::functions() noexcept
 {
   static constexpr request::type type = {
-      [](request& r, io_uring_sqe& sqe) noexcept { sqe = static_cast<member&>(r).entry.get(); },
+      [](request& r, io_uring_sqe& sqe) noexcept {
+        sqe = static_cast<member&>(r).entry.get();
+        make_futex_table_for(sqe);
+      },
       [](request& r, int outcome, unsigned flags, completion_queue& out) noexcept {
         auto& self = static_cast<member&>(r);
         // A zero-copy send has a result, and later a notification that its buffer is free.

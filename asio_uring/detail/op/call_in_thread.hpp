@@ -41,7 +41,8 @@ public:
   /// can be polled again.
   ASIO_URING_DECL bool ended_now() noexcept;
   int result() const noexcept { return result_; }
-  /// Takes the call back. True if it has not begun and will not be made.
+  /// Takes the call back. True if it has not begun and will not be made. Interrupts one that waits for other
+  /// threads or processes.
   ASIO_URING_DECL bool take_back() noexcept;
 
   /// Takes the call back, or waits until its thread is done with it, then recycles it.
@@ -52,6 +53,7 @@ public:
 
 private:
   friend class calls_in_threads;
+  ASIO_URING_DECL bool waits() const noexcept;
   ASIO_URING_DECL void start() noexcept;
   ASIO_URING_DECL void renew_pipe() noexcept;
   ASIO_URING_DECL void tell() noexcept;
@@ -64,7 +66,7 @@ private:
   bool used_ = false;
   int result_ = 0;
   std::atomic<bool> ended_{false};
-  function function_ = nullptr;
+  function function_ = nullptr; // null: what the entry's opcode does
   kept_entry entry_;
 };
 

@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_OP_CALL_IN_THREAD_IPP
 
 #include <asio_uring/detail/op/call_in_thread.hpp>
+#include <asio_uring/ring/entry_kinds.hpp>
 #include <asio_uring/ring/perform.hpp>
 #include <asio_uring/ring/process.hpp>
 #include <cerrno>
@@ -28,14 +29,26 @@ ASIO_URING_DECL call_in_thread::call_in_thread(calls_in_threads& all) noexcept :
 
 ASIO_URING_DECL bool call_in_thread::take_back() noexcept { return all_.threads_->cancel(*this); }
 
+/// Whether it waits for other threads or processes.
+ASIO_URING_DECL bool call_in_thread::waits() const noexcept
+{
+  return !function_ && has_trait(entry_.get(), interruptible);
+}
+
 ASIO_URING_DECL void call_in_thread::start() noexcept
 {
-  if (all_.threads_->start(*this)) return;
-  perform(); // no thread can be started
+  if (all_.threads_->start(*this, waits())) return;
+  if (waits())
+    result_ = -ENOMEM;
+  else
+    perform(); // no thread can be started
   performed();
 }
 
-ASIO_URING_DECL void call_in_thread::perform() noexcept { result_ = function_(entry_.get()); }
+ASIO_URING_DECL void call_in_thread::perform() noexcept
+{
+  result_ = function_ ? function_(entry_.get()) : detail::perform(entry_.get(), asked_to_end_);
+}
 
 ASIO_URING_DECL void call_in_thread::performed() noexcept
 {
@@ -99,7 +112,7 @@ ASIO_URING_DECL bool calls_in_threads::possible(const io_uring_sqe& entry) noexc
 
 ASIO_URING_DECL int calls_in_threads::start(const io_uring_sqe& entry, call_pointer& call) noexcept
 {
-  return start([](const io_uring_sqe& e) noexcept { return detail::perform(e, true); }, entry, call);
+  return start(nullptr, entry, call);
 }
 
 ASIO_URING_DECL int calls_in_threads::start(call_in_thread::function function, const io_uring_sqe& arguments,
@@ -113,6 +126,7 @@ ASIO_URING_DECL int calls_in_threads::start(call_in_thread::function function, c
     return -e.code().value();
   }
   call->ended_.store(false, std::memory_order_relaxed);
+  call->asked_to_end_.reset();
   call->function_ = function;
   call->entry_ = arguments;
   call->start();
@@ -138,23 +152,27 @@ ASIO_URING_DECL call_in_thread& calls_in_threads::unused()
   return call;
 }
 
-// No call is in progress while the process forks, so each is made once.
+// No call is in progress while the process forks, so each is made once. Except those that wait for others:
+// parent and child both wait.
 ASIO_URING_DECL void calls_in_threads::notify_fork(asio::execution_context::fork_event event)
 {
   const std::lock_guard guard(mutex_);
   if (event == asio::execution_context::fork_prepare) {
     for (const auto& call : calls_)
-      if (call->used_ && !call->ended() && call->take_back()) {
+      if (call->used_ && !call->ended() && !call->waits() && call->take_back()) {
         call->perform();
         call->performed();
       }
-    return threads_->wait_until_unused([](const worker_threads::job&) { return true; });
+    return threads_->wait_until_unused(
+        [](const worker_threads::job& j) { return !static_cast<const call_in_thread&>(j).waits(); });
   }
   if (event == asio::execution_context::fork_child) {
     process_ = process::id();
     threads_.emplace();
-    for (const auto& call : calls_)
+    for (const auto& call : calls_) {
       call->renew_pipe();
+      if (call->used_ && !call->ended() && call->waits()) call->start();
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 #include <asio_uring/detail/engine/handler_operation.hpp>
 #include <asio_uring/detail/engine/late_numbers.hpp>
 #include <asio_uring/detail/op/call_in_thread.hpp>
+#include <asio_uring/ring/futex_wait.hpp>
 #include <asio_uring/ring/kept_entry.hpp>
 #include <asio_uring/ring/opcodes.hpp>
 #include <concepts>
@@ -93,7 +94,8 @@ public:
     if (service.stopped()) return -ECANCELED;
     if (!calls_in_threads::possible(entry)) return -EOPNOTSUPP;
     // The thread looks up the file only when it makes the call.
-    if (!(entry.flags & IOSQE_ASYNC) && !service.numbers().try_add(entry.fd)) return -ENOMEM;
+    if (!(entry.flags & IOSQE_ASYNC) && names_descriptor(entry) && !service.numbers().try_add(entry.fd))
+      return -ENOMEM;
     entry.flags |= IOSQE_ASYNC;
     return asio::use_service<calls_in_threads>(service.context()).start(entry, call_);
   }
@@ -103,8 +105,10 @@ public:
   {
     if (call_) [[unlikely]]
       io_uring_prep_poll_add(&sqe, call_->fd(), POLLIN);
-    else
+    else {
       sqe = entry_.get();
+      make_futex_table_for(sqe);
+    }
   }
   template <typename F>
   void for_each_late_number(F&& f) const

@@ -75,14 +75,14 @@ asio_uring::unique_descriptor pidfd_of(pid_t pid)
   return asio_uring::unique_descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
-struct waiting
+struct waits_for_children
 {
   asio::io_context context;
 };
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(wait_process, waiting)
+BOOST_FIXTURE_TEST_SUITE(wait_process, waits_for_children)
 
 BOOST_AUTO_TEST_CASE(an_exit_code_is_told)
 {

@@ -47,6 +47,7 @@ BOOST_AUTO_TEST_CASE(a_descriptor_with_the_number_of_the_words_flags_is_closed)
   outcome e, read;
   async_wait_futex(context, word, 0, e.record());
   settle(context);
+  std::this_thread::sleep_for(20ms); // a thread begins to wait
   int ends[2];
   BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
   constexpr int number = 2 | FUTEX_PRIVATE_FLAG;

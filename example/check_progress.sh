@@ -6,7 +6,7 @@ shows_progress() {
   local file=$1 program=$2 size amount='[0-9.]+ [KMGT]?i?B'
   shift 2
   # Without data on the disk, and larger where the machine is fast.
-  for size in 256M 1G 4G 16G; do
+  for size in 64M 256M 1G 4G 16G; do
     rm -f "$file"
     truncate -s "$size" "$file"
     script -qec "$(printf '%q ' "$program" "$@") >/dev/null" terminal </dev/null >/dev/null || fail "on a terminal: exit status $?"
@@ -17,6 +17,7 @@ shows_progress() {
   grep -qE "^\[#{20}\] 100 %  ($amount) of \1  $amount/s  in [0-9]+:[0-5][0-9]:[0-5][0-9]$" bars ||
     fail "on a terminal: does not end with all that is done: $(<bars)"
 
+  truncate -s 1M "$file" # large enough for what does not take a while
   "$program" "$@" >/dev/null 2>bars || fail "not on a terminal: exit status $?"
   [[ ! -s bars ]] || fail "not on a terminal: shows $(<bars)"
   "$program" --progress "$@" >/dev/null 2>bars || fail "--progress: exit status $?"

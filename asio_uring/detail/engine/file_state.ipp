@@ -102,8 +102,7 @@ void file_state::start_slowly(operation& op) noexcept
   else if (kind != lane_kind::none)
     advance(kind, s);
   else {
-    const operation::type& t = op.get_type();
-    if (const operation** const before = t.drains ? t.drains(op) : nullptr) {
+    if (const operation** const before = op.last_before()) {
       *before = in().last;
       drains_ = true;
     }
@@ -160,8 +159,7 @@ ASIO_URING_DECL void file_state::submit(operation& op, section& s) noexcept
 /// Whether an operation of no lane begins only after what was started before it.
 ASIO_URING_DECL bool file_state::has_to_wait(operation& op) noexcept
 {
-  const operation::type& t = op.get_type();
-  const operation** const before = t.drains ? t.drains(op) : nullptr;
+  const operation** const before = op.last_before();
   return before && (op.previous_ || *before);
 }
 
@@ -171,8 +169,7 @@ ASIO_URING_DECL void file_state::passes(const operation& ends) noexcept
 {
   if (!drains_ || ends.get_type().lane != lane_kind::in) return;
   for (operation* op = unordered_.first; op; op = op->following_) {
-    const operation::type& t = op->get_type();
-    const operation** const before = t.drains ? t.drains(*op) : nullptr;
+    const operation** const before = op->last_before();
     if (before && *before == &ends) *before = ends.previous_;
   }
 }

@@ -198,6 +198,7 @@ private:
   void set_result(int result) noexcept { task_result_ = static_cast<unsigned>(result); }
   bool refused() noexcept;
   bool waits_for_data() noexcept;
+  const operation** last_before() noexcept { return get_type().drains ? get_type().drains(*this) : nullptr; }
 
   /// A submitted operation has no result yet. A synchronous function may ask before the loop gets to it.
   bool pending() const noexcept

@@ -16,7 +16,6 @@
 #include <array>
 #include <chrono>
 #include <csignal>
-#include <iostream>
 #include <memory>
 #include <set>
 #include <string>
@@ -227,8 +226,7 @@ int main(int argc, char** argv)
     const auto strand = asio::make_strand(context);
 
     room lobby;
-    tcp::acceptor acceptor(strand, {asio::ip::make_address(options.address), options.port});
-    std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
+    tcp::acceptor acceptor = listen_on(strand, options);
     const auto serve = [&](tcp::socket socket) {
       auto who = std::make_shared<participant>(std::move(socket), lobby);
       lobby.enter(who);

@@ -9,7 +9,6 @@
 
 #include <array>
 #include <csignal>
-#include <iostream>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -41,8 +40,7 @@ int main(int argc, char** argv)
     asio::signal_set signals(context, SIGINT, SIGTERM);
     signals.async_wait([&](error_code, int) { context.stop(); });
 
-    tcp::acceptor acceptor(context, {asio::ip::make_address(options.address), options.port});
-    std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
+    tcp::acceptor acceptor = listen_on(context.get_executor(), options);
     const auto serve = [&](tcp::socket socket) {
       asio::co_spawn(context, echo(std::move(socket)), asio::detached);
     };

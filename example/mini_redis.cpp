@@ -22,7 +22,6 @@
 #include <csignal>
 #include <cstdint>
 #include <functional>
-#include <iostream>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -376,8 +375,7 @@ int main(int argc, char** argv)
     asio::signal_set signals(context, SIGINT, SIGTERM);
     signals.async_wait([&](error_code, int) { context.stop(); });
 
-    tcp::acceptor acceptor(context, {asio::ip::make_address(options.address), options.port});
-    std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
+    tcp::acceptor acceptor = listen_on(context.get_executor(), options);
     const auto serve = [&](tcp::socket socket) {
       asio::co_spawn(context, all.serve(std::move(socket)), asio::detached);
     };

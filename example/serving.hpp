@@ -1,7 +1,9 @@
-// serving.hpp: common parts of servers that are written with coroutines: accepting, and running in several
+// serving.hpp: common parts of servers that are written with coroutines: listening, accepting, and several
 // threads.
 #ifndef EXAMPLE_SERVING_HPP
 #define EXAMPLE_SERVING_HPP
+
+#include "command_line.hpp"
 
 #include <boost/asio.hpp>
 
@@ -12,6 +14,16 @@
 #include <vector>
 
 constexpr auto nothrow_awaitable = boost::asio::as_tuple(boost::asio::use_awaitable);
+
+/// Returns an acceptor that listens where the arguments say, after printing where that is.
+inline boost::asio::ip::tcp::acceptor listen_on(const boost::asio::any_io_executor& executor,
+                                                const server_arguments& where)
+{
+  const boost::asio::ip::tcp::endpoint endpoint(boost::asio::ip::make_address(where.address), where.port);
+  boost::asio::ip::tcp::acceptor acceptor(executor, endpoint);
+  std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
+  return acceptor;
+}
 
 /// Calls `session(socket)` with each connection, until the acceptor is closed. It must return without
 /// waiting. The name is that of the program, for what goes wrong.

@@ -18,7 +18,6 @@
 #include <chrono>
 #include <csignal>
 #include <deque>
-#include <iostream>
 #include <memory>
 #include <set>
 #include <string>
@@ -208,8 +207,7 @@ int main(int argc, char** argv)
     const auto strand = asio::make_strand(context);
 
     room lobby;
-    tcp::acceptor acceptor(strand, {asio::ip::make_address(options.address), options.port});
-    std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
+    tcp::acceptor acceptor = listen_on(strand, options);
     const auto serve = [&](tcp::socket socket) {
       auto who = std::make_shared<client>(std::move(socket), lobby);
       asio::co_spawn(

@@ -176,7 +176,9 @@ private:
 
   int leave(int result)
   {
-    want_enter(overflown() || (bound_ && has_work()) || random_.chance(300));
+    const bool works = overflown() || (bound_ && has_work());
+    flag_stays_ = !works && (flag_stays_ || random_.chance(odds_.flag_stays));
+    want_enter(works || flag_stays_);
     if (fd_ >= 0) {
       std::uint64_t count;
       [[maybe_unused]] const auto drained = ::read(fd_, &count, sizeof(count));
@@ -381,6 +383,7 @@ private:
   bool busy_ = false;
   int broken_ = 0;
   int without_worker_ = 0;
+  bool flag_stays_ = false;         // until there is work again
   std::vector<io_uring_sqe> chain_; // being taken
   std::list<request> requests_;
   std::vector<iterator> order_;

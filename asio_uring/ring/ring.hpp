@@ -157,7 +157,9 @@ public:
     if (emulation_) emulation_->let_go(fd);
   }
 
-  /// True when the kernel holds back completions until a thread enters.
+  /// True when the kernel holds back completions until a thread enters, or has something to do that may lead
+  /// to some. May stay true when there is nothing: the kernel sets the flag after it has queued the work,
+  /// which the entering thread may have done by then, and clears it with the next work.
   bool wants_enter() const noexcept
   {
     return shared(queues_.sq_flags).load(std::memory_order_relaxed) &

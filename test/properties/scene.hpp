@@ -22,13 +22,15 @@ using socket_type = protocol::socket;
 struct scene : environment
 {
   /// `bound`: to the thread that is the first to need it, as the kernel's own rings are.
-  explicit scene(path p, unsigned entries = 8, std::uint64_t seed = 1, bool bound = false)
+  explicit scene(path p, unsigned entries = 8, std::uint64_t seed = 1, bool bound = false,
+                 std::chrono::nanoseconds spin = {})
       : random(seed),
         context(bound ? BOOST_ASIO_CONCURRENCY_HINT_UNSAFE : BOOST_ASIO_CONCURRENCY_HINT_DEFAULT)
   {
     asio_uring::options o;
     o.path = p;
     o.entries = entries;
+    o.spin = spin;
     o.completions = 2 * entries;
     o.kernel = [this, entries, bound] {
       auto k = std::make_unique<simulated_kernel>(entries, 2 * entries, random, *this, told, bound);
@@ -70,6 +72,7 @@ struct scene : environment
                              .unasked = 1000,
                              .flags = 0,
                              .spurious = 0,
+                             .flag_stays = 0,
                              .cancel_loses = 0,
                              .cancel_later = 0};
   decisions random;

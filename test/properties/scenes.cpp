@@ -11,6 +11,7 @@
 #include <asio_uring/random_access_file.hpp>
 #include <asio_uring/readable_pipe.hpp>
 #include <asio_uring/receive_stream.hpp>
+#include <asio_uring/statistics.hpp>
 #include <asio_uring/stream_file.hpp>
 #include <asio_uring/writable_pipe.hpp>
 #include <boost/test/unit_test.hpp>
@@ -42,6 +43,27 @@ struct count
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(scenes)
+
+BOOST_AUTO_TEST_CASE(a_loop_sleeps_although_the_kernel_has_left_its_flag_set)
+{
+  for (const bool spins : {false, true}) {
+    scene s(path::completion, 8, 1, true, std::chrono::microseconds(spins ? 50 : 0));
+    odds stays = s.told;
+    stays.flag_stays = 1000;
+    s.kernel->set_odds(stays);
+    asio::basic_waitable_timer<simulated_clock> timer(s.context, std::chrono::seconds(1));
+    timer.async_wait([](error_code) {});
+    std::array<char, 1> data;
+    s.pairs[0].first->async_read_some(asio::buffer(data), [](error_code, std::size_t) {});
+    s.context.run_one();
+    const auto waits = asio_uring::statistics(s.context).waits;
+    BOOST_TEST(waits > 0u);
+    BOOST_TEST(waits < 20u);
+    if (!spins) BOOST_TEST(asio_uring::statistics(s.context).enters < 20u);
+    s.pairs[0].first->cancel();
+    s.context.run();
+  }
+}
 
 BOOST_AUTO_TEST_CASE(a_write_that_found_no_room_and_was_cancelled_meanwhile_is_aborted)
 {
@@ -448,7 +470,8 @@ BOOST_AUTO_TEST_CASE(a_synchronous_read_does_not_wait_for_a_kernel_that_has_brok
   BOOST_CHECK_EQUAL(result, error_code(asio::error::operation_aborted));
 }
 
-BOOST_AUTO_TEST_CASE(a_read_that_completes_in_the_turn_in_which_the_one_before_it_got_an_error_is_told_after_it)
+BOOST_AUTO_TEST_CASE(
+    a_read_that_completes_in_the_turn_in_which_the_one_before_it_got_an_error_is_told_after_it)
 {
   constexpr unsigned entries = 2;
   scene s(path::completion, entries);
@@ -457,7 +480,8 @@ BOOST_AUTO_TEST_CASE(a_read_that_completes_in_the_turn_in_which_the_one_before_i
   const asio_uring::buffer_ring buffers(s.context, {.buffers = 4, .size = 64});
   asio_uring::receive_stream stream(socket, buffers);
   asio::cancellation_signal signal;
-  stream.async_next(asio::bind_cancellation_slot(signal.slot(), [](error_code, asio_uring::received_buffer) {}));
+  stream.async_next(
+      asio::bind_cancellation_slot(signal.slot(), [](error_code, asio_uring::received_buffer) {}));
   s.context.poll();
 
   odds late = s.told;

@@ -76,6 +76,7 @@ struct odds
   unsigned unasked = 1000;     ///< a poll reports POLLRDHUP, which it was not asked for
   unsigned flags = 300;        ///< a completion has an unexpected flag
   unsigned spurious = 20;      ///< an event without a cause
+  unsigned flag_stays = 300;   ///< the flag that asks for an enter stays set when there is nothing to do
   unsigned told = 100;         ///< a thread that does not enter is interrupted to work for its requests
   unsigned cancel_loses = 300; ///< a request may go on once more before it is cancelled
   unsigned cancel_later = 100; ///< EALREADY, and the request ends some time later

@@ -26,7 +26,7 @@ ASIO_URING_DECL bool ring_service::submit_now() noexcept
 // The kernel may refuse for a moment (EAGAIN: no memory) or take only some entries. Yet none should be left
 // behind: the loop may be asleep, and an entry may name a descriptor that is about to be closed. EBUSY,
 // before 5.19, lasts until completions have been collected, perhaps by this very thread, so patience is
-// limited.
+// limited. That a bound ring wants an enter is no reason for patience: ring::wants_enter().
 ASIO_URING_DECL bool ring_service::submit_all() noexcept
 {
   // Most often the kernel only limits what it does at once, or another thread has published meanwhile.
@@ -43,7 +43,7 @@ ASIO_URING_DECL bool ring_service::submit_all() noexcept
       failed(r, -result);
     else if (++times < at_once)
       continue;
-    else if (times == patience)
+    else if (times == patience || (result >= 0 && !r.unsubmitted()))
       break;
     std::this_thread::yield();
   }
@@ -120,9 +120,8 @@ ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, c
   if (records_.has_too_much() && out.empty()) [[unlikely]]
     records_.trim();
   int result = 0;
-  // A bound ring posts completions only when it is entered.
-  const unsigned found = r.completions_present() + (r.bound() && r.wants_enter() ? 1 : 0);
-  if (timeout.count() > 0 && out.empty() && !found && !submitter_.has_backlog()) {
+  // A ring that wants an enter may sleep all the same: the kernel does first what it has to do.
+  if (timeout.count() > 0 && out.empty() && !r.has_completions() && !submitter_.has_backlog()) {
     timeout = sleep_at_most(timeout);
     const bool waits = !spinner_.wanted() || !spin(r, timeout);
     loop_.lie_down(); // whoever posts, submits, interrupts or asks after this wakes the loop, or is seen here
@@ -163,8 +162,10 @@ bool ring_service::spin(ring& r, std::chrono::nanoseconds& timeout) noexcept
   const bool found = spinner_.spin(
       timeout,
       [&] {
-        return r.has_completions() || r.wants_enter() || r.unsubmitted() || !ready_.empty() ||
-               submitter_.has_backlog() || must_not_sleep();
+        if (r.has_completions() || r.unsubmitted() || !ready_.empty() || submitter_.has_backlog() ||
+            must_not_sleep())
+          return true;
+        return r.wants_enter() && (r.submit() < 0 || r.has_completions());
       },
       spent);
   paths_.leave_out(spent);

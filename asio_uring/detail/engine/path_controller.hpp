@@ -24,10 +24,10 @@ inline constexpr unsigned strategies = 3;
 /// Compares strategies by the processor time that an operation takes; the program's own part in that is
 /// always the same.
 /**
- * An epoch is a number of operations. Most epochs use the current strategy. Now and then another one is tried
- * for two epochs and compared with the epochs before and after. The first of the two does not count, because
- * sockets change over in it. Trials of a worse strategy cost something, so one that lost is tried less and
- * less often, until the load changes.
+ * An epoch is a number of operations. Most epochs use the current strategy. Now and then another one is
+ * tried: in a first short epoch, which does not count, sockets change over; a second short one shows whether
+ * the strategy is much worse, which ends the trial; else a whole one is compared with the epochs before and
+ * after. One that lost is tried less and less often, until the load changes.
  *
  * Pure arithmetic: the caller measures. Thread safety: one thread at a time.
  */
@@ -43,7 +43,14 @@ public:
   /// The one in use while none is tried.
   strategy used() const noexcept { return used_; }
   /// How many operations the epoch should have.
-  unsigned epoch() const noexcept { return std::max(epoch_, turnover_); }
+  unsigned epoch() const noexcept
+  {
+    const bool changes = phase_ == phase::change || phase_ == phase::give_up;
+    return std::max(changes                  ? fewest
+                    : phase_ == phase::probe ? std::min(epoch_, probe_epoch)
+                                             : epoch_,
+                    turnover_);
+  }
   /// Sets how many sockets there are. Each should have its turn in an epoch, so that all change over in one.
   void serves(std::size_t sockets) noexcept
   {
@@ -67,6 +74,8 @@ private:
   {
     use,
     change, ///< sockets change over
+    probe,
+    give_up, ///< they change back after the probe
     trial,
     change_back,
     compare
@@ -84,7 +93,8 @@ private:
       std::chrono::seconds(1); // a trial costs next to nothing then
   static constexpr duration shortest_epoch = std::chrono::milliseconds(2);
   static constexpr duration longest_epoch = std::chrono::milliseconds(10);
-  static constexpr unsigned fewest = 128, most = 8192;
+  static constexpr double much_worse = 1.25;
+  static constexpr unsigned fewest = 128, probe_epoch = 512, most = 8192;
 
   other& of(strategy s) noexcept { return others_[static_cast<unsigned>(s)]; }
   const other& of(strategy s) const noexcept { return others_[static_cast<unsigned>(s)]; }

@@ -25,8 +25,16 @@ ASIO_URING_DECL void path_controller::ended(unsigned operations, duration proces
     before_ = cost;
     return try_next(now);
   case phase::change:
-    phase_ = phase::trial;
+    phase_ = phase::probe;
     return;
+  case phase::probe:
+    during_ = cost;
+    phase_ = cost > much_worse * before_ ? phase::give_up : phase::trial;
+    if (phase_ == phase::give_up) now_ = used_;
+    return;
+  case phase::give_up:
+    phase_ = phase::use;
+    return judge(before_, now);
   case phase::trial:
     during_ = cost;
     phase_ = phase::change_back;
@@ -84,7 +92,7 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   other& o = of(tried_);
   const double ratio = 2 * during_ / std::max(before_ + after, 1.0);
   constexpr unsigned remembered = 8, enough = 3;
-  constexpr double better = 0.985, clearly_better = 0.85, worse = 1.1, much_worse = 1.25;
+  constexpr double better = 0.985, clearly_better = 0.85, worse = 1.1;
   if (o.samples > 0 && ratio < 0.9 && o.ratio > 1) o = {}; // what is known of it is out of date
   o.samples = std::min(o.samples + 1, remembered);
   o.ratio += (ratio - o.ratio) / o.samples;

@@ -383,6 +383,30 @@ BOOST_AUTO_TEST_CASE(synchronous_and_asynchronous_calls_share_the_position)
   BOOST_TEST(read_file(path("file")) == "abcdXYgh");
 }
 
+BOOST_AUTO_TEST_CASE(a_synchronous_call_on_another_object_comes_after_a_write_that_was_started_before_it)
+{
+  asio::io_context context;
+  int ends[2];
+  BOOST_REQUIRE_EQUAL(::pipe(ends), 0);
+  stream_file out(context, ends[1]);
+  asio::readable_pipe in(context, ends[0]);
+  outcome before, written;
+  out.async_write_some(asio::buffer("first", 5), before.record());
+  finish(context);
+  asio::post(context, [&] {
+    out.async_write_some(asio::buffer("second", 6), written.record());
+    std::jthread late([&] { // so that the read ends in any case
+      std::this_thread::sleep_for(500ms);
+      BOOST_WARN(::write(ends[1], "too late", 8) == 8);
+    });
+    char data[11];
+    BOOST_TEST(asio::read(in, asio::buffer(data)) == 11u);
+    BOOST_TEST(std::string_view(data, 11) == "firstsecond");
+  });
+  finish(context);
+  CHECK_SUCCEEDED(written);
+}
+
 BOOST_AUTO_TEST_CASE(operations_of_a_stream_are_served_in_order)
 {
   asio::io_context context;

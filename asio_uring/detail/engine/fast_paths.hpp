@@ -65,12 +65,14 @@ inline bool file_state::completes(const operation& op) const noexcept
   return !calls && !borrowed_ && !in().busy && fd_ >= 0 && !service_.stopped();
 }
 
-[[gnu::always_inline]] inline void file_state::set_submitted(operation& op, lane_kind kind) noexcept
+[[gnu::always_inline]] inline void file_state::set_submitted(operation& op, lane_kind kind,
+                                                             preference preferred) noexcept
 {
   op.stage_ = operation::stage::submitted;
   op.set_pending();
   service_.counts().submitted.add(1);
-  if (kind != lane_kind::in) service_.has_effect();
+  // What is always submitted in the lane `in` is of a stream file: it writes, or moves the position.
+  if (kind != lane_kind::in || preferred == preference::always_submitted) service_.has_effect();
 }
 
 [[gnu::always_inline]] inline void file_state::start(operation& op, lane_kind kind, preference preferred,
@@ -93,7 +95,7 @@ inline bool file_state::completes(const operation& op) const noexcept
     lock_.release();
     if (due) service_.post(op);
   } else {
-    set_submitted(op, kind);
+    set_submitted(op, kind, preferred);
     service_.push(op);
     lock_.release();
     service_.notify();

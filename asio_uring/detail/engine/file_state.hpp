@@ -296,7 +296,7 @@ private:
   bool completes(const operation& op) const noexcept;
   /// Of an operation that is alone in its lane and is not to be a call.
   [[gnu::always_inline]] bool may_submit_at_once(lane_kind kind) noexcept;
-  [[gnu::always_inline]] void set_submitted(operation& op, lane_kind kind) noexcept;
+  [[gnu::always_inline]] void set_submitted(operation& op, lane_kind kind, preference preferred) noexcept;
   ASIO_URING_DECL void submit(operation& op, section& s) noexcept;
   ASIO_URING_DECL bool has_to_wait(operation& op) noexcept;
   ASIO_URING_DECL void passes(const operation& ends) noexcept;

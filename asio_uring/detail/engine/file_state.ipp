@@ -148,7 +148,7 @@ ASIO_URING_DECL void file_state::submit(operation& op, section& s) noexcept
 {
   // One read and one write of a stream at most are in the kernel: bytes never interleave.
   assert(op.get_type().lane == lane_kind::none || list_of(op.get_type().lane).first == &op);
-  set_submitted(op, op.get_type().lane);
+  set_submitted(op, op.get_type().lane, op.get_type().preferred);
   if (op.get_type().lane == lane_kind::in && in().poll_armed) [[unlikely]] // of reads that were calls
     end_poll(in(), s);
   service_.push(op);

@@ -117,7 +117,7 @@ public:
     if (!submitter_.has_unsubmitted()) return;
     if (effects_.load(std::memory_order_relaxed) || is_with_kernel(d)) submit_now();
   }
-  /// Notes that an operation is pushed that others may notice: any but those of the lane `in`.
+  /// Notes that an operation is pushed that others may notice.
   void has_effect() noexcept { effects_.store(true, std::memory_order_relaxed); }
 
   /// Has call(ring&) made, usually a registration, by a thread that may enter the ring. Returns its result.

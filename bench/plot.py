@@ -60,7 +60,7 @@ def plot(results, question, setting, directory):
                         for i, side in enumerate(sides))
     script = f"$data << END\n{data}END\n" + SCRIPT.format(
         width=300 + 16 * len(sides) * len(workloads) + 60 * len(workloads),
-        output=f"{directory}/{question}-{setting}.svg", title=f"{title}, {setting}{results.call_cost(setting)}",
+        output=f"{directory}/{question}-{setting.split(',')[0]}.svg", title=f"{title}, {setting}",
         label=f"{heading}, {'ratio to ' + SIDES.get(base, base) if shown == 'ratio' else unit}",
         line="set arrow from graph 0, first 1 to graph 1, first 1 nohead" if shown == "ratio" else "", columns=columns)
     subprocess.run(["gnuplot"], input=script, text=True, check=True)

@@ -2,9 +2,9 @@
 
 table.py RUNS [QUESTION...]      the machine and each question's tables, in markdown
 table.py --text RUNS             workload by workload, for a terminal
-table.py --fill PAGE RUNS        writes each question's tables into the page, between its marks
+table.py --fill PAGE RUNS...     writes each question's tables into the page, between its marks
                                  <!-- tables: QUESTION --> and <!-- end of tables -->; also "machine", and
-                                 "gain": ours to Asio on epoll
+                                 "gain": ours to Asio on epoll. Several RUNS are those of several machines.
 RUNS are lines of JSON: the machine first, if it is described, then a line for each run.
 """
 import json
@@ -66,11 +66,19 @@ def unique(values):
 
 
 class Results:
-    def __init__(self, path):
-        with open(path) as file:
-            lines = [json.loads(line) for line in file]
-        self.machine = next((line["machine"] for line in lines if "machine" in line), {})
-        self.runs = [line for line in lines if "workload" in line]
+    """Runs of one machine or several. Runs are compared within a setting: a machine, natively or with dear calls."""
+
+    def __init__(self, *paths):
+        self.machines, self.runs = [], []
+        for path in paths:
+            with open(path) as file:
+                lines = [json.loads(line) for line in file]
+            described = next((line["machine"] for line in lines if "machine" in line), {})
+            self.machines.append(described)
+            for run in lines:
+                if "workload" in run:
+                    cost = described.get(f"{run['setting']}_call_ns")
+                    self.runs.append(run | {"setting": run["setting"] + (f", a system call takes {cost} ns" if cost else "")})
 
     def of(self, **wanted):
         return [run for run in self.runs if all(run[name] == value for name, value in wanted.items())]
@@ -89,10 +97,6 @@ class Results:
         below = self.figures(metric, side=base, **wanted)
         return [value / below[turn] for turn, value in self.figures(metric, side=side, **wanted).items()
                 if below.get(turn)]
-
-    def call_cost(self, setting):
-        cost = self.machine.get(f"{setting}_call_ns")
-        return f", a system call takes {cost} ns" if cost else ""
 
 
 def number(value):
@@ -120,7 +124,7 @@ def table(results, question, metric, setting):
     sides = unique([base] + [run["side"] for run in runs])
     rounds = len({run["round"] for run in runs})
     heading, _, unit, shown = METRICS[metric]
-    lines = [f"{heading}, {setting}{results.call_cost(setting)}"
+    lines = [f"{heading}, {setting}"
              + (f"; ratios to {SIDES.get(base, base)}" if shown == "ratio" else "")
              + (f"; {rounds} rounds" if rounds > 1 else "") + ":", "",
              "| workload | " + " | ".join(SIDES.get(side, side.replace("raw-", "raw ")) for side in sides) + " |",
@@ -138,21 +142,22 @@ def tables(results, question):
 
 
 def machine(results):
-    return "".join(f"* {name.replace('_', ' ')}: {value}\n" for name, value in results.machine.items())
+    return "\n".join("".join(f"* {name.replace('_', ' ')}: {value}\n" for name, value in described.items())
+                     for described in results.machines)
 
 
 def gain(results):
     """What README.md shows of it: ratios of ours to Asio on epoll, workload by workload."""
     settings = unique(run["setting"] for run in results.runs)
-    lines = ["| workload | " + " | ".join(f"{heading}, {setting}" for heading in ("CPU time", "requests/s") for setting in settings) + " |",
+    lines = ["| workload | " + " | ".join(f"{heading}, {setting.rsplit(' takes ')[-1]}"
+                                          for heading in ("CPU time", "requests/s") for setting in settings) + " |",
              "|---" * (2 * len(settings) + 1) + "|"]
     for workload in unique(run["workload"] for run in results.of(side="ours") if QUESTIONS[run["question"]][1] == "epoll"):
         cells = [cell(results, metric, "epoll", "ours", workload=workload, setting=setting)
                  for metric in ("cpu", "rate") for setting in settings]
         if "–" not in cells:
             lines.append(f"| {workload} | " + " | ".join(cells) + " |")
-    costs = ", ".join(f"{setting}{results.call_cost(setting)}" for setting in settings)
-    return f"Ratios to Asio on epoll, {costs}:\n\n" + "\n".join(lines) + "\n"
+    return "Ratios to Asio on epoll, by what a system call takes:\n\n" + "\n".join(lines) + "\n"
 
 
 def markdown(results, questions):
@@ -200,8 +205,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["--text", path]:
             text(Results(path))
-        case ["--fill", page, path]:
-            fill(Results(path), page)
+        case ["--fill", page, *paths] if paths:
+            fill(Results(*paths), page)
         case [path, *questions] if not path.startswith("-"):
             markdown(Results(path), questions or QUESTIONS)
         case _:

@@ -94,7 +94,7 @@ private:
   static constexpr duration shortest_epoch = std::chrono::milliseconds(2);
   static constexpr duration longest_epoch = std::chrono::milliseconds(10);
   static constexpr double much_worse = 1.25;
-  static constexpr unsigned fewest = 128, probe_epoch = 512, most = 8192;
+  static constexpr unsigned fewest = 128, probe_epoch = 256, most = 8192;
 
   other& of(strategy s) noexcept { return others_[static_cast<unsigned>(s)]; }
   const other& of(strategy s) const noexcept { return others_[static_cast<unsigned>(s)]; }
@@ -108,7 +108,8 @@ private:
   phase phase_ = phase::use;
   unsigned epoch_ = 512, turnover_ = 0;
   unsigned epochs_ = 0; // since the strategy is used
-  duration trial_began_{0};
+  double spent_ =
+      0; // nanoseconds, in excess of what the strategy in use would have taken, since the trial began
   other others_[strategies];
   double before_ = 0, during_ = 0; // processor time of an operation
   double usual_ = 0, spread_ = 0;  // of many epochs

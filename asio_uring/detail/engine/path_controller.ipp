@@ -14,6 +14,7 @@ ASIO_URING_DECL void path_controller::ended(unsigned operations, duration proces
                                             duration now) noexcept
 {
   const double cost = static_cast<double>(processor_time.count()) / std::max(operations, 1U);
+  if (phase_ != phase::use) spent_ += static_cast<double>(processor_time.count()) - before_ * operations;
   switch (phase_) {
   case phase::use:
     if (processor_time < shortest_epoch)
@@ -82,7 +83,7 @@ ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
     if (s != used_ && of(s).next <= now && (due == used_ || of(s).next < of(due).next)) due = s;
   }
   if (due == used_) return;
-  trial_began_ = now;
+  spent_ = 0;
   now_ = tried_ = due;
   phase_ = phase::change;
 }
@@ -98,14 +99,14 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   o.ratio += (ratio - o.ratio) / o.samples;
   if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better))
     return use(tried_);
-  duration longest = o.ratio > worse ? longest_pause : longest_pause_if_close;
-  if (turnover_ > epoch_) { // in proportion to the time that a trial takes
-    const duration took = now - trial_began_;
-    o.pause = std::max(o.pause, 16 * took);
-    longest = std::max(longest, 128 * took);
-  }
+  // A trial that took much more time than the strategy in use is worth a long pause.
+  constexpr double worth = 128;
+  const auto deserved = std::chrono::duration_cast<duration>(
+      std::chrono::duration<double, std::nano>(worth * std::max(spent_, 0.0)));
+  const duration longest = o.ratio > worse ? longest_pause : longest_pause_if_close;
   if (o.samples >= enough || o.ratio > worse)
     o.pause = std::min(o.pause * (o.ratio > much_worse ? 4 : 2), longest);
+  o.pause = std::max(o.pause, deserved);
   o.next = now + o.pause;
 }
 

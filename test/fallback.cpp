@@ -80,6 +80,21 @@ BOOST_AUTO_TEST_CASE(forbidden_or_missing_io_uring_is_replaced_and_told)
                       0);
 }
 
+BOOST_AUTO_TEST_CASE(a_loop_that_spins_sleeps_in_the_end)
+{
+  BOOST_CHECK_EQUAL(in_child([] {
+                      forbid_io_uring(EPERM);
+                      asio::io_context context;
+                      asio_uring::use_io_uring(context, {.spin = std::chrono::microseconds(50)});
+                      asio_uring::ip::udp::socket socket(context, {asio::ip::address_v4::loopback(), 0});
+                      char byte;
+                      socket.async_receive(asio::buffer(&byte, 1), [](error_code, std::size_t) {});
+                      context.run_for(std::chrono::milliseconds(100));
+                      return asio_uring::statistics(context).waits > 0 ? 0 : 1;
+                    }),
+                    0);
+}
+
 BOOST_AUTO_TEST_CASE(forbidden_fallback_throws_the_reason)
 {
   BOOST_CHECK_EQUAL(in_child([] {

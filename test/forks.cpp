@@ -113,6 +113,23 @@ BOOST_AUTO_TEST_CASE(a_datagram_sent_before_a_fork_is_sent_once)
   BOOST_TEST(arrived(to) == "");
 }
 
+BOOST_AUTO_TEST_CASE(fork_parent_without_fork_prepare_leaves_the_ring_at_work)
+{
+  connection<local> c;
+  outcome first, second;
+  char bytes[2];
+  c.server.async_read_some(asio::buffer(bytes, 1), first.record());
+  settle(c.context);
+  c.context.notify_fork(asio::io_context::fork_parent);
+  write_text(c.client, "ab");
+  finish(c.context);
+  CHECK_SUCCEEDED(first);
+  c.server.async_read_some(asio::buffer(bytes + 1, 1), second.record());
+  finish(c.context);
+  CHECK_SUCCEEDED(second);
+  BOOST_TEST(std::string_view(bytes, 2) == "ab");
+}
+
 // Each process has the operation; the one that reads first gets the byte.
 BOOST_AUTO_TEST_CASE(a_read_that_waits_at_a_fork_goes_on_in_both_processes)
 {

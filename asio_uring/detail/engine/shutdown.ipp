@@ -119,7 +119,7 @@ ASIO_URING_DECL void ring_service::notify_fork(asio::execution_context::fork_eve
     rested_ = true;
     return;
   case asio::execution_context::fork_parent:
-    go_on(rested_.exchange(false), false);
+    if (rested_.exchange(false)) go_on(true, false); // else the ring is still at work
     return;
   case asio::execution_context::fork_child:
     process_ = process::id();
@@ -135,8 +135,8 @@ ASIO_URING_DECL void ring_service::notify_fork(asio::execution_context::fork_eve
   }
 }
 
-/// Sets up a new ring after a fork. Without fork_prepare nobody knows what was performed, so all that was in
-/// flight is submitted again.
+/// Sets up a new ring after a fork. In a child without fork_prepare nobody knows what was performed, so all
+/// that was in flight is submitted again.
 ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
 {
   // What is in flight when a child begins completes in the parent.

@@ -1,5 +1,7 @@
-"""plot.py RUNS DIRECTORY: for each question and setting a plot of its first figure, as SVG, drawn by gnuplot. Bars are
-medians over the rounds, of ratios where the tables have ratios; lines go from the first quartile to the third."""
+"""plot.py RUNS DIRECTORY: for each question and setting a plot of its first figure, as SVG, drawn by gnuplot: QUESTION-NAME.svg,
+where NAME is the directory's. Bars are medians over the rounds, of ratios where the tables have ratios; lines go from the
+first quartile to the third."""
+import os
 import subprocess
 import sys
 
@@ -37,6 +39,11 @@ def colour(side):
     return f' linecolor rgb "{COLOURS[side]}"' if side in COLOURS else ""
 
 
+def name_of(directory, setting):
+    how = setting.split(",")[0]
+    return os.path.basename(os.path.abspath(directory)) + ("" if how == "native" else f"-{how}")
+
+
 def plot(results, question, setting, directory):
     title, base, (metric, *_) = QUESTIONS[question]
     runs = results.of(question=question, setting=setting)
@@ -60,7 +67,7 @@ def plot(results, question, setting, directory):
                         for i, side in enumerate(sides))
     script = f"$data << END\n{data}END\n" + SCRIPT.format(
         width=300 + 16 * len(sides) * len(workloads) + 60 * len(workloads),
-        output=f"{directory}/{question}-{setting.split(',')[0]}.svg", title=f"{title}, {setting}",
+        output=f"{directory}/{question}-{name_of(directory, setting)}.svg", title=f"{title}, {setting}",
         label=f"{heading}, {'ratio to ' + SIDES.get(base, base) if shown == 'ratio' else unit}",
         line="set arrow from graph 0, first 1 to graph 1, first 1 nohead" if shown == "ratio" else "", columns=columns)
     subprocess.run(["gnuplot"], input=script, text=True, check=True)

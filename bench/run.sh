@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh [WORKLOAD…]: server CPU time per request, throughput and latency of every side, as ratios to stock Asio on epoll.
-# run.sh all [WORKLOAD…]: everything, natively and where system calls are dear, into results/: every run as a line of
+# run.sh all [WORKLOAD…]: everything, natively and where system calls are dear, into results/MACHINE/: every run as a line of
 #   JSON, the tables, the plots. Takes hours; what has been measured is not measured again, so it can be interrupted.
 #
 # WORKLOAD is a name in workloads.sh, or a question there: tcp, messages, file, … "idle" is idle.cpp and
@@ -9,11 +9,11 @@
 # usual. A ratio compares runs of one round only, and the tables show the median over the rounds. Each run is a fresh
 # process, so that the luck of its memory layout averages out.
 # Environment: ROUNDS, SECONDS_PER_RUN, WARM_UP, SETTINGS (native, dear), DEAR (nanoseconds that a call costs
-# then), OUTPUT (results/), and that of common.sh.
+# then), MACHINE (its name, such as cheap or dear), OUTPUT (results/MACHINE/), and that of common.sh.
 source "$(dirname "$0")/common.sh"
 source "$bench/workloads.sh"
 DEAR=${DEAR:-980}
-OUTPUT=${OUTPUT:-$bench/results}
+OUTPUT=${OUTPUT:-$bench/results/${MACHINE:-$(uname -n)}}
 export ROUNDS SECONDS_PER_RUN WARM_UP FILE LOG
 
 # Sets $chosen to the workloads to run.

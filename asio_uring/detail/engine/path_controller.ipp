@@ -100,13 +100,13 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better))
     return use(tried_);
   // A trial that took much more time than the strategy in use is worth a long pause.
-  constexpr double worth = 128;
+  constexpr double worth = 512;
   const auto deserved = std::chrono::duration_cast<duration>(
       std::chrono::duration<double, std::nano>(worth * std::max(spent_, 0.0)));
   const duration longest = o.ratio > worse ? longest_pause : longest_pause_if_close;
   if (o.samples >= enough || o.ratio > worse)
     o.pause = std::min(o.pause * (o.ratio > much_worse ? 4 : 2), longest);
-  o.pause = std::max(o.pause, deserved);
+  if (o.ratio > worse || turnover_ > epoch_) o.pause = std::max(o.pause, deserved); // else it may be noise
   o.next = now + o.pause;
 }
 

@@ -6,7 +6,6 @@
 #include <array>
 #include <asio_uring/chain.hpp>
 #include <asio_uring/random_access_file.hpp>
-#include <asio_uring/stream_file.hpp>
 #include <boost/test/unit_test.hpp>
 #include <string>
 #include <sys/mman.h>

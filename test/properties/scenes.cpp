@@ -8,7 +8,6 @@
 #include <asio_uring/buffer_ring.hpp>
 #include <asio_uring/chain.hpp>
 #include <asio_uring/file_system.hpp>
-#include <asio_uring/random_access_file.hpp>
 #include <asio_uring/readable_pipe.hpp>
 #include <asio_uring/receive_stream.hpp>
 #include <asio_uring/statistics.hpp>
@@ -17,7 +16,6 @@
 #include <boost/test/unit_test.hpp>
 #include <string>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <vector>
 
 namespace {

@@ -12,6 +12,26 @@
 #include <sys/wait.h>
 #include <vector>
 
+namespace {
+
+/// As in the parent, around a fork.
+void fork_elsewhere(scene& s)
+{
+  s.context.notify_fork(asio::execution_context::fork_prepare);
+  s.context.notify_fork(asio::execution_context::fork_parent);
+}
+
+/// The same; then the first connection's peer sends "ping", and all goes on to its end.
+void fork_elsewhere_and_go_on(scene& s)
+{
+  fork_elsewhere(s);
+  asio::write(*s.pairs[0].second, asio::buffer("ping", 4));
+  s.context.restart();
+  s.context.run();
+}
+
+} // namespace
+
 BOOST_AUTO_TEST_SUITE(forked_scenes)
 
 BOOST_AUTO_TEST_CASE(a_forked_child_has_a_kernel_of_its_own)
@@ -54,8 +74,7 @@ BOOST_AUTO_TEST_CASE(a_chain_that_a_short_write_has_broken_does_not_go_on_after_
       .async_run([&](error_code, std::vector<int> r) { results = std::move(r); });
   s.context.poll();
   s.kernel->set_odds(s.told);
-  s.context.notify_fork(asio::execution_context::fork_prepare);
-  s.context.notify_fork(asio::execution_context::fork_parent);
+  fork_elsewhere(s);
   s.context.run();
 
   BOOST_REQUIRE_EQUAL(results.size(), 2u);
@@ -75,11 +94,7 @@ BOOST_AUTO_TEST_CASE(a_chain_that_waits_goes_on_after_a_fork)
   asio_uring::chain(s.context).add(peek).add(peek).async_run(
       [&](error_code, std::vector<int> r) { results = std::move(r); });
   s.context.poll();
-  s.context.notify_fork(asio::execution_context::fork_prepare);
-  s.context.notify_fork(asio::execution_context::fork_parent);
-  asio::write(*s.pairs[0].second, asio::buffer("ping", 4));
-  s.context.restart();
-  s.context.run();
+  fork_elsewhere_and_go_on(s);
   BOOST_CHECK((results == std::vector<int>{4, 4}));
 }
 
@@ -98,11 +113,7 @@ BOOST_AUTO_TEST_CASE(what_a_hard_link_has_started_is_not_performed_again_after_a
       })
       .async_run([&](error_code, std::vector<int> r) { results = std::move(r); });
   s.context.poll();
-  s.context.notify_fork(asio::execution_context::fork_prepare);
-  s.context.notify_fork(asio::execution_context::fork_parent);
-  asio::write(*s.pairs[0].second, asio::buffer("ping", 4));
-  s.context.restart();
-  s.context.run();
+  fork_elsewhere_and_go_on(s);
   BOOST_REQUIRE_EQUAL(results.size(), 2u);
   BOOST_CHECK_EQUAL(results[1], 4);
   BOOST_CHECK_EQUAL(s.pairs[1].second->available(), 4u);

@@ -90,7 +90,7 @@ private:
   static constexpr duration shortest_pause = std::chrono::milliseconds(20);
   static constexpr duration longest_pause = std::chrono::seconds(8);
   static constexpr duration longest_pause_if_close =
-      std::chrono::seconds(1); // a trial costs next to nothing then
+      std::chrono::milliseconds(500); // a trial costs next to nothing then
   static constexpr duration shortest_epoch = std::chrono::milliseconds(2);
   static constexpr duration longest_epoch = std::chrono::milliseconds(10);
   static constexpr double much_worse = 1.25;
@@ -108,8 +108,7 @@ private:
   phase phase_ = phase::use;
   unsigned epoch_ = 512, turnover_ = 0;
   unsigned epochs_ = 0; // since the strategy is used
-  double spent_ =
-      0; // nanoseconds, in excess of what the strategy in use would have taken, since the trial began
+  double excess_ = 0;   // nanoseconds that the trial took more than the strategy in use would have
   other others_[strategies];
   double before_ = 0, during_ = 0; // processor time of an operation
   double usual_ = 0, spread_ = 0;  // of many epochs

@@ -14,7 +14,7 @@ ASIO_URING_DECL void path_controller::ended(unsigned operations, duration proces
                                             duration now) noexcept
 {
   const double cost = static_cast<double>(processor_time.count()) / std::max(operations, 1U);
-  if (phase_ != phase::use) spent_ += static_cast<double>(processor_time.count()) - before_ * operations;
+  if (phase_ != phase::use) excess_ += static_cast<double>(processor_time.count()) - before_ * operations;
   switch (phase_) {
   case phase::use:
     if (processor_time < shortest_epoch)
@@ -83,7 +83,7 @@ ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
     if (s != used_ && of(s).next <= now && (due == used_ || of(s).next < of(due).next)) due = s;
   }
   if (due == used_) return;
-  spent_ = 0;
+  excess_ = 0;
   now_ = tried_ = due;
   phase_ = phase::change;
 }
@@ -99,10 +99,10 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   o.ratio += (ratio - o.ratio) / o.samples;
   if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better))
     return use(tried_);
-  // A trial that took much more time than the strategy in use is worth a long pause.
-  constexpr double worth = 512;
+  // The more time a trial has cost, the longer the pause before the next.
+  constexpr double pause_per_excess = 512;
   const auto deserved = std::chrono::duration_cast<duration>(
-      std::chrono::duration<double, std::nano>(worth * std::max(spent_, 0.0)));
+      std::chrono::duration<double, std::nano>(pause_per_excess * std::max(excess_, 0.0)));
   const duration longest = o.ratio > worse ? longest_pause : longest_pause_if_close;
   if (o.samples >= enough || o.ratio > worse)
     o.pause = std::min(o.pause * (o.ratio > much_worse ? 4 : 2), longest);

@@ -219,6 +219,8 @@ private:
     if (entry.opcode == IORING_OP_ASYNC_CANCEL)
       return finish(entry.user_data,
                     entry.cancel_flags & IORING_ASYNC_CANCEL_ANY ? cancel_any() : cancel(entry.addr));
+    if (entry.opcode == IORING_OP_CLOSE)
+      return finish(entry.user_data, asio_uring::detail::perform(entry, false));
     for (const request& r : requests_)
       if (r.entry.user_data == entry.user_data) outside_.fail("two requests in flight are one record");
     for (const result& r : finished_)

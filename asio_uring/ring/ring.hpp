@@ -98,13 +98,13 @@ public:
   /// Releases the memory of the ring. Consume the completions of a retired ring first. If the ring was not
   /// retired, the kernel ends its requests some time later, unseen.
   ASIO_URING_DECL void release() noexcept;
-  /// Calls f(user_data) for each published entry that the kernel has not taken and will not take.
+  /// Calls f(const io_uring_sqe&) for each published entry that the kernel has not taken and will not take.
   template <typename F>
   void take_back_unsubmitted(F&& f)
   {
     const auto taken = shared(queues_.sq_head);
     for (unsigned head = taken.load(std::memory_order_acquire); head != tail_; ++head, ++ended_)
-      f(queues_.entries[head & (queues_.sq_size - 1)].user_data);
+      f(std::as_const(queues_.entries[head & (queues_.sq_size - 1)]));
     taken.store(tail_, std::memory_order_release);
   }
 

@@ -14,6 +14,8 @@
 #include <asio_uring/stream_file.hpp>
 #include <asio_uring/writable_pipe.hpp>
 #include <boost/test/unit_test.hpp>
+#include <fcntl.h>
+#include <poll.h>
 #include <string>
 #include <sys/mman.h>
 #include <vector>
@@ -38,6 +40,28 @@ struct count
   bool live = true;
 };
 
+/// Accepts a TCP connection and closes it in the handler. `before` is called before that. Returns whether its
+/// number was still open at the end of the handler, and whether the peer has come to the end after run().
+template <typename Before>
+std::pair<bool, bool> close_accepted(scene& s, Before before)
+{
+  using tcp = asio_uring::ip::tcp;
+  tcp::acceptor acceptor(s.context, {asio::ip::address_v4::loopback(), 0});
+  asio::io_context elsewhere;
+  asio::ip::tcp::socket client(elsewhere);
+  client.connect(acceptor.local_endpoint());
+  bool still_open = false;
+  acceptor.async_accept([&](error_code, tcp::socket accepted) {
+    const int number = accepted.native_handle();
+    before();
+    accepted.close();
+    still_open = ::fcntl(number, F_GETFD) >= 0;
+  });
+  s.context.run();
+  pollfd end{client.native_handle(), POLLRDHUP, 0};
+  return {still_open, ::poll(&end, 1, 1000) == 1};
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(scenes)
@@ -60,6 +84,29 @@ BOOST_AUTO_TEST_CASE(a_loop_sleeps_although_the_kernel_has_left_its_flag_set)
     if (!spins) BOOST_TEST(asio_uring::statistics(s.context).enters < 20u);
     s.pairs[0].first->cancel();
     s.context.run();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_that_a_handler_closes_is_closed_by_the_enter_that_follows)
+{
+  const std::pair later(true, true), at_once(false, true);
+  scene s(path::completion, 8, 1, true);
+  BOOST_TEST((close_accepted(s, [] {}) == later));
+  // Operations that are calls would not wait for the enter either.
+  scene calls(path::readiness, 8, 1, true);
+  BOOST_TEST((close_accepted(calls, [] {}) == at_once));
+  scene not_bound(path::completion);
+  BOOST_TEST((close_accepted(not_bound, [] {}) == at_once));
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_that_a_handler_closes_is_closed_whatever_the_kernel_refuses)
+{
+  const std::pair later(true, true);
+  scene s(path::completion, 8, 1, true);
+  BOOST_TEST((close_accepted(s, [&] { s.kernel->refuse(5); }) == later));
+  for (const int error : {EPERM, EBADF}) {
+    scene broken(path::completion, 8, 1, true);
+    BOOST_TEST((close_accepted(broken, [&] { broken.kernel->break_down(error); }) == later));
   }
 }
 

@@ -93,8 +93,8 @@ public:
   ASIO_URING_DECL void cancel(const void* cancellation_key) noexcept;
 
   /// Ends all operations and polls; afterwards the file descriptor may be closed at once. The owner's last
-  /// call.
-  ASIO_URING_DECL void close() noexcept;
+  /// call. Returns whether nothing was in flight.
+  ASIO_URING_DECL bool close() noexcept;
 
   /// The message header of a lane's submitted operation; to be reserved before the operation is started.
   void reserve_message(lane_kind which)

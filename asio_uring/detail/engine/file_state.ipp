@@ -263,7 +263,7 @@ ASIO_URING_DECL void file_state::end_poll(lane& l, section& s) noexcept
   s.submitted = true;
 }
 
-ASIO_URING_DECL void file_state::close() noexcept
+ASIO_URING_DECL bool file_state::close() noexcept
 {
   std::unique_ptr<datagrams_ahead> unwanted;
   std::unique_ptr<source> unwanted_source;
@@ -297,7 +297,8 @@ ASIO_URING_DECL void file_state::close() noexcept
   // The kernel holds the file as long as a request does: have them ended while the number is still ours.
   const bool submitted = std::exchange(s.submitted, false), has_source = source_ != nullptr;
   const int place = registered_.exchange(-1, std::memory_order_relaxed);
-  if (submitted || place >= 0 || service_.has_strangers()) {
+  const bool named = submitted || place >= 0 || service_.has_strangers();
+  if (named) {
     s.unlock();
     // Entries that the kernel refuses at the moment name the number when it takes them.
     bool all = service_.submit_now();
@@ -320,6 +321,7 @@ ASIO_URING_DECL void file_state::close() noexcept
     s.submitted = true;
   }
   --references_;
+  return !named && !has_source;
 }
 
 // --- end of the context

@@ -15,6 +15,7 @@
 #include <asio_uring/ring/result.hpp>
 #include <cerrno>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace asio_uring::detail {
@@ -37,11 +38,15 @@ ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
   // No thread will enter the ring again, not even to submit what others have published meanwhile.
   if (in_kernel() && r.can_retire()) {
     submitter_.with_ring([](ring& given_up) { given_up.retire(); });
-    r.take_back_unsubmitted([&](std::uint64_t data) {
+    r.take_back_unsubmitted([&](const io_uring_sqe& entry) {
       ++retired_;
-      if (data != submitter::cancel_mark)
-        reinterpret_cast<request*>(static_cast<std::uintptr_t>(data))->completed(-ECANCELED, 0, found);
+      if (entry.user_data != submitter::no_request)
+        reinterpret_cast<request*>(static_cast<std::uintptr_t>(entry.user_data))
+            ->completed(-ECANCELED, 0, found);
+      else if (entry.opcode == IORING_OP_CLOSE)
+        ::close(entry.fd);
     });
+    if (submitter_.closes_submitted()) scheduler_->work_finished();
     constexpr unsigned patience = 40; // about 20 ms
     for (unsigned times = 0; performs() && (to_the_end || times < patience);) {
       const std::uint64_t before = retired_;

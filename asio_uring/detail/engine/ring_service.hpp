@@ -120,6 +120,12 @@ public:
   /// Notes that an operation is pushed that others may notice.
   void has_effect() noexcept { effects_.store(true, std::memory_order_relaxed); }
 
+  /// Has the kernel close a connection with the next enter, where its operations are submitted too; until
+  /// then the context has work. For close(), if nothing was in flight. False: it is to be closed at once.
+  ASIO_URING_DECL bool close_with_next_enter(int fd) noexcept;
+  /// Before another attempt to open something, for want of a number. False if no close was left.
+  bool submit_closes() noexcept { return submitter_.has_closes() && submit_now(); }
+
   /// Has call(ring&) made, usually a registration, by a thread that may enter the ring. Returns its result.
   template <typename Call>
   int register_with_ring(Call&& call)
@@ -226,13 +232,6 @@ public:
   sleeper& loop() noexcept { return loop_; }
   /// Called with each turn by the thread that runs the context.
   ASIO_URING_DECL void runs_here() noexcept;
-  /// What is known of the thread that ran the context last: `gone` if it is this one, or has exited.
-  enum class runner : unsigned char
-  {
-    unknown,
-    gone,
-    alive
-  };
   ASIO_URING_DECL runner last_runner() const noexcept;
 
   /// Called before threads sleep in the ring.

@@ -257,7 +257,7 @@ ASIO_URING_DECL void ring_service::wake() noexcept
     pump_->wake();
 }
 
-ASIO_URING_DECL ring_service::runner ring_service::last_runner() const noexcept
+ASIO_URING_DECL runner ring_service::last_runner() const noexcept
 {
   const pid_t last = runner_.load(std::memory_order_relaxed);
   if (!last) return runner::unknown;

@@ -15,6 +15,14 @@
 
 namespace asio_uring::detail {
 
+/// What is known of the thread that ran a context last: `gone` if it is the calling one, or has exited.
+enum class runner : unsigned char
+{
+  unknown,
+  gone,
+  alive
+};
+
 /// Adds up the times of the threads, because those are exact: a process's time, while its threads run, is
 /// exact only to the kernel's tick.
 class runner_threads

@@ -24,8 +24,9 @@ namespace asio_uring::detail {
 class submitter
 {
 public:
-  /// user_data of a cancel request: its completion decides nothing and is dropped.
-  static constexpr std::uint64_t cancel_mark = 1;
+  /// user_data of entries that are nobody's request, cancels and closes: their completions decide nothing and
+  /// are dropped.
+  static constexpr std::uint64_t no_request = 1;
 
   explicit submitter(bool locking) noexcept : lock_(locking) {}
 
@@ -58,14 +59,38 @@ public:
   void cancel_everything() noexcept
   {
     locked guard(lock_);
-    io_uring_sqe* sqe = ring_->next_entry();
+    io_uring_sqe* sqe = next_entry_of_nobody();
     if (!sqe) return;
-    std::memset(sqe, 0, sizeof(*sqe));
     sqe->opcode = IORING_OP_ASYNC_CANCEL;
     sqe->cancel_flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
-    sqe->user_data = cancel_mark;
     publish();
   }
+  /// Has the kernel close a number with the next enter. False if it must be closed at once, because entries
+  /// wait for room, or for a new ring. Calls first() if no other close is left.
+  template <typename F>
+  bool close(int fd, F&& first) noexcept
+  {
+    locked guard(lock_);
+    if (!own_process() || holds_ != holding::nothing || has_backlog()) return false;
+    io_uring_sqe* sqe = next_entry_of_nobody();
+    if (!sqe) return false;
+    sqe->opcode = IORING_OP_CLOSE;
+    sqe->fd = fd;
+    if (!closes_.exchange(true, std::memory_order_relaxed)) first();
+    publish();
+    return true;
+  }
+  /// Whether numbers are left to be closed.
+  bool has_closes() const noexcept { return closes_.load(std::memory_order_relaxed); }
+  /// True, once, when the last of them has been submitted.
+  bool closes_submitted() noexcept
+  {
+    if (!has_closes()) return false;
+    locked guard(lock_);
+    return !ring_->unsubmitted() && closes_.exchange(false, std::memory_order_relaxed);
+  }
+  /// Leaves them to the parent of a forked child. True if there were any.
+  bool forget_closes() noexcept { return closes_.exchange(false, std::memory_order_relaxed); }
   /// To be called in a forked child that has a ring of its own.
   void renew() noexcept { process_ = process::id(); }
 
@@ -231,6 +256,14 @@ private:
     else
       append(r, request::cancellation);
   }
+  io_uring_sqe* next_entry_of_nobody() noexcept
+  {
+    io_uring_sqe* sqe = ring_->next_entry();
+    if (!sqe) return nullptr;
+    std::memset(sqe, 0, sizeof(*sqe));
+    sqe->user_data = no_request;
+    return sqe;
+  }
   bool publish_cancel(request& r) noexcept
   {
     io_uring_sqe* sqe = ring_->next_entry();
@@ -241,7 +274,7 @@ private:
   {
     std::memset(&sqe, 0, sizeof(sqe));
     io_uring_prep_cancel(&sqe, &r, 0);
-    sqe.user_data = cancel_mark;
+    sqe.user_data = no_request;
     publish();
   }
   void publish(unsigned count = 1) noexcept
@@ -288,6 +321,7 @@ private:
   holding holds_ = holding::nothing;
   pid_t process_ = process::id();
   std::atomic<std::uint64_t> submitted_{0};
+  std::atomic<bool> closes_{false}; // set under the lock
 };
 
 } // namespace asio_uring::detail

@@ -23,6 +23,19 @@ ASIO_URING_DECL bool ring_service::submit_now() noexcept
   return all;
 }
 
+// Like what handlers start, so only where the loop enters after each of them. A program that is to see the
+// connection closed within the handler may shut it down.
+ASIO_URING_DECL bool ring_service::close_with_next_enter(int fd) noexcept
+{
+  const bool enters =
+      here() && !guest_ && !stopped_ && bound_.load(std::memory_order_relaxed) && !has_keeper();
+  if (!enters || paths_.path_for(preference::reading) != path::completion) return false;
+  if (!submitter_.close(fd, [this] { scheduler_->work_started(); })) return false;
+  has_effect();
+  notify();
+  return true;
+}
+
 // The kernel may refuse for a moment (EAGAIN: no memory) or take only some entries. Yet none should be left
 // behind: the loop may be asleep, and an entry may name a descriptor that is about to be closed. EBUSY,
 // before 5.19, lasts until completions have been collected, perhaps by this very thread, so patience is
@@ -47,6 +60,7 @@ ASIO_URING_DECL bool ring_service::submit_all() noexcept
       break;
     std::this_thread::yield();
   }
+  if (submitter_.closes_submitted()) scheduler_->work_finished();
   return !get_ring().unsubmitted();
 }
 
@@ -151,6 +165,7 @@ ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, c
     if (times == most || !submitter_.refill(out)) break;
     get_ring().submit();
   }
+  if (submitter_.closes_submitted()) scheduler_->work_finished();
 }
 
 /// Spins until there are completions, or whatever else would wake a loop that sleeps. False if there was
@@ -204,7 +219,7 @@ ASIO_URING_DECL void ring_service::collect(completion_queue& out) noexcept
     // On a ring that is given up, requests that the kernel was about to begin, or to try again, end with
     // EFAULT.
     const int result = resting_ && cqe.res == -EFAULT ? -ECANCELED : result_of_call(cqe.res);
-    if (cqe.user_data != submitter::cancel_mark)
+    if (cqe.user_data != submitter::no_request)
       reinterpret_cast<request*>(static_cast<std::uintptr_t>(cqe.user_data))
           ->completed(result, cqe.flags, out);
   };

@@ -43,6 +43,7 @@ public:
     file_state* file_ = nullptr;         // while open
     tribool on_loop_ = tribool::unknown; // whether the executor is the loop's own; known once used
     bool connects_ = false;              // has connected or accepted, or tried to
+    bool accepted_ = false;              // is a TCP connection that an acceptor of ours has accepted
     void forget_operations() noexcept
     {
       on_loop_ = tribool::unknown;
@@ -165,20 +166,28 @@ public:
   }
 
 protected:
-  void close_descriptor(implementation_type& impl)
+  /// Returns whether nothing of the file was in flight.
+  bool close_descriptor(implementation_type& impl)
   {
-    if (impl.file_) std::exchange(impl.file_, nullptr)->close();
     impl.forget_operations();
+    return impl.file_ && std::exchange(impl.file_, nullptr)->close();
   }
 
   /// Ends all operations before Asio's service closes the file. If entries may still look up the number, it
-  /// closes a duplicate instead.
+  /// closes a duplicate instead; a connection that was accepted may be left to the kernel's next enter.
   void close_file(implementation_type& impl)
   {
     if (!impl.file_) return;
-    close_descriptor(impl);
+    const bool idle = close_descriptor(impl);
     int& number = descriptor_of(impl);
-    number = uring_.numbers().number_to_close(number);
+    const int to_close = uring_.numbers().number_to_close(number);
+    if constexpr (is_socket<implementation_type>)
+      if (idle && to_close == number && impl.accepted_ && !(state_of(impl) & socket_ops::user_set_linger) &&
+          uring_.close_with_next_enter(number)) {
+        number = -1;
+        return;
+      }
+    number = to_close;
   }
 
   /// Submits what was started before a synchronous function. A closed object has started nothing, and may
@@ -204,6 +213,7 @@ protected:
     impl.file_ = std::exchange(other.file_, nullptr);
     impl.on_loop_ = other.on_loop_;
     impl.connects_ = other.connects_;
+    impl.accepted_ = other.accepted_;
   }
 
   /// Refuses a closed descriptor, as Asio's reactor does when it registers one.

@@ -67,7 +67,11 @@ public:
   error_code open(implementation_type& impl, const protocol_type& protocol, error_code& ec)
   {
     if (this->is_open(impl)) return ec = asio::error::already_open;
-    unique_descriptor fd(socket_ops::socket(protocol.family(), protocol.type(), protocol.protocol(), ec));
+    const auto make = [&] {
+      return socket_ops::socket(protocol.family(), protocol.type(), protocol.protocol(), ec);
+    };
+    unique_descriptor fd(make());
+    if (ec == asio::error::no_descriptors && uring_.submit_closes()) fd.reset(make());
     if (ec) return ec;
     adopt(impl, protocol, fd.get(), ec);
     fd.release();
@@ -82,7 +86,8 @@ public:
   }
 
   /// Takes ownership of a descriptor that is an open socket. If it throws, the caller keeps it.
-  error_code adopt(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec)
+  error_code adopt(implementation_type& impl, const protocol_type& protocol, int fd, error_code& ec,
+                   bool accepted = false)
   {
     const socket_ops::state_type state = protocol.type() == SOCK_STREAM  ? socket_ops::stream_oriented
                                          : protocol.type() == SOCK_DGRAM ? socket_ops::datagram_oriented
@@ -92,6 +97,7 @@ public:
     descriptor_of(impl) = fd;
     protocol_of(impl) = protocol;
     state_of(impl) = state;
+    impl.accepted_ = accepted && (protocol.family() == AF_INET || protocol.family() == AF_INET6);
     return ec = error_code();
   }
 

@@ -67,16 +67,16 @@ ASIO_URING_DECL void wait_state::wait()
       asio::has_service<ring_service>(*context_) ? &asio::use_service<ring_service>(*context_) : nullptr;
   bool seen_before = false;
   while (!ended_) {
-    const auto last = uring ? uring->last_runner() : ring_service::runner::unknown;
+    const auto last = uring ? uring->last_runner() : runner::unknown;
     const bool certain = !s.stopped() && has_thread_in_reactor(s);
-    bool somebody = certain || (last != ring_service::runner::gone && !s.stopped());
+    bool somebody = certain || (last != runner::gone && !s.stopped());
     if (somebody && !changed_.wait_for(lock, 1ms, is_over)) {
       const auto seen = std::make_shared<std::atomic<bool>>(false);
       lock.unlock();
       sign_of_life::post(s, seen);
       lock.lock();
       const auto limit = std::chrono::steady_clock::now() +
-                         (certain || seen_before || last == ring_service::runner::alive ? 1000ms : 20ms);
+                         (certain || seen_before || last == runner::alive ? 1000ms : 20ms);
       changed_.wait_until(lock, limit, is_over);
       seen_before = seen->load(std::memory_order_acquire);
       somebody = seen_before || certain;
@@ -112,7 +112,7 @@ ASIO_URING_DECL void wait_state::run(scheduler& s, ring_service* uring)
                    // first
       s.restart();
     }
-    others = uring && uring->last_runner() == ring_service::runner::alive;
+    others = uring && uring->last_runner() == runner::alive;
   }
   s.work_finished();
   if (stop)

@@ -86,8 +86,8 @@ private:
   void give(Socket& peer, int fd, error_code& ec) const
   {
     auto& impl = impl_of(peer);
-    if constexpr (requires { impl.get_service().adopt(impl.get_implementation(), protocol_, fd, ec); })
-      impl.get_service().adopt(impl.get_implementation(), protocol_, fd, ec);
+    if constexpr (requires { impl.get_service().adopt(impl.get_implementation(), protocol_, fd, ec, true); })
+      impl.get_service().adopt(impl.get_implementation(), protocol_, fd, ec, true);
     else
       peer.assign(protocol_, fd, ec);
   }

@@ -9,6 +9,7 @@
 #include <asio_uring/detail/engine/runner_threads.hpp>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <limits>
 #include <random>
 #include <thread>
 #include <unistd.h>
@@ -31,6 +32,14 @@ public:
     controller_.serves(sockets);
   }
   void becomes(const costs& c) { costs_ = c; }
+  /// From now on everything costs `factor` times as much half of the time, in turns of `turn` nanoseconds on
+  /// the average: as where the system moves threads about.
+  void fluctuates(double factor, double turn)
+  {
+    factor_ = factor;
+    turn_ = std::exponential_distribution<double>(1 / turn);
+    next_turn_ = now_;
+  }
   /// Runs for that many seconds. Returns the cost in relation to always using the cheapest strategy.
   double run(double seconds)
   {
@@ -41,11 +50,14 @@ public:
       if (std::exchange(last_, controller_.now()) != controller_.now()) to_change_ = sockets_;
       const unsigned changed = std::min(to_change_, n / 2);
       to_change_ -= changed;
-      const double each = costs_[static_cast<unsigned>(controller_.now())] * std::max(0.2, noise_(random_)) +
-                          changed * change_costs / n;
+      for (; now_ >= next_turn_; next_turn_ += turn_(random_))
+        factor_now_ = factor_now_ == 1 ? factor_ : 1;
+      const double each =
+          factor_now_ * costs_[static_cast<unsigned>(controller_.now())] * std::max(0.2, noise_(random_)) +
+          changed * change_costs / n;
       spent += n * each;
       now_ += n * each;
-      cheapest += n * *std::min_element(costs_.begin(), costs_.end());
+      cheapest += n * factor_now_ * *std::min_element(costs_.begin(), costs_.end());
       controller_.ended(n, nanoseconds(static_cast<std::int64_t>(n * each)),
                         nanoseconds(static_cast<std::int64_t>(now_)));
     }
@@ -56,6 +68,8 @@ public:
 private:
   costs costs_;
   std::normal_distribution<double> noise_;
+  std::exponential_distribution<double> turn_;
+  double factor_ = 1, factor_now_ = 1, next_turn_ = std::numeric_limits<double>::infinity();
   std::mt19937 random_{1};
   static constexpr double change_costs = 3000; // extra cost for a socket that changes over
   unsigned sockets_, to_change_ = 0;
@@ -96,6 +110,19 @@ BOOST_AUTO_TEST_CASE(trials_of_strategies_that_cost_several_times_as_much_cost_l
         BOOST_TEST(m.run(0.5) < 1.02);
         BOOST_TEST(m.run(10) < 1.01);
       }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(costs_that_change_all_the_time_do_not_cause_trials_all_the_time)
+{
+  constexpr double ms = 1e6;
+  for (const double turn : {20 * ms, 40 * ms, 150 * ms})
+    for (const auto first : {strategy::calls, strategy::submitted}) {
+      machine m({2100, 1400, 600}, 0.03, first, 64);
+      m.fluctuates(2.7, turn);
+      m.run(warm_up);
+      BOOST_TEST_CONTEXT("turns of " << turn / ms << " ms, at first " << static_cast<int>(first))
+      BOOST_TEST(m.run(10) < 1.025);
     }
 }
 

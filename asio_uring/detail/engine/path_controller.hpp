@@ -91,6 +91,7 @@ private:
   static constexpr duration longest_pause = std::chrono::seconds(8);
   static constexpr duration longest_pause_if_close =
       std::chrono::milliseconds(500); // a trial costs next to nothing then
+  static constexpr duration longest_rest = std::chrono::milliseconds(320);
   static constexpr duration shortest_epoch = std::chrono::milliseconds(2);
   static constexpr duration longest_epoch = std::chrono::milliseconds(10);
   static constexpr double much_worse = 1.25;
@@ -98,11 +99,19 @@ private:
 
   other& of(strategy s) noexcept { return others_[static_cast<unsigned>(s)]; }
   const other& of(strategy s) const noexcept { return others_[static_cast<unsigned>(s)]; }
-  ASIO_URING_DECL void look_for_change(double cost) noexcept;
+  ASIO_URING_DECL void look_for_change(double cost, duration now) noexcept;
   ASIO_URING_DECL void try_next(duration now) noexcept;
   ASIO_URING_DECL void judge(double after, duration now) noexcept;
+  /// Another load: the others are tried before long, but what is known of them may still be true.
+  ASIO_URING_DECL void load_changed(duration now) noexcept;
   /// Uses a strategy, and forgets what is known of the others.
   ASIO_URING_DECL void use(strategy s) noexcept;
+  void forget_costs() noexcept
+  {
+    epochs_ = 0;
+    usual_ = spread_ = last_difference_ = 0;
+    unusual_ = 0;
+  }
 
   strategy used_, now_, tried_ = strategy::calls;
   phase phase_ = phase::use;
@@ -114,6 +123,7 @@ private:
   double usual_ = 0, spread_ = 0;  // of many epochs
   double last_difference_ = 0;     // from the usual
   int unusual_ = 0;                // epochs in a row; below 0: they cost less
+  duration changed_{0}, rest_{0};  // when the load changed last, and the rest from trials after that
 };
 
 } // namespace asio_uring::detail

@@ -22,7 +22,7 @@ ASIO_URING_DECL void path_controller::ended(unsigned operations, duration proces
     else if (processor_time > longest_epoch)
       epoch_ = std::max(epoch_ / 2, fewest);
     ++epochs_;
-    look_for_change(cost);
+    look_for_change(cost, now);
     before_ = cost;
     return try_next(now);
   case phase::change:
@@ -51,9 +51,9 @@ ASIO_URING_DECL void path_controller::ended(unsigned operations, duration proces
   }
 }
 
-/// Starts over if the load has changed, that is, if several epochs in a row cost more than usual, or less: a
-/// strategy that lost may win then.
-ASIO_URING_DECL void path_controller::look_for_change(double cost) noexcept
+/// If several epochs in a row cost more than usual, or less, the load has changed: a strategy that lost may
+/// win then.
+ASIO_URING_DECL void path_controller::look_for_change(double cost, duration now) noexcept
 {
   constexpr int enough = 3;
   constexpr double much = 0.08, spreads = 3;
@@ -62,13 +62,26 @@ ASIO_URING_DECL void path_controller::look_for_change(double cost) noexcept
   const bool unusual = std::abs(difference) > std::max(much * usual_, spreads * spread_);
   if (unusual) {
     unusual_ = difference > 0 ? std::max(unusual_, 0) + 1 : std::min(unusual_, 0) - 1;
-    if (std::abs(unusual_) == enough) return use(used_);
+    if (std::abs(unusual_) == enough) return load_changed(now);
   } else
     usual_ += difference / 16;
   // What was unusual counts as noise only once it has passed.
   if (!unusual || std::abs(unusual_) == 1) spread_ += (std::abs(last_difference_) - spread_) / 16;
   if (!unusual) unusual_ = 0;
   last_difference_ = difference;
+}
+
+// Where costs change all the time, as they do when the system moves threads about, the trials that each
+// change begins would cost more than they gain. So the rest from them gets longer, but none is put off.
+ASIO_URING_DECL void path_controller::load_changed(duration now) noexcept
+{
+  constexpr duration steady = std::chrono::seconds(1);
+  constexpr unsigned remembered = 2;
+  rest_ = now - changed_ < steady ? std::clamp(2 * rest_, shortest_pause, longest_rest) : duration{0};
+  changed_ = now;
+  forget_costs();
+  for (other& o : others_)
+    o = {.ratio = o.ratio, .samples = std::min(o.samples, remembered), .next = std::min(o.next, now + rest_)};
 }
 
 ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
@@ -113,10 +126,7 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
 ASIO_URING_DECL void path_controller::use(strategy s) noexcept
 {
   used_ = now_ = s;
-  epochs_ = 0;
-  usual_ = 0;
-  spread_ = last_difference_ = 0;
-  unusual_ = 0;
+  forget_costs();
   for (other& o : others_)
     o = {};
 }

@@ -56,6 +56,23 @@ BOOST_AUTO_TEST_CASE(without_a_loop_the_calling_thread_runs_the_context)
   }
 }
 
+// Every overload of async_accept is asked first what the token would return.
+BOOST_AUTO_TEST_CASE(a_connection_is_accepted_into_an_existing_socket_or_a_new_one)
+{
+  tcp::acceptor acceptor(context, loopback());
+  tcp::socket clients[] = {tcp::socket(context), tcp::socket(context), tcp::socket(context)},
+              accepted(context);
+  for (auto& c : clients)
+    c.connect(acceptor.local_endpoint());
+  tcp::endpoint peer;
+  acceptor.async_accept(accepted, peer, use_wait);
+  BOOST_CHECK_EQUAL(peer, clients[0].local_endpoint());
+  BOOST_CHECK_EQUAL(acceptor.async_accept(use_wait).remote_endpoint(), clients[1].local_endpoint());
+  accepted.close();
+  acceptor.async_accept(accepted, use_wait);
+  BOOST_CHECK_EQUAL(accepted.remote_endpoint(), clients[2].local_endpoint());
+}
+
 BOOST_AUTO_TEST_CASE(composed_operations_timers_sockets_and_coroutines)
 {
   asio_uring::stream_file file(context, path("new"), asio::file_base::read_write | asio::file_base::create);

@@ -28,6 +28,23 @@
 
 namespace asio_uring::detail {
 
+/// What a waiting function returns: nothing, the value, or a tuple.
+template <typename... Values>
+struct nothing_one_or_all
+{
+  using type = std::tuple<Values...>;
+};
+template <typename Value>
+struct nothing_one_or_all<Value>
+{
+  using type = Value;
+};
+template <>
+struct nothing_one_or_all<>
+{
+  using type = void;
+};
+
 /// The values of a completion, kept for the waiting thread. Empty if the handler was destroyed without being
 /// called.
 template <typename... Args>
@@ -45,20 +62,13 @@ class waited_values
   }();
 
   template <std::size_t... I>
-  static auto rest(tuple&& all, std::index_sequence<I...>)
-  {
-    constexpr std::size_t skip = leads_with_error;
-    if constexpr (sizeof...(I) == 0)
-      return;
-    else if constexpr (sizeof...(I) == 1)
-      return std::get<skip>(std::move(all));
-    else
-      return std::tuple<std::tuple_element_t<I + skip, tuple>...>(std::get<I + skip>(std::move(all))...);
-  }
+  static nothing_one_or_all<std::tuple_element_t<I + leads_with_error, tuple>...>
+      rest_of(std::index_sequence<I...>);
   using rest_indices = std::make_index_sequence<sizeof...(Args) - leads_with_error>;
 
 public:
-  using return_type = decltype(rest(std::declval<tuple>(), rest_indices()));
+  // Known without a look at the values: Asio asks for it also with types that cannot be moved.
+  using return_type = typename decltype(rest_of(rest_indices()))::type;
 
   template <typename... Given>
   void set(Given&&... given)
@@ -94,6 +104,12 @@ public:
   }
 
 private:
+  template <std::size_t... I>
+  static return_type rest([[maybe_unused]] tuple&& all, std::index_sequence<I...>)
+  {
+    return return_type(std::get<I + leads_with_error>(std::move(all))...);
+  }
+
   std::optional<tuple> values_;
 };
 

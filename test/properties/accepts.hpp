@@ -124,7 +124,10 @@ private:
     operation& o = world_.make(*this, kinds[world_.below(3)]);
     pending_.insert(&o);
     const auto start = [&](auto&& initiate) { world_.start(o, nullptr, world_.chance(100), initiate); };
-    if (o.what == kind::accept)
+    if (o.what == kind::accept && world_.wants_deadline())
+      world_.start_within(o, nullptr,
+                          [&](auto&& token) { acceptor_->async_accept(world_.context(), std::move(token)); });
+    else if (o.what == kind::accept)
       start([&](auto&& h) { acceptor_->async_accept(world_.context(), std::move(h)); });
     else if (o.what == kind::next_connection) {
       if (!ahead_) ahead_.emplace(*acceptor_, asio_uring::accept_stream_options{1 + world_.below(4)});

@@ -5,9 +5,11 @@
 #ifndef ASIO_URING_TEST_PROPERTIES_OPERATION_HPP
 #define ASIO_URING_TEST_PROPERTIES_OPERATION_HPP
 
+#include "../simulation/environment.hpp"
 #include <asio_uring/asio_uring.hpp>
 #include <boost/asio.hpp>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -55,6 +57,7 @@ struct operation
   int calls = 0, destroyed = 0;
   bool asked = false;       // was asked to end early
   bool asked_alone = false; // and those before it were not
+  std::optional<simulated_clock::time_point> deadline;
   asio::cancellation_signal signal;
   bool slot = false;
   std::vector<unsigned char> data;

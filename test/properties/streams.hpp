@@ -96,6 +96,11 @@ private:
   {
     world_.start(o, o.where->socket, o.where->on_strand, initiate);
   }
+  template <typename Initiate>
+  void start_within(stream_operation& o, Initiate&& initiate)
+  {
+    world_.start_within(o, o.where->socket, initiate);
+  }
 
   inline void add_connection();
   stream_end* any_end()

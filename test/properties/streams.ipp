@@ -40,6 +40,9 @@ inline void streams::read(stream_end& e)
   const std::size_t size = world_.chance(20) ? 0 : 1 + world_.below(world_.chance(800) ? 300 : 6000);
   o.data.assign(size, 0);
   const auto flags = o.what == kind::peek ? asio::socket_base::message_peek : 0;
+  if (world_.wants_deadline())
+    return start_within(
+        o, [&](auto&& token) { e.socket->async_receive(asio::buffer(o.data), flags, std::move(token)); });
   start(o, [&](auto&& h) {
     if (world_.chance(500))
       e.socket->async_receive(asio::buffer(o.data), flags, std::move(h));
@@ -61,6 +64,8 @@ inline void streams::next(stream_end& e)
   }
   auto& o = make(kind::next, e);
   ++e.reads;
+  if (world_.wants_deadline())
+    return start_within(o, [&](auto&& token) { e.ahead->async_next(std::move(token)); });
   start(o, [&](auto&& h) { e.ahead->async_next(std::move(h)); });
 }
 
@@ -78,6 +83,9 @@ inline void streams::write(stream_end& e)
   auto& o = make(kind::write, e);
   ++e.writes;
   world_.fill(o.data, world_.chance(20) ? 0 : 1 + world_.below(world_.chance(800) ? 300 : 9000));
+  if (world_.wants_deadline())
+    return start_within(
+        o, [&](auto&& token) { e.socket->async_write_some(asio::buffer(o.data), std::move(token)); });
   start(o, [&](auto&& h) {
     if (world_.chance(500))
       e.socket->async_write_some(asio::buffer(o.data), std::move(h));

@@ -9,6 +9,7 @@
 #include "actor.hpp"
 #include "habits.hpp"
 #include "other_thread.hpp"
+#include <asio_uring/within.hpp>
 #include <deque>
 #include <optional>
 #include <string>
@@ -82,6 +83,20 @@ public:
       on_strand ? initiate(asio::bind_executor(*strand_, std::move(h))) : initiate(std::move(h));
     }
   }
+  /// The same with a deadline.
+  template <typename Initiate>
+  void start_within(operation& o, std::shared_ptr<void> kept, Initiate&& initiate)
+  {
+    const auto most = std::chrono::microseconds(random_.below(30'000));
+    o.deadline = simulated_clock::time + most;
+    o.asked_alone = true; // by the deadline, sooner or later
+    ++deadlines_;
+    start_simply(o, std::move(kept),
+                 [&](auto&& h) { initiate(asio_uring::within(most, std::forward<decltype(h)>(h))); });
+  }
+  /// Whether an operation should have one. Where the kernel breaks down, the ring that replaces it runs in
+  /// real time.
+  bool wants_deadline() noexcept { return !habits_.breaks_down && random_.chance(100); }
   /// The same with fewer kinds of handlers, for less to compile.
   template <typename Initiate>
   void start_simply(operation& o, std::shared_ptr<void> kept, Initiate&& initiate)
@@ -197,6 +212,7 @@ private:
   const std::string repeat_;
   unsigned long step_ = 0;
   unsigned long fruitless_ = 0; // enters since the program last did something, got a result, or slept
+  unsigned deadlines_ = 0;      // that have not ended
   unsigned depth_ = 0;          // of handlers
   bool ending_ = false, draining_ = false, destroying_ = false, broken_ = false;
   std::vector<std::unique_ptr<operation>> operations_;

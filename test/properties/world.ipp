@@ -167,6 +167,7 @@ inline void world::asleep()
   fruitless_ = 0;
   for (const auto& a : actors_)
     a->check_sleep();
+  if (deadlines_ > 0) fail("the loop sleeps for ever, though operations have deadlines");
   bool happened = false;
   for (const auto& a : actors_)
     happened |= a->others_wake();
@@ -186,6 +187,12 @@ inline void world::completed(operation& o, error_code ec, std::size_t n)
   fruitless_ = 0;
   if (o.calls++ || o.destroyed) fail_on(o, "it completed twice");
   if (destroying_) fail_on(o, "its handler was called by the context's destructor");
+  if (o.deadline) --deadlines_;
+  if (ec == asio::error::timed_out) {
+    claim_on(o, o.deadline && *o.deadline <= simulated_clock::time, "it timed out, but not by its deadline");
+    o.asked = true;
+    ec = asio::error::operation_aborted;
+  }
   if (ec == asio::error::operation_aborted) {
     claim_on(o, o.asked || o.what == kind::chain, "cancelled, though nobody asked");
     if (n != 0) fail_on(o, "cancelled, with bytes");
@@ -203,6 +210,7 @@ inline void world::destroyed(operation& o)
   fruitless_ = 0;
   if (o.destroyed++ || o.calls) fail_on(o, "destroyed twice");
   if (!destroying_) fail_on(o, "its handler was destroyed while the context lives");
+  if (o.deadline) --deadlines_;
   o.owner.destroyed(o);
   bury(o);
 }

@@ -97,6 +97,11 @@ private:
   static constexpr double much_worse = 1.25;
   static constexpr unsigned fewest = 128, probe_epoch = 256, most = 8192;
 
+  /// Whether the phase is one in which another strategy than the one in use is to be used.
+  bool tries() const noexcept
+  {
+    return phase_ == phase::change || phase_ == phase::probe || phase_ == phase::trial;
+  }
   other& of(strategy s) noexcept { return others_[static_cast<unsigned>(s)]; }
   const other& of(strategy s) const noexcept { return others_[static_cast<unsigned>(s)]; }
   ASIO_URING_DECL void look_for_change(double cost, duration now) noexcept;

@@ -6,6 +6,7 @@
 #define ASIO_URING_DETAIL_ENGINE_PATH_CONTROLLER_IPP
 
 #include <asio_uring/detail/engine/path_controller.hpp>
+#include <cassert>
 #include <cmath>
 
 namespace asio_uring::detail {
@@ -13,6 +14,7 @@ namespace asio_uring::detail {
 ASIO_URING_DECL void path_controller::ended(unsigned operations, duration processor_time,
                                             duration now) noexcept
 {
+  assert(tries() ? now_ == tried_ && tried_ != used_ : now_ == used_);
   const double cost = static_cast<double>(processor_time.count()) / std::max(operations, 1U);
   if (phase_ != phase::use) excess_ += static_cast<double>(processor_time.count()) - before_ * operations;
   switch (phase_) {

@@ -34,6 +34,14 @@ enum class pump_kind
   guest      ///< the context's reactor watches the ring
 };
 
+/// When a connection that a handler closes is closed.
+enum class closing
+{
+  automatic,      ///< at once
+  at_once,        ///< by a system call of its own, as by Asio
+  with_next_enter ///< when the loop enters the ring next, without a system call
+};
+
 /// What happens if the kernel provides no io_uring.
 enum class fallback
 {
@@ -77,6 +85,13 @@ struct options
   /// From how many bytes on async_send_zero_copy and async_write_zero_copy send without a copy; 0 and 1: all.
   /// To copy a few bytes costs less than to hold their memory and to report when it is free again.
   std::size_t zero_copy_threshold = 65536;
+  /// When a TCP connection is closed that was accepted, has nothing in flight, and is closed by a handler.
+  /// With `with_next_enter` a server of short connections needs a system call less for each. Until the loop
+  /// goes on, the number is in use (the program must not replace it by dup2 or close_range), processes that
+  /// are started inherit the connection, and its peer sees no end: call shutdown() before close() if a
+  /// handler waits for that. No effect where reads are calls, with linger set, with the guest pump, if
+  /// several threads run the context, and before Linux 6.6.
+  asio_uring::closing closing = closing::automatic;
   linux_version newest = {}; ///< use no feature newer than this Linux, 5.11 or later; {}: all
   /// For tests and experiments: makes an emulated kernel, for each ring that is set up, also in a forked
   /// child. If it throws std::system_error, that counts as the kernel's refusal of a ring. It must not return
@@ -99,7 +114,8 @@ struct options
  * - ASIO_URING_ENTRIES: 2 to 32768; ASIO_URING_COMPLETIONS: twice the entries to 65536;
  * - ASIO_URING_SPIN and ASIO_URING_BUSY_POLL: a time up to 1s, such as 50us (ns, us, ms, s);
  *   ASIO_URING_MIN_WAIT: up to 100ms;
- * - ASIO_URING_READ_AHEAD: 0 to 64; ASIO_URING_ZERO_COPY_THRESHOLD: a number of bytes.
+ * - ASIO_URING_READ_AHEAD: 0 to 64; ASIO_URING_ZERO_COPY_THRESHOLD: a number of bytes;
+ * - ASIO_URING_CLOSING: at_once or with_next_enter.
  *
  * With ASIO_URING_REPORT=1 each context reports on standard error its backend, pump and path, and why.
  *

@@ -208,8 +208,8 @@ BOOST_FIXTURE_TEST_CASE(the_numbers_of_closed_connections_are_free_for_sockets_o
 
 BOOST_AUTO_TEST_CASE(the_end_of_a_stopped_context_closes_it)
 {
-  std::optional<tcp::socket> client;
   asio::io_context outer;
+  std::optional<tcp::socket> client;
   {
     serving s;
     s.then = [&](tcp::socket& socket) {

@@ -258,6 +258,7 @@ BOOST_AUTO_TEST_CASE(variables_with_values_that_they_have_not)
   refused("ASIO_URING_BUSY_POLL", "-1us", "is 0 to 1 s, such as 50us");
   refused("ASIO_URING_READ_AHEAD", "65", "is 0 to 64");
   refused("ASIO_URING_ZERO_COPY_THRESHOLD", "64k", "are numbers of bytes");
+  refused("ASIO_URING_CLOSING", "late", "are automatic, at_once, with_next_enter");
   refused("ASIO_URING_REPORT", "yes", "are automatic, 0, 1");
   refused("ASIO_URING_SPIN", "99999999999999s", "is 0 to 1 s, such as 50us");
   BOOST_TEST(!backend(context).entries); // nothing is there yet

@@ -129,6 +129,9 @@ public:
   /// threads enter at a time. Needed for linked entries: the kernel ends a chain where a submission ends.
   void keep_whole() noexcept { whole_.store(true, std::memory_order_seq_cst); }
 
+  /// How many entries were published, and how many of them the kernel has taken; modulo 2^32.
+  unsigned published() const noexcept { return tail_; }
+  unsigned taken() const noexcept { return shared(queues_.sq_head).load(std::memory_order_acquire); }
   /// Published entries that the kernel has not taken yet.
   unsigned unsubmitted() const noexcept
   {

@@ -23,7 +23,8 @@ struct scene : environment
 {
   /// `bound`: to the thread that is the first to need it, as the kernel's own rings are.
   explicit scene(path p, unsigned entries = 8, std::uint64_t seed = 1, bool bound = false,
-                 std::chrono::nanoseconds spin = {})
+                 std::chrono::nanoseconds spin = {},
+                 asio_uring::closing closing = asio_uring::closing::at_once)
       : random(seed),
         context(bound ? BOOST_ASIO_CONCURRENCY_HINT_UNSAFE : BOOST_ASIO_CONCURRENCY_HINT_DEFAULT)
   {
@@ -31,6 +32,7 @@ struct scene : environment
     o.path = p;
     o.entries = entries;
     o.spin = spin;
+    o.closing = closing;
     o.completions = 2 * entries;
     o.kernel = [this, entries, bound] {
       auto k = std::make_unique<simulated_kernel>(entries, 2 * entries, random, *this, told, bound);

@@ -15,6 +15,7 @@
 #include <asio_uring/writable_pipe.hpp>
 #include <boost/test/unit_test.hpp>
 #include <fcntl.h>
+#include <functional>
 #include <poll.h>
 #include <string>
 #include <sys/mman.h>
@@ -41,9 +42,9 @@ struct count
 };
 
 /// Accepts a TCP connection and closes it in the handler. `before` is called before that. Returns whether its
-/// number was still open at the end of the handler, and whether the peer has come to the end after run().
-template <typename Before>
-std::pair<bool, bool> close_accepted(scene& s, Before before)
+/// number was still open at the end of the handler, and whether the peer has come to the end after `run`.
+std::pair<bool, bool> close_accepted(scene& s, const std::function<void()>& before,
+                                     const std::function<void()>& run)
 {
   using tcp = asio_uring::ip::tcp;
   tcp::acceptor acceptor(s.context, {asio::ip::address_v4::loopback(), 0});
@@ -57,9 +58,13 @@ std::pair<bool, bool> close_accepted(scene& s, Before before)
     accepted.close();
     still_open = ::fcntl(number, F_GETFD) >= 0;
   });
-  s.context.run();
+  run();
   pollfd end{client.native_handle(), POLLRDHUP, 0};
   return {still_open, ::poll(&end, 1, 1000) == 1};
+}
+std::pair<bool, bool> close_accepted(scene& s, const std::function<void()>& before)
+{
+  return close_accepted(s, before, [&] { s.context.run(); });
 }
 
 } // namespace
@@ -87,27 +92,48 @@ BOOST_AUTO_TEST_CASE(a_loop_sleeps_although_the_kernel_has_left_its_flag_set)
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_connection_that_a_handler_closes_is_closed_by_the_enter_that_follows)
+constexpr auto with_next_enter = asio_uring::closing::with_next_enter;
+constexpr std::pair closed_later(true, true), closed_at_once(false, true);
+
+BOOST_AUTO_TEST_CASE(a_connection_that_a_handler_closes_is_closed_by_the_enter_that_follows_if_asked_for)
 {
-  const std::pair later(true, true), at_once(false, true);
-  scene s(path::completion, 8, 1, true);
-  BOOST_TEST((close_accepted(s, [] {}) == later));
+  scene s(path::completion, 8, 1, true, {}, with_next_enter);
+  BOOST_TEST((close_accepted(s, [] {}) == closed_later));
+  scene by_default(path::completion, 8, 1, true);
+  BOOST_TEST((close_accepted(by_default, [] {}) == closed_at_once));
   // Operations that are calls would not wait for the enter either.
-  scene calls(path::readiness, 8, 1, true);
-  BOOST_TEST((close_accepted(calls, [] {}) == at_once));
-  scene not_bound(path::completion);
-  BOOST_TEST((close_accepted(not_bound, [] {}) == at_once));
+  scene calls(path::readiness, 8, 1, true, {}, with_next_enter);
+  BOOST_TEST((close_accepted(calls, [] {}) == closed_at_once));
+  scene not_bound(path::completion, 8, 1, false, {}, with_next_enter);
+  BOOST_TEST((close_accepted(not_bound, [] {}) == closed_at_once));
+  scene stopped(path::completion, 8, 1, true, {}, with_next_enter);
+  BOOST_TEST((close_accepted(stopped, [&] { stopped.context.stop(); }) == closed_at_once));
 }
 
 BOOST_AUTO_TEST_CASE(a_connection_that_a_handler_closes_is_closed_whatever_the_kernel_refuses)
 {
-  const std::pair later(true, true);
-  scene s(path::completion, 8, 1, true);
-  BOOST_TEST((close_accepted(s, [&] { s.kernel->refuse(5); }) == later));
+  scene s(path::completion, 8, 1, true, {}, with_next_enter);
+  BOOST_TEST((close_accepted(s, [&] { s.kernel->refuse(5); }) == closed_later));
   for (const int error : {EPERM, EBADF}) {
-    scene broken(path::completion, 8, 1, true);
-    BOOST_TEST((close_accepted(broken, [&] { broken.kernel->break_down(error); }) == later));
+    scene broken(path::completion, 8, 1, true, {}, with_next_enter);
+    BOOST_TEST((close_accepted(broken, [&] { broken.kernel->break_down(error); }) == closed_later));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_context_that_is_restarted_is_not_stopped_by_a_close_that_was_left)
+{
+  scene s(path::completion, 8, 1, true, {}, with_next_enter);
+  bool ran = false;
+  BOOST_TEST((close_accepted(
+                  s, [] {},
+                  [&] {
+                    s.context.run_one();
+                    s.context.restart();
+                    s.pairs[0].first->send(asio::buffer("x", 1)); // submits the close
+                    asio::post(s.context, [&] { ran = true; });
+                    s.context.run();
+                  }) == closed_later));
+  BOOST_TEST(ran);
 }
 
 BOOST_AUTO_TEST_CASE(a_write_that_found_no_room_and_was_cancelled_meanwhile_is_aborted)

@@ -46,7 +46,6 @@ ASIO_URING_DECL void ring_service::rest(bool to_the_end) noexcept
       else if (entry.opcode == IORING_OP_CLOSE)
         ::close(entry.fd);
     });
-    if (submitter_.closes_submitted()) scheduler_->work_finished();
     constexpr unsigned patience = 40; // about 20 ms
     for (unsigned times = 0; performs() && (to_the_end || times < patience);) {
       const std::uint64_t before = retired_;

@@ -120,12 +120,9 @@ public:
   /// Notes that an operation is pushed that others may notice.
   void has_effect() noexcept { effects_.store(true, std::memory_order_relaxed); }
 
-  /// Has the kernel close a connection with the next enter, where its operations are submitted too; until
-  /// then the context has work. For close(), if nothing was in flight. False: it is to be closed at once.
+  /// Has the kernel close a connection with the next enter, if the options ask for it; until then the context
+  /// has work. For close(), if nothing was in flight. False: it is to be closed at once.
   ASIO_URING_DECL bool close_with_next_enter(int fd) noexcept;
-  /// Before another attempt to open something, for want of a number. False if no close was left.
-  bool submit_closes() noexcept { return submitter_.has_closes() && submit_now(); }
-
   /// Has call(ring&) made, usually a registration, by a thread that may enter the ring. Returns its result.
   template <typename Call>
   int register_with_ring(Call&& call)

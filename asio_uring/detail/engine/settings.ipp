@@ -150,6 +150,8 @@ ASIO_URING_DECL options checked(options o)
   constexpr int force = static_cast<int>(fallback::force);
   if (o.path == path::automatic) o.path = path{chosen_word("ASIO_URING_PATH", {"completion", "readiness"})};
   if (o.pump == pump_kind::automatic) o.pump = pump_kind{chosen_word("ASIO_URING_PUMP", {"ring", "guest"})};
+  if (o.closing == closing::automatic)
+    o.closing = closing{chosen_word("ASIO_URING_CLOSING", {"at_once", "with_next_enter"})};
   if (o.fallback == fallback::automatic)
     o.fallback =
         fallback{std::min(chosen_word("ASIO_URING_BACKEND", {"io_uring", "fallback", "reactor"}), force)};

@@ -148,7 +148,6 @@ ASIO_URING_DECL void ring_service::go_on(bool rested, bool in_child)
     end_in_flight(found);
     resting_ = false;
     ready_.push_all(found);
-    if (submitter_.forget_closes()) scheduler_->work_finished();
   }
   if (in_child) event_fd_.reset(); // the parent's ring signals it
   const bool locked = rested && (has_keeper_before_fork_ || bound_.load(std::memory_order_relaxed));

@@ -35,6 +35,7 @@ public:
   {
     locked guard(lock_);
     ring_ = &r;
+    ring_of_closes_ = nullptr;
     holds_ = holding::nothing;
   }
   /// What must wait even if there is room on the ring.
@@ -78,19 +79,18 @@ public:
     sqe->fd = fd;
     if (!closes_.exchange(true, std::memory_order_relaxed)) first();
     publish();
+    ring_of_closes_ = ring_;
+    end_of_closes_ = ring_->published();
     return true;
   }
-  /// Whether numbers are left to be closed.
-  bool has_closes() const noexcept { return closes_.load(std::memory_order_relaxed); }
-  /// True, once, when the last of them has been submitted.
+  /// True, once, when the kernel has taken the last of them, or has another ring.
   bool closes_submitted() noexcept
   {
-    if (!has_closes()) return false;
+    if (!closes_.load(std::memory_order_relaxed)) return false;
     locked guard(lock_);
-    return !ring_->unsubmitted() && closes_.exchange(false, std::memory_order_relaxed);
+    if (ring_ == ring_of_closes_ && static_cast<int>(ring_->taken() - end_of_closes_) < 0) return false;
+    return closes_.exchange(false, std::memory_order_relaxed);
   }
-  /// Leaves them to the parent of a forked child. True if there were any.
-  bool forget_closes() noexcept { return closes_.exchange(false, std::memory_order_relaxed); }
   /// To be called in a forked child that has a ring of its own.
   void renew() noexcept { process_ = process::id(); }
 
@@ -321,7 +321,9 @@ private:
   holding holds_ = holding::nothing;
   pid_t process_ = process::id();
   std::atomic<std::uint64_t> submitted_{0};
-  std::atomic<bool> closes_{false}; // set under the lock
+  std::atomic<bool> closes_{false}; // until closes_submitted(); set under the lock
+  const ring* ring_of_closes_ = nullptr;
+  unsigned end_of_closes_ = 0; // behind the last entry that closes a number
 };
 
 } // namespace asio_uring::detail

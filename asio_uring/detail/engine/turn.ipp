@@ -23,13 +23,12 @@ ASIO_URING_DECL bool ring_service::submit_now() noexcept
   return all;
 }
 
-// Like what handlers start, so only where the loop enters after each of them. A program that is to see the
-// connection closed within the handler may shut it down.
+// Like what handlers start, so only where the loop enters after each of them.
 ASIO_URING_DECL bool ring_service::close_with_next_enter(int fd) noexcept
 {
-  const bool enters =
-      here() && !guest_ && !stopped_ && bound_.load(std::memory_order_relaxed) && !has_keeper();
-  if (!enters || paths_.path_for(preference::reading) != path::completion) return false;
+  if (options_.closing != closing::with_next_enter || !here() || guest_ || stopped_) return false;
+  if (!bound_.load(std::memory_order_relaxed) || has_keeper() || scheduler_->stopped()) return false;
+  if (paths_.path_for(preference::reading) != path::completion) return false;
   if (!submitter_.close(fd, [this] { scheduler_->work_started(); })) return false;
   has_effect();
   notify();
@@ -60,7 +59,6 @@ ASIO_URING_DECL bool ring_service::submit_all() noexcept
       break;
     std::this_thread::yield();
   }
-  if (submitter_.closes_submitted()) scheduler_->work_finished();
   return !get_ring().unsubmitted();
 }
 
@@ -127,6 +125,8 @@ ring_service::sleep_at_most(std::chrono::nanoseconds limit) const noexcept
 ASIO_URING_DECL void ring_service::turn_ring(std::chrono::nanoseconds timeout, completion_queue& out) noexcept
 {
   ring& r = get_ring();
+  // Here alone, within run(): elsewhere the end of the work would stop a context that was restarted.
+  if (submitter_.closes_submitted()) scheduler_->work_finished();
   if (doorbell_) doorbell_->listen();
   if (paths_.epoch_is_over()) [[unlikely]]
     end_epoch();

@@ -67,11 +67,7 @@ public:
   error_code open(implementation_type& impl, const protocol_type& protocol, error_code& ec)
   {
     if (this->is_open(impl)) return ec = asio::error::already_open;
-    const auto make = [&] {
-      return socket_ops::socket(protocol.family(), protocol.type(), protocol.protocol(), ec);
-    };
-    unique_descriptor fd(make());
-    if (ec == asio::error::no_descriptors && uring_.submit_closes()) fd.reset(make());
+    unique_descriptor fd(socket_ops::socket(protocol.family(), protocol.type(), protocol.protocol(), ec));
     if (ec) return ec;
     adopt(impl, protocol, fd.get(), ec);
     fd.release();

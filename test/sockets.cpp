@@ -406,6 +406,26 @@ BOOST_AUTO_TEST_CASE(sender_of_a_local_datagram_is_known)
   BOOST_CHECK_EQUAL(sender.path(), path);
 }
 
+BOOST_AUTO_TEST_CASE(a_datagram_that_is_sent_synchronously_comes_after_one_that_a_handler_has_started_to_send)
+{
+  asio::io_context context;
+  using asio::ip::udp;
+  udp::socket from(context, udp::endpoint(udp::v4(), 0));
+  udp::socket to(context, udp::endpoint(asio::ip::address_v4::loopback(), 0));
+  outcome sent;
+  asio::post(context, [&] {
+    from.async_send_to(asio::buffer("1", 1), to.local_endpoint(), sent.record());
+    from.send_to(asio::buffer("2", 1), to.local_endpoint());
+  });
+  finish(context);
+  CHECK_SUCCEEDED(sent);
+  for (const char expected : {'1', '2'}) {
+    char got = 0;
+    to.receive(asio::buffer(&got, 1));
+    BOOST_TEST(got == expected);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(flags_of_a_record_that_did_not_fit)
 {
   asio::io_context context;

@@ -150,6 +150,14 @@ public:
     return stock::send(impl, buffers, flags, ec);
   }
 
+  template <typename Buffers>
+  std::size_t send_to(implementation_type& impl, const Buffers& buffers, const endpoint_type& destination,
+                      asio::socket_base::message_flags flags, error_code& ec)
+  {
+    this->catch_up(impl, lane_kind::out);
+    return stock::send_to(impl, buffers, destination, flags, ec);
+  }
+
   std::size_t available(const implementation_type& impl, error_code& ec) const
   {
     const std::size_t kept = finds_kept(impl) ? impl.file_->kept_size() : 0;

@@ -40,6 +40,8 @@ public:
     turn_ = std::exponential_distribution<double>(1 / turn);
     next_turn_ = now_;
   }
+  /// A handler computes for so many nanoseconds in the next epoch that tries another strategy.
+  void computes(double time) { computes_ = time; }
   /// Runs for that many seconds. Returns the cost in relation to always using the cheapest strategy.
   double run(double seconds)
   {
@@ -55,10 +57,11 @@ public:
       const double each =
           factor_now_ * costs_[static_cast<unsigned>(controller_.now())] * std::max(0.2, noise_(random_)) +
           changed * change_costs / n;
+      const double computed = controller_.now() != controller_.used() ? std::exchange(computes_, 0) / n : 0;
       spent += n * each;
-      now_ += n * each;
+      now_ += n * (each + computed);
       cheapest += n * factor_now_ * *std::min_element(costs_.begin(), costs_.end());
-      controller_.ended(n, nanoseconds(static_cast<std::int64_t>(n * each)),
+      controller_.ended(n, nanoseconds(static_cast<std::int64_t>(n * (each + computed))),
                         nanoseconds(static_cast<std::int64_t>(now_)));
     }
     return spent / cheapest;
@@ -69,6 +72,7 @@ private:
   costs costs_;
   std::normal_distribution<double> noise_;
   std::exponential_distribution<double> turn_;
+  double computes_ = 0;
   double factor_ = 1, factor_now_ = 1, next_turn_ = std::numeric_limits<double>::infinity();
   std::mt19937 random_{1};
   static constexpr double change_costs = 3000; // extra cost for a socket that changes over
@@ -124,6 +128,26 @@ BOOST_AUTO_TEST_CASE(costs_that_change_all_the_time_do_not_cause_trials_all_the_
       BOOST_TEST_CONTEXT("turns of " << turn / ms << " ms, at first " << static_cast<int>(first))
       BOOST_TEST(m.run(10) < 1.025);
     }
+}
+
+BOOST_AUTO_TEST_CASE(what_was_known_before_a_change_of_load_does_not_hide_a_small_gain)
+{
+  for (const double gain : {0.95, 0.92, 0.88}) {
+    machine m({1000, 1000, 3000}, 0);
+    m.run(2);
+    m.becomes({2000, 2000, 2000 * gain});
+    m.run(1);
+    BOOST_TEST((m.controller().used() == strategy::submitted), "gain " << gain);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_computes_during_a_trial_puts_the_next_off_by_seconds_at_most)
+{
+  constexpr double second = 1e9;
+  machine m({2100, 2150, 600}, 0, strategy::calls, 64);
+  m.computes(second);
+  m.run(12);
+  BOOST_TEST((m.controller().used() == strategy::submitted));
 }
 
 BOOST_AUTO_TEST_CASE(many_sockets_do_not_change_over_all_the_time)

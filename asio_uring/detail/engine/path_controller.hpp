@@ -62,8 +62,9 @@ public:
   /// Ends an epoch: how many operations ended in it, the processor time that they took, and the time.
   ASIO_URING_DECL void ended(unsigned operations, duration processor_time, duration now) noexcept;
   /// Ends an epoch that cannot be compared: another thread went on with it, or there were too few operations.
-  void discard() noexcept
+  void discard(duration now) noexcept
   {
+    if (phase_ != phase::use) of(tried_).next = now + of(tried_).pause;
     phase_ = phase::use;
     now_ = used_;
     before_ = 0;
@@ -84,6 +85,7 @@ private:
   {
     double ratio = 1;
     unsigned samples = 0;
+    bool of_another_load = false; // the samples
     duration pause = shortest_pause;
     duration next{0};
   };
@@ -113,7 +115,6 @@ private:
   ASIO_URING_DECL void use(strategy s) noexcept;
   void forget_costs() noexcept
   {
-    epochs_ = 0;
     usual_ = spread_ = last_difference_ = 0;
     unusual_ = 0;
   }

@@ -83,7 +83,10 @@ ASIO_URING_DECL void path_controller::load_changed(duration now) noexcept
   changed_ = now;
   forget_costs();
   for (other& o : others_)
-    o = {.ratio = o.ratio, .samples = std::min(o.samples, remembered), .next = std::min(o.next, now + rest_)};
+    o = {.ratio = o.ratio,
+         .samples = std::min(o.samples, remembered),
+         .of_another_load = true,
+         .next = std::min(o.next, now + rest_)};
 }
 
 ASIO_URING_DECL void path_controller::try_next(duration now) noexcept
@@ -109,15 +112,20 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   const double ratio = 2 * during_ / std::max(before_ + after, 1.0);
   constexpr unsigned remembered = 8, enough = 3;
   constexpr double better = 0.985, clearly_better = 0.85, worse = 1.1;
-  if (o.samples > 0 && ratio < 0.9 && o.ratio > 1) o = {}; // what is known of it is out of date
+  const bool outdated =
+      (ratio < 0.9 && o.ratio > 1) || (o.of_another_load && std::abs(ratio - o.ratio) > 0.2 * o.ratio);
+  if (o.samples > 0 && outdated) o = {};
+  o.of_another_load = false;
   o.samples = std::min(o.samples + 1, remembered);
   o.ratio += (ratio - o.ratio) / o.samples;
   if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better))
     return use(tried_);
-  // The more time a trial has cost, the longer the pause before the next.
+  // The more time a trial has cost, the longer the pause before the next. With few sockets it was short, so
+  // that some handler took the time.
   constexpr double pause_per_excess = 512;
-  const auto deserved = std::chrono::duration_cast<duration>(
+  auto deserved = std::chrono::duration_cast<duration>(
       std::chrono::duration<double, std::nano>(pause_per_excess * std::max(excess_, 0.0)));
+  if (turnover_ <= epoch_) deserved = std::min(deserved, longest_pause);
   const duration longest = o.ratio > worse ? longest_pause : longest_pause_if_close;
   if (o.samples >= enough || o.ratio > worse)
     o.pause = std::min(o.pause * (o.ratio > much_worse ? 4 : 2), longest);
@@ -128,6 +136,7 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
 ASIO_URING_DECL void path_controller::use(strategy s) noexcept
 {
   used_ = now_ = s;
+  epochs_ = 0;
   forget_costs();
   for (other& o : others_)
     o = {};

@@ -42,11 +42,12 @@ ASIO_URING_DECL void path_policy::end_epoch(bool available, bool elsewhere, std:
                      : elsewhere             ? runners.processor_time()
                                              : runner_threads::time_of_this();
     const auto now = options_.processor_time ? *cpu : std::chrono::steady_clock::now().time_since_epoch();
-    const std::uint64_t clock = cpu ? thread * 2 + elsewhere : 0;
+    constexpr std::uint64_t of_all_threads = 1;
+    const std::uint64_t clock = !cpu ? 0 : elsewhere ? of_all_threads : 2 * thread;
     if (cpu && epoch_clock_ == clock)
       controller_.ended(static_cast<unsigned>(begun - epoch_begun_), *cpu - epoch_cpu_, now);
     else
-      controller_.discard();
+      controller_.discard(now);
     epoch_clock_ = clock;
     epoch_cpu_ = cpu.value_or(epoch_cpu_);
     controller_.serves(open_files);

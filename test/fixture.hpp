@@ -129,9 +129,19 @@ inline std::uint64_t enters(asio::io_context& context)
 #endif
 }
 
+/// Whether reads are submitted at the moment, as asked for or because calls are dear.
+inline bool submits_reads(asio::io_context& context)
+{
+#ifdef ASIO_URING_TEST_STOCK
+  return static_cast<void>(context), false;
+#else
+  return asio_uring::statistics(context).path == asio_uring::path::completion;
+#endif
+}
+
 /// Whether a loop with nothing to do sleeps. One that spins enters the ring all the time, or takes all the
-/// processor time it can get. What a hypervisor took meanwhile counts as the process's time, so one of several
-/// periods with little of it will do.
+/// processor time it can get. What a hypervisor took meanwhile counts as the process's time, so one of
+/// several periods with little of it will do.
 inline bool sleeps(asio::io_context& context)
 {
   for (int period = 0; period < 5; ++period) {

@@ -1,9 +1,9 @@
 # The suites of each test program; a suite is called as its source.
 
 # What every Asio program expects: on stock Asio and on io_uring.
-set(suites tokens coroutines streams waits sockets errors cancel cancel_races results run_loop threads fairness closes lifetime
+set(suites tokens coroutines streams waits sockets errors cancel cancel_races results run_loop threads fairness lifetime
     descriptor_numbers limits integration tls_streams beast_streams records unwinding guest readiness read_ahead
-    ownership processes forks)
+    ownership processes forks closes)
 
 # What is the library's own.
 set(token_suites use_uring_token use_uring_lifetime use_uring_streams)

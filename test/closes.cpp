@@ -33,17 +33,24 @@ std::size_t descriptors()
 struct serving : listening
 {
   std::function<void(tcp::socket&)> then = [](tcp::socket& s) { s.close(); };
+  std::atomic<bool> failed{false}; // several threads may not assert
+  ~serving() { BOOST_TEST(!failed); }
 
   void serve(std::size_t count)
   {
     if (count == 0) return;
     acceptor.async_accept([this, count](error_code ec, tcp::socket s) {
-      BOOST_REQUIRE_EQUAL(ec, error_code());
+      if (ec) {
+        failed = true;
+        return;
+      }
       auto peer = std::make_shared<tcp::socket>(std::move(s));
       auto byte = std::make_shared<char>();
       peer->async_read_some(asio::buffer(byte.get(), 1), [this, peer, byte](error_code e, std::size_t) {
-        BOOST_REQUIRE_EQUAL(e, error_code());
-        then(*peer);
+        if (e)
+          failed = true;
+        else
+          then(*peer);
       });
       serve(count - 1);
     });

@@ -23,12 +23,6 @@ bool sees_the_end(int fd, std::chrono::milliseconds patience = {})
 }
 constexpr std::chrono::milliseconds soon = 20s;
 
-std::size_t descriptors()
-{
-  namespace fs = std::filesystem;
-  return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), {}));
-}
-
 /// Accepts connections, reads a byte from each, and then lets the test close it.
 struct serving : listening
 {
@@ -55,6 +49,25 @@ struct serving : listening
       serve(count - 1);
     });
   }
+  /// One connection, from its beginning to its end.
+  void serve_one()
+  {
+    come(1);
+    serve(1);
+    finish(context);
+  }
+  /// Whether its peer sees the end within the handler that closes it.
+  template <typename Close>
+  bool ends_within_the_handler(Close close)
+  {
+    bool seen = false;
+    then = [&](tcp::socket& s) {
+      close(s);
+      seen = sees_the_end(client(), soon);
+    };
+    serve_one();
+    return seen;
+  }
   int client(std::size_t i = 0) { return clients[i].native_handle(); }
 };
 
@@ -64,34 +77,30 @@ BOOST_AUTO_TEST_SUITE(closes)
 
 BOOST_FIXTURE_TEST_CASE(what_the_last_handler_closes_is_closed_when_run_returns, serving)
 {
-  come(1);
-  serve(1);
-  finish(context);
+  serve_one();
   BOOST_TEST(sees_the_end(client(), soon));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_a_handler_destroys_is_closed_when_run_returns, serving)
 {
   then = [](tcp::socket& s) { const tcp::socket ends(std::move(s)); };
-  come(1);
-  serve(1);
-  finish(context);
+  serve_one();
   BOOST_TEST(sees_the_end(client(), soon));
 }
 
 BOOST_FIXTURE_TEST_CASE(no_number_stays_open, serving)
 {
   constexpr std::size_t many = 300; // more than the ring's queue has room for
-  const std::size_t before = descriptors();
+  const std::size_t before = open_descriptors();
   come(many);
-  const std::size_t with_clients = descriptors();
+  const std::size_t with_clients = open_descriptors();
   serve(many);
   finish(context);
-  BOOST_TEST(descriptors() == with_clients);
+  BOOST_TEST(open_descriptors() == with_clients);
   for (std::size_t i = 0; i < many; ++i)
     BOOST_TEST(sees_the_end(client(i), soon));
   clients.clear();
-  BOOST_TEST(descriptors() == before);
+  BOOST_TEST(open_descriptors() == before);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_loop_that_has_closed_sleeps, serving)
@@ -113,65 +122,43 @@ BOOST_FIXTURE_TEST_CASE(a_synchronous_call_in_the_same_handler_finds_it_closed, 
     char byte;
     clients[0].read_some(asio::buffer(&byte, 1), ended);
   };
-  come(1);
-  serve(1);
-  finish(context);
+  serve_one();
   BOOST_TEST(ended == asio::error::eof);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_was_shut_down_is_at_its_end_within_the_handler, serving)
 {
-  bool seen = false;
-  then = [&](tcp::socket& s) {
+  BOOST_TEST(ends_within_the_handler([](tcp::socket& s) {
     s.shutdown(tcp::socket::shutdown_both);
     s.close();
-    seen = sees_the_end(client(), soon);
-  };
-  come(1);
-  serve(1);
-  finish(context);
-  BOOST_TEST(seen);
+  }));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_connection_with_linger_is_reset_within_the_handler, serving)
 {
-  bool seen = false;
-  then = [&](tcp::socket& s) {
+  BOOST_TEST(ends_within_the_handler([](tcp::socket& s) {
     s.set_option(asio::socket_base::linger(true, 0));
     s.close();
-    seen = sees_the_end(client(), soon);
-  };
-  come(1);
-  serve(1);
-  finish(context);
-  BOOST_TEST(seen);
+  }));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_closed_outside_of_handlers_is_closed_at_once, serving)
 {
   std::optional<tcp::socket> kept;
   then = [&](tcp::socket& s) { kept = std::move(s); };
-  come(1);
-  serve(1);
-  finish(context);
+  serve_one();
   kept.reset();
   BOOST_TEST(sees_the_end(client(), soon));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_connection_with_an_operation_in_flight_is_closed_at_once, serving)
 {
-  bool seen = false;
   outcome read;
   char byte;
-  then = [&](tcp::socket& s) {
+  BOOST_TEST(ends_within_the_handler([&](tcp::socket& s) {
     s.async_read_some(asio::buffer(&byte, 1), read.record());
     s.close();
-    seen = sees_the_end(client(), soon);
-  };
-  come(1);
-  serve(1);
-  finish(context);
-  BOOST_TEST(seen);
+  }));
   BOOST_TEST(read.error == asio::error::operation_aborted);
 }
 
@@ -186,9 +173,7 @@ BOOST_FIXTURE_TEST_CASE(an_acceptor_leaves_its_port_within_the_handler, serving)
     acceptor.bind(endpoint, again);
     acceptor.listen();
   };
-  come(1);
-  serve(1);
-  finish(context);
+  serve_one();
   BOOST_CHECK_EQUAL(again, error_code());
 }
 
@@ -282,10 +267,10 @@ BOOST_FIXTURE_TEST_CASE(threads_that_share_a_context_close_all, serving)
 {
   constexpr std::size_t many = 200;
   come(many);
-  const std::size_t before = descriptors();
+  const std::size_t before = open_descriptors();
   serve(many);
   BOOST_TEST(runners(context, 4).join());
-  BOOST_TEST(descriptors() <= before + 4); // the context's own, for several threads
+  BOOST_TEST(open_descriptors() <= before + 4); // the context's own, for several threads
   for (std::size_t i = 0; i < many; ++i)
     BOOST_TEST(sees_the_end(client(i), soon));
 }

@@ -120,8 +120,8 @@ ASIO_URING_DECL void path_controller::judge(double after, duration now) noexcept
   o.ratio += (ratio - o.ratio) / o.samples;
   if ((o.samples >= enough && o.ratio < better) || (o.samples >= 2 && o.ratio < clearly_better))
     return use(tried_);
-  // The more time a trial has cost, the longer the pause before the next. With few sockets it was short, so
-  // that some handler took the time.
+  // The more time a trial has cost, the longer the pause before the next. With few sockets a trial is
+  // short: if it cost much, that was some handler's doing, which says nothing of the strategy.
   constexpr double pause_per_excess = 512;
   auto deserved = std::chrono::duration_cast<duration>(
       std::chrono::duration<double, std::nano>(pause_per_excess * std::max(excess_, 0.0)));
